@@ -1,0 +1,20 @@
+"""Sketches to photos: `pix2pix.load("shoes").translate("drawing.png", seed=7)`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["Translator", "__version__", "load"]
+
+if TYPE_CHECKING:
+    from pix2pix.translator import Translator, load
+
+
+def __getattr__(name: str) -> Any:
+    """Import the Translator only when it is asked for: `import pix2pix` stays quick."""
+    if name in ("Translator", "load"):
+        from pix2pix import translator
+
+        return getattr(translator, name)
+    raise AttributeError(f"module 'pix2pix' has no attribute {name!r}")

@@ -1,0 +1,61 @@
+"""Everything that can go wrong and is not our own bug.
+
+    Pix2PixError
+    ├── ImageError               a picture that cannot be used
+    │   ├── UnreadableImage      empty, truncated, or not an image at all
+    │   ├── UnsupportedImage     a readable image of a format or kind that is not accepted
+    │   └── ImageTooLarge        more pixels or bytes than the limit
+    ├── PairsError               a pairs folder that is missing, empty or inconsistent
+    ├── BundleError              a bundle that cannot be used
+    │   ├── BundleNotFound       no bundle by that name or path
+    │   └── CorruptBundle        a file that is not a whole, known bundle
+    ├── RunError                 a training run that cannot start or go on
+    └── UsageError               arguments that contradict each other or are out of range
+
+Messages say what came, what is allowed and, where there is something to do, what to do.
+The package knows no HTTP: `app.problems` maps these classes to status codes.
+"""
+
+
+class Pix2PixError(Exception):
+    """Root of the tree: catch this to catch everything a user can cause."""
+
+
+class ImageError(Pix2PixError):
+    """A picture that cannot be used."""
+
+
+class UnreadableImage(ImageError):
+    """The bytes are empty, truncated or not an image."""
+
+
+class UnsupportedImage(ImageError):
+    """The image is of a format or kind that is not accepted."""
+
+
+class ImageTooLarge(ImageError):
+    """The image has more pixels or bytes than the limit."""
+
+
+class PairsError(Pix2PixError):
+    """A pairs folder is missing, empty or inconsistent."""
+
+
+class BundleError(Pix2PixError):
+    """A bundle cannot be used."""
+
+
+class BundleNotFound(BundleError):
+    """There is no bundle by that name or path."""
+
+
+class CorruptBundle(BundleError):
+    """The file is not a whole bundle of a known format."""
+
+
+class RunError(Pix2PixError):
+    """A training run cannot start or go on."""
+
+
+class UsageError(Pix2PixError):
+    """Arguments contradict each other or are out of range."""
