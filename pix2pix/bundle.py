@@ -1,0 +1,156 @@
+"""One-file weights for inference: a .safetensors file whose header says everything needed to use it.
+
+    header = read_header(find_bundle("shoes"))     what it is, without reading weights and without torch
+    generator, header = load_bundle(path)          ready to run
+
+Names are looked up in the given folder, then `PIX2PIX_MODELS`, `./models`, and the shipped bundles.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors import SafetensorError, safe_open
+
+from pix2pix.config import ModelConfig, model_from_dict
+from pix2pix.errors import BundleError, BundleNotFound, CorruptBundle, UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pix2pix.networks import Generator
+
+FORMAT = "pix2pix-bundle/1"
+SHIPPED = Path(__file__).parent / "pretrained"
+GENERATOR = "generator."  # prefix of its tensors; encoder and directions will stand beside it
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a bundle says of itself."""
+
+    model: ModelConfig
+    title: str
+    preset: str
+    steps: int
+    images: int  # seen in training
+    data: str  # which pairs, in words
+    data_hash: str
+    licence: str
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BundleInfo:
+    """A bundle that was found: its header, or why it cannot be used."""
+
+    name: str
+    path: Path
+    size_bytes: int
+    header: Header | None
+    error: str | None = None
+
+
+def save_bundle(path: Path, weights: dict[str, Tensor], header: Header) -> None:
+    """Write generator weights in half precision, atomically."""
+    import torch
+    from safetensors.torch import save_file
+
+    tensors = {GENERATOR + k: v.detach().to("cpu", torch.float16).contiguous() for k, v in weights.items()}
+    scratch = path.with_name(path.name + ".tmp")
+    save_file(tensors, scratch, metadata={"format": FORMAT, "header": json.dumps(dataclasses.asdict(header))})
+    scratch.replace(path)
+
+
+def read_header(path: Path) -> Header:
+    """The header of a bundle. Raises BundleNotFound, or CorruptBundle saying what the file lacks."""
+    if not path.is_file():
+        raise BundleNotFound(f"no bundle at {path}")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise CorruptBundle(f"{path} is not a whole safetensors file: {error}") from error
+    if metadata.get("format") != FORMAT:
+        raise CorruptBundle(
+            f"{path} has format {metadata.get('format')!r} in its header, expected {FORMAT!r}"
+        )
+    try:
+        data: dict[str, Any] = json.loads(metadata["header"])
+        return Header(**{**data, "model": model_from_dict(data["model"])})
+    except (KeyError, TypeError, ValueError, UsageError) as error:
+        raise CorruptBundle(f"{path}: its header lacks or garbles a field: {error}") from error
+
+
+def load_bundle(path: Path) -> tuple[Generator, Header]:
+    """The generator in float32, in evaluation mode, on the CPU. Raises as `read_header`."""
+    import torch
+    from safetensors.torch import load_file
+
+    from pix2pix.networks import Generator
+
+    header = read_header(path)
+    tensors = load_file(path)
+    weights = {
+        k.removeprefix(GENERATOR): v.to(torch.float32) for k, v in tensors.items() if k.startswith(GENERATOR)
+    }
+    with torch.random.fork_rng(
+        devices=[]
+    ):  # building draws initial weights: leave the global generator alone
+        generator = Generator(header.model)
+    try:
+        generator.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CorruptBundle(f"{path}: its tensors do not fit its own model description: {error}") from error
+    return generator.eval(), header
+
+
+def search_path(models: Path | None = None) -> list[Path]:
+    """Folders that bundles are looked up in, first come first served."""
+    named = os.environ.get("PIX2PIX_MODELS")
+    folders = [models, Path(named) if named else None, Path("models"), SHIPPED]
+    return [folder for folder in folders if folder is not None and folder.is_dir()]
+
+
+def find_bundle(name_or_path: str | Path, models: Path | None = None) -> Path:
+    """The file for a path or a name. Raises BundleNotFound, listing the names there are."""
+    path = Path(name_or_path)
+    if path.suffix == ".safetensors" or path.is_file():
+        if not path.is_file():
+            raise BundleNotFound(f"no bundle at {path}")
+        return path
+    known = {info.name: info.path for info in list_bundles(models)}
+    if str(name_or_path) not in known:
+        folders = ", ".join(str(folder) for folder in search_path(models))
+        raise BundleNotFound(
+            f"no bundle named {str(name_or_path)!r} in {folders}; there is: {', '.join(known) or 'none'}"
+        )
+    return known[str(name_or_path)]
+
+
+def list_bundles(models: Path | None = None) -> list[BundleInfo]:
+    """Every bundle that can be found, the earlier folder winning where two share a name; no torch needed."""
+    found: dict[str, BundleInfo] = {}
+    for folder in search_path(models):
+        for path in sorted(folder.glob("*.safetensors")):
+            found.setdefault(path.stem, _describe(path))
+    return list(found.values())
+
+
+def file_hash(path: Path) -> str:
+    """The first 16 hex digits of the file's SHA-256: names a bundle's exact weights."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def _describe(path: Path) -> BundleInfo:
+    try:
+        header, error = read_header(path), None
+    except BundleError as problem:
+        header, error = None, str(problem)
+    return BundleInfo(path.stem, path, path.stat().st_size, header, error)

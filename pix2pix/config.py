@@ -1,0 +1,162 @@
+"""What a model is and how it is trained: frozen dataclasses, stored with the weights.
+
+train_config("default", steps=20_000)      a named preset with some fields replaced
+model_from_dict(header["model"])           rebuild from a bundle's own header
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pix2pix.errors import UsageError
+
+MIN_STAGE_PX = 2  # the innermost feature map is at least this wide: instance norm needs > 1 value
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The generator. `widths` are channels from the finest to the coarsest U-Net stage.
+
+    `shuffle` folds each shuffle x shuffle block of sketch pixels into channels before the first
+    convolution, so that the U-Net works at 1/shuffle of the picture's resolution.
+    """
+
+    size_px: int = 256
+    shuffle: int = 2
+    widths: tuple[int, ...] = (24, 48, 96, 192, 256, 256)
+    latent_size: int = 8
+    upsample: Literal["resize", "transposed"] = "resize"
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse a size that the stages do not divide."""
+        multiple = self.shuffle * 2 ** (len(self.widths) - (1 if self.shuffle > 1 else 0))
+        if self.size_px % multiple or self.size_px < multiple * (MIN_STAGE_PX if self.shuffle > 1 else 1):
+            raise UsageError(
+                f"size {self.size_px} px does not fit the model: it must be a multiple of {multiple}"
+            )
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run: every choice that changes its outcome.
+
+    Sources: Isola et al. 2017 (L1 + patch adversary), Lim & Ye 2017 (hinge), Miyato et al. 2018 (spectral
+    norm), Wang et al. 2018 (feature matching), Zhang et al. 2018 (LPIPS), Karras et al. 2018 (EMA of G).
+    """
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    preset: str = "default"
+    size_px: int = 256
+    coarse_size_px: int = 128  # the first part of a run trains at this size: G and D are fully convolutional
+    coarse_fraction: float = 0.75  # of the run
+    steps: int = 100_000
+    batch_size: int = 8
+    seed: int = 0
+
+    adversarial: Literal["hinge", "bce"] = "hinge"
+    adversarial_weight: float = 1.0
+    l1_weight: float = 10.0
+    feature_matching_weight: float = 2.0
+    perceptual_weight: float = 10.0
+    perceptual_samples: int = (
+        1  # pairs of each batch that the perceptual term looks at: VGG costs more than G
+    )
+
+    discriminator_widths: tuple[int, ...] = (32, 64, 128, 128)  # four convolutions: patches of 70x70 pixels
+    discriminator_norm: Literal["spectral", "instance"] = "spectral"
+
+    generator_lr: float = 4e-4
+    discriminator_lr: float = 4e-4
+    betas: tuple[float, float] = (0.5, 0.99)
+    decay_fraction: float = 0.25  # the last part of the run, over which the rates fall linearly to zero
+    ema_half_life_images: int = 10_000
+
+    flip: bool = True
+    shift_scale: bool = True  # small affine moves and aspect changes, the same for both sides
+    line_width: bool = True  # sketch lines of 1 to 4 px instead of the edge map's 1 px
+
+    sample_every: int = 500
+    save_every: int = 500
+
+
+PRESETS: dict[str, TrainConfig] = {
+    "default": TrainConfig(),
+    "fast": TrainConfig(
+        preset="fast",
+        model=ModelConfig(size_px=128, widths=(16, 32, 64, 128, 128)),
+        size_px=128,
+        coarse_fraction=0.0,
+        steps=10_000,
+        perceptual_weight=0.0,
+        discriminator_widths=(16, 32, 64, 64),
+    ),
+    # Isola et al. 2017 as published: U-Net-256, 70x70 PatchGAN, BCE + 100 L1, Adam 2e-4, batch 1, where batch
+    # statistics are instance statistics. Its noise is dropout in training; inference is deterministic here.
+    "paper": TrainConfig(
+        preset="paper",
+        model=ModelConfig(
+            shuffle=1,
+            widths=(64, 128, 256, 512, 512, 512, 512, 512),
+            latent_size=0,
+            upsample="transposed",
+            dropout=0.5,
+        ),
+        coarse_fraction=0.0,
+        batch_size=1,
+        steps=200_000,
+        adversarial="bce",
+        l1_weight=100.0,
+        feature_matching_weight=0.0,
+        perceptual_weight=0.0,
+        discriminator_widths=(64, 128, 256, 512),
+        discriminator_norm="instance",
+        generator_lr=2e-4,
+        discriminator_lr=2e-4,
+        betas=(0.5, 0.999),
+        decay_fraction=0.5,
+        flip=True,
+        line_width=False,
+    ),
+}
+
+
+def train_config(preset: str = "default", **overrides: Any) -> TrainConfig:
+    """A preset with some fields replaced.
+
+    Raises UsageError for an unknown preset or field, and for a training size the model cannot take.
+    """
+    if preset not in PRESETS:
+        raise UsageError(f"preset {preset!r} is not one of: {', '.join(PRESETS)}")
+    known = {f.name for f in dataclasses.fields(TrainConfig)}
+    if unknown := set(overrides) - known:
+        raise UsageError(f"TrainConfig has no {sorted(unknown)}; it has: {', '.join(sorted(known))}")
+    config = dataclasses.replace(PRESETS[preset], **overrides)
+    for size_px in (config.size_px, config.coarse_size_px if config.coarse_fraction else config.size_px):
+        dataclasses.replace(config.model, size_px=size_px)  # checks that the model can take it
+    return config
+
+
+def to_dict(config: ModelConfig | TrainConfig) -> dict[str, Any]:
+    """Plain data for JSON."""
+    return dataclasses.asdict(config)
+
+
+def model_from_dict(data: dict[str, Any]) -> ModelConfig:
+    """The inverse of `to_dict`. Raises UsageError if a field is missing or unknown."""
+    try:
+        return ModelConfig(**{**data, "widths": tuple(data["widths"])})
+    except (KeyError, TypeError) as error:
+        raise UsageError(f"not a model configuration: {error}") from error
+
+
+def train_from_dict(data: dict[str, Any]) -> TrainConfig:
+    """The inverse of `to_dict`. Raises UsageError if a field is missing or unknown."""
+    try:
+        model = model_from_dict(data["model"])
+        tuples = {name: tuple(data[name]) for name in ("betas", "discriminator_widths")}
+        return TrainConfig(**{**data, **tuples, "model": model})
+    except (KeyError, TypeError) as error:
+        raise UsageError(f"not a training configuration: {error}") from error

@@ -1,0 +1,97 @@
+"""A pairs folder as batches of tensors, in an order that is a function of the seed alone."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pix2pix.augment import Image, PairAugment, resize
+from pix2pix.errors import PairsError
+from pix2pix.images import read_photo, read_sketch
+
+PHOTO_SUFFIXES = (".jpg", ".png", ".webp")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One sketch and its photo, by file."""
+
+    name: str
+    sketch: Path
+    photo: Path
+
+
+def list_pairs(pairs: Path, split: str) -> list[Pair]:
+    """The pairs of one split, sorted by name.
+
+    Raises PairsError, naming what was expected, if there is none or if a sketch has no photo.
+    """
+    folder = pairs / split
+    sketches = sorted((folder / "sketches").rglob("*.png"))
+    if not sketches:
+        raise PairsError(
+            f"no pairs in {folder}: expected {split}/sketches/NAME.png with {split}/photos/NAME.jpg "
+            "(or .png, .webp); `pix2pix prepare` makes such a folder"
+        )
+    found, orphans = [], []
+    for sketch in sketches:
+        stem = sketch.relative_to(folder / "sketches").with_suffix("")
+        photos = [p for s in PHOTO_SUFFIXES if (p := folder / "photos" / f"{stem}{s}").is_file()]
+        if len(photos) == 1:
+            found.append(Pair(stem.as_posix(), sketch, photos[0]))
+        else:
+            orphans.append(f"{stem.as_posix()} ({len(photos)} photos)")
+    if orphans:
+        shown = ", ".join(orphans[:5]) + (" …" if len(orphans) > 5 else "")
+        raise PairsError(f"{len(orphans)} sketches in {folder} do not have exactly one photo: {shown}")
+    return found
+
+
+def data_hash(pairs: list[Pair]) -> str:
+    """Names and sizes of the files, hashed: tells a changed pairs folder from the one a run began with."""
+    digest = hashlib.sha256()
+    for pair in pairs:
+        digest.update(f"{pair.name}\0{pair.sketch.stat().st_size}\0{pair.photo.stat().st_size}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def load_pair(pair: Pair, size_px: int | None = None) -> tuple[Image, Image]:
+    """(H, W) uint8 sketch, paper 255, and (H, W, 3) uint8 photo, both at `size_px` if given."""
+    sketch, photo = read_sketch(pair.sketch), read_photo(pair.photo)
+    if sketch.shape != photo.shape[:2]:
+        raise PairsError(f"pair {pair.name}: sketch is {sketch.shape[::-1]}, photo {photo.shape[1::-1]}")
+    return (sketch, photo) if size_px is None else (resize(sketch, size_px), resize(photo, size_px))
+
+
+def to_tensors(sketches: list[Image], photos: list[Image]) -> tuple[Tensor, Tensor]:
+    """Lists of (S, S) and (S, S, 3) uint8 -> (N, 1, S, S) and (N, 3, S, S) float32 in [-1, 1]."""
+    sketch = torch.from_numpy(np.stack(sketches)[:, None])
+    photo = torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2)  # NHWC storage: channels_last as it comes
+    return sketch.float().div_(127.5).sub_(1), photo.float().div_(127.5).sub_(1)
+
+
+class PairBatches:
+    """Endless augmented batches. Batch `i` is a function of (pairs, seed, i): resuming needs no state."""
+
+    def __init__(self, pairs: list[Pair], augment: PairAugment, *, batch_size: int, seed: int) -> None:
+        """`seed` drives order and augmentation; each epoch sees every pair once."""
+        self.pairs, self.augment = pairs, augment
+        self.batch_size, self.seed = batch_size, seed
+
+    def batch(self, index: int, size_px: int) -> tuple[Tensor, Tensor]:
+        """Batch `index` at `size_px`: (N, 1, S, S) and (N, 3, S, S) in [-1, 1]."""
+        drawn = [self._draw(index * self.batch_size + i, size_px) for i in range(self.batch_size)]
+        sketches, photos = zip(*drawn, strict=True)
+        return to_tensors(list(sketches), list(photos))
+
+    def _draw(self, position: int, size_px: int) -> tuple[Image, Image]:
+        epoch, place = divmod(position, len(self.pairs))
+        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.pairs))
+        sketch, photo = load_pair(self.pairs[order[place]])
+        draw_seed = int(np.random.default_rng([self.seed, 1, position]).integers(2**31))
+        return self.augment(sketch, photo, size_px, draw_seed)

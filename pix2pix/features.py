@@ -1,0 +1,68 @@
+"""Pretrained feature networks: LPIPS distances (Zhang et al. 2018) on AlexNet and VGG16.
+
+`PIX2PIX_FEATURES` names a folder with `lpips-alexnet.safetensors` and `lpips-vgg16.safetensors`, for machines
+without internet; where it is not set, torchvision downloads the backbones.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from pix2pix.errors import UsageError
+
+FILES = {"alex": "lpips-alexnet.safetensors", "vgg": "lpips-vgg16.safetensors"}
+
+
+class PerceptualDistance(nn.Module):
+    """LPIPS v0.1: (N, 3, H, W) twice, in [-1, 1] -> (N,) distances, 0 for equal pictures."""
+
+    def __init__(self, net: Literal["alex", "vgg"]) -> None:
+        """Raises UsageError if neither the library nor the weights can be had."""
+        super().__init__()
+        try:
+            import lpips
+        except ImportError as error:
+            raise UsageError("LPIPS needs the package `lpips`: pip install 'pix2pix[eval]'") from error
+        folder = os.environ.get("PIX2PIX_FEATURES")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # lpips still calls torchvision's `pretrained=`
+            try:
+                self.net = lpips.LPIPS(net=net, pnet_rand=folder is not None, verbose=False)
+            except OSError as error:
+                raise UsageError(
+                    f"the {net} backbone of LPIPS cannot be downloaded ({error}); "
+                    f"set PIX2PIX_FEATURES to a folder that holds {FILES[net]}"
+                ) from error
+        if folder is not None:
+            _load_backbone(self.net, Path(folder) / FILES[net])
+        self.net.requires_grad_(False).eval()
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        """Distances (N,) between two batches of photos."""
+        distances: Tensor = self.net(a, b)
+        return distances.flatten()
+
+
+def _load_backbone(net: nn.Module, path: Path) -> None:
+    """Put torchvision-named weights (`features.N.weight`, `lin.K.weight`) into an lpips.LPIPS module."""
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise UsageError(f"PIX2PIX_FEATURES has no {path.name}")
+    weights = load_file(path)
+    state = net.state_dict()
+    for key in state:
+        parts = key.split(".")
+        if parts[0] == "net":  # net.slice2.3.weight -> features.3.weight
+            state[key] = weights[f"features.{parts[2]}.{parts[3]}"].to(torch.float32)
+        elif parts[0].startswith("lin") and parts[0] != "lins":  # lin0.model.1.weight -> lin.0.weight
+            state[key] = weights[f"lin.{parts[0][3:]}.weight"].reshape(state[key].shape)
+        elif parts[0] == "lins":  # the same heads under their second name
+            state[key] = weights[f"lin.{parts[1]}.weight"].reshape(state[key].shape)
+    net.load_state_dict(state)

@@ -1,0 +1,43 @@
+"""Loss terms as pure functions of tensors. Each returns a scalar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def discriminator_hinge(real: Tensor, fake: Tensor) -> Tensor:
+    """Hinge loss of D on logits of real and fake patches. Lim & Ye 2017, eq. 3."""
+    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+
+
+def generator_hinge(fake: Tensor) -> Tensor:
+    """What G lowers against a hinge D: minus the mean logit of its patches. Lim & Ye 2017, eq. 4."""
+    return -fake.mean()
+
+
+def discriminator_bce(real: Tensor, fake: Tensor) -> Tensor:
+    """Log loss of D, halved as in Isola et al. 2017, section 3.3, to slow D beside G."""
+    return 0.5 * (F.softplus(-real).mean() + F.softplus(fake).mean())
+
+
+def generator_bce(fake: Tensor) -> Tensor:
+    """Non-saturating G loss, -log D(G). Goodfellow et al. 2014, section 3."""
+    return F.softplus(-fake).mean()
+
+
+def feature_matching(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
+    """Mean L1 between D's features of the real and the made photo. Wang et al. 2018 (pix2pixHD), eq. 4."""
+    terms = [F.l1_loss(f, r.detach()) for r, f in zip(real, fake, strict=True)]
+    return sum(terms[1:], terms[0]) / len(terms)
+
+
+def l1(photo: Tensor, target: Tensor) -> Tensor:
+    """Mean absolute difference, both in [-1, 1]. Isola et al. 2017, eq. 3."""
+    return F.l1_loss(photo, target)
+
+
+DISCRIMINATOR_LOSSES = {"hinge": discriminator_hinge, "bce": discriminator_bce}
+GENERATOR_LOSSES = {"hinge": generator_hinge, "bce": generator_bce}

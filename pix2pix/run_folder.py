@@ -1,0 +1,117 @@
+"""A run folder explains itself: config.json (what), stats.jsonl (how it went), samples/ (how it looks),
+state.pt (to resume), NAME.safetensors (to use).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.utils import save_image
+
+from pix2pix import latents
+from pix2pix.config import ModelConfig, TrainConfig, to_dict, train_from_dict
+from pix2pix.errors import RunError, UsageError
+from pix2pix.networks import Generator
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a run stands after a step."""
+
+    step: int
+    images: int
+    size_px: int  # of this step's pictures
+    progress: float  # 0 to 1, by steps or by time, whichever is further
+    seconds: float  # of training, all sessions of the run together
+    images_per_s: float
+    losses: dict[str, float]
+
+
+class RunFolder:
+    """Paths and files of one run."""
+
+    def __init__(self, path: Path) -> None:
+        """Touches nothing yet."""
+        self.path = path
+        self.name = path.name
+        self.config_file = path / "config.json"
+        self.state_file = path / "state.pt"
+        self.bundle_file = path / f"{path.name}.safetensors"
+
+    def begin(self, config: TrainConfig, data_hash: str) -> None:
+        """Make the folder. Raises RunError if it already holds a run."""
+        if self.config_file.exists():
+            raise RunError(
+                f"{self.path} already holds a run: --resume goes on with it, another --name begins anew"
+            )
+        (self.path / "samples").mkdir(parents=True, exist_ok=True)
+        content = json.dumps({"train": to_dict(config), "data_hash": data_hash}, indent=1)
+        self.config_file.write_text(content + "\n")
+
+    def check_data(self, data_hash: str) -> None:
+        """Raises RunError if the run was begun on other pairs."""
+        began_with = self._recorded()["data_hash"]
+        if began_with != data_hash:
+            raise RunError(f"{self.path} was trained on other pairs: data hash {began_with}, now {data_hash}")
+
+    def config(self) -> TrainConfig:
+        """The configuration the run was begun with. Raises RunError if there is none to be read."""
+        try:
+            return train_from_dict(self._recorded()["train"])
+        except UsageError as error:
+            raise RunError(f"{self.config_file}: {error}") from error
+
+    def _recorded(self) -> dict[str, Any]:
+        if not self.config_file.is_file():
+            raise RunError(f"nothing to resume: {self.config_file} does not exist")
+        try:
+            recorded: dict[str, Any] = json.loads(self.config_file.read_text())
+            return {key: recorded[key] for key in ("train", "data_hash")}
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{self.config_file} is not a run's configuration: {error!r}") from error
+
+    def log(self, status: Status) -> None:
+        """Append a line to stats.jsonl."""
+        line = {
+            "step": status.step,
+            "images": status.images,
+            "size_px": status.size_px,
+            "seconds": round(status.seconds, 1),
+            "images_per_s": round(status.images_per_s, 2),
+            **{name: round(value, 4) for name, value in status.losses.items()},
+        }
+        with (self.path / "stats.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    @torch.no_grad()
+    def save_grid(
+        self, step: int, model: ModelConfig, weights: dict[str, Tensor], grid: tuple[Tensor, Tensor]
+    ) -> None:
+        """Draw samples/STEP.png: sketch, answers of seeds 0 and 1, photo, a row a pair.
+
+        `grid` is (N, 1, S, S) sketches and (N, 3, S, S) photos in [-1, 1].
+        """
+        sketch, photo = grid
+        device = next(iter(weights.values())).device
+        with torch.random.fork_rng(devices=[]):
+            generator = Generator(model).eval()
+        generator.load_state_dict(weights)
+        generator.to(device)
+        answers = []
+        for seed in (0, 1):
+            z = torch.from_numpy(np.tile(latents.draw(seed, model.latent_size), (len(sketch), 1)))
+            answers.append(generator(sketch.to(device), z.to(device)).cpu())
+        rows = torch.stack([sketch.expand(-1, 3, -1, -1), *answers, photo], dim=1)  # (N, 4, 3, S, S)
+        save_image(
+            rows.flatten(0, 1),
+            self.path / "samples" / f"{step:07d}.png",
+            nrow=4,
+            normalize=True,
+            value_range=(-1, 1),
+        )

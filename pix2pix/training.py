@@ -1,0 +1,286 @@
+"""Train the two players on a pairs folder.
+
+    pix2pix train pairs/shoes --name shoes --time-limit 60m
+    pix2pix train pairs/shoes --name shoes --resume
+
+The forger (G) and the investigator (D) move in turn; every batch, latent and learning rate is a function of
+the configuration and the step, so that a resumed run needs nothing but weights and optimiser states.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from pix2pix import losses
+from pix2pix.augment import PairAugment
+from pix2pix.bundle import Header, load_bundle, save_bundle
+from pix2pix.checkpoint import load_state, save_state
+from pix2pix.config import TrainConfig
+from pix2pix.dataset import Pair, PairBatches, data_hash, list_pairs, load_pair, to_tensors
+from pix2pix.errors import PairsError, RunError, UsageError
+from pix2pix.features import PerceptualDistance
+from pix2pix.networks import Discriminator, Generator
+from pix2pix.run_folder import RunFolder, Status
+
+GRID_PAIRS = 8  # fixed inputs of the sample grid
+LOG_EVERY = 50  # steps between lines of stats.jsonl
+SEED_STRIDE = 1_000_003  # a prime: the step seeds of two runs with neighbouring seeds do not coincide
+
+
+def train(
+    config: TrainConfig,
+    pairs: Path,
+    run: Path,
+    *,
+    resume: bool = False,
+    start_from: Path | None = None,
+    time_limit_s: float | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    title: str | None = None,
+    data: str | None = None,
+    licence: str = "not stated",
+    stop: Callable[[], bool] = lambda: False,
+    clock: Callable[[], float] = time.monotonic,
+    notify: Callable[[str], None] = lambda message: None,
+) -> Iterator[Status]:
+    """Train until `config.steps` or `time_limit_s` of training time in all; yields a Status after each step.
+
+    `stop` is asked before every step: when it says yes, the state is saved and the run ends early.
+    `start_from` begins with a bundle's generator. `title`, `data` and `licence` go into the bundle's header.
+    `precision` is "auto" or one of Lightning Fabric's names.
+    Raises PairsError for an unusable pairs folder, and RunError for a run folder that cannot be begun or
+    resumed or for a loss that is no longer finite.
+    """
+    # --- the data and the run folder
+    train_pairs = list_pairs(pairs, "train")
+    fingerprint = data_hash(train_pairs)
+    folder = RunFolder(run)
+    if resume:
+        folder.check_data(fingerprint)
+        state = load_state(folder.state_file)
+    else:
+        initial = None if start_from is None else _matching_weights(start_from, config)
+        folder.begin(config, fingerprint)
+
+    # --- the players, their optimisers and the average of G that is shipped
+    fabric = Fabric(accelerator=_accelerator(device), devices=1, precision=_precision(precision, device))
+    torch.manual_seed(config.seed)
+    generator = Generator(config.model)
+    discriminator = Discriminator(config.discriminator_widths, config.discriminator_norm)
+    if resume:
+        generator.load_state_dict(state["generator"])
+        discriminator.load_state_dict(state["discriminator"])
+    elif initial is not None:
+        generator.load_state_dict(initial)
+    for player in (generator, discriminator):
+        player.to(fabric.device).to(memory_format=torch.channels_last)
+    average = {name: value.detach().clone() for name, value in generator.state_dict().items()}
+    g, g_optimizer = fabric.setup(generator, _adam(generator, config.generator_lr, config))
+    d, d_optimizer = fabric.setup(discriminator, _adam(discriminator, config.discriminator_lr, config))
+    perceptual = _perceptual(config, fabric.device, notify)
+    step, seconds_before = 0, 0.0
+    if resume:
+        g_optimizer.load_state_dict(state["g_optimizer"])
+        d_optimizer.load_state_dict(state["d_optimizer"])
+        average = {name: value.to(fabric.device) for name, value in state["average"].items()}
+        step, seconds_before = state["step"], state["seconds"]
+
+    # --- fixed inputs for the eye, endless batches for the players
+    grid = _grid_inputs(pairs, train_pairs, config)
+    augment = PairAugment(flip=config.flip, shift_scale=config.shift_scale, line_width=config.line_width)
+    batches = PairBatches(train_pairs, augment, batch_size=config.batch_size, seed=config.seed)
+    began, seconds, first_step, marks = clock(), seconds_before, step, deque[tuple[float, int]](maxlen=20)
+
+    while True:
+        # --- where are we? save, show, stop
+        images = step * config.batch_size
+        progress = max(step / config.steps, seconds / time_limit_s if time_limit_s else 0.0)
+        done = progress >= 1 or stop()
+        if step > first_step and (done or step % config.save_every == 0):
+            save_state(
+                folder.state_file,
+                {
+                    "generator": generator.state_dict(),
+                    "discriminator": discriminator.state_dict(),
+                    "g_optimizer": g_optimizer.state_dict(),
+                    "d_optimizer": d_optimizer.state_dict(),
+                    "average": average,
+                    "step": step,
+                    "seconds": seconds,
+                },
+            )
+            header = Header(
+                model=config.model,
+                title=title or run.name,
+                preset=config.preset,
+                steps=step,
+                images=images,
+                data=data or pairs.name,
+                data_hash=fingerprint,
+                licence=licence,
+            )
+            save_bundle(folder.bundle_file, average, header)
+        if step > first_step and (done or step % config.sample_every == 0):
+            folder.save_grid(step, config.model, average, grid)
+        if done:
+            return
+
+        # --- fetch: pairs, latents and rates are functions of (seed, step, progress)
+        size_px = config.coarse_size_px if progress < config.coarse_fraction else config.size_px
+        sketch, photo = (x.to(fabric.device) for x in batches.batch(step, size_px))
+        step_seed = config.seed * SEED_STRIDE + step
+        z = torch.randn(
+            len(sketch), config.model.latent_size, generator=torch.Generator().manual_seed(step_seed)
+        )
+        z = z.to(fabric.device)
+        torch.manual_seed(step_seed)  # for dropout
+        _set_rate(g_optimizer, config.generator_lr * _decay(progress, config.decay_fraction))
+        _set_rate(d_optimizer, config.discriminator_lr * _decay(progress, config.decay_fraction))
+
+        # --- the investigator learns to tell real from made
+        fake = g(sketch, z)
+        real_logits, real_features = d(sketch, photo)
+        fake_logits, _ = d(sketch, fake.detach())
+        d_loss = losses.DISCRIMINATOR_LOSSES[config.adversarial](real_logits.float(), fake_logits.float())
+        d_optimizer.zero_grad()
+        fabric.backward(d_loss)
+        d_optimizer.step()
+        values = {"d": d_loss, "d_real": real_logits.mean(), "d_fake": fake_logits.mean()}
+
+        # --- the forger climbs the investigator's gradient
+        discriminator.requires_grad_(False)
+        fake_logits, fake_features = d(sketch, fake)
+        adversarial = losses.GENERATOR_LOSSES[config.adversarial](fake_logits.float())
+        terms = {
+            "g_adversarial": config.adversarial_weight * adversarial,
+            "g_l1": config.l1_weight * losses.l1(fake.float(), photo),
+        }
+        if config.feature_matching_weight:
+            matching = losses.feature_matching(real_features, fake_features)
+            terms["g_features"] = config.feature_matching_weight * matching
+        if perceptual is not None:
+            k = config.perceptual_samples
+            with fabric.autocast():
+                terms["g_perceptual"] = (
+                    config.perceptual_weight * perceptual(fake[:k], photo[:k]).float().mean()
+                )
+        g_optimizer.zero_grad()
+        fabric.backward(sum(terms.values(), torch.zeros((), device=fabric.device)))
+        g_optimizer.step()
+        discriminator.requires_grad_(True)
+
+        # --- the average of G follows
+        step += 1
+        images = step * config.batch_size
+        _follow(
+            average, generator, half_life=min(config.ema_half_life_images, 0.05 * images), batch=len(sketch)
+        )
+
+        # --- say how it went
+        seconds = seconds_before + clock() - began
+        marks.append((seconds, images))
+        status = Status(
+            step=step,
+            images=images,
+            size_px=size_px,
+            progress=max(step / config.steps, seconds / time_limit_s if time_limit_s else 0.0),
+            seconds=seconds,
+            images_per_s=_rate(marks),
+            losses=_finite(step, {**values, **terms}),
+        )
+        if step % LOG_EVERY == 0:
+            folder.log(status)
+        yield status
+
+
+def _accelerator(device: str) -> str:
+    """Fabric's name for a device. Raises UsageError for one this machine does not have."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("device 'cuda' is not there: this machine has no CUDA device")
+    return {"auto": "auto", "cpu": "cpu", "cuda": "cuda"}[device]
+
+
+def _precision(name: str, device: str) -> Any:
+    """Fabric's name for a precision: bfloat16 on a GPU that has it, float32 everywhere else."""
+    if name != "auto":
+        return name
+    on_gpu = device != "cpu" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    return "bf16-mixed" if on_gpu else "32-true"
+
+
+def _adam(module: torch.nn.Module, rate: float, config: TrainConfig) -> torch.optim.Optimizer:
+    return torch.optim.Adam(module.parameters(), lr=rate, betas=config.betas, fused=True)
+
+
+def _perceptual(
+    config: TrainConfig, device: torch.device, notify: Callable[[str], None]
+) -> PerceptualDistance | None:
+    """LPIPS-VGG where the recipe asks for it and the machine has it; else None, and said so."""
+    if not config.perceptual_weight:
+        return None
+    try:
+        return PerceptualDistance("vgg").to(device)
+    except UsageError as error:
+        notify(f"training without the perceptual term: {error}")
+        return None
+
+
+def _matching_weights(bundle: Path, config: TrainConfig) -> dict[str, Tensor]:
+    generator, header = load_bundle(bundle)
+    if header.model != config.model:
+        raise UsageError(f"{bundle} holds another model ({header.model}) than this run's ({config.model})")
+    return generator.state_dict()
+
+
+def _grid_inputs(pairs: Path, train_pairs: list[Pair], config: TrainConfig) -> tuple[Tensor, Tensor]:
+    """The fixed pairs of the sample grid: the first of val, else of train."""
+    try:
+        chosen = list_pairs(pairs, "val")[:GRID_PAIRS]
+    except PairsError:
+        chosen = train_pairs[:GRID_PAIRS]
+    sketches, photos = zip(*(load_pair(pair, config.size_px) for pair in chosen), strict=True)
+    return to_tensors(list(sketches), list(photos))
+
+
+def _decay(progress: float, fraction: float) -> float:
+    """1, then linearly to 0 over the last `fraction` of the run."""
+    return 1.0 if fraction == 0 else min(1.0, (1 - progress) / fraction)
+
+
+def _set_rate(optimizer: Any, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+@torch.no_grad()
+def _follow(average: dict[str, Tensor], generator: Generator, *, half_life: float, batch: int) -> None:
+    """Exponential average of G by half-life in images (Karras et al. 2018), shorter at the start (EDM2)."""
+    current = generator.state_dict()
+    weight = 1 - 0.5 ** (batch / half_life)
+    torch._foreach_lerp_(list(average.values()), [current[name] for name in average], weight)
+
+
+def _rate(marks: deque[tuple[float, int]]) -> float:
+    """Images per second over the last steps."""
+    (then, before), (now, images) = marks[0], marks[-1]
+    return (images - before) / (now - then) if now > then else 0.0
+
+
+def _finite(step: int, values: dict[str, Tensor]) -> dict[str, float]:
+    """The losses as numbers. Raises RunError, naming them, if any is not finite."""
+    numbers = {name: float(value.detach()) for name, value in values.items()}
+    if bad := [name for name, value in numbers.items() if not math.isfinite(value)]:
+        raise RunError(
+            f"step {step}: {', '.join(bad)} is not finite; the last good state is kept in state.pt"
+        )
+    return numbers

@@ -1,0 +1,110 @@
+"""Small worlds for tests: a made-up pairs folder, a tiny model, and the real data where it lies."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pix2pix.bundle import Header, save_bundle
+from pix2pix.config import ModelConfig, TrainConfig
+from pix2pix.networks import Generator
+
+TINY = ModelConfig(size_px=32, widths=(4, 8, 8), latent_size=4)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def tiny_config() -> TrainConfig:
+    return TrainConfig(
+        model=TINY,
+        preset="fast",
+        size_px=32,
+        coarse_size_px=16,
+        coarse_fraction=0.5,
+        steps=4,
+        batch_size=2,
+        discriminator_widths=(4, 8),
+        perceptual_weight=0.0,
+        sample_every=2,
+        save_every=2,
+    )
+
+
+def draw_pair(seed: int, size_px: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    """A box outline and the box filled with a colour."""
+    rng = np.random.default_rng(seed)
+    x, y = (int(v) for v in rng.integers(3, size_px // 3, 2))
+    w, h = (int(v) for v in rng.integers(size_px // 3, size_px // 2, 2))
+    colour = tuple(int(v) for v in rng.integers(0, 200, 3))
+    sketch = np.full((size_px, size_px), 255, np.uint8)
+    photo = np.full((size_px, size_px, 3), 255, np.uint8)
+    cv2.rectangle(sketch, (x, y), (x + w, y + h), 0, 1)
+    cv2.rectangle(photo, (x, y), (x + w, y + h), colour, -1)
+    return sketch, photo
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    """Six pairs to train on and two to look at, 32x32."""
+    folder = tmp_path / "pairs"
+    for split, seeds in (("train", range(6)), ("val", range(6, 8))):
+        for kind in ("sketches", "photos"):
+            (folder / split / kind).mkdir(parents=True)
+        for seed in seeds:
+            sketch, photo = draw_pair(seed)
+            Image.fromarray(sketch).save(folder / split / "sketches" / f"{seed}.png")
+            Image.fromarray(photo).save(folder / split / "photos" / f"{seed}.png")
+    return folder
+
+
+@pytest.fixture
+def tiny_header() -> Header:
+    return Header(
+        model=TINY,
+        title="Tiny",
+        preset="fast",
+        steps=3,
+        images=6,
+        data="made up",
+        data_hash="0" * 16,
+        licence="none",
+        metrics={"lpips": 0.5},
+    )
+
+
+@pytest.fixture
+def tiny_generator() -> Generator:
+    """Untrained, but with weights large enough that its answers differ visibly."""
+    torch.manual_seed(0)
+    generator = Generator(TINY).eval()
+    with torch.no_grad():
+        for parameter in generator.parameters():
+            parameter.mul_(5)
+    return generator
+
+
+@pytest.fixture
+def tiny_bundle(tmp_path: Path, tiny_generator: Generator, tiny_header: Header) -> Path:
+    path = tmp_path / "models" / "tiny.safetensors"
+    path.parent.mkdir()
+    save_bundle(path, tiny_generator.state_dict(), tiny_header)
+    return path
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real data, or skip: it is no part of the repository."""
+    folder = os.environ.get("PIX2PIX_DATA")
+    if not folder:
+        pytest.skip("PIX2PIX_DATA names no folder of real data")
+    return Path(folder)

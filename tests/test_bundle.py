@@ -1,0 +1,87 @@
+"""Bundles: round trip, self-description, look-up by name, and damage of every kind."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from pix2pix.bundle import Header, find_bundle, list_bundles, load_bundle, read_header, save_bundle
+from pix2pix.errors import BundleNotFound, CorruptBundle
+from pix2pix.networks import Generator
+
+
+def test_round_trip_keeps_header_and_half_precision_weights(
+    tiny_bundle: Path, tiny_generator: Generator, tiny_header: Header
+) -> None:
+    loaded, header = load_bundle(tiny_bundle)
+    assert header == tiny_header
+    for name, weight in tiny_generator.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], weight.half().float())
+
+
+def test_loading_leaves_the_global_generator_alone(tiny_bundle: Path) -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    load_bundle(tiny_bundle)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_names_are_looked_up_in_order(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_bundle("tiny", tiny_bundle.parent) == tiny_bundle
+    monkeypatch.setenv("PIX2PIX_MODELS", str(tiny_bundle.parent))
+    assert find_bundle("tiny") == tiny_bundle
+    assert find_bundle(str(tiny_bundle)) == tiny_bundle
+
+
+def test_an_unknown_name_lists_the_known_ones(tiny_bundle: Path) -> None:
+    with pytest.raises(BundleNotFound, match=r"'boots'.*tiny"):
+        find_bundle("boots", tiny_bundle.parent)
+    with pytest.raises(BundleNotFound, match=r"none\.safetensors"):
+        load_bundle(Path("none.safetensors"))
+
+
+@pytest.mark.parametrize("keep", [0, 5, 100, 2000])
+def test_a_truncated_file_is_named_corrupt(tiny_bundle: Path, keep: int) -> None:
+    tiny_bundle.write_bytes(tiny_bundle.read_bytes()[:keep])
+    with pytest.raises(CorruptBundle, match=r"tiny\.safetensors"):
+        load_bundle(tiny_bundle)
+
+
+def test_a_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "foreign.safetensors"
+    save_file({"x": torch.zeros(1)}, path)
+    with pytest.raises(CorruptBundle, match="format"):
+        read_header(path)
+
+
+def test_a_missing_tensor_is_named(tiny_bundle: Path, tiny_header: Header) -> None:
+    weights = {k.removeprefix("generator."): v for k, v in load_file(tiny_bundle).items()}
+    del weights["head.bias"]
+    save_bundle(tiny_bundle, weights, tiny_header)
+    with pytest.raises(CorruptBundle, match=r"head\.bias"):
+        load_bundle(tiny_bundle)
+
+
+def test_a_header_without_a_field_is_refused(tiny_bundle: Path) -> None:
+    save_file(load_file(tiny_bundle), tiny_bundle, metadata={"format": "pix2pix-bundle/1", "header": "{}"})
+    with pytest.raises(CorruptBundle, match="model"):
+        read_header(tiny_bundle)
+
+
+def test_listing_reports_a_corrupt_bundle_beside_the_good(tiny_bundle: Path) -> None:
+    (tiny_bundle.parent / "broken.safetensors").write_bytes(b"nonsense")
+    found = {info.name: info for info in list_bundles(tiny_bundle.parent)}
+    assert found["tiny"].error is None and found["tiny"].header is not None
+    assert found["broken"].header is None and "broken.safetensors" in (found["broken"].error or "")
+
+
+def test_importing_the_package_and_reading_a_header_need_no_torch(tiny_bundle: Path) -> None:
+    code = (
+        "import sys, pathlib, pix2pix, pix2pix.bundle as b; b.read_header(pathlib.Path(sys.argv[1])); "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tiny_bundle)], check=False).returncode == 0

@@ -1,0 +1,112 @@
+"""The players' shapes, sizes, and what they must not depend on."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from pix2pix.config import PRESETS, ModelConfig, train_config
+from pix2pix.errors import UsageError
+from pix2pix.networks import Discriminator, Generator, Up
+
+BUNDLE_LIMIT_BYTES = 16_000_000
+
+
+def parameters(module: torch.nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def test_paper_generator_has_the_published_size() -> None:
+    """U-Net-256 by hand: 4x4 kernels, 64 to 512 channels, skips joined; 54.4 M parameters in every port."""
+    c = PRESETS["paper"].model.widths
+    down = sum(16 * a * b for a, b in zip((1, *c), c, strict=False))
+    up_in = [c[-1]] + [2 * w for w in reversed(c[:-1])]
+    up_out = [*reversed(c[:-1]), 3]
+    up = sum(16 * a * b for a, b in zip(up_in, up_out, strict=True))
+    weights = sum(p.numel() for p in Generator(PRESETS["paper"].model).parameters() if p.ndim == 4)
+    assert weights == down + up
+    assert 54.3e6 < weights < 54.5e6
+
+
+def test_paper_discriminator_has_the_published_size() -> None:
+    paper = PRESETS["paper"]
+    convs = 16 * (4 * 64 + 64 * 128 + 128 * 256 + 256 * 512 + 512 * 1)
+    built = Discriminator(paper.discriminator_widths, paper.discriminator_norm)
+    assert sum(p.numel() for p in built.parameters() if p.ndim == 4) == convs
+
+
+def test_default_bundle_is_light() -> None:
+    assert parameters(Generator(PRESETS["default"].model)) * 2 <= BUNDLE_LIMIT_BYTES
+
+
+def test_discriminator_patch_is_70_pixels() -> None:
+    d = Discriminator((4, 8, 16, 32), "spectral")
+    photo = torch.randn(1, 3, 160, 160, requires_grad=True)
+    logits, _ = d(torch.randn(1, 1, 160, 160), photo)
+    middle = logits.shape[-1] // 2
+    logits[0, 0, middle, middle].backward()
+    assert photo.grad is not None
+    seen = photo.grad.abs().sum(dim=(0, 1)).nonzero()
+    extent = seen.amax(dim=0) - seen.amin(dim=0) + 1
+    assert extent.tolist() == [70, 70]
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_generator_answers_at_the_sketch_size(preset: str) -> None:
+    config = PRESETS[preset].model
+    generator = Generator(config).eval()
+    with torch.no_grad():
+        photo = generator(
+            torch.ones(1, 1, config.size_px, config.size_px), torch.zeros(1, config.latent_size)
+        )
+    assert photo.shape == (1, 3, config.size_px, config.size_px)
+    assert photo.abs().max() <= 1
+
+
+def test_generator_is_fully_convolutional() -> None:
+    generator = Generator(PRESETS["default"].model).eval()
+    with torch.no_grad():
+        assert generator(torch.ones(1, 1, 128, 128), torch.zeros(1, 8)).shape == (1, 3, 128, 128)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_answers_do_not_depend_on_batch_mates(tiny_generator: Generator, training: bool) -> None:
+    tiny_generator.train(training)
+    sketch, z = torch.randn(3, 1, 32, 32), torch.randn(3, 4)
+    with torch.no_grad():
+        together = tiny_generator(sketch, z)
+        alone = torch.cat([tiny_generator(sketch[i : i + 1], z[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+
+
+def test_z_changes_the_answer(tiny_generator: Generator) -> None:
+    sketch = torch.ones(1, 1, 32, 32)
+    with torch.no_grad():
+        difference = tiny_generator(sketch, torch.zeros(1, 4)) - tiny_generator(sketch, torch.ones(1, 4))
+    assert difference.abs().max() > 0.01
+
+
+def test_resize_then_convolve_leaves_no_grid_where_transposed_convolution_does() -> None:
+    """Both enlarge a constant; away from the border only the transposed one makes a pattern of period two."""
+    torch.manual_seed(0)
+    spread = {}
+    for upsample in ("resize", "transposed"):
+        config = ModelConfig(latent_size=0, upsample=upsample)  # type: ignore[arg-type]
+        up = Up(4, 2, 3, config, dropout=0.0)
+        conv = up.conv if upsample == "resize" else up.transposed
+        assert conv is not None
+        x, skip = torch.ones(1, 4, 8, 8), torch.ones(1, 2, 16, 16)
+        with torch.no_grad():
+            inner = conv(
+                torch.cat([torch.nn.functional.interpolate(x, scale_factor=2.0), skip], 1) if up.conv else x
+            )
+        spread[upsample] = inner[..., 4:-4, 4:-4].std(dim=(2, 3)).max().item()
+    assert spread["resize"] < 1e-6
+    assert spread["transposed"] > 1e-3
+
+
+def test_a_size_the_stages_do_not_divide_is_refused() -> None:
+    with pytest.raises(UsageError, match="multiple of 64"):
+        train_config("default", size_px=200)
+    with pytest.raises(UsageError, match="200 px"):
+        replace(PRESETS["default"].model, size_px=200)

@@ -1,0 +1,144 @@
+"""A step moves both players; a resumed run is the same run; what goes wrong is said and nothing is lost."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from pix2pix.bundle import load_bundle
+from pix2pix.checkpoint import load_state, save_state
+from pix2pix.config import PRESETS, TrainConfig, to_dict, train_config, train_from_dict
+from pix2pix.errors import PairsError, RunError, UsageError
+from pix2pix.training import train
+
+
+def finish(config: TrainConfig, pairs: Path, run: Path, **options: object) -> list:
+    return list(train(config, pairs, run, device="cpu", **options))  # type: ignore[arg-type]
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    state = load_state(run / "state.pt")
+    return {
+        f"{part}.{k}": v for part in ("generator", "discriminator", "average") for k, v in state[part].items()
+    }
+
+
+def test_one_step_moves_both_players(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
+    finish(replace(tiny_config, steps=1), pairs, tmp_path / "one")
+    finish(replace(tiny_config, steps=2), pairs, tmp_path / "two")
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    for part in ("generator", "discriminator", "average"):
+        assert any(not torch.equal(one[k], two[k]) for k in one if k.startswith(part)), part
+
+
+def test_a_resumed_run_equals_one_never_stopped(
+    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
+) -> None:
+    finish(tiny_config, pairs, tmp_path / "whole")
+    asked = iter([False, False, True])  # stop after the second step
+    finish(tiny_config, pairs, tmp_path / "parts", stop=lambda: next(asked))
+    assert load_state(tmp_path / "parts" / "state.pt")["step"] == 2
+    finish(tiny_config, pairs, tmp_path / "parts", resume=True)
+    whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    assert all(torch.equal(whole[k], parts[k]) for k in whole)
+
+
+def test_a_run_folder_explains_itself(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
+    run = tmp_path / "boxes"
+    statuses = finish(replace(tiny_config, steps=50, sample_every=25), pairs, run)
+    assert [s.step for s in statuses] == list(range(1, 51))
+    assert train_from_dict(json.loads((run / "config.json").read_text())["train"]).steps == 50
+    line = json.loads((run / "stats.jsonl").read_text().splitlines()[-1])
+    assert line["step"] == 50 and line["images"] == 100 and {"d", "g_l1", "g_adversarial"} <= set(line)
+    assert sorted(p.name for p in (run / "samples").iterdir()) == ["0000025.png", "0000050.png"]
+    _, header = load_bundle(run / "boxes.safetensors")
+    assert (header.steps, header.images, header.model) == (50, 100, tiny_config.model)
+
+
+def test_training_learns(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
+    config = replace(
+        tiny_config, steps=120, batch_size=4, generator_lr=2e-3, shift_scale=False, coarse_fraction=0.0
+    )
+    l1 = [s.losses["g_l1"] for s in finish(config, pairs, tmp_path / "run")]
+    assert sum(l1[-10:]) < 0.5 * sum(l1[:10])
+
+
+def test_a_time_limit_ends_the_run(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
+    ticks = iter(range(10_000))  # one tick to begin, then one a step
+    statuses = finish(
+        replace(tiny_config, steps=1000),
+        pairs,
+        tmp_path / "run",
+        time_limit_s=20,
+        clock=lambda: float(next(ticks)),
+    )
+    assert len(statuses) == 20
+    assert load_state(tmp_path / "run" / "state.pt")["step"] == len(statuses)
+
+
+def test_coarse_first_then_fine(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
+    config = replace(tiny_config, steps=200, coarse_fraction=0.5)
+    finish(config, pairs, tmp_path / "run")
+    lines = [json.loads(line) for line in (tmp_path / "run" / "stats.jsonl").read_text().splitlines()]
+    assert [line["size_px"] for line in lines] == [16, 16, 32, 32]
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_itself(
+    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
+) -> None:
+    config = replace(tiny_config, l1_weight=float("inf"))
+    with pytest.raises(RunError, match="g_l1"):
+        finish(config, pairs, tmp_path / "run")
+    assert not (tmp_path / "run" / "state.pt").exists()
+
+
+def test_fine_tuning_begins_with_the_bundle(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
+    finish(tiny_config, pairs, tmp_path / "first")
+    bundle = tmp_path / "first" / "first.safetensors"
+    frozen = replace(tiny_config, steps=1, generator_lr=0.0)
+    finish(frozen, pairs, tmp_path / "second", start_from=bundle)
+    expected, _ = load_bundle(bundle)
+    got, _ = load_bundle(tmp_path / "second" / "second.safetensors")
+    assert all(torch.equal(v, got.state_dict()[k]) for k, v in expected.state_dict().items())
+    with pytest.raises(UsageError, match="another model"):
+        finish(PRESETS["fast"], pairs, tmp_path / "third", start_from=bundle)
+
+
+def test_a_run_is_neither_overwritten_nor_resumed_on_other_pairs(
+    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(RunError, match="nothing to resume"):
+        finish(tiny_config, pairs, run, resume=True)
+    finish(tiny_config, pairs, run)
+    with pytest.raises(RunError, match="--resume"):
+        finish(tiny_config, pairs, run)
+    (pairs / "train" / "sketches" / "0.png").unlink()
+    with pytest.raises(RunError, match="other pairs"):
+        finish(tiny_config, pairs, run, resume=True)
+
+
+def test_a_damaged_state_is_named(tmp_path: Path) -> None:
+    save_state(tmp_path / "state.pt", {"step": 1, "weights": torch.zeros(1000)})
+    assert load_state(tmp_path / "state.pt")["step"] == 1
+    content = (tmp_path / "state.pt").read_bytes()
+    (tmp_path / "state.pt").write_bytes(content[: len(content) // 2])
+    with pytest.raises(RunError, match="damaged"):
+        load_state(tmp_path / "state.pt")
+
+
+def test_an_empty_pairs_folder_names_what_was_expected(tiny_config: TrainConfig, tmp_path: Path) -> None:
+    with pytest.raises(PairsError, match=r"train/sketches/NAME\.png"):
+        finish(tiny_config, tmp_path, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_configurations_survive_json() -> None:
+    for preset in PRESETS.values():
+        assert train_from_dict(json.loads(json.dumps(to_dict(preset)))) == preset
+    with pytest.raises(UsageError, match="default, fast, paper"):
+        train_config("quick")
+    with pytest.raises(UsageError, match="learning_rate"):
+        train_config("default", learning_rate=1)
