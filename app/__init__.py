@@ -1,0 +1,40 @@
+"""The front ends: a canvas in the browser, an HTTP API, a command line.
+
+    from app import create_app
+    import pix2pix
+    app = create_app({"shoes": pix2pix.load("shoes")})
+
+Importing this package needs no torch: translators come in ready-made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from flask import Flask
+
+from app.api import create_api
+from app.problems import report_problems
+from app.requests import trace_requests
+from app.views import create_views
+
+if TYPE_CHECKING:
+    from pix2pix.translator import Translator
+
+MAX_UPLOAD_BYTES = 20 * 2**20
+
+
+def create_app(translators: Mapping[str, Translator], *, max_upload_bytes: int = MAX_UPLOAD_BYTES) -> Flask:
+    """Build the WSGI application that serves `translators`, by name; the first one is the default.
+
+    `max_upload_bytes` bounds a whole request body: base64 makes a picture a third larger than its file.
+    """
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = max_upload_bytes
+    app.config["MAX_FORM_MEMORY_SIZE"] = max_upload_bytes
+    trace_requests(app)
+    report_problems(app)
+    app.register_blueprint(create_views(translators))
+    app.register_blueprint(create_api(translators))
+    return app

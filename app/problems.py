@@ -1,0 +1,137 @@
+"""Errors as `application/problem+json` (RFC 9457), and the one table from error classes to statuses."""
+
+from __future__ import annotations
+
+import logging
+import re
+import reprlib
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from flask import Flask, Response, current_app, g, json, request
+from flask.typing import ResponseReturnValue
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
+
+from pix2pix.errors import (
+    ImageError,
+    ImageTooLarge,
+    Pix2PixError,
+    UnreadableImage,
+    UnsupportedImage,
+    UsageError,
+)
+
+logger = logging.getLogger(__name__)
+
+STATUS_OF: dict[type[Pix2PixError], HTTPStatus] = {
+    UnreadableImage: HTTPStatus.BAD_REQUEST,
+    ImageTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UnsupportedImage: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    ImageError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    UsageError: HTTPStatus.UNPROCESSABLE_ENTITY,
+}
+MAX_ERRORS = 20
+RECEIVED_CHARS = 80
+SHORT_REPR = reprlib.Repr()
+SHORT_REPR.maxstring = RECEIVED_CHARS
+
+
+def report_problems(app: Flask) -> None:
+    """Answer every error under /api as a problem document; elsewhere, keep Flask's small pages."""
+    app.register_error_handler(ValidationError, explain_invalid)
+    app.register_error_handler(Pix2PixError, explain_known)
+    app.register_error_handler(HTTPException, explain_http)
+    app.register_error_handler(Exception, explain_unexpected)
+
+
+def explain_invalid(error: ValidationError) -> Response:
+    """Turn pydantic's findings into one problem that names every offending field."""
+    findings = error.errors(include_url=False, include_context=False)[:MAX_ERRORS]
+    if any(finding["type"] == "json_invalid" for finding in findings):
+        return problem(HTTPStatus.BAD_REQUEST, "The body is not valid JSON.", errors=as_errors(findings))
+    named = "; ".join(f"{pointer(finding)}: {finding['msg']}" for finding in findings)
+    return problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY, f"The request is not valid. {named}.", errors=as_errors(findings)
+    )
+
+
+def explain_known(error: Pix2PixError) -> Response:
+    """Answer what a user can cause with the status of the nearest class in the table."""
+    for kind in type(error).__mro__:
+        if kind in STATUS_OF:
+            return problem(STATUS_OF[kind], str(error), kind=kind.__name__)
+    return explain_failure(error)
+
+
+def explain_http(error: HTTPException) -> ResponseReturnValue:
+    """Rewrite werkzeug's own refusals (404, 405, 413, ...), keeping their headers such as Allow."""
+    if error.code is None or error.code < 400 or not request.path.startswith("/api/"):
+        return error
+    detail = error.description or HTTPStatus(error.code).phrase
+    if isinstance(error, RequestEntityTooLarge):
+        detail = f"The request is larger than the {current_app.config['MAX_CONTENT_LENGTH']} bytes allowed."
+    answer = problem(HTTPStatus(error.code), detail)
+    for name, value in error.get_headers(request.environ):
+        if name not in ("Content-Type", "Content-Length"):
+            answer.headers[name] = value
+    return answer
+
+
+def explain_unexpected(error: Exception) -> ResponseReturnValue:
+    """Log our own bug with its traceback; tell the client nothing but the request id."""
+    if request.path.startswith("/api/"):
+        return explain_failure(error)
+    log_failure(error)
+    return InternalServerError()
+
+
+def explain_failure(error: Exception) -> Response:
+    """Answer 500 without internals."""
+    log_failure(error)
+    detail = f"The server failed on this request. Please report it with the request id {g.request_id}."
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
+
+
+def log_failure(error: Exception) -> None:
+    """Write the traceback to the log under the request id that the client sees."""
+    logger.error("Unexpected error, request_id=%s", g.request_id, exc_info=error)
+
+
+def problem(status: HTTPStatus, detail: str, *, kind: str | None = None, **more: Any) -> Response:
+    """Build a problem document; `kind` is the name of an error class, `more` are extension members."""
+    words = re.findall(r"[A-Z][a-z]+", kind or "")
+    body = {
+        "type": "urn:pix2pix:problem:" + "-".join(words).lower() if words else "about:blank",
+        "title": " ".join(words).capitalize() if words else status.phrase,
+        "status": int(status),
+        "detail": detail,
+        "instance": quote(request.path),
+        "request_id": g.request_id,
+        **more,
+    }
+    return Response(json.dumps(body), status=int(status), content_type="application/problem+json")
+
+
+def as_errors(findings: list[ErrorDetails]) -> list[dict[str, str]]:
+    """Name each field by JSON pointer, with what came (shortened) and what is allowed."""
+    return [
+        {"pointer": pointer(finding), "received": shorten(finding["input"]), "message": finding["msg"]}
+        for finding in findings
+    ]
+
+
+def pointer(finding: ErrorDetails) -> str:
+    """Write a pydantic location as a JSON pointer in a URI fragment (RFC 6901, section 6)."""
+    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in finding["loc"])
+    return "#" + "".join("/" + quote(part) for part in parts)
+
+
+def shorten(received: object) -> str:
+    """Show at most 80 characters of what came: a sketch may be megabytes."""
+    if isinstance(received, bytes):
+        received = received[: RECEIVED_CHARS + 1]
+    text = SHORT_REPR.repr(received)
+    return text if len(text) <= RECEIVED_CHARS else text[: RECEIVED_CHARS - 1] + "…"

@@ -1,0 +1,33 @@
+"""The canvas page, and the two questions a supervisor asks: are you alive, are you ready."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+
+if TYPE_CHECKING:
+    from pix2pix.translator import Translator
+
+
+def create_views(translators: Mapping[str, Translator]) -> Blueprint:
+    """Build the routes outside the API."""
+    views = Blueprint("views", __name__)
+
+    @views.get("/")
+    def canvas() -> str:
+        return render_template("canvas.html")
+
+    @views.get("/healthz")
+    def healthz() -> ResponseReturnValue:
+        return {"status": "ok"}
+
+    @views.get("/readyz")
+    def readyz() -> ResponseReturnValue:
+        if not translators:
+            return {"status": "no model is loaded"}, 503
+        return {"status": "ready", "models": list(translators)}
+
+    return views

@@ -1,0 +1,418 @@
+"""The HTTP API, with a tiny deterministic translator in place of a network."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import json
+import logging
+import re
+import subprocess
+import sys
+import threading
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app import create_app
+from pix2pix.errors import BundleError
+
+SIZE_PX = 32
+Z = 4
+
+
+class InkBlot:
+    """Translates ink to black, and paper to a colour made from z."""
+
+    title, size_px, latent_size, device = "Blots", SIZE_PX, Z, "cpu"
+
+    def __init__(self, name="blots"):
+        self.name = name
+
+    def latent(self, seed):
+        return np.random.Generator(np.random.PCG64(seed)).standard_normal(Z, dtype=np.float32)
+
+    def translate_batch(self, sketches, z):
+        assert sketches.shape[1:] == (SIZE_PX, SIZE_PX) and sketches.dtype == np.uint8
+        assert z.shape == (len(sketches), Z) and z.dtype == np.float32
+        colours = np.clip(150 + 40 * z[:, :3], 60, 250).astype(np.uint8)
+        return np.where(sketches[..., None] < 128, np.uint8(0), colours[:, None, None, :])
+
+
+class Failing(InkBlot):
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def translate_batch(self, sketches, z):
+        raise self.error
+
+
+@pytest.fixture
+def client():
+    return create_app({"blots": InkBlot(), "spots": InkBlot("spots")}).test_client()
+
+
+def png(width=40, height=40, mode="L", save_as="PNG"):
+    """A filled black square on white paper, in the left half."""
+    image = Image.new(mode, (width, height), "white")
+    image.paste("black", (2, height // 4, width // 2, 3 * height // 4))
+    return encoded(image, save_as)
+
+
+def encoded(image, save_as="PNG", **options):
+    buffer = io.BytesIO()
+    image.save(buffer, save_as, **options)
+    return buffer.getvalue()
+
+
+def b64(data):
+    return base64.b64encode(data).decode()
+
+
+def pixels(data):
+    return np.asarray(Image.open(io.BytesIO(data)))
+
+
+def translate(client, **body):
+    return client.post("/api/v1/translate", json={"sketch": b64(png()), **body})
+
+
+def upload(client, data, accept="application/json", **fields):
+    form = {"sketch": (io.BytesIO(data), "sketch.png"), **fields}
+    return client.post("/api/v1/translate", data=form, headers={"Accept": accept})
+
+
+def assert_problem(response, status):
+    assert response.status_code == status, response.text
+    assert response.content_type == "application/problem+json"
+    assert {"type", "title", "status", "detail", "instance", "request_id"} <= response.json.keys()
+    assert response.json["status"] == status
+    assert response.json["request_id"] == response.headers["X-Request-ID"]
+    return response.json
+
+
+def test_a_sketch_becomes_a_picture_of_its_own_size_with_the_subject_in_its_own_place(client):
+    body = translate(client, sketch=b64(png(90, 60)), seed=7).json
+    assert body["model"] == "blots" and body.keys() == {"request_id", "model", "images", "timings"}
+    assert body["timings"].keys() == {"decode", "inference", "encode"}
+    (image,) = body["images"]
+    photo = pixels(base64.b64decode(image["png"]))
+    assert photo.shape == (60, 90, 3)
+    assert photo[30, 20].max() < 40 and photo[30, 80].min() > 50
+    assert image["seed"] == 7 and len(image["z"]) == Z
+
+
+def test_variant_i_is_the_picture_of_seed_plus_i(client):
+    several = translate(client, seed=5, variants=3).json["images"]
+    assert [image["seed"] for image in several] == [5, 6, 7]
+    assert several[2] == translate(client, seed=7).json["images"][0]
+    assert several[0]["png"] != several[2]["png"]
+
+
+def test_the_returned_z_makes_the_same_picture_again(client):
+    first = translate(client, seed=3).json["images"][0]
+    again = translate(client, z=first["z"]).json["images"][0]
+    assert again == {**first, "seed": None}
+
+
+def test_the_first_model_and_seed_0_are_the_defaults(client):
+    assert translate(client).json["images"] == translate(client, model="blots", seed=0).json["images"]
+    assert translate(client, model="spots").json["model"] == "spots"
+
+
+@pytest.mark.parametrize("prefix", ["data:image/png;base64,", "data:image/png;charset=x;base64,"])
+def test_a_data_url_is_accepted(client, prefix):
+    assert translate(client, sketch=prefix + b64(png())).json["images"] == translate(client).json["images"]
+
+
+def test_base64_broken_into_lines_is_accepted(client):
+    assert translate(client, sketch=base64.encodebytes(png()).decode()).status_code == 200
+
+
+def test_an_upload_answers_the_picture_itself_when_asked_for_png(client):
+    response = upload(client, png(90, 60), accept="image/png", seed="4")
+    assert response.content_type == "image/png" and response.headers["X-Request-ID"]
+    expected = translate(client, sketch=b64(png(90, 60)), seed=4).json["images"][0]["png"]
+    assert response.data == base64.b64decode(expected)
+
+
+@pytest.mark.parametrize("accept", ["application/json", "*/*", "text/html", ""])
+def test_an_upload_answers_json_otherwise(client, accept):
+    response = upload(client, png(), accept=accept, model="spots")
+    assert response.is_json and response.json["model"] == "spots"
+
+
+def test_a_plain_picture_of_several_variants_is_refused(client):
+    assert "variants" in assert_problem(upload(client, png(), "image/png", variants="2"), 422)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"sketch": 5}, "#/sketch"),
+        ({"sketch": "not base64!"}, "#/sketch"),
+        ({"sketch": "data:image/png,abcd"}, "#/sketch"),
+        ({"sketch": None}, "#/sketch"),
+        ({"model": "boots"}, "#/model"),
+        ({"seed": -1}, "#/seed"),
+        ({"seed": 2**31}, "#/seed"),
+        ({"seed": 10**400}, "#/seed"),
+        ({"seed": 1.5}, "#/seed"),
+        ({"seed": "7"}, "#/seed"),
+        ({"seed": True}, "#/seed"),
+        ({"variants": 0}, "#/variants"),
+        ({"variants": 9}, "#/variants"),
+        ({"z": [0.0] * (Z - 1)}, "#/z"),
+        ({"z": []}, "#/z"),
+        ({"z": [0.0] * Z, "seed": 1}, "#/z"),
+        ({"z": [0.0] * Z, "variants": 2}, "#/variants"),
+        ({"z": [0, 0, float("nan"), 0]}, "#/z/2"),
+        ({"z": [0, 0, 0, float("inf")]}, "#/z/3"),
+        ({"z": [0, 1e300, 0, 0]}, "#/z/1"),
+        ({"colour/tint": "red"}, "#/colour~1tint"),
+    ],
+)
+def test_a_wrong_field_is_named_with_what_came(client, body, pointer):
+    (error,) = assert_problem(translate(client, **body), 422)["errors"]
+    assert error["pointer"] == pointer
+    assert error["message"]
+    assert 0 < len(error["received"]) <= 80
+
+
+def test_an_unknown_model_is_answered_with_the_known_ones(client):
+    (error,) = assert_problem(translate(client, model="boots"), 422)["errors"]
+    assert error["received"] == "'boots'" and "blots, spots" in error["message"]
+
+
+def test_a_missing_sketch_is_named(client):
+    for response in (
+        client.post("/api/v1/translate", json={}),
+        client.post("/api/v1/translate", data={"seed": "1"}, content_type="multipart/form-data"),
+    ):
+        assert assert_problem(response, 422)["errors"][0]["pointer"] == "#/sketch"
+
+
+@pytest.mark.parametrize("fields", [{"seed": "x"}, {"seed": ["1", "2"]}, {"z": "0"}, {"colour": "red"}])
+def test_wrong_form_fields_are_refused(client, fields):
+    (error,) = assert_problem(upload(client, png(), **fields), 422)["errors"]
+    assert error["pointer"] == "#/" + next(iter(fields))
+
+
+def test_an_unknown_file_is_refused(client):
+    extra = {"mask": (io.BytesIO(png()), "mask.png")}
+    (error,) = assert_problem(upload(client, png(), **extra), 422)["errors"]
+    assert error["pointer"] == "#/mask"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 5000, b"null", b"[]", b'"sketch"'])
+def test_a_body_that_is_no_json_object_is_refused(client, body):
+    response = client.post("/api/v1/translate", data=body, content_type="application/json")
+    assert_problem(response, response.status_code)
+    assert response.status_code in (400, 422)
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", None])
+def test_other_content_types_are_refused(client, content_type):
+    response = client.post("/api/v1/translate", data=b"x", content_type=content_type)
+    assert "multipart/form-data" in assert_problem(response, 415)["detail"]
+
+
+def bomb():
+    """A PNG of a few bytes whose header claims 50,000 x 50,000 pixels."""
+    data = bytearray(encoded(Image.new("1", (8, 8))))
+    data[16:24] = (50_000).to_bytes(4, "big") * 2
+    data[29:33] = zlib.crc32(bytes(data[12:29])).to_bytes(4, "big")
+    return bytes(data)
+
+
+def animation():
+    frames = [Image.new("L", (8, 8), level) for level in (0, 255)]
+    return encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "title"),
+    [
+        (b"", 400, "Unreadable image"),
+        (b"hello, this is text", 400, "Unreadable image"),
+        (png()[:60], 400, "Unreadable image"),
+        (png(save_as="JPEG")[:-200], 400, "Unreadable image"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "Unsupported image"),
+        (animation(), 415, "Unsupported image"),
+        (bomb(), 413, "Image too large"),
+        (encoded(Image.new("1", (8000, 5001), 1)), 413, "Image too large"),
+    ],
+    ids=["empty", "text", "truncated png", "truncated jpeg", "svg", "animation", "bomb", "40.008 megapixels"],
+)
+@pytest.mark.parametrize("way", ["json", "upload", "open"])
+def test_a_picture_that_cannot_be_used_is_the_clients_problem(client, data, status, title, way):
+    if way == "json":
+        response = translate(client, sketch=b64(data))
+    elif way == "upload":
+        response = upload(client, data, accept="image/png")
+    else:
+        response = client.post("/api/v1/sketch", data={"sketch": (io.BytesIO(data), "x.png")})
+    assert assert_problem(response, status)["title"] == title
+
+
+def test_a_damaged_picture_never_makes_a_500(client):
+    whole = png(mode="RGB")
+    rng = np.random.default_rng(0)
+    for _ in range(150):
+        data = bytearray(whole)
+        for position in rng.integers(0, len(data), 3):
+            data[position] = rng.integers(256)
+        assert translate(client, sketch=b64(bytes(data))).status_code in (200, 400, 413, 415, 422)
+
+
+def test_many_variants_of_a_large_sketch_are_refused(client):
+    large = b64(encoded(Image.new("1", (4000, 2000), 1)))
+    assert "variants" in assert_problem(translate(client, sketch=large, variants=8), 413)["detail"]
+
+
+@pytest.mark.parametrize("field", ["file", "form field", "json"])
+def test_a_request_over_the_limit_is_refused(field):
+    client = create_app({"blots": InkBlot()}, max_upload_bytes=1000).test_client()
+    if field == "file":
+        response = upload(client, bytes(2000))
+    elif field == "form field":
+        response = upload(client, png(), model="x" * 2000)
+    else:
+        response = translate(client, sketch="A" * 2000)
+    assert "1000 bytes" in assert_problem(response, 413)["detail"]
+
+
+def test_opening_a_picture_shows_the_sketch_seen_in_it(client):
+    chalk = Image.new("RGB", (300, 100), "black")
+    chalk.paste("white", (20, 45, 280, 55))
+    response = client.post("/api/v1/sketch", data={"sketch": (io.BytesIO(encoded(chalk)), "chalk.png")})
+    seen = pixels(response.data)
+    assert response.content_type == "image/png"
+    assert seen.shape[0] == seen.shape[1] and seen[5, 5] > 250 and seen[seen.shape[0] // 2, 250] < 50
+
+
+def test_opening_without_a_file_says_so(client):
+    assert "'sketch'" in assert_problem(client.post("/api/v1/sketch"), 422)["detail"]
+
+
+def test_the_models_are_listed(client):
+    models = client.get("/api/v1/models").json["models"]
+    assert [model["name"] for model in models] == ["blots", "spots"]
+    assert models[0] == {"name": "blots", "title": "Blots", "size_px": 32, "latent_size": 4, "device": "cpu"}
+
+
+def test_alive_and_ready(client):
+    assert client.get("/healthz").status_code == client.get("/readyz").status_code == 200
+
+
+def test_without_models_the_app_is_alive_but_not_ready():
+    client = create_app({}).test_client()
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/api/v1/models").json == {"models": []}
+    assert_problem(translate(client), 503)
+
+
+def test_unknown_routes_and_methods_under_api_are_problems(client):
+    assert assert_problem(client.get("/api/v2/nothing%0a"), 404)["instance"] == "/api/v2/nothing%0A"
+    refused = client.get("/api/v1/translate")
+    assert_problem(refused, 405)
+    assert "POST" in refused.headers["Allow"]
+    assert client.get("/nothing").content_type.startswith("text/html")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("/secret/path"), BundleError("/secret/path")])
+def test_our_own_bug_is_a_500_that_leaks_nothing_and_is_logged(error, caplog):
+    response = translate(create_app({"blots": Failing(error)}).test_client())
+    body = assert_problem(response, 500)
+    assert "secret" not in response.text and "Traceback" not in response.text
+    (record,) = (record for record in caplog.records if record.levelno == logging.ERROR)
+    assert record.exc_info and record.exc_info[1] is error
+    assert body["request_id"] in record.getMessage()
+
+
+def test_the_server_goes_on_after_a_failure():
+    translators = {"failing": Failing(RuntimeError()), "blots": InkBlot()}
+    client = create_app(translators).test_client()
+    assert translate(client).status_code == 500
+    assert translate(client, model="blots").status_code == 200
+
+
+def test_a_sane_request_id_is_kept_in_header_body_and_log(client, caplog):
+    caplog.set_level(logging.INFO, "app")
+    body = {"sketch": b64(png())}
+    response = client.post("/api/v1/translate", json=body, headers={"X-Request-ID": "trace-1.a_B"})
+    assert response.headers["X-Request-ID"] == response.json["request_id"] == "trace-1.a_B"
+    assert any("200" in line and "request_id=trace-1.a_B" in line for line in caplog.messages)
+
+
+@pytest.mark.parametrize("offered", ["", "a b", "x" * 65, "<script>", "é"])
+def test_another_request_id_is_replaced(client, offered):
+    response = client.get("/healthz", headers={"X-Request-ID": offered})
+    assert re.fullmatch(r"[0-9a-f]{32}", response.headers["X-Request-ID"])
+
+
+def test_a_path_cannot_forge_a_log_line(client, caplog):
+    caplog.set_level(logging.INFO, "app")
+    client.get("/x%0aGET / 200")
+    assert all("\n" not in line for line in caplog.messages)
+
+
+@pytest.mark.parametrize("path", ["/", "/api/v1/models", "/api/nothing", "/static/style.css", "/healthz"])
+def test_every_answer_carries_the_security_headers(client, path):
+    with client.get(path) as response:
+        policy = response.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy and "unsafe" not in policy
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_the_page_loads_local_files_only_and_has_no_inline_code(client):
+    page = client.get("/").text
+    assert not re.search(r"<script(?![^>]*\bsrc=)|\son\w+=|\sstyle=|https?://", page)
+    for url in re.findall(r'(?:src|href)="([^"]+)"', page):
+        with client.get(url) as response:
+            assert response.status_code == 200
+
+
+def test_inference_runs_one_request_at_a_time():
+    meeting = threading.Barrier(2)
+    met = []
+
+    class Watched(InkBlot):
+        def translate_batch(self, sketches, z):
+            with contextlib.suppress(threading.BrokenBarrierError):  # nobody else came in
+                met.append(meeting.wait(timeout=0.3))
+            return super().translate_batch(sketches, z)
+
+    app = create_app({"blots": Watched()})
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda _: translate(app.test_client()).status_code, range(2)))
+    assert answers == [200, 200]
+    assert met == []
+
+
+def test_the_app_needs_no_torch():
+    code = "import sys, app; app.create_app({}); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "sketch",
+    [r'"\udcff"', r'"\u0000\u2028<b>"', "9" * 5000, "[" * 50 + "]" * 50, "[0" + ",0" * 100_000 + "]"],
+)
+def test_a_problem_document_stays_short_and_valid_for_strange_values(client, sketch):
+    body = f'{{"sketch": {sketch}}}'.encode()
+    response = client.post("/api/v1/translate", data=body, content_type="application/json")
+    assert json.loads(response.data)["status"] in (400, 422)
+    assert len(response.data) < 2000
+
+
+def test_thousands_of_wrong_fields_are_not_all_named(client):
+    response = translate(client, **{f"field{i}": i for i in range(5000)})
+    assert len(assert_problem(response, 422)["errors"]) == 20

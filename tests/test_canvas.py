@@ -1,0 +1,240 @@
+"""The canvas page in a real Chromium, against the real app and the shipped shoes."""
+
+from __future__ import annotations
+
+import base64
+import io
+import shutil
+import subprocess
+import threading
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+from playwright.sync_api import expect, sync_playwright
+from waitress import create_server, wasyncore
+
+import pix2pix
+from app import create_app
+
+HERE = Path(__file__).parent
+ARTIFACTS = HERE / "artifacts"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+STEPS = 6  # mouse moves from one corner to the next
+
+# a sneaker from the side, in fractions of the canvas
+OUTLINE = [
+    (0.09, 0.43), (0.12, 0.54), (0.09, 0.66), (0.10, 0.72), (0.30, 0.73), (0.50, 0.72), (0.72, 0.73),
+    (0.90, 0.72), (0.92, 0.66), (0.88, 0.61), (0.78, 0.58), (0.68, 0.55), (0.60, 0.50), (0.52, 0.43),
+    (0.46, 0.36), (0.40, 0.35), (0.34, 0.41), (0.26, 0.42), (0.18, 0.40), (0.13, 0.38), (0.09, 0.43),
+]  # fmt: skip
+SOLE = [(0.10, 0.67), (0.35, 0.68), (0.60, 0.67), (0.91, 0.68)]
+SCRIBBLE = [(0.20, 0.50), (0.70, 0.63), (0.25, 0.60), (0.60, 0.55), (0.30, 0.45), (0.50, 0.65)]
+
+
+@pytest.fixture(scope="module")
+def url():
+    server = create_server(create_app({"shoes": pix2pix.load("shoes")}), host="127.0.0.1", port=0)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    yield f"http://127.0.0.1:{server.effective_port}/"
+    server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map, ignore_all=True))
+    thread.join()
+    server.task_dispatcher.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.fail("Chromium is not installed. On Debian or Ubuntu: apt-get install chromium")
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser, url):
+    """Open the canvas in a fresh window; whatever the page complains about fails the test."""
+    contexts, complaints = [], []
+
+    def open_page(**window):
+        contexts.append(browser.new_context(**window))
+        page = contexts[-1].new_page()
+        page.on(
+            "console", lambda message: complaints.append(message.text) if message.type == "error" else None
+        )
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(url)
+        expect(page.locator("#model")).to_be_enabled()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def page(open_page):
+    return open_page(viewport={"width": 1280, "height": 800})
+
+
+def path_on_canvas(page, corners):
+    """Many points along `corners`, in page coordinates."""
+    box = page.locator("#sketch").bounding_box()
+    corners = np.array(corners) * [box["width"], box["height"]] + [box["x"], box["y"]]
+    legs = [np.linspace(a, b, STEPS, endpoint=False) for a, b in pairwise(corners)]
+    return [(float(x), float(y)) for x, y in np.concatenate([*legs, corners[-1:]])]
+
+
+def draw(page, corners):
+    first, *rest = path_on_canvas(page, corners)
+    page.mouse.move(*first)
+    page.mouse.down()
+    for point in rest:
+        page.mouse.move(*point)
+    page.mouse.up()
+
+
+def photo(page):
+    """Wait until the photo belongs to the drawing as it is; return its pixels (256, 256, 3)."""
+    expect(page.locator("#status")).to_have_attribute("data-state", "ready", timeout=30_000)
+    expect(page.locator("#photo img")).to_be_visible()
+    data = base64.b64decode(page.locator("#photo img").get_attribute("src").partition(",")[2])
+    return np.asarray(Image.open(io.BytesIO(data)), dtype=float)
+
+
+def inside_outline():
+    mask = Image.new("1", (256, 256))
+    ImageDraw.Draw(mask).polygon([(x * 256, y * 256) for x, y in OUTLINE], fill=1)
+    return np.asarray(mask)
+
+
+def png(image):
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_drawing_a_shoe_shows_a_photo_that_follows_the_drawing(page):
+    expect(page.locator("#hint")).to_be_visible()
+    draw(page, OUTLINE)
+    first = photo(page)
+    assert first.shape == (256, 256, 3)
+    assert first[inside_outline()].std() > 8, "the photo is blank inside the outline"
+    draw(page, SOLE)
+    with_sole = photo(page)
+
+    page.locator("#width").fill("12")
+    draw(page, SCRIBBLE)
+    scribbled = photo(page)
+    assert np.abs(scribbled - with_sole).mean() > 1, "a big stroke changed nothing"
+
+    page.locator("#undo").click()
+    assert np.array_equal(photo(page), with_sole)
+    page.keyboard.press("Control+z")
+    assert np.array_equal(photo(page), first)
+    page.keyboard.press("Control+Shift+z")
+    assert np.array_equal(photo(page), with_sole)
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTIFACTS / "canvas.png")
+
+
+def test_another_seed_makes_another_photo_and_the_old_seed_the_old_one(page):
+    draw(page, OUTLINE)
+    first = photo(page)
+    page.locator("#reroll").click()
+    expect(page.locator("#seed")).not_to_have_value("0")
+    assert not np.array_equal(photo(page), first)
+    page.locator("#seed").fill("0")
+    page.locator("#seed").press("Enter")
+    assert np.array_equal(photo(page), first)
+
+
+def test_clear_goes_back_to_the_hint_and_can_be_undone(page):
+    draw(page, OUTLINE)
+    before = photo(page)
+    page.locator("#clear").click()
+    expect(page.locator("#status")).to_have_attribute("data-state", "empty")
+    expect(page.locator("#photo img")).to_be_hidden()
+    expect(page.locator("#hint")).to_be_visible()
+    page.locator("#undo").click()
+    assert np.array_equal(photo(page), before)
+
+
+def test_erasing_everything_asks_for_no_photo(page):
+    draw(page, [(0.5, 0.5), (0.6, 0.5)])
+    photo(page)
+    page.keyboard.press("e")
+    expect(page.locator("#eraser")).to_have_attribute("aria-pressed", "true")
+    draw(page, [(0.45, 0.5), (0.65, 0.5)])
+    expect(page.locator("#status")).to_have_attribute("data-state", "empty")
+    page.keyboard.press("b")
+    page.keyboard.press("]")
+    expect(page.locator("#width")).to_have_value("3")
+
+
+def test_a_white_on_black_picture_opens_as_a_sketch(page):
+    chalk = Image.new("RGB", (400, 300), "black")
+    ImageDraw.Draw(chalk).line([(x * 400, y * 300) for x, y in OUTLINE], fill="white", width=4)
+    page.locator("#file").set_input_files(
+        {"name": "chalk.png", "mimeType": "image/png", "buffer": png(chalk)}
+    )
+    photo(page)
+    shown = np.asarray(Image.open(io.BytesIO(page.locator("#sketch").screenshot())).convert("L"))
+    assert np.median(shown) > 250 and shown.min() < 60, "the canvas should show dark lines on white paper"
+    page.locator("#undo").click()
+    expect(page.locator("#hint")).to_be_visible()
+
+
+def test_save_downloads_the_photo(page):
+    draw(page, OUTLINE)
+    shown = photo(page)
+    with page.expect_download() as download:
+        page.locator("#save").click()
+    assert download.value.suggested_filename == "shoes-seed-0.png"
+    assert np.array_equal(np.asarray(Image.open(download.value.path())), shown)
+
+
+def test_every_control_has_a_name(page):
+    nameless = page.evaluate(
+        "() => [...document.querySelectorAll('button, input, select')].filter((control) =>"
+        " !control.ariaLabel && !control.labels?.[0]?.textContent.trim() && !control.textContent.trim())"
+        ".map((control) => control.outerHTML)"
+    )
+    assert nameless == []
+
+
+def test_a_finger_draws_on_a_phone_and_the_page_stays_still(open_page):
+    page = open_page(
+        viewport={"width": 390, "height": 844}, device_scale_factor=2, has_touch=True, is_mobile=True
+    )
+    finger = page.context.new_cdp_session(page)
+
+    def touch(kind, *points):
+        touches = [{"x": x, "y": y} for x, y in points]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
+    first, *rest = path_on_canvas(page, OUTLINE)
+    touch("touchStart", first)
+    for point in rest:
+        touch("touchMove", point)
+    touch("touchEnd")
+    assert photo(page)[inside_outline()].std() > 8
+    assert page.evaluate("[scrollX, scrollY]") == [0, 0]
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
+        "the page is wider than the phone"
+    )
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTIFACTS / "canvas-phone.png")
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="the JavaScript unit tests need node 20 or later")
+def test_the_javascript_unit_tests_pass():
+    files = sorted(str(file) for file in (HERE / "js").glob("*.test.js"))
+    run = subprocess.run(["node", "--test", *files], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
