@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import signal
+import socket
 import threading
 import webbrowser
 from collections.abc import Callable
@@ -35,7 +36,7 @@ def load_translators(models: Path | None, device: str, warn: Callable[[str], Non
         try:
             translators[info.name] = load(info.path, device=device)
         except BundleError as error:
-            warn(f"Model {info.name!r} is left out: {error}")
+            warn(f"Warning: model {info.name!r} is left out: {error}")
     if not translators:
         folders = ", ".join(str(folder) for folder in search_path(models)) or "any folder"
         raise BundleNotFound(f"no usable model in {folders}; train one, or name its folder with --models")
@@ -47,14 +48,13 @@ def listen(app: Flask, host: str, port: int, on_ready: Callable[[str], None]) ->
 
     Port 0 lets the system choose. Raises UsageError if the address cannot be had.
     """
-    try:
-        server: Any = create_server(app, host=host, port=port, threads=THREADS)
-    except (OSError, ValueError) as error:
-        raise UsageError(_why_not_listening(host, port, error)) from error
-    on_ready(_url(host, _bound_port(server, port)))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    server.run()  # returns on KeyboardInterrupt, after its threads are done
-    server.close()
+    with _bound_socket(host, port) as bound:
+        server: Any = create_server(app, sockets=[bound], threads=THREADS)
+        on_ready(_url(host, bound.getsockname()[1]))
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+        server.run()  # returns on KeyboardInterrupt, after its threads are done
+        server.close()
 
 
 def open_browser(url: str) -> None:
@@ -62,20 +62,17 @@ def open_browser(url: str) -> None:
     threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
 
-def _why_not_listening(host: str, port: int, error: Exception) -> str:
-    number = getattr(error, "errno", None)
-    if number == errno.EADDRINUSE:
-        return f"port {port} on {host} is in use by another program; choose another with --port"
-    if number == errno.EACCES:
-        return f"port {port} on {host} is not allowed to this user; choose one above 1023 with --port"
-    return f"cannot listen on {host}, port {port}: {error}"
-
-
-def _bound_port(server: Any, port: int) -> int:
-    listening = getattr(
-        server, "effective_listen", None
-    )  # several sockets, where a name has several addresses
-    return int(listening[0][1] if listening else getattr(server, "effective_port", port))
+def _bound_socket(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        reasons = {
+            errno.EADDRINUSE: "is in use by another program; choose another with --port",
+            errno.EACCES: "is not allowed to this user; choose one above 1023 with --port",
+        }
+        reason = reasons.get(error.errno or 0, f"cannot be listened on: {error.strerror or error}")
+        raise UsageError(f"port {port} on {host} {reason}") from error
 
 
 def _url(host: str, port: int) -> str:

@@ -1,0 +1,250 @@
+"""The command line: `pix2pix COMMAND --help`. Commands parse, validate and call.
+
+Exit codes: 0 all done; 1 finished, but some items failed, each named with its reason; 2 wrong usage, or
+nothing could be done; 130 interrupted. Results go to stdout, all else to stderr.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from app.options import (
+    ANY_PATH,
+    FOLDER,
+    INTERRUPTED,
+    Duration,
+    PlainErrors,
+    device_option,
+    exit_code,
+    finish,
+    given,
+    models_option,
+)
+from app.progress import Reporter, in_words
+from pix2pix import __version__
+from pix2pix.errors import BundleNotFound, UsageError
+
+if TYPE_CHECKING:
+    from data_prep.sources import Kind
+
+
+@click.group(cls=PlainErrors, context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(version)s", help="Show the version and exit.")
+def main() -> None:
+    """Turn sketches into photos: draw in the browser, convert folders, train on your own pairs."""
+
+
+@main.command()
+@click.option(
+    "--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 for every one of this machine."
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, help="Port; 0 takes any free one.")
+@models_option
+@device_option
+@click.option("--open", "open_page", is_flag=True, help="Open the canvas in the browser.")
+def serve(host: str, port: int, models: Path | None, device: str, open_page: bool) -> None:
+    """Serve the canvas and the HTTP API with every model that can be loaded."""
+    from app import create_app, serving
+
+    def ready(url: str) -> None:
+        click.echo(f"Draw at {url} (models: {', '.join(translators)}; Ctrl-C ends it)", err=True)
+        if open_page:
+            serving.open_browser(url)
+
+    translators = serving.load_translators(models, device, partial(click.echo, err=True))
+    serving.listen(create_app(translators), host, port, ready)
+
+
+@main.command()
+@click.argument("source", metavar="SRC", type=click.Path(exists=True, path_type=Path))
+@click.argument("destination", metavar="DST", type=ANY_PATH)
+@click.option("--model", default="shoes", help="Name of a model, or path of its .safetensors file.")
+@models_option
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Same seed, same photos.")
+@click.option(
+    "--variants",
+    type=click.IntRange(1, 100),
+    default=1,
+    help="Photos of each sketch; from 2 on they are NAME-1.png, NAME-2.png and so on.",
+)
+@click.option("--overwrite", is_flag=True, help="Make photos anew that are there already.")
+@device_option
+@click.pass_context
+def convert(
+    ctx: click.Context,
+    source: Path,
+    destination: Path,
+    model: str,
+    models: Path | None,
+    seed: int,
+    variants: int,
+    overwrite: bool,
+    device: str,
+) -> None:
+    """Turn the sketches below SRC (or one file) into photos of their own size and place below DST.
+
+    Prints the path of each photo written. Sub-folders and names are kept.
+    """
+    from pix2pix.convert import convert_folder
+    from pix2pix.folders import list_pictures
+    from pix2pix.translator import load
+
+    total = 1 if source.is_file() else sum(map(len, list_pictures(source)))
+    translator = load(model, models=models, device=device)
+    results = convert_folder(
+        translator, source, destination, seed=seed, variants=variants, overwrite=overwrite
+    )
+    counts: Counter[str] = Counter()
+    with Reporter("converting", total, "files") as progress:
+        for result in results:
+            counts[result.status] += 1
+            if result.status == "converted":
+                for output in result.outputs:
+                    click.echo(output)
+            else:
+                progress.say(f"{result.status}: {result.source}: {result.error}")
+            progress.advance()
+    finish(ctx, counts, done=("converted", "skipped"), failed="failed")
+
+
+@main.command()
+@click.argument("source", metavar="SRC", type=FOLDER)
+@click.argument("pairs", metavar="PAIRS", type=ANY_PATH)
+@click.option(
+    "--from",
+    "kind",
+    type=click.Choice(["ab", "ba", "folders"]),
+    required=True,
+    help="Side-by-side images with the sketch left (ab) or right (ba), or folders of sketches and photos.",
+)
+@click.option(
+    "--val-fraction", type=float, default=0.1, help="Share held out, where SRC is not split already."
+)
+@click.option(
+    "--size", "size_px", type=int, default=256, help="Side of the squares that are written, in pixels."
+)
+@click.pass_context
+def prepare(
+    ctx: click.Context,
+    source: Path,
+    pairs: Path,
+    kind: Literal["ab", "ba", "folders"],
+    val_fraction: float,
+    size_px: int,
+) -> None:
+    """Import sketch/photo pairs from SRC into the pairs folder PAIRS, for `pix2pix train`.
+
+    Each file left out is named with the reason. Running again does what is missing.
+    """
+    from data_prep import prepare as prepare_pairs
+    from pix2pix.folders import list_pictures
+
+    chosen: Kind = kind
+    results = prepare_pairs(source, pairs, kind=chosen, val_fraction=val_fraction, size_px=size_px)
+    counts: Counter[str] = Counter()
+    splits: Counter[str] = Counter()
+    with Reporter("preparing", sum(map(len, list_pictures(source))), "files") as progress:
+        for result in results:
+            counts[result.status] += 1
+            if result.split:
+                splits[result.split] += 1
+            else:
+                progress.say(f"{result.status}: {result.source}: {result.reason}")
+            progress.advance(result.files)
+    click.echo(f"{pairs}: {splits['train']} pairs for training, {splits['val']} held out (val)")
+    finish(ctx, counts, done=("written", "unchanged"), failed="left out")
+
+
+@main.command()
+@models_option
+@click.pass_context
+def models(ctx: click.Context, models: Path | None) -> None:
+    """List the models that can be loaded, with size, steps, metrics and where they were found."""
+    from pix2pix.bundle import list_bundles
+
+    found = list_bundles(models)
+    if not found:
+        raise BundleNotFound("there are no models; train one, or name its folder with --models")
+    for info in found:
+        size = f"{info.size_bytes / 1e6:.1f} MB"
+        if info.header is None:
+            click.echo(f"{info.name}  {size}  unusable  {info.path}")
+            click.echo(f"Warning: {info.error}", err=True)
+            continue
+        metrics = " ".join(f"{name}={value:.4g}" for name, value in info.header.metrics.items())
+        told = [info.name, size, f"{info.header.steps} steps", metrics or "no metrics", info.header.title]
+        click.echo("  ".join([*told, str(info.path)]))
+    counts = Counter("unusable" if info.header is None else "usable" for info in found)
+    ctx.exit(exit_code(counts["usable"], counts["unusable"]))
+
+
+@main.command()
+@click.argument("pairs", metavar="PAIRS", type=FOLDER)
+@click.option("--name", required=True, help="Name of the run, and of the model it makes.")
+@click.option(
+    "--preset",
+    type=click.Choice(["default", "paper", "fast"]),
+    default="default",
+    help="The recipe: this project's, that of the pix2pix paper, or a small quick one.",
+)
+@click.option("--from", "start_from", show_default="untrained", help="Model (name or file) to begin with.")
+@click.option("--resume", is_flag=True, help="Go on with the run of that name, with its own configuration.")
+@click.option(
+    "--steps", type=click.IntRange(1), show_default="the preset's", help="Batches to train on in all."
+)
+@click.option(
+    "--time-limit",
+    type=Duration(),
+    show_default="none",
+    help="Training time in all, such as 90m; then it ends.",
+)
+@click.option(
+    "--size",
+    "size_px",
+    type=click.IntRange(16, 2048),
+    show_default="the preset's",
+    help="Picture side in pixels.",
+)
+@click.option("--runs", type=ANY_PATH, default=Path("runs"), help="Folder that holds the run folders.")
+@click.option(
+    "--threads", type=click.IntRange(1), show_default="all cores", help="CPU threads to compute with."
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "32-true", "bf16-mixed", "16-mixed"]),
+    default="auto",
+    help="Number format; auto is bf16-mixed on a GPU that has it, else 32-true.",
+)
+@device_option
+@click.option(
+    "--dry-run", is_flag=True, help="Print the configuration and check the pairs, but train nothing."
+)
+@click.pass_context
+def train(ctx: click.Context, /, pairs: Path, name: str, runs: Path, dry_run: bool, **options: Any) -> None:
+    """Train a model on the pairs folder PAIRS, into runs/NAME; prints the path of the model.
+
+    Ctrl-C finishes the step, saves, and ends; --resume goes on from there.
+    """
+    from app import train_run
+
+    if Path(name).name != name or name.startswith("."):
+        raise UsageError(f"--name {name!r} is not a plain name: no slashes, no leading dot")
+    asked = train_run.Asked(pairs, runs / name, **options)
+    config = train_run.configuration(asked, preset_given=given(ctx, "preset"))
+    if dry_run:
+        click.echo(train_run.describe(asked, config))
+        return
+    with Reporter("training", 1.0) as progress, train_run.stop_on_signals(progress.say) as stop:
+        status = train_run.run(asked, config, progress, stop)
+    if status is None:
+        click.echo("Nothing to do: the run has reached its end.", err=True)
+    else:
+        click.echo(f"{status.step} steps, {status.images} images in {in_words(status.seconds)}", err=True)
+    click.echo(asked.run / f"{name}.safetensors")
+    if stop():
+        ctx.exit(INTERRUPTED)

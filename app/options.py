@@ -1,0 +1,83 @@
+"""What the commands share: option types, common options, exit codes, and errors in plain words."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from pix2pix.errors import Pix2PixError
+
+FAILED_ITEMS, NOTHING_DONE, INTERRUPTED = 1, 2, 130
+
+
+class PlainErrors(click.Group):
+    """Ends what a user can cause in one plain line instead of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; exit 2 on a Pix2PixError, 130 on Ctrl-C."""
+        try:
+            return super().invoke(ctx)
+        except Pix2PixError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(NOTHING_DONE)
+        except KeyboardInterrupt:
+            click.echo("Interrupted: what is written is whole; run the same again to go on.", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+class Duration(click.ParamType[float]):
+    """A time such as 90m, 2h, 1h30m or 45s, as seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse, or fail with what is allowed."""
+        if isinstance(value, (int, float)):
+            return float(value)
+        found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", value.strip().lower())
+        seconds = (
+            sum(int(n or 0) * s for n, s in zip(found.groups(), (3600, 60, 1), strict=True)) if found else 0
+        )
+        if not seconds:
+            self.fail(f"{value!r} is not a time such as 90m, 2h, 1h30m or 45s", param, ctx)
+        return float(seconds)
+
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+ANY_PATH = click.Path(path_type=Path)
+models_option = click.option(
+    "--models",
+    type=FOLDER,
+    show_default="PIX2PIX_MODELS, then models/, then the shipped ones",
+    help="Folder to look for models in, before all others.",
+)
+device_option = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    help="Where to compute; auto takes a GPU if there is one.",
+)
+
+
+def exit_code(done: int, failed: int) -> int:
+    """0 all done, 1 some failed, 2 nothing done."""
+    if not done:
+        return NOTHING_DONE
+    return FAILED_ITEMS if failed else 0
+
+
+def finish(ctx: click.Context, counts: Counter[str], *, done: tuple[str, ...], failed: str) -> None:
+    """Say how many of each, and exit with what that means."""
+    summary = ", ".join(f"{count} {status}" for status, count in counts.items())
+    click.echo(summary or "There are no files.", err=True)
+    ctx.exit(exit_code(sum(counts[status] for status in done), counts[failed]))
+
+
+def given(ctx: click.Context, name: str) -> bool:
+    """Whether an option was written on the command line."""
+    return ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE

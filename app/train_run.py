@@ -1,0 +1,129 @@
+"""What `pix2pix train` asked for, and the run itself, told to a progress bar."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from pix2pix.config import TrainConfig, to_dict, train_config
+from pix2pix.errors import UsageError
+
+if TYPE_CHECKING:
+    from app.progress import Reporter
+    from pix2pix.run_folder import Status
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The command's options, as they came."""
+
+    pairs: Path
+    run: Path
+    preset: str = "default"
+    start_from: str | None = None
+    resume: bool = False
+    steps: int | None = None
+    time_limit: float | None = None
+    size_px: int | None = None
+    threads: int | None = None
+    precision: str = "auto"
+    device: str = "auto"
+
+
+def configuration(asked: Asked, *, preset_given: bool) -> TrainConfig:
+    """The preset with what was asked for, or the configuration of the run that goes on.
+
+    Raises UsageError for options that --resume cannot follow, RunError where there is nothing to resume.
+    """
+    overrides: dict[str, Any] = {} if asked.steps is None else {"steps": asked.steps}
+    if asked.resume:
+        given = {"--preset": preset_given, "--from": asked.start_from, "--size": asked.size_px}
+        if refused := [option for option, value in given.items() if value]:
+            raise UsageError(
+                f"--resume goes on with the run's own configuration; leave out {', '.join(refused)}"
+            )
+        from pix2pix.run_folder import RunFolder
+
+        return dataclasses.replace(RunFolder(asked.run).config(), **overrides)
+    if asked.size_px is not None:
+        preset = train_config(asked.preset)
+        overrides["size_px"] = asked.size_px
+        overrides["coarse_size_px"] = min(preset.coarse_size_px, asked.size_px)
+        overrides["model"] = dataclasses.replace(preset.model, size_px=asked.size_px)
+    return train_config(asked.preset, **overrides)
+
+
+def describe(asked: Asked, config: TrainConfig) -> str:
+    """What would be trained, as JSON. Raises PairsError for pairs that cannot be used."""
+    from pix2pix.dataset import list_pairs
+    from pix2pix.errors import PairsError
+
+    train = len(list_pairs(asked.pairs, "train"))
+    try:
+        val = len(list_pairs(asked.pairs, "val"))
+    except PairsError:
+        val = 0
+    options = {key: str(value) if isinstance(value, Path) else value for key, value in vars(asked).items()}
+    told = {"options": options, "pairs": {"train": train, "val": val}, "config": to_dict(config)}
+    return json.dumps(told, indent=1)
+
+
+def run(asked: Asked, config: TrainConfig, progress: Reporter, stop: Callable[[], bool]) -> Status | None:
+    """Train to the end; the last Status, or None if there was nothing left to do."""
+    import torch
+
+    from pix2pix.bundle import find_bundle
+    from pix2pix.training import train
+
+    if asked.threads:
+        torch.set_num_threads(asked.threads)
+    status: Status | None = None
+    for step in train(
+        config,
+        asked.pairs,
+        asked.run,
+        resume=asked.resume,
+        start_from=find_bundle(asked.start_from) if asked.start_from else None,
+        time_limit_s=asked.time_limit,
+        device=asked.device,
+        precision=asked.precision,
+        stop=stop,
+        notify=progress.say,
+    ):
+        if status is None:
+            progress.start_at(step.progress)
+        status = step
+        progress.update(step.progress, _note(step))
+    return status
+
+
+@contextmanager
+def stop_on_signals(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C or SIGTERM into a wish to stop; the second one acts at once."""
+    asked_to_stop = False
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        nonlocal asked_to_stop
+        asked_to_stop = True
+        say("Finishing this step and saving; once more stops at once.")
+        for one in before:
+            signal.signal(one, signal.default_int_handler)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked_to_stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _note(status: Status) -> str:
+    losses = " ".join(f"{name} {value:.3g}" for name, value in status.losses.items())
+    return f"step {status.step}, {status.size_px} px, {status.images_per_s:.1f} images/s, {losses}"

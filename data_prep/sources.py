@@ -1,0 +1,201 @@
+"""Where pairs come from: side-by-side images, or two folders of pictures.
+
+`ab`, `ba`   one image a pair, twice as wide as high; the sketch is the left half (ab) or the right (ba).
+             SRC/**/NAME.jpg, or SRC/{train,val,test}/**/NAME.jpg
+`folders`    two pictures a pair, of one relative path but for the suffix:
+             SRC/{sketches,photos}/**, SRC/{train,val,test}/{sketches,photos}/**,
+             SRC/{sketches,photos}/{train,val,test}/**, or SRC/{trainA,trainB,testA,testB,valA,valB}/**.
+             The sketches' folder may also be called sketch, edges or A, the photos' photo, images or B.
+
+Splits of the source are kept; `test` counts as val. Where a source has both val and test, the pairs of the
+latter are named test/NAME.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from pix2pix.errors import PairsError
+from pix2pix.folders import list_pictures, why_not_a_picture
+from pix2pix.framing import padded_square, place_photo, place_sketch
+from pix2pix.images import read_photo, read_sketch
+
+Kind = Literal["ab", "ba", "folders"]
+UInt8 = npt.NDArray[np.uint8]
+
+KINDS: tuple[Kind, ...] = ("ab", "ba", "folders")
+SPLITS = {"train": "train", "val": "val", "test": "val"}
+SKETCHES = ("sketches", "sketch", "edges", "a")
+PHOTOS = ("photos", "photo", "images", "b")
+ASPECT_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class SourcePair:
+    """One pair still in its source: one side-by-side file, or a sketch's file and a photo's."""
+
+    name: str
+    split: str | None
+    files: tuple[Path, ...]
+    sketch_on: Literal["left", "right"] | None = None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A file that makes no pair, and why; `harmless` where nobody would have expected one of it."""
+
+    file: Path
+    reason: str
+    harmless: bool = False
+
+
+def find_sources(src: Path, kind: Kind) -> list[SourcePair | Fault]:
+    """Everything below `src`: as a pair, or as a fault with its reason.
+
+    Raises UsageError where there is no such folder, PairsError where its layout is not one of the above.
+    """
+    return list(_refuse_same_names(_side_by_side(src, kind) if kind != "folders" else _two_folders(src)))
+
+
+def read_source(pair: SourcePair, size_px: int) -> tuple[UInt8, UInt8]:
+    """(size_px, size_px) sketch and (size_px, size_px, 3) photo: padded alike to a square, resized alike.
+
+    Raises ImageError for a file that cannot be read, PairsError for sizes that do not make a pair.
+    """
+    sketch, photo = _halves(pair) if pair.sketch_on else _both(pair)
+    if sketch.min() == 255:
+        raise PairsError("its sketch is blank")
+    square = padded_square(*photo.shape[:2])
+    return place_sketch(sketch, padded_square(*sketch.shape), size_px), place_photo(photo, square, size_px)
+
+
+def _halves(pair: SourcePair) -> tuple[UInt8, UInt8]:
+    image = read_photo(pair.files[0])
+    height, width = image.shape[:2]
+    if width != 2 * height:
+        raise PairsError(f"it is {width}x{height}; a side-by-side image is twice as wide as high")
+    left, right = image[:, :height], image[:, height:]
+    sketch, photo = (left, right) if pair.sketch_on == "left" else (right, left)
+    return read_sketch(sketch), photo
+
+
+def _both(pair: SourcePair) -> tuple[UInt8, UInt8]:
+    sketch, photo = read_sketch(pair.files[0]), read_photo(pair.files[1])
+    (height, width), (photo_height, photo_width) = sketch.shape, photo.shape[:2]
+    if abs(width * photo_height / (height * photo_width) - 1) > ASPECT_TOLERANCE:
+        raise PairsError(f"the sketch is {width}x{height}, the photo {photo_width}x{photo_height}")
+    return sketch, photo
+
+
+def _side_by_side(src: Path, kind: Kind) -> Iterator[SourcePair | Fault]:
+    pictures, others = list_pictures(src)
+    yield from (Fault(path, why_not_a_picture(path), harmless=True) for path in others)
+    splits = [name for name in SPLITS if (src / name).is_dir()]
+    if not pictures:
+        raise PairsError(f"{src} holds no pictures; expected side-by-side images, in train/ and val/ or not")
+    for path in pictures:
+        relative = path.relative_to(src)
+        if splits and relative.parts[0] not in splits:
+            yield Fault(path, f"outside of {', '.join(splits)}, into which this source is split")
+            continue
+        split = relative.parts[0] if splits else None
+        name = _stem(relative.relative_to(split) if split else relative)
+        side: Literal["left", "right"] = "left" if kind == "ab" else "right"
+        yield SourcePair(_prefixed(name, split, splits), SPLITS[split] if split else None, (path,), side)
+
+
+def _two_folders(src: Path) -> Iterator[SourcePair | Fault]:
+    pictures, others = list_pictures(src)
+    yield from (Fault(path, why_not_a_picture(path), harmless=True) for path in others)
+    roots = list(_folder_roots(src))
+    splits = [split for split, _, _ in roots if split]
+    used: set[Path] = set()
+    for split, sketch_root, photo_root in roots:
+        sketches = {
+            path: _stem(path.relative_to(sketch_root)) for path in pictures if sketch_root in path.parents
+        }
+        photos = {
+            path: _stem(path.relative_to(photo_root)) for path in pictures if photo_root in path.parents
+        }
+        used |= sketches.keys() | photos.keys()
+        yield from _matched(sketches, photos, split, splits)
+    yield from (
+        Fault(path, "outside of the sketches' and photos' folders") for path in pictures if path not in used
+    )
+
+
+def _matched(
+    sketches: dict[Path, str], photos: dict[Path, str], split: str | None, splits: list[str]
+) -> Iterator[SourcePair | Fault]:
+    partners: dict[str, list[Path]] = {}
+    for path, name in photos.items():
+        partners.setdefault(name, []).append(path)
+    for path, name in sketches.items():
+        found = partners.get(name, [])
+        if len(found) == 1:
+            yield SourcePair(
+                _prefixed(name, split, splits), SPLITS[split] if split else None, (path, found[0])
+            )
+        elif found:
+            yield Fault(path, f"several photos of its name: {', '.join(other.name for other in found)}")
+        else:
+            yield Fault(path, "no photo of its name")
+    names = set(sketches.values())
+    yield from (Fault(path, "no sketch of its name") for path, name in photos.items() if name not in names)
+
+
+def _folder_roots(src: Path) -> Iterator[tuple[str | None, Path, Path]]:
+    """(split, sketches' folder, photos' folder) for the layouts in the module's docstring."""
+    found = False
+    for split in SPLITS:
+        inside = _two_named(src / split, SKETCHES, PHOTOS)
+        beside = _two_named(src, (f"{split}a",), (f"{split}b",))
+        for roots in (inside, beside):
+            if roots:
+                found = True
+                yield split, *roots
+    whole = _two_named(src, SKETCHES, PHOTOS)
+    if whole:
+        below = [split for split in SPLITS if (whole[0] / split).is_dir() and (whole[1] / split).is_dir()]
+        yield from ((split, whole[0] / split, whole[1] / split) for split in below)
+        if not below:
+            yield None, *whole
+    elif not found:
+        raise PairsError(
+            f"{src} has no two folders to pair; expected sketches/ and photos/ (or A/ and B/), "
+            "themselves or inside train/ and val/, or trainA/ and trainB/"
+        )
+
+
+def _two_named(parent: Path, first: tuple[str, ...], second: tuple[str, ...]) -> tuple[Path, Path] | None:
+    folders = (
+        {path.name.lower(): path for path in parent.iterdir() if path.is_dir()} if parent.is_dir() else {}
+    )
+    one = next((folders[name] for name in first if name in folders), None)
+    two = next((folders[name] for name in second if name in folders), None)
+    return (one, two) if one and two else None
+
+
+def _stem(relative: Path) -> str:
+    return relative.with_suffix("").as_posix()
+
+
+def _prefixed(name: str, split: str | None, splits: list[str]) -> str:
+    return f"test/{name}" if split == "test" and "val" in splits else name
+
+
+def _refuse_same_names(found: Iterable[SourcePair | Fault]) -> Iterator[SourcePair | Fault]:
+    taken: dict[tuple[str | None, str], SourcePair] = {}
+    for item in found:
+        if isinstance(item, SourcePair):
+            first = taken.setdefault((item.split, item.name), item)
+            if first is not item:
+                yield Fault(item.files[0], f"{first.files[0].name} has the same name but for the suffix")
+                continue
+        yield item

@@ -1,0 +1,293 @@
+"""The command line: help, exit codes, and what goes to stdout and what to stderr."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from app import serving
+from app.cli import main
+from app.options import Duration
+from app.progress import Reporter, in_words
+from pix2pix.errors import CorruptBundle, UsageError
+
+OPTIONS = [
+    (name, option)
+    for name, command in main.commands.items()
+    for option in command.params
+    if isinstance(option, click.Option)
+]
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+class FakeTranslator:
+    """White photos, or the seed's grey."""
+
+    size_px = 64
+    latent_size = 1
+
+    def latent(self, seed: int) -> np.ndarray:
+        return np.array([seed], np.float32)
+
+    def translate_batch(self, sketches: np.ndarray, z: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(z[:, :, None, None], (*sketches.shape, 3)).astype(np.uint8)
+
+
+@pytest.fixture
+def translator(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """Replaces the loading of a bundle; tells what was asked for."""
+    from pix2pix import translator
+
+    asked: list[tuple[Any, ...]] = []
+
+    def load(name: Any, models: Any = None, device: str = "auto") -> FakeTranslator:
+        asked.append((name, models, device))
+        if "corrupt" in str(name):
+            raise CorruptBundle(f"{name} is not whole")
+        return FakeTranslator()
+
+    monkeypatch.setattr(translator, "load", load)
+    return asked
+
+
+def save_sketch(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page = np.full((64, 64), 255, np.uint8)
+    page[4:60, 30:33] = 0
+    Image.fromarray(page).save(path)
+
+
+def save_pair(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = np.full((32, 64, 3), 255, np.uint8)
+    image[8:24, 10] = 0
+    image[:, 32:] = len(path.name)
+    Image.fromarray(image).save(path)
+
+
+@pytest.mark.parametrize("name", main.commands)
+def test_every_command_has_help(name: str) -> None:
+    result = run(name, "--help")
+    assert result.exit_code == 0
+    assert main.commands[name].help
+
+
+@pytest.mark.parametrize(
+    "name, option", OPTIONS, ids=[f"{name} {option.opts[0]}" for name, option in OPTIONS]
+)
+def test_every_option_has_help_and_a_default_or_is_required(name: str, option: click.Option) -> None:
+    with click.Context(main, **main.context_settings) as parent:
+        extra = option.get_help_extra(click.Context(main.commands[name], parent=parent))
+    assert option.help and option.help.endswith(".")
+    assert option.is_flag or option.required or extra.get("default"), (
+        f"{name} {option.opts[0]} shows no default"
+    )
+
+
+def test_help_needs_no_torch() -> None:
+    script = "import sys; from app.cli import main; main(['train', '--help'], standalone_mode=False); "
+    script += "sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=False).returncode == 0
+
+
+def test_convert_prints_what_it_wrote(tmp_path: Path, translator: list[Any]) -> None:
+    save_sketch(tmp_path / "in/a/b.png")
+    result = run(
+        "convert", tmp_path / "in", tmp_path / "out", "--model", "bags", "--variants", 2, "--seed", 9
+    )
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [str(tmp_path / f"out/a/b-{number}.png") for number in (1, 2)]
+    assert translator == [("bags", None, "auto")]
+    again = run("convert", tmp_path / "in", tmp_path / "out", "--variants", 2)
+    assert (again.exit_code, again.stdout) == (0, "")
+    assert "already there" in again.stderr
+
+
+def test_convert_exits_1_when_some_failed_and_2_when_all_did(tmp_path: Path, translator: list[Any]) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/bad.png").write_bytes(b"bad")
+    nothing = run("convert", tmp_path / "in", tmp_path / "out")
+    assert nothing.exit_code == 2
+    save_sketch(tmp_path / "in/good.png")
+    some = run("convert", tmp_path / "in", tmp_path / "out")
+    assert some.exit_code == 1
+    assert "failed: " in some.stderr and "bad.png is not a picture" in some.stderr
+    assert "1 failed" in some.stderr and "1 converted" in some.stderr
+
+
+def test_an_error_is_one_plain_line_and_exit_2(tmp_path: Path, translator: list[Any]) -> None:
+    save_sketch(tmp_path / "in/a.png")
+    result = run("convert", tmp_path / "in", tmp_path / "in/out")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: the destination") and result.stderr.count("\n") == 1
+
+
+def test_prepare_counts_and_names(tmp_path: Path) -> None:
+    save_pair(tmp_path / "src/train/1.png")
+    save_pair(tmp_path / "src/val/22.png")
+    whole = run("prepare", tmp_path / "src", tmp_path / "pairs", "--from", "ab", "--size", 32)
+    assert whole.exit_code == 0
+    assert whole.stdout == f"{tmp_path / 'pairs'}: 1 pairs for training, 1 held out (val)\n"
+    (tmp_path / "src/val/bad.png").write_bytes(b"bad")
+    some = run("prepare", tmp_path / "src", tmp_path / "pairs", "--from", "ab", "--size", 32)
+    assert some.exit_code == 1
+    assert "left out: val/bad.png" in some.stderr and "2 unchanged" in some.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["prepare", "{}", "pairs"], "--from"),
+        (["prepare", "{}", "pairs", "--from", "ab"], "no pictures"),
+        (["prepare", "{}", "pairs", "--from", "ab", "--val-fraction", "2"], "[0, 1)"),
+        (["prepare", "{}/missing", "pairs", "--from", "ab"], "does not exist"),
+        (["train", "{}", "--name", "a/b"], "plain name"),
+        (["train", "{}", "--name", "a", "--time-limit", "soon"], "90m"),
+        (["train", "{}", "--name", "a", "--resume", "--preset", "fast"], "leave out --preset"),
+        (["train", "{}", "--name", "a", "--runs", "{}", "--resume"], "nothing to resume"),
+        (["train", "{}", "--name", "a", "--dry-run"], "no pairs"),
+        (["convert", "{}", "out", "--variants", "0"], "variants"),
+        (["serve", "--port", "99999"], "99999"),
+        (["serve", "--models", "{}/missing"], "does not exist"),
+    ],
+)
+def test_wrong_usage_is_named_and_exits_2(tmp_path: Path, arguments: list[str], words: str) -> None:
+    result = run(*(argument.format(tmp_path) for argument in arguments))
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_dry_run_shows_the_configuration_and_writes_nothing(tmp_path: Path) -> None:
+    save_pair(tmp_path / "src/train/1.png")
+    run("prepare", tmp_path / "src", tmp_path / "pairs", "--from", "ab", "--size", 32)
+    options = ["--preset", "fast", "--steps", 5, "--size", 64, "--runs", tmp_path / "runs", "--dry-run"]
+    result = run("train", tmp_path / "pairs", "--name", "a", *options)
+    assert result.exit_code == 0, result.stderr
+    told = json.loads(result.stdout)
+    assert told["pairs"] == {"train": 1, "val": 0}
+    assert told["config"]["steps"] == 5
+    assert told["config"]["size_px"] == told["config"]["model"]["size_px"] == 64
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.fixture
+def listed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Three bundles: two sound ones and a corrupt one."""
+    from pix2pix import bundle
+
+    header = SimpleNamespace(metrics={"lpips": 0.25}, steps=900, title="A title")
+    found = [
+        bundle.BundleInfo("bags", tmp_path / "bags.safetensors", 14_000_000, header),
+        bundle.BundleInfo("corrupt", tmp_path / "corrupt.safetensors", 10, None, "it is not whole"),
+        bundle.BundleInfo("shoes", tmp_path / "shoes.safetensors", 14_000_000, header),
+    ]
+    monkeypatch.setattr(bundle, "list_bundles", lambda models=None: found)
+
+
+def test_models_lists_what_there_is_and_names_what_is_broken(listed: None) -> None:
+    result = run("models")
+    assert result.exit_code == 1
+    assert "bags  14.0 MB  900 steps  lpips=0.25  A title" in result.stdout
+    assert "it is not whole" in result.stderr
+
+
+def test_serving_leaves_out_a_corrupt_bundle_and_puts_shoes_first(
+    listed: None, translator: list[Any]
+) -> None:
+    warnings: list[str] = []
+    assert list(serving.load_translators(None, "cpu", warnings.append)) == ["shoes", "bags"]
+    assert len(warnings) == 1 and "'corrupt' is left out" in warnings[0]
+
+
+def test_serving_without_any_model_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, translator: list[Any]
+) -> None:
+    monkeypatch.setattr("pix2pix.bundle.list_bundles", lambda models=None: [])
+    result = run("serve")
+    assert result.exit_code == 2
+    assert "no usable model" in result.stderr
+
+
+def test_a_busy_port_is_named(listed: None, translator: list[Any]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        result = run("serve", "--port", port)
+    assert result.exit_code == 2
+    assert f"port {port} on 127.0.0.1 is in use" in result.stderr
+
+
+def test_the_url_is_told_once_the_server_answers(translator: list[Any]) -> None:
+    from urllib.request import urlopen
+
+    answers: list[bytes] = []
+
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Length", "5")])
+        return [b"hello"]
+
+    def ask(url: str) -> None:
+        def fetch() -> None:
+            with urlopen(url, timeout=10) as answer:
+                answers.append(answer.read())
+            signal.raise_signal(signal.SIGINT)
+
+        threading.Thread(target=fetch).start()
+
+    serving.listen(application, "127.0.0.1", 0, ask)
+    assert answers == [b"hello"]
+
+
+def test_ctrl_c_exits_130(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pix2pix.bundle.list_bundles", interrupted)
+    assert run("models").exit_code == 130
+
+
+@pytest.mark.parametrize("text, seconds", [("90m", 5400), ("2h", 7200), ("1h30m", 5400), ("45s", 45)])
+def test_durations_are_read(text: str, seconds: float) -> None:
+    assert Duration().convert(text, None, None) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "90", "soon", "0m", "-5m"])
+def test_other_durations_are_refused(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="90m"):
+        Duration().convert(text, None, None)
+
+
+@pytest.mark.parametrize("seconds, words", [(42.4, "42s"), (200, "3m 20s"), (5400, "1h 30m"), (-1, "0s")])
+def test_durations_are_told(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words
+
+
+def test_progress_is_sparse_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    now = iter(range(0, 1000))
+    with Reporter("converting", 100, "files", clock=lambda: float(next(now))) as progress:
+        for _ in range(40):
+            progress.advance()
+    lines = capsys.readouterr().err.splitlines()
+    assert 1 <= len(lines) <= 4
+    assert lines[0].startswith("converting: ") and "files/s" in lines[0] and "left" in lines[0]
+
+
+def test_an_impossible_host_is_refused() -> None:
+    with pytest.raises(UsageError, match="cannot be listened on"):
+        serving.listen(SimpleNamespace(), "not a host", 0, lambda url: None)

@@ -1,0 +1,195 @@
+"""Converting folders, with a translator that paints what it was given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pix2pix.convert import Converted, convert_folder
+from pix2pix.errors import UsageError
+from pix2pix.images import read_photo
+
+
+class PaintingTranslator:
+    """Paper becomes (seed, 10, 20), ink black; remembers the sizes of its batches."""
+
+    size_px = 64
+    latent_size = 1
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def latent(self, seed: int) -> np.ndarray:
+        return np.array([seed], np.float32)
+
+    def translate_batch(self, sketches: np.ndarray, z: np.ndarray) -> np.ndarray:
+        self.batches.append(len(sketches))
+        colours = np.stack([z[:, 0], np.full(len(z), 10), np.full(len(z), 20)], axis=1)
+        return np.where(sketches[..., None] < 128, 0, colours[:, None, None]).astype(np.uint8)
+
+
+def save_sketch(path: Path, height: int = 64, width: int = 64) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    page = np.full((height, width), 255, np.uint8)
+    page[4:-4, 4:7] = page[4:-4, -7:-4] = 0
+    page[4:7, 4:-4] = page[-7:-4, 4:-4] = 0
+    Image.fromarray(page).save(path)
+
+
+def run(source: Path, destination: Path, **options: object) -> dict[str, Converted]:
+    results = convert_folder(PaintingTranslator(), source, destination, **options)
+    return {str(result.source.relative_to(source)): result for result in results}
+
+
+def test_names_folders_and_sizes_are_kept(tmp_path: Path) -> None:
+    save_sketch(tmp_path / "in/a.png")
+    save_sketch(tmp_path / "in/deep/er/b.jpg", 90, 150)
+    results = run(tmp_path / "in", tmp_path / "out", seed=7)
+    assert {name: result.status for name, result in results.items()} == {
+        "a.png": "converted",
+        "deep/er/b.jpg": "converted",
+    }
+    assert results["deep/er/b.jpg"].outputs == (tmp_path / "out/deep/er/b.png",)
+    photo = read_photo(tmp_path / "out/deep/er/b.png")
+    assert photo.shape == (90, 150, 3)
+    assert photo[45, 75].tolist() == [7, 10, 20]
+
+
+def test_a_small_drawing_keeps_its_place_on_the_page(tmp_path: Path) -> None:
+    page = np.full((300, 400), 255, np.uint8)
+    page[200:240, 300:303] = page[200:240, 337:340] = 0
+    (tmp_path / "in").mkdir()
+    Image.fromarray(page).save(tmp_path / "in/a.png")
+    run(tmp_path / "in", tmp_path / "out", seed=50)
+    photo = read_photo(tmp_path / "out/a.png")
+    assert photo[220, 320].tolist() == [50, 10, 20]
+    assert (photo[:150] == 255).all() and (photo[:, :250] == 255).all()
+
+
+def test_variants_are_numbered_and_take_the_next_seeds(tmp_path: Path) -> None:
+    save_sketch(tmp_path / "in/a.png")
+    run(tmp_path / "in", tmp_path / "out", seed=5, variants=3)
+    reds = [int(read_photo(tmp_path / f"out/a-{number}.png")[32, 32, 0]) for number in (1, 2, 3)]
+    assert reds == [5, 6, 7]
+
+
+def test_batches_are_of_the_asked_size_and_change_nothing(tmp_path: Path) -> None:
+    for number in range(5):
+        save_sketch(tmp_path / f"in/{number}.png", 64, 60 + number)
+    translator = PaintingTranslator()
+    list(convert_folder(translator, tmp_path / "in", tmp_path / "four", batch_size=4))
+    assert translator.batches == [4, 1]
+    list(convert_folder(PaintingTranslator(), tmp_path / "in", tmp_path / "one", batch_size=1))
+    for number in range(5):
+        name = f"{number}.png"
+        assert (tmp_path / "four" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
+
+
+def test_a_bad_file_is_named_and_the_rest_is_done(tmp_path: Path) -> None:
+    save_sketch(tmp_path / "in/a.png")
+    (tmp_path / "in/b.png").write_bytes(b"not a picture")
+    save_sketch(tmp_path / "in/c.png")
+    results = run(tmp_path / "in", tmp_path / "out")
+    assert [result.status for result in results.values()] == ["converted", "failed", "converted"]
+    assert "not a picture" in str(results["b.png"].error)
+
+
+def test_other_files_are_named_but_are_no_failures(tmp_path: Path) -> None:
+    save_sketch(tmp_path / "in/a.png")
+    for name in ("Thumbs.db", ".DS_Store", "notes.txt", ".hidden.png"):
+        (tmp_path / "in" / name).write_bytes(b"x")
+    results = run(tmp_path / "in", tmp_path / "out")
+    assert {name for name, result in results.items() if result.status == "ignored"} == {
+        "Thumbs.db",
+        ".DS_Store",
+        "notes.txt",
+        ".hidden.png",
+    }
+    assert all(result.error for result in results.values() if result.status == "ignored")
+
+
+def test_what_is_there_is_kept_unless_overwriting(tmp_path: Path) -> None:
+    save_sketch(tmp_path / "in/a.png")
+    run(tmp_path / "in", tmp_path / "out", seed=1)
+    before = (tmp_path / "out/a.png").read_bytes()
+    again = run(tmp_path / "in", tmp_path / "out", seed=2)["a.png"]
+    assert (again.status, again.error) == ("skipped", "already there")
+    assert (tmp_path / "out/a.png").read_bytes() == before
+    assert run(tmp_path / "in", tmp_path / "out", seed=2, overwrite=True)["a.png"].status == "converted"
+    assert (tmp_path / "out/a.png").read_bytes() != before
+
+
+def test_an_interrupted_set_of_variants_is_completed(tmp_path: Path) -> None:
+    save_sketch(tmp_path / "in/a.png")
+    run(tmp_path / "in", tmp_path / "out", variants=3)
+    whole = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    (tmp_path / "out/a-2.png").unlink()
+    (tmp_path / "out/a-1.png").write_bytes(b"mine")
+    assert run(tmp_path / "in", tmp_path / "out", variants=3)["a.png"].status == "converted"
+    after = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    assert after == {**whole, "a-1.png": b"mine"}
+
+
+def test_a_single_file_may_be_the_source(tmp_path: Path) -> None:
+    save_sketch(tmp_path / "a.png")
+    [result] = convert_folder(PaintingTranslator(), tmp_path / "a.png", tmp_path / "out")
+    assert result.outputs == (tmp_path / "out/a.png",)
+
+
+def test_an_output_that_cannot_be_written_is_that_files_failure(tmp_path: Path) -> None:
+    save_sketch(tmp_path / "in/deep/a.png")
+    save_sketch(tmp_path / "in/b.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/deep").write_text("a file where a folder should be")
+    results = run(tmp_path / "in", tmp_path / "out")
+    assert results["b.png"].status == "converted"
+    assert results["deep/a.png"].status == "failed" and "cannot be written" in str(
+        results["deep/a.png"].error
+    )
+
+
+def test_stopping_leaves_only_whole_files(tmp_path: Path) -> None:
+    for number in range(4):
+        save_sketch(tmp_path / f"in/{number}.png")
+    results = convert_folder(PaintingTranslator(), tmp_path / "in", tmp_path / "out", batch_size=1)
+    next(results)
+    results.close()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["0.png"]
+    assert [r.status for r in run(tmp_path / "in", tmp_path / "out").values()] == ["skipped"] + 3 * [
+        "converted"
+    ]
+
+
+@pytest.mark.parametrize("names", [("a.png", "a.jpg"), ("a.png", "A.png"), ("a.png", "a-1.jpg", "a-1.png")])
+def test_two_sources_of_one_output_are_refused_up_front(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """A glob flattened to NAME.png lets files overwrite each other; here nothing is written at all."""
+    for name in names:
+        save_sketch(tmp_path / "in" / name)
+    with pytest.raises(UsageError, match="would both become"):
+        run(tmp_path / "in", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "source, destination, options, words",
+    [
+        ("missing", "out", {}, "not a folder"),
+        ("in", "in/out", {}, "inside of the source"),
+        ("in", "in", {}, "inside of the source"),
+        ("in", "in/a.png", {}, "inside of the source"),
+        ("in/a.png", "in", {"overwrite": True}, "own photo"),
+        ("in", "file", {}, "is a file"),
+        ("in", "out", {"variants": 0}, "variants 0"),
+        ("in", "out", {"batch_size": 0}, "batch size 0"),
+    ],
+)
+def test_wrong_arguments_are_refused(
+    tmp_path: Path, source: str, destination: str, options: dict[str, object], words: str
+) -> None:
+    save_sketch(tmp_path / "in/a.png")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match=words):
+        convert_folder(PaintingTranslator(), tmp_path / source, tmp_path / destination, **options)
