@@ -210,6 +210,10 @@ def models(ctx: click.Context, models: Path | None) -> None:
     show_default="the preset's",
     help="Picture side in pixels.",
 )
+@click.option("--title", show_default="the run's name", help="What the model is called in lists.")
+@click.option(
+    "--licence", show_default="not stated", help="Licence of the pairs, kept in the model's header."
+)
 @click.option("--runs", type=ANY_PATH, default=Path("runs"), help="Folder that holds the run folders.")
 @click.option(
     "--threads", type=click.IntRange(1), show_default="all cores", help="CPU threads to compute with."
@@ -247,4 +251,5 @@ def train(ctx: click.Context, /, pairs: Path, name: str, runs: Path, dry_run: bo
         click.echo(f"{status.step} steps, {status.images} images in {in_words(status.seconds)}", err=True)
     click.echo(asked.run / f"{name}.safetensors")
     if stop():
+        click.echo(f"Stopped. To go on: pix2pix train {pairs} --name {name} --runs {runs} --resume", err=True)
         ctx.exit(INTERRUPTED)

@@ -35,6 +35,8 @@ class Asked:
     threads: int | None = None
     precision: str = "auto"
     device: str = "auto"
+    title: str | None = None
+    licence: str | None = None
 
 
 def configuration(asked: Asked, *, preset_given: bool) -> TrainConfig:
@@ -42,7 +44,13 @@ def configuration(asked: Asked, *, preset_given: bool) -> TrainConfig:
 
     Raises UsageError for options that --resume cannot follow, RunError where there is nothing to resume.
     """
-    overrides: dict[str, Any] = {} if asked.steps is None else {"steps": asked.steps}
+    fields = {
+        "steps": asked.steps,
+        "time_limit_s": asked.time_limit,
+        "title": asked.title,
+        "licence": asked.licence,
+    }
+    overrides: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
     if asked.resume:
         given = {"--preset": preset_given, "--from": asked.start_from, "--size": asked.size_px}
         if refused := [option for option, value in given.items() if value]:
@@ -91,7 +99,6 @@ def run(asked: Asked, config: TrainConfig, progress: Reporter, stop: Callable[[]
         asked.run,
         resume=asked.resume,
         start_from=find_bundle(asked.start_from) if asked.start_from else None,
-        time_limit_s=asked.time_limit,
         device=asked.device,
         precision=asked.precision,
         stop=stop,

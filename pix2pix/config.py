@@ -49,10 +49,13 @@ class TrainConfig:
 
     model: ModelConfig = field(default_factory=ModelConfig)
     preset: str = "default"
+    title: str | None = None  # what the bundle is called in lists; None is the run's name
+    licence: str = "not stated"  # of the pairs, for whoever gets the bundle
     size_px: int = 256
     coarse_size_px: int = 128  # the first part of a run trains at this size: G and D are fully convolutional
     coarse_fraction: float = 0.75  # of the run
     steps: int = 100_000
+    time_limit_s: float | None = None  # of training in all; whichever of the two comes first ends the run
     batch_size: int = 8
     seed: int = 0
 

@@ -95,8 +95,7 @@ class Generator(nn.Module):
             self.stem = nn.Identity()
         inputs = list(stages) if config.shuffle > 1 else [1, *stages]
         self.downs = nn.ModuleList(
-            Down(a, b, norm=i > 0 and i < len(inputs) - 2)
-            for i, (a, b) in enumerate(pairwise(inputs))
+            Down(a, b, norm=i > 0 and i < len(inputs) - 2) for i, (a, b) in enumerate(pairwise(inputs))
         )
         self.ups = nn.ModuleList()
         carried = inputs[-1]

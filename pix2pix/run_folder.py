@@ -17,6 +17,7 @@ from torchvision.utils import save_image
 from pix2pix import latents
 from pix2pix.config import ModelConfig, TrainConfig, to_dict, train_from_dict
 from pix2pix.errors import RunError, UsageError
+from pix2pix.images import write_atomically
 from pix2pix.networks import Generator
 
 
@@ -51,14 +52,14 @@ class RunFolder:
                 f"{self.path} already holds a run: --resume goes on with it, another --name begins anew"
             )
         (self.path / "samples").mkdir(parents=True, exist_ok=True)
-        content = json.dumps({"train": to_dict(config), "data_hash": data_hash}, indent=1)
-        self.config_file.write_text(content + "\n")
+        self._record(config, data_hash)
 
-    def check_data(self, data_hash: str) -> None:
-        """Raises RunError if the run was begun on other pairs."""
+    def reenter(self, config: TrainConfig, data_hash: str) -> None:
+        """Go on, with what was changed written down. Raises RunError if the run was begun on other pairs."""
         began_with = self._recorded()["data_hash"]
         if began_with != data_hash:
             raise RunError(f"{self.path} was trained on other pairs: data hash {began_with}, now {data_hash}")
+        self._record(config, data_hash)
 
     def config(self) -> TrainConfig:
         """The configuration the run was begun with. Raises RunError if there is none to be read."""
@@ -66,6 +67,10 @@ class RunFolder:
             return train_from_dict(self._recorded()["train"])
         except UsageError as error:
             raise RunError(f"{self.config_file}: {error}") from error
+
+    def _record(self, config: TrainConfig, data_hash: str) -> None:
+        content = json.dumps({"train": to_dict(config), "data_hash": data_hash}, indent=1)
+        write_atomically(self.config_file, f"{content}\n".encode())
 
     def _recorded(self) -> dict[str, Any]:
         if not self.config_file.is_file():

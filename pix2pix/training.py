@@ -43,20 +43,16 @@ def train(
     *,
     resume: bool = False,
     start_from: Path | None = None,
-    time_limit_s: float | None = None,
     device: str = "auto",
     precision: str = "auto",
-    title: str | None = None,
-    data: str | None = None,
-    licence: str = "not stated",
     stop: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.monotonic,
     notify: Callable[[str], None] = lambda message: None,
 ) -> Iterator[Status]:
-    """Train until `config.steps` or `time_limit_s` of training time in all; yields a Status after each step.
+    """Train until `config.steps` or `config.time_limit_s`; yields a Status after each step.
 
     `stop` is asked before every step: when it says yes, the state is saved and the run ends early.
-    `start_from` begins with a bundle's generator. `title`, `data` and `licence` go into the bundle's header.
+    `start_from` begins with a bundle's generator.
     `precision` is "auto" or one of Lightning Fabric's names.
     Raises PairsError for an unusable pairs folder, and RunError for a run folder that cannot be begun or
     resumed or for a loss that is no longer finite.
@@ -66,7 +62,7 @@ def train(
     fingerprint = data_hash(train_pairs)
     folder = RunFolder(run)
     if resume:
-        folder.check_data(fingerprint)
+        folder.reenter(config, fingerprint)
         state = load_state(folder.state_file)
     else:
         initial = None if start_from is None else _matching_weights(start_from, config)
@@ -104,7 +100,7 @@ def train(
     while True:
         # --- where are we? save, show, stop
         images = step * config.batch_size
-        progress = max(step / config.steps, seconds / time_limit_s if time_limit_s else 0.0)
+        progress = _progress(config, step, seconds)
         done = progress >= 1 or stop()
         if step > first_step and (done or step % config.save_every == 0):
             save_state(
@@ -121,13 +117,13 @@ def train(
             )
             header = Header(
                 model=config.model,
-                title=title or run.name,
+                title=config.title or run.name,
                 preset=config.preset,
                 steps=step,
                 images=images,
-                data=data or pairs.name,
+                data=f"{pairs.name}, {len(train_pairs)} pairs",
                 data_hash=fingerprint,
-                licence=licence,
+                licence=config.licence,
             )
             save_bundle(folder.bundle_file, average, header)
         if step > first_step and (done or step % config.sample_every == 0):
@@ -193,7 +189,7 @@ def train(
             step=step,
             images=images,
             size_px=size_px,
-            progress=max(step / config.steps, seconds / time_limit_s if time_limit_s else 0.0),
+            progress=_progress(config, step, seconds),
             seconds=seconds,
             images_per_s=_rate(marks),
             losses=_finite(step, {**values, **terms}),
@@ -252,9 +248,15 @@ def _grid_inputs(pairs: Path, train_pairs: list[Pair], config: TrainConfig) -> t
     return to_tensors(list(sketches), list(photos))
 
 
+def _progress(config: TrainConfig, step: int, seconds: float) -> float:
+    """0 to 1 and over, by steps or by time, whichever is further."""
+    by_time = seconds / config.time_limit_s if config.time_limit_s else 0.0
+    return max(step / config.steps, by_time)
+
+
 def _decay(progress: float, fraction: float) -> float:
     """1, then linearly to 0 over the last `fraction` of the run."""
-    return 1.0 if fraction == 0 else min(1.0, (1 - progress) / fraction)
+    return 1.0 if fraction == 0 else min(1.0, max(0.0, 1 - progress) / fraction)
 
 
 def _set_rate(optimizer: Any, rate: float) -> None:

@@ -67,13 +67,8 @@ def test_training_learns(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) 
 
 def test_a_time_limit_ends_the_run(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
     ticks = iter(range(10_000))  # one tick to begin, then one a step
-    statuses = finish(
-        replace(tiny_config, steps=1000),
-        pairs,
-        tmp_path / "run",
-        time_limit_s=20,
-        clock=lambda: float(next(ticks)),
-    )
+    config = replace(tiny_config, steps=1000, time_limit_s=20.0)
+    statuses = finish(config, pairs, tmp_path / "run", clock=lambda: float(next(ticks)))
     assert len(statuses) == 20
     assert load_state(tmp_path / "run" / "state.pt")["step"] == len(statuses)
 
