@@ -133,4 +133,4 @@ def stop_on_signals(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
 
 def _note(status: Status) -> str:
     losses = " ".join(f"{name} {value:.3g}" for name, value in status.losses.items())
-    return f"step {status.step}, {status.size_px} px, {status.images_per_s:.1f} images/s, {losses}"
+    return f"step {status.step}, judged at {status.seen_px} px, {status.images_per_s:.1f} images/s, {losses}"

@@ -12,30 +12,31 @@ from typing import Any, Literal
 
 from pix2pix.errors import UsageError
 
-MIN_STAGE_PX = 2  # the innermost feature map is at least this wide: instance norm needs > 1 value
-
 
 @dataclass(frozen=True)
 class ModelConfig:
     """The generator. `widths` are channels from the finest to the coarsest U-Net stage.
 
-    `shuffle` folds each shuffle x shuffle block of sketch pixels into channels before the first
-    convolution, so that the U-Net works at 1/shuffle of the picture's resolution.
+    "light" folds each 2x2 block of sketch pixels into channels, so that the first stage works at half the
+    picture's resolution, and enlarges without a grid; "paper" is the U-Net of Isola et al. 2017.
     """
 
+    architecture: Literal["light", "paper"] = "light"
     size_px: int = 256
-    shuffle: int = 2
     widths: tuple[int, ...] = (24, 48, 96, 192, 256, 256)
     latent_size: int = 8
-    upsample: Literal["resize", "transposed"] = "resize"
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse a size that the stages do not divide."""
-        multiple = self.shuffle * 2 ** (len(self.widths) - (1 if self.shuffle > 1 else 0))
-        if self.size_px % multiple or self.size_px < multiple * (MIN_STAGE_PX if self.shuffle > 1 else 1):
+        multiple = 2 ** len(self.widths)  # both halve once for every width
+        smallest = (
+            2 * multiple if self.architecture == "light" else multiple
+        )  # light normalises its last stage
+        if self.size_px % multiple or self.size_px < smallest:
             raise UsageError(
-                f"size {self.size_px} px does not fit the model: it must be a multiple of {multiple}"
+                f"size {self.size_px} px does not fit the model: it must be a multiple of {multiple}, "
+                f"{smallest} at least"
             )
 
 
@@ -52,8 +53,10 @@ class TrainConfig:
     title: str | None = None  # what the bundle is called in lists; None is the run's name
     licence: str = "not stated"  # of the pairs, for whoever gets the bundle
     size_px: int = 256
-    coarse_size_px: int = 128  # the first part of a run trains at this size: G and D are fully convolutional
-    coarse_fraction: float = 0.75  # of the run
+    coarse_size_px: int = (
+        128  # G always draws at size_px; in the first part of a run D and LPIPS look at this size
+    )
+    coarse_fraction: float = 0.8  # of the run
     steps: int = 100_000
     time_limit_s: float | None = None  # of training in all; whichever of the two comes first ends the run
     batch_size: int = 8
@@ -79,6 +82,7 @@ class TrainConfig:
 
     flip: bool = True
     shift_scale: bool = True  # small affine moves and aspect changes, the same for both sides
+    drop_strokes: bool = True  # leave out short strokes, from a few to all but the longest
     line_width: bool = True  # sketch lines of 1 to 4 px instead of the edge map's 1 px
 
     sample_every: int = 500
@@ -101,10 +105,9 @@ PRESETS: dict[str, TrainConfig] = {
     "paper": TrainConfig(
         preset="paper",
         model=ModelConfig(
-            shuffle=1,
+            architecture="paper",
             widths=(64, 128, 256, 512, 512, 512, 512, 512),
             latent_size=0,
-            upsample="transposed",
             dropout=0.5,
         ),
         coarse_fraction=0.0,
@@ -120,7 +123,8 @@ PRESETS: dict[str, TrainConfig] = {
         discriminator_lr=2e-4,
         betas=(0.5, 0.999),
         decay_fraction=0.5,
-        flip=True,
+        shift_scale=False,
+        drop_strokes=False,
         line_width=False,
     ),
 }
@@ -137,8 +141,7 @@ def train_config(preset: str = "default", **overrides: Any) -> TrainConfig:
     if unknown := set(overrides) - known:
         raise UsageError(f"TrainConfig has no {sorted(unknown)}; it has: {', '.join(sorted(known))}")
     config = dataclasses.replace(PRESETS[preset], **overrides)
-    for size_px in (config.size_px, config.coarse_size_px if config.coarse_fraction else config.size_px):
-        dataclasses.replace(config.model, size_px=size_px)  # checks that the model can take it
+    dataclasses.replace(config.model, size_px=config.size_px)  # checks that the model can take it
     return config
 
 

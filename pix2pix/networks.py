@@ -15,6 +15,33 @@ from torch import Tensor, nn
 from pix2pix.config import ModelConfig
 
 SLOPE = 0.2  # of the leaky rectifiers (Radford et al. 2016)
+NORM_EPSILON = 1e-5
+DROPOUT_STAGES = 3  # of the decoder, from the innermost (Isola et al. 2017, section 6.1)
+# Row t: which of a 3x3 kernel's taps, along one side, meet the same pixel once pixels are doubled.
+TAPS = ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, 0.0))
+
+
+class InstanceNorm(nn.Module):
+    """Instance norm (Ulyanov et al. 2016) as one multiply-add, which keeps channels_last storage.
+
+    torch's own returns NCHW storage on the CPU, so that every convolution after it starts by reordering.
+    """
+
+    def __init__(self, channels: int) -> None:
+        """A learned scale and shift a channel, at first 1 and 0."""
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor, scale: Tensor | float = 1.0, shift: Tensor | float = 0.0) -> Tensor:
+        """(N, C, H, W), normalised unless it is 1x1, then scaled and shifted by (N, C, 1, 1)."""
+        gain = self.weight[:, None, None] * scale
+        offset = self.bias[:, None, None] * scale + shift
+        if x.shape[-1] > 1:
+            variance, mean = torch.var_mean(x, dim=(2, 3), keepdim=True, correction=0)
+            gain = gain * torch.rsqrt(variance + NORM_EPSILON)
+            offset = offset - mean * gain
+        return torch.addcmul(offset.to(x.dtype), x, gain.to(x.dtype))
 
 
 class Modulate(nn.Module):
@@ -23,17 +50,14 @@ class Modulate(nn.Module):
     def __init__(self, channels: int, latent_size: int) -> None:
         """`latent_size` 0 leaves a plain learned scale and shift."""
         super().__init__()
-        self.norm = nn.InstanceNorm2d(channels, affine=True)
+        self.norm = InstanceNorm(channels)
         self.film = nn.Linear(latent_size, 2 * channels) if latent_size else None
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
         """(N, C, H, W), (N, Z) -> (N, C, H, W)."""
-        if x.shape[-1] > 1:  # a 1x1 map has no spread to normalise
-            x = self.norm(x)
-        if self.film is not None:
-            scale, shift = self.film(z)[..., None, None].chunk(2, dim=1)
-            x = x * (1 + scale) + shift
-        return x
+        scale, shift = (0.0, 0.0) if self.film is None else self.film(z)[..., None, None].chunk(2, dim=1)
+        modulated: Tensor = self.norm(x, 1 + scale, shift)
+        return modulated
 
 
 class Down(nn.Module):
@@ -43,40 +67,58 @@ class Down(nn.Module):
         """`norm` False for the outermost stage, as in the paper."""
         super().__init__()
         self.conv = nn.Conv2d(c_in, c_out, 4, stride=2, padding=1)
-        self.norm = nn.InstanceNorm2d(c_out, affine=True) if norm else None
+        self.norm = InstanceNorm(c_out) if norm else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C', H/2, W/2)."""
-        x = self.conv(x)
-        if self.norm is not None and x.shape[-1] > 1:
-            x = self.norm(x)
-        return F.leaky_relu(x, SLOPE)
+        return F.leaky_relu(self.norm(self.conv(x)), SLOPE)
+
+
+class ResizeConv(nn.Module):
+    """Double x by nearest neighbour, append the skip, convolve 3x3: no checkerboard (Odena et al. 2016).
+
+    Computed without enlarging anything: nearest neighbour and then a 3x3 kernel is a transposed convolution
+    with that kernel's taps summed into a 4x4 one, at 16/36 of the multiplications. The result is the same.
+    """
+
+    taps: Tensor
+
+    def __init__(self, c_in: int, c_skip: int, c_out: int) -> None:
+        """The weight is that of the plain 3x3 convolution over (c_in + c_skip) channels."""
+        super().__init__()
+        self.c_in = c_in
+        self.weight = nn.Parameter(torch.empty(c_out, c_in + c_skip, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(c_out))
+        self.register_buffer("taps", torch.tensor(TAPS), persistent=False)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """(N, C, H, W), (N, S, 2H, 2W) -> (N, C', 2H, 2W)."""
+        of_x, of_skip = self.weight[:, : self.c_in], self.weight[:, self.c_in :]
+        summed = torch.einsum("ti,oxij,uj->xotu", self.taps, of_x, self.taps)  # (C, C', 4, 4)
+        enlarged = F.conv_transpose2d(x, summed, self.bias, stride=2, padding=1)
+        return enlarged + F.conv2d(skip, of_skip, padding=1)
 
 
 class Up(nn.Module):
     """Double the resolution, join the encoder's features of that size, modulate by z."""
 
     def __init__(self, c_in: int, c_skip: int, c_out: int, config: ModelConfig, *, dropout: float) -> None:
-        """`resize` convolves after nearest enlargement: no checkerboard (Odena et al. 2016)."""
+        """The paper's transposed convolution, or the one that leaves no grid."""
         super().__init__()
-        self.transposed = (
-            nn.ConvTranspose2d(c_in, c_out, 4, stride=2, padding=1)
-            if config.upsample == "transposed"
-            else None
-        )
-        self.conv = None if self.transposed else nn.Conv2d(c_in + c_skip, c_out, 3, padding=1)
+        self.conv: nn.Module
+        if config.architecture == "light":
+            self.conv = ResizeConv(c_in, c_skip, c_out)
+        else:
+            self.conv = nn.ConvTranspose2d(c_in, c_out, 4, stride=2, padding=1)
         self.modulate = Modulate(c_out, config.latent_size)
         self.dropout = dropout
 
     def forward(self, x: Tensor, skip: Tensor, z: Tensor) -> Tensor:
-        """(N, C, H, W), (N, S, 2H, 2W), (N, Z) -> (N, C', 2H, 2W), for `transposed` with skip appended."""
-        if self.transposed is not None:
-            x = self.modulate(self.transposed(x), z)
-            x = F.dropout(x, self.dropout, self.training)
-            return F.relu(torch.cat([x, skip], dim=1))
-        assert self.conv is not None
-        x = F.interpolate(x, scale_factor=2.0, mode="nearest")
-        return F.relu(self.modulate(self.conv(torch.cat([x, skip], dim=1)), z))
+        """(N, C, H, W), (N, S, 2H, 2W), (N, Z) -> (N, C', 2H, 2W), for the paper's with the skip appended."""
+        if isinstance(self.conv, ResizeConv):
+            return F.relu(self.modulate(self.conv(x, skip), z))
+        x = F.dropout(self.modulate(self.conv(x), z), self.dropout, self.training)
+        return F.relu(torch.cat([x, skip], dim=1))
 
 
 class Generator(nn.Module):
@@ -85,47 +127,37 @@ class Generator(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         """Weights are drawn from torch's global generator: seed it first."""
         super().__init__()
-        self.config = config
-        transposed = config.upsample == "transposed"
-        stages = config.widths
-        folded = config.shuffle**2
-        if config.shuffle > 1:  # a stem at 1/shuffle resolution, then one Down a further stage
-            self.stem: nn.Module = nn.Conv2d(folded, stages[0], 3, padding=1)
-        else:
-            self.stem = nn.Identity()
-        inputs = list(stages) if config.shuffle > 1 else [1, *stages]
+        self.light = config.architecture == "light"
+        first = config.widths[0]
+        self.stem = nn.Conv2d(4, first, 3, padding=1) if self.light else Down(1, first, norm=False)
+        inner = range(1 if self.light else 0, len(config.widths) - 2)  # outermost and innermost Down: no norm
         self.downs = nn.ModuleList(
-            Down(a, b, norm=i > 0 and i < len(inputs) - 2) for i, (a, b) in enumerate(pairwise(inputs))
+            Down(a, b, norm=i in inner) for i, (a, b) in enumerate(pairwise(config.widths))
         )
         self.ups = nn.ModuleList()
-        carried = inputs[-1]
-        skips = inputs[:-1] if config.shuffle > 1 else inputs[1:-1]
-        for depth, skip in enumerate(reversed(skips)):
-            dropout = config.dropout if depth < 3 else 0.0
+        carried = config.widths[-1]
+        for depth, skip in enumerate(reversed(config.widths[:-1])):
+            dropout = config.dropout if depth < DROPOUT_STAGES else 0.0
             self.ups.append(Up(carried, skip, skip, config, dropout=dropout))
-            carried = 2 * skip if transposed else skip
-        if transposed:
-            self.head: nn.Module = nn.ConvTranspose2d(carried, 3, 4, stride=2, padding=1)
+            carried = skip if self.light else 2 * skip
+        self.head: nn.Module
+        if self.light:
+            self.head = ResizeConv(carried, 1, 3)
         else:
-            self.head = nn.Conv2d(carried + 1, 3, 3, padding=1)
+            self.head = nn.ConvTranspose2d(carried, 3, 4, stride=2, padding=1)
         self.apply(_initialise)
 
     def forward(self, sketch: Tensor, z: Tensor) -> Tensor:
         """(N, 1, H, W) in [-1, 1], paper +1, and (N, Z) -> photo (N, 3, H, W) in [-1, 1]."""
-        x = F.pixel_unshuffle(sketch, self.config.shuffle) if self.config.shuffle > 1 else sketch
-        x = self.stem(x)
-        skips = [x]
+        x = self.stem(F.pixel_unshuffle(sketch, 2) if self.light else sketch)
+        skips = [x]  # from half the sketch's resolution down
         for down in self.downs:
             x = down(x)
             skips.append(x)
         skips.pop()
         for up in self.ups:
             x = up(x, skips.pop(), z)
-        if self.config.upsample == "resize":
-            if self.config.shuffle > 1:
-                x = F.interpolate(x, scale_factor=float(self.config.shuffle), mode="nearest")
-            x = torch.cat([x, sketch], dim=1)
-        return torch.tanh(self.head(x))
+        return torch.tanh(self.head(x, sketch) if self.light else self.head(x))
 
 
 class Discriminator(nn.Module):
@@ -144,7 +176,7 @@ class Discriminator(nn.Module):
             convs = [nn.utils.parametrizations.spectral_norm(conv) for conv in convs]
         self.convs = nn.ModuleList(convs)
         inner = widths[1:] if norm == "instance" else []
-        self.norms = nn.ModuleList(nn.InstanceNorm2d(c, affine=True) for c in inner)
+        self.norms = nn.ModuleList(InstanceNorm(c) for c in inner)
 
     def forward(self, sketch: Tensor, photo: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Both sides in [-1, 1] -> logits (N, 1, H', W') and the features of every layer before them."""
@@ -161,10 +193,10 @@ class Discriminator(nn.Module):
 
 def _initialise(module: nn.Module) -> None:
     """Normal weights of deviation 0.02 (Isola et al. 2017, section 6.2); FiLM starts as no modulation."""
-    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | ResizeConv):
         nn.init.normal_(module.weight, 0.0, 0.02)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
+        assert module.bias is not None
+        nn.init.zeros_(module.bias)
     elif isinstance(module, Modulate) and module.film is not None:
         nn.init.normal_(module.film.weight, 0.0, 0.02)
         nn.init.zeros_(module.film.bias)

@@ -27,7 +27,7 @@ class Status:
 
     step: int
     images: int
-    size_px: int  # of this step's pictures
+    seen_px: int  # the size at which D looked at this step's pictures
     progress: float  # 0 to 1, by steps or by time, whichever is further
     seconds: float  # of training, all sessions of the run together
     images_per_s: float
@@ -86,7 +86,7 @@ class RunFolder:
         line = {
             "step": status.step,
             "images": status.images,
-            "size_px": status.size_px,
+            "seen_px": status.seen_px,
             "seconds": round(status.seconds, 1),
             "images_per_s": round(status.images_per_s, 2),
             **{name: round(value, 4) for name, value in status.losses.items()},

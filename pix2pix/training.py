@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor
 
@@ -93,7 +94,12 @@ def train(
 
     # --- fixed inputs for the eye, endless batches for the players
     grid = _grid_inputs(pairs, train_pairs, config)
-    augment = PairAugment(flip=config.flip, shift_scale=config.shift_scale, line_width=config.line_width)
+    augment = PairAugment(
+        flip=config.flip,
+        shift_scale=config.shift_scale,
+        drop_strokes=config.drop_strokes,
+        line_width=config.line_width,
+    )
     batches = PairBatches(train_pairs, augment, batch_size=config.batch_size, seed=config.seed)
     began, seconds, first_step, marks = clock(), seconds_before, step, deque[tuple[float, int]](maxlen=20)
 
@@ -132,8 +138,7 @@ def train(
             return
 
         # --- fetch: pairs, latents and rates are functions of (seed, step, progress)
-        size_px = config.coarse_size_px if progress < config.coarse_fraction else config.size_px
-        sketch, photo = (x.to(fabric.device) for x in batches.batch(step, size_px))
+        sketch, photo = (x.to(fabric.device) for x in batches.batch(step, config.size_px))
         step_seed = config.seed * SEED_STRIDE + step
         z = torch.randn(
             len(sketch), config.model.latent_size, generator=torch.Generator().manual_seed(step_seed)
@@ -143,10 +148,14 @@ def train(
         _set_rate(g_optimizer, config.generator_lr * _decay(progress, config.decay_fraction))
         _set_rate(d_optimizer, config.discriminator_lr * _decay(progress, config.decay_fraction))
 
-        # --- the investigator learns to tell real from made
+        # --- the investigator learns to tell real from made, from further away in the first part of the run
+        seen_px = config.coarse_size_px if progress < config.coarse_fraction else config.size_px
         fake = g(sketch, z)
-        real_logits, real_features = d(sketch, photo)
-        fake_logits, _ = d(sketch, fake.detach())
+        sketch_seen, photo_seen, fake_seen = (
+            F.adaptive_avg_pool2d(x, seen_px) for x in (sketch, photo, fake)
+        )
+        real_logits, real_features = d(sketch_seen, photo_seen)
+        fake_logits, _ = d(sketch_seen, fake_seen.detach())
         d_loss = losses.DISCRIMINATOR_LOSSES[config.adversarial](real_logits.float(), fake_logits.float())
         d_optimizer.zero_grad()
         fabric.backward(d_loss)
@@ -155,7 +164,7 @@ def train(
 
         # --- the forger climbs the investigator's gradient
         discriminator.requires_grad_(False)
-        fake_logits, fake_features = d(sketch, fake)
+        fake_logits, fake_features = d(sketch_seen, fake_seen)
         adversarial = losses.GENERATOR_LOSSES[config.adversarial](fake_logits.float())
         terms = {
             "g_adversarial": config.adversarial_weight * adversarial,
@@ -167,9 +176,8 @@ def train(
         if perceptual is not None:
             k = config.perceptual_samples
             with fabric.autocast():
-                terms["g_perceptual"] = (
-                    config.perceptual_weight * perceptual(fake[:k], photo[:k]).float().mean()
-                )
+                distances = perceptual(fake_seen[:k], photo_seen[:k])
+            terms["g_perceptual"] = config.perceptual_weight * distances.float().mean()
         g_optimizer.zero_grad()
         fabric.backward(sum(terms.values(), torch.zeros((), device=fabric.device)))
         g_optimizer.step()
@@ -188,7 +196,7 @@ def train(
         status = Status(
             step=step,
             images=images,
-            size_px=size_px,
+            seen_px=seen_px,
             progress=_progress(config, step, seconds),
             seconds=seconds,
             images_per_s=_rate(marks),

@@ -7,7 +7,7 @@ import torch
 
 from pix2pix.config import PRESETS, ModelConfig, train_config
 from pix2pix.errors import UsageError
-from pix2pix.networks import Discriminator, Generator, Up
+from pix2pix.networks import Discriminator, Generator, InstanceNorm, ResizeConv, Up
 
 BUNDLE_LIMIT_BYTES = 16_000_000
 
@@ -86,23 +86,41 @@ def test_z_changes_the_answer(tiny_generator: Generator) -> None:
     assert difference.abs().max() > 0.01
 
 
-def test_resize_then_convolve_leaves_no_grid_where_transposed_convolution_does() -> None:
+def test_resize_conv_equals_enlarging_joining_and_convolving() -> None:
+    """The summed 4x4 kernel against the plain three operations, borders included."""
+    torch.manual_seed(0)
+    resize_conv = ResizeConv(5, 3, 4)
+    torch.nn.init.normal_(resize_conv.weight)
+    x, skip = torch.randn(2, 5, 6, 7), torch.randn(2, 3, 12, 14)
+    enlarged = torch.nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
+    plain = torch.nn.functional.conv2d(
+        torch.cat([enlarged, skip], dim=1), resize_conv.weight, resize_conv.bias, padding=1
+    )
+    torch.testing.assert_close(resize_conv(x, skip), plain, atol=1e-5, rtol=0)
+
+
+def test_instance_norm_equals_torchs_own() -> None:
+    torch.manual_seed(0)
+    ours, reference = InstanceNorm(4), torch.nn.InstanceNorm2d(4, affine=True)
+    x = 3 + 2 * torch.randn(2, 4, 8, 8)
+    torch.testing.assert_close(ours(x), reference(x), atol=1e-5, rtol=0)
+    assert ours(x.to(memory_format=torch.channels_last)).is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(ours(x[..., :1, :1]), x[..., :1, :1])  # a 1x1 map passes
+
+
+def test_resize_conv_leaves_no_grid_where_transposed_convolution_does() -> None:
     """Both enlarge a constant; away from the border only the transposed one makes a pattern of period two."""
     torch.manual_seed(0)
+    x, skip = torch.ones(1, 4, 8, 8), torch.ones(1, 2, 16, 16)
     spread = {}
-    for upsample in ("resize", "transposed"):
-        config = ModelConfig(latent_size=0, upsample=upsample)  # type: ignore[arg-type]
-        up = Up(4, 2, 3, config, dropout=0.0)
-        conv = up.conv if upsample == "resize" else up.transposed
-        assert conv is not None
-        x, skip = torch.ones(1, 4, 8, 8), torch.ones(1, 2, 16, 16)
+    for architecture in ("light", "paper"):
+        up = Up(4, 2, 3, ModelConfig(architecture=architecture, latent_size=0), dropout=0.0)  # type: ignore[arg-type]
+        torch.nn.init.normal_(up.conv.weight)  # type: ignore[arg-type]
         with torch.no_grad():
-            inner = conv(
-                torch.cat([torch.nn.functional.interpolate(x, scale_factor=2.0), skip], 1) if up.conv else x
-            )
-        spread[upsample] = inner[..., 4:-4, 4:-4].std(dim=(2, 3)).max().item()
-    assert spread["resize"] < 1e-6
-    assert spread["transposed"] > 1e-3
+            enlarged = up.conv(x, skip) if isinstance(up.conv, ResizeConv) else up.conv(x)
+        spread[architecture] = enlarged[..., 4:-4, 4:-4].std(dim=(2, 3)).max().item()
+    assert spread["light"] < 1e-6
+    assert spread["paper"] > 1e-3
 
 
 def test_a_size_the_stages_do_not_divide_is_refused() -> None:

@@ -73,11 +73,13 @@ def test_a_time_limit_ends_the_run(tiny_config: TrainConfig, pairs: Path, tmp_pa
     assert load_state(tmp_path / "run" / "state.pt")["step"] == len(statuses)
 
 
-def test_coarse_first_then_fine(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
+def test_the_discriminator_looks_from_afar_first(
+    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
+) -> None:
     config = replace(tiny_config, steps=200, coarse_fraction=0.5)
     finish(config, pairs, tmp_path / "run")
     lines = [json.loads(line) for line in (tmp_path / "run" / "stats.jsonl").read_text().splitlines()]
-    assert [line["size_px"] for line in lines] == [16, 16, 32, 32]
+    assert [line["seen_px"] for line in lines] == [16, 16, 32, 32]
 
 
 def test_a_loss_that_is_not_finite_stops_and_names_itself(
