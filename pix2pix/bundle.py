@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 
 from pix2pix.config import ModelConfig, model_from_dict
 from pix2pix.errors import BundleError, BundleNotFound, CorruptBundle, UsageError
+from pix2pix.images import write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,12 +61,11 @@ class BundleInfo:
 def save_bundle(path: Path, weights: dict[str, Tensor], header: Header) -> None:
     """Write generator weights in half precision, atomically."""
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {GENERATOR + k: v.detach().to("cpu", torch.float16).contiguous() for k, v in weights.items()}
-    scratch = path.with_name(path.name + ".tmp")
-    save_file(tensors, scratch, metadata={"format": FORMAT, "header": json.dumps(dataclasses.asdict(header))})
-    scratch.replace(path)
+    metadata = {"format": FORMAT, "header": json.dumps(dataclasses.asdict(header))}
+    write_atomically(path, save(tensors, metadata))
 
 
 def read_header(path: Path) -> Header:
