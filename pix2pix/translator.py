@@ -9,7 +9,7 @@ Same sketch + same z + same bundle = same photo: alone, in any batch, in any ord
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,9 +20,7 @@ from pix2pix import latents
 from pix2pix.bundle import Header, find_bundle, load_bundle
 from pix2pix.errors import UsageError
 from pix2pix.images import fit_sketch, read_sketch, restore_photo
-
-if TYPE_CHECKING:
-    from pix2pix.networks import Generator
+from pix2pix.networks import Generator, fold_for_inference
 
 
 def load(name_or_path: str | Path, models: Path | None = None, device: str = "auto") -> Translator:
@@ -65,7 +63,7 @@ class Translator:
         self.latent_size = header.model.latent_size
         self.device = str(device)
         self._device = device
-        self._generator = generator.eval().to(device).to(memory_format=torch.channels_last)
+        self._generator = fold_for_inference(generator).to(device).to(memory_format=torch.channels_last)
 
     def latent(self, seed: int) -> latents.Latent:
         """The z that `seed` stands for, (Z,) float32."""

@@ -7,7 +7,7 @@ import torch
 
 from pix2pix.config import PRESETS, ModelConfig, train_config
 from pix2pix.errors import UsageError
-from pix2pix.networks import Discriminator, Generator, InstanceNorm, ResizeConv, Up
+from pix2pix.networks import Discriminator, Generator, InstanceNorm, ResizeConv, Up, fold_for_inference
 
 BUNDLE_LIMIT_BYTES = 16_000_000
 
@@ -97,6 +97,17 @@ def test_resize_conv_equals_enlarging_joining_and_convolving() -> None:
         torch.cat([enlarged, skip], dim=1), resize_conv.weight, resize_conv.bias, padding=1
     )
     torch.testing.assert_close(resize_conv(x, skip), plain, atol=1e-5, rtol=0)
+
+
+def test_folding_for_inference_changes_no_picture() -> None:
+    torch.manual_seed(0)
+    generator = Generator(ModelConfig(size_px=64, widths=(8, 16, 16)))
+    sketch, z = torch.randn(2, 1, 64, 64), torch.randn(2, 8)
+    with torch.no_grad():
+        before = generator.eval()(sketch, z)
+        folded = fold_for_inference(generator)
+        assert not any(isinstance(module, ResizeConv) for module in folded.modules())
+        torch.testing.assert_close(folded(sketch, z), before, atol=1e-5, rtol=0)
 
 
 def test_instance_norm_equals_torchs_own() -> None:
