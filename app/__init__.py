@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from app.api import create_api
+from app.middleware import trace_requests
 from app.problems import report_problems
-from app.requests import trace_requests
 from app.views import create_views
 
 if TYPE_CHECKING:

@@ -85,13 +85,19 @@ def read_translate_request(latent_sizes: dict[str, int]) -> TranslateRequest:
             "application/json and multipart/form-data are allowed."
         )
     # a repeated field stays a list, which the field's own type then refuses
-    fields = {name: many if len(many) > 1 else many[0] for name, many in request.form.lists()}
-    files = {name: file.read() for name, file in request.files.items()}
-    return TranslateRequest.model_validate({**fields, **files}, context=context)
+    fields: dict[str, Any] = {name: many if len(many) > 1 else many[0] for name, many in request.form.lists()}
+    for name, files in request.files.lists():
+        contents = [file.read() for file in files]
+        fields[name] = contents if len(contents) > 1 else contents[0]
+    return TranslateRequest.model_validate(fields, context=context)
 
 
 def uploaded_file(name: str) -> bytes:
     """Read one file of the current multipart request."""
+    if request.mimetype != "multipart/form-data":
+        raise UnsupportedMediaType(
+            f"Content-Type is {request.mimetype or 'missing'}; multipart/form-data is allowed."
+        )
     if name not in request.files:
         raise UsageError(f"There is no file named {name!r}: send multipart/form-data with that file.")
     data: bytes = request.files[name].read()

@@ -6,6 +6,7 @@ nothing could be done; 130 interrupted. Results go to stdout, all else to stderr
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -56,6 +57,7 @@ def serve(host: str, port: int, models: Path | None, device: str, open_page: boo
         if open_page:
             serving.open_browser(url)
 
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     translators = serving.load_translators(models, device, partial(click.echo, err=True))
     serving.listen(create_app(translators), host, port, ready)
 
@@ -91,7 +93,7 @@ def convert(
     Prints the path of each photo written. Sub-folders and names are kept.
     """
     from pix2pix.convert import convert_folder
-    from pix2pix.folders import list_pictures
+    from pix2pix.files import list_pictures
     from pix2pix.translator import load
 
     total = 1 if source.is_file() else sum(map(len, list_pictures(source)))
@@ -105,10 +107,12 @@ def convert(
             counts[result.status] += 1
             if result.status == "converted":
                 for output in result.outputs:
-                    click.echo(output)
+                    click.echo(click.format_filename(output))
             else:
-                progress.say(f"{result.status}: {result.source}: {result.error}")
+                progress.say(f"{result.status}: {click.format_filename(result.source)}: {result.error}")
             progress.advance()
+    if counts["skipped"]:
+        click.echo("Photos that were there already are as they were; --overwrite makes them anew.", err=True)
     finish(ctx, counts, done=("converted", "skipped"), failed="failed")
 
 
@@ -142,7 +146,7 @@ def prepare(
     Each file left out is named with the reason. Running again does what is missing.
     """
     from data_prep import prepare as prepare_pairs
-    from pix2pix.folders import list_pictures
+    from pix2pix.files import list_pictures
 
     chosen: Kind = kind
     results = prepare_pairs(source, pairs, kind=chosen, val_fraction=val_fraction, size_px=size_px)
@@ -234,22 +238,27 @@ def train(ctx: click.Context, /, pairs: Path, name: str, runs: Path, dry_run: bo
 
     Ctrl-C finishes the step, saves, and ends; --resume goes on from there.
     """
-    from app import train_run
+    from app import training_command
 
-    if Path(name).name != name or name.startswith("."):
-        raise UsageError(f"--name {name!r} is not a plain name: no slashes, no leading dot")
-    asked = train_run.Asked(pairs, runs / name, **options)
-    config = train_run.configuration(asked, preset_given=given(ctx, "preset"))
+    if Path(name).name != name or not name.strip() or name.startswith("."):
+        raise UsageError(f"--name {name!r} is not a plain name: not empty, no slashes, no leading dot")
+    asked = training_command.Asked(pairs, runs / name, **options)
+    config = training_command.configuration(asked, preset_given=given(ctx, "preset"))
     if dry_run:
-        click.echo(train_run.describe(asked, config))
+        click.echo(training_command.describe(asked, config))
         return
-    with Reporter("training", 1.0) as progress, train_run.stop_on_signals(progress.say) as stop:
-        status = train_run.run(asked, config, progress, stop)
-    if status is None:
-        click.echo("Nothing to do: the run has reached its end.", err=True)
-    else:
+    with Reporter("training", 1.0) as progress, training_command.stop_on_signals(progress.say) as stop:
+        status = training_command.run(asked, config, progress, stop)
+    bundle = asked.run / f"{name}.safetensors"
+    if status is not None:
         click.echo(f"{status.step} steps, {status.images} images in {in_words(status.seconds)}", err=True)
-    click.echo(asked.run / f"{name}.safetensors")
+    elif not stop():
+        click.echo(
+            "Nothing to do: the run has reached its end; a larger --steps or --time-limit moves it.", err=True
+        )
+    if bundle.exists():
+        click.echo(click.format_filename(bundle))
     if stop():
-        click.echo(f"Stopped. To go on: pix2pix train {pairs} --name {name} --runs {runs} --resume", err=True)
+        again = f"pix2pix train {pairs} --name {name} --runs {runs}{' --resume' if bundle.exists() else ''}"
+        click.echo(f"Stopped. To go on: {again}", err=True)
         ctx.exit(INTERRUPTED)

@@ -25,6 +25,10 @@ class PlainErrors(click.Group):
         except Pix2PixError as error:
             click.echo(f"Error: {error}", err=True)
             ctx.exit(NOTHING_DONE)
+        except OSError as error:
+            where = f"{click.format_filename(error.filename)}: " if error.filename else ""
+            click.echo(f"Error: {where}{error.strerror or error}", err=True)
+            ctx.exit(NOTHING_DONE)
         except KeyboardInterrupt:
             click.echo("Interrupted: what is written is whole; run the same again to go on.", err=True)
             ctx.exit(INTERRUPTED)
@@ -39,7 +43,7 @@ class Duration(click.ParamType[float]):
         """Parse, or fail with what is allowed."""
         if isinstance(value, (int, float)):
             return float(value)
-        found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", value.strip().lower())
+        found = re.fullmatch(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", value.strip().lower())
         seconds = (
             sum(int(n or 0) * s for n, s in zip(found.groups(), (3600, 60, 1), strict=True)) if found else 0
         )

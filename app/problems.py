@@ -72,7 +72,10 @@ def explain_http(error: HTTPException) -> ResponseReturnValue:
         return error
     detail = error.description or HTTPStatus(error.code).phrase
     if isinstance(error, RequestEntityTooLarge):
-        detail = f"The request is larger than the {current_app.config['MAX_CONTENT_LENGTH']} bytes allowed."
+        limit = current_app.config["MAX_CONTENT_LENGTH"]
+        detail = f"The request is larger than the {limit} bytes allowed."
+        if (request.content_length or 0) <= limit:
+            detail = f"The form has more than the {request.max_form_parts} parts allowed."
     answer = problem(HTTPStatus(error.code), detail)
     for name, value in error.get_headers(request.environ):
         if name not in ("Content-Type", "Content-Length"):

@@ -14,12 +14,19 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask
 from waitress.server import create_server
 
+from app import MAX_UPLOAD_BYTES
 from pix2pix.errors import BundleError, BundleNotFound, UsageError
 
 if TYPE_CHECKING:
     from pix2pix.translator import Translator
 
 THREADS = 8
+LIMITS = {
+    "connection_limit": 1000,
+    "channel_timeout": 30,  # seconds that a connection may be silent
+    "max_request_body_size": 4
+    * MAX_UPLOAD_BYTES,  # past the app's own limit, which answers with a problem document
+}
 DEFAULT_MODEL = "shoes"
 
 
@@ -49,7 +56,7 @@ def listen(app: Flask, host: str, port: int, on_ready: Callable[[str], None]) ->
     Port 0 lets the system choose. Raises UsageError if the address cannot be had.
     """
     with _bound_socket(host, port) as bound:
-        server: Any = create_server(app, sockets=[bound], threads=THREADS)
+        server: Any = create_server(app, sockets=[bound], threads=THREADS, **LIMITS)
         on_ready(_url(host, bound.getsockname()[1]))
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -20,7 +20,8 @@ from typing import Literal
 
 from data_prep.sources import KINDS, Fault, Kind, SourcePair, find_sources, read_source
 from pix2pix.errors import ImageError, PairsError, UsageError
-from pix2pix.images import save_image, write_atomically
+from pix2pix.files import write_atomically
+from pix2pix.images import save_image
 
 Status = Literal["written", "unchanged", "left out", "ignored"]
 
@@ -190,5 +191,5 @@ def _file_hash(*paths: Path) -> str:
 
 
 def _write_manifest(pairs: Path, manifest: Manifest) -> None:
-    lines = [json.dumps(dataclasses.asdict(manifest[key]), ensure_ascii=False) for key in sorted(manifest)]
+    lines = [json.dumps(dataclasses.asdict(manifest[key]), ensure_ascii=True) for key in sorted(manifest)]
     write_atomically(pairs / "manifest.jsonl", "".join(f"{line}\n" for line in lines).encode())

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pix2pix.errors import PairsError
-from pix2pix.folders import list_pictures, why_not_a_picture
+from pix2pix.files import list_pictures, why_not_a_picture
 from pix2pix.framing import padded_square, place_photo, place_sketch
 from pix2pix.images import read_photo, read_sketch
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
+UInt8 = NDArray[np.uint8]
 
 LONGEST_DROPPED = 0.35  # of the picture's side: strokes up to this long may be left out
 DROP_SHARE = 0.5  # the rest keeps every stroke
@@ -25,7 +25,7 @@ class DropStrokes(A.ImageOnlyTransform):  # type: ignore[misc]
         """The length below which strokes go, as a share of the picture's side."""
         return {"shortest": self.py_random.uniform(0, LONGEST_DROPPED)}
 
-    def apply(self, img: Image, shortest: float, **params: object) -> Image:
+    def apply(self, img: UInt8, shortest: float, **params: object) -> UInt8:
         """(H, W) uint8, paper 255 -> the same without its short strokes."""
         _, labels, stats, _ = cv2.connectedComponentsWithStats((img < 255).astype(np.uint8), connectivity=8)
         extent = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1)
@@ -64,7 +64,7 @@ class PairAugment:
             drawn.append(A.Morphological(scale=(2, 4), operation="erosion", p=LINE_SHARE))
         self.lines = A.Compose(drawn)
 
-    def __call__(self, sketch: Image, photo: Image, size_px: int, seed: int) -> tuple[Image, Image]:
+    def __call__(self, sketch: UInt8, photo: UInt8, size_px: int, seed: int) -> tuple[UInt8, UInt8]:
         """One draw. The same seed gives the same draw."""
         self.geometry.set_random_seed(seed)
         moved = self.geometry(image=sketch, photo=photo)
@@ -73,7 +73,7 @@ class PairAugment:
         return resize(drawn, size_px), resize(moved["photo"], size_px)
 
 
-def resize(image: Image, size_px: int) -> Image:
+def resize(image: UInt8, size_px: int) -> UInt8:
     """To size_px x size_px: averaging when it shrinks, bicubic when it grows."""
     if image.shape[:2] == (size_px, size_px):
         return image

@@ -9,18 +9,17 @@ Names are looked up in the given folder, then `PIX2PIX_MODELS`, `./models`, and 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from safetensors import SafetensorError, safe_open
 
-from pix2pix.config import ModelConfig, model_from_dict
+from pix2pix.config import STRICT, ModelConfig, from_json
 from pix2pix.errors import BundleError, BundleNotFound, CorruptBundle, UsageError
-from pix2pix.images import write_atomically
+from pix2pix.files import write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,12 +28,14 @@ if TYPE_CHECKING:
 
 FORMAT = "pix2pix-bundle/1"
 SHIPPED = Path(__file__).parent / "pretrained"
-GENERATOR = "generator."  # prefix of its tensors; encoder and directions will stand beside it
+GENERATOR = "generator."  # prefix of its tensors
 
 
 @dataclass(frozen=True)
 class Header:
     """What a bundle says of itself."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     model: ModelConfig
     title: str
@@ -74,17 +75,18 @@ def read_header(path: Path) -> Header:
         raise BundleNotFound(f"no bundle at {path}")
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
+            metadata, names = file.metadata() or {}, list(file.keys())
     except (SafetensorError, OSError) as error:
         raise CorruptBundle(f"{path} is not a whole safetensors file: {error}") from error
     if metadata.get("format") != FORMAT:
         raise CorruptBundle(
             f"{path} has format {metadata.get('format')!r} in its header, expected {FORMAT!r}"
         )
+    if not any(name.startswith(GENERATOR) for name in names):
+        raise CorruptBundle(f"{path} holds no tensor of a generator")
     try:
-        data: dict[str, Any] = json.loads(metadata["header"])
-        return Header(**{**data, "model": model_from_dict(data["model"])})
-    except (KeyError, TypeError, ValueError, UsageError) as error:
+        return from_json(Header, metadata.get("header", ""))
+    except UsageError as error:
         raise CorruptBundle(f"{path}: its header lacks or garbles a field: {error}") from error
 
 
@@ -100,6 +102,8 @@ def load_bundle(path: Path) -> tuple[Generator, Header]:
     weights = {
         k.removeprefix(GENERATOR): v.to(torch.float32) for k, v in tensors.items() if k.startswith(GENERATOR)
     }
+    if bad := [name for name, weight in weights.items() if not weight.isfinite().all()]:
+        raise CorruptBundle(f"{path}: {bad[0]} holds values that are not finite")
     with torch.random.fork_rng(
         devices=[]
     ):  # building draws initial weights: leave the global generator alone
@@ -112,8 +116,13 @@ def load_bundle(path: Path) -> tuple[Generator, Header]:
 
 
 def search_path(models: Path | None = None) -> list[Path]:
-    """Folders that bundles are looked up in, first come first served."""
+    """Folders that bundles are looked up in, first come first served.
+
+    Raises UsageError if `PIX2PIX_MODELS` names no folder.
+    """
     named = os.environ.get("PIX2PIX_MODELS")
+    if named and not Path(named).is_dir():
+        raise UsageError(f"PIX2PIX_MODELS is {named!r}, which is not a folder")
     folders = [models, Path(named) if named else None, Path("models"), SHIPPED]
     return [folder for folder in folders if folder is not None and folder.is_dir()]
 
@@ -143,14 +152,10 @@ def list_bundles(models: Path | None = None) -> list[BundleInfo]:
     return list(found.values())
 
 
-def file_hash(path: Path) -> str:
-    """The first 16 hex digits of the file's SHA-256: names a bundle's exact weights."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-
-
 def _describe(path: Path) -> BundleInfo:
     try:
         header, error = read_header(path), None
     except BundleError as problem:
         header, error = None, str(problem)
-    return BundleInfo(path.stem, path, path.stat().st_size, header, error)
+    size_bytes = path.stat().st_size if path.exists() else 0  # a link may lead nowhere
+    return BundleInfo(path.stem, path, size_bytes, header, error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 import pickle
 from pathlib import Path
 from typing import Any
@@ -10,16 +10,14 @@ from typing import Any
 import torch
 
 from pix2pix.errors import RunError
+from pix2pix.files import write_atomically
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Write beside, flush to disk, then rename over: a reader sees the old file or the new one, whole."""
-    scratch = path.with_suffix(".tmp")
-    with scratch.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(path)
+    """A reader sees the old state or the new one, whole, even after a power cut."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_atomically(path, buffer.getvalue(), durable=True)
 
 
 def load_state(path: Path) -> dict[str, Any]:

@@ -1,16 +1,20 @@
 """What a model is and how it is trained: frozen dataclasses, stored with the weights.
 
 train_config("default", steps=20_000)      a named preset with some fields replaced
-model_from_dict(header["model"])           rebuild from a bundle's own header
+from_json(TrainConfig, text)               read back what a run folder or a bundle says of itself
 """
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pix2pix.errors import UsageError
+
+T = TypeVar("T")
+STRICT: dict[str, Any] = {"extra": "forbid"}  # for pydantic: a field nobody knows is an error
+MAX_WIDTH = 4096
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,8 @@ class ModelConfig:
     picture's resolution, and enlarges without a grid; "paper" is the U-Net of Isola et al. 2017.
     """
 
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
     architecture: Literal["light", "paper"] = "light"
     size_px: int = 256
     widths: tuple[int, ...] = (24, 48, 96, 192, 256, 256)
@@ -28,11 +34,16 @@ class ModelConfig:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse a size that the stages do not divide."""
-        multiple = 2 ** len(self.widths)  # both halve once for every width
-        smallest = (
-            2 * multiple if self.architecture == "light" else multiple
-        )  # light normalises its last stage
+        """Refuse what no network can be built of."""
+        if len(self.widths) < 3 or not all(0 < width <= MAX_WIDTH for width in self.widths):
+            raise UsageError(f"widths {self.widths} are not 3 or more channel counts in 1..{MAX_WIDTH}")
+        if not 0 <= self.latent_size <= MAX_WIDTH or not 0 <= self.dropout < 1:
+            raise UsageError(
+                f"latent size {self.latent_size} is not in 0..{MAX_WIDTH}, "
+                f"or dropout {self.dropout} is not in [0, 1)"
+            )
+        multiple = 2 ** len(self.widths)  # both architectures halve once for every width
+        smallest = 2 * multiple if self.architecture == "light" else multiple  # light norms its last stage
         if self.size_px % multiple or self.size_px < smallest:
             raise UsageError(
                 f"size {self.size_px} px does not fit the model: it must be a multiple of {multiple}, "
@@ -48,15 +59,16 @@ class TrainConfig:
     norm), Wang et al. 2018 (feature matching), Zhang et al. 2018 (LPIPS), Karras et al. 2018 (EMA of G).
     """
 
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
     model: ModelConfig = field(default_factory=ModelConfig)
     preset: str = "default"
     title: str | None = None  # what the bundle is called in lists; None is the run's name
     licence: str = "not stated"  # of the pairs, for whoever gets the bundle
     size_px: int = 256
-    coarse_size_px: int = (
-        128  # G always draws at size_px; in the first part of a run D and LPIPS look at this size
-    )
-    coarse_fraction: float = 0.8  # of the run
+    # G always draws at size_px; in the first part of a run D and LPIPS look at the picture at this size.
+    coarse_size_px: int = 128
+    coarse_fraction: float = 0.8
     steps: int = 100_000
     time_limit_s: float | None = None  # of training in all; whichever of the two comes first ends the run
     batch_size: int = 8
@@ -67,9 +79,8 @@ class TrainConfig:
     l1_weight: float = 10.0
     feature_matching_weight: float = 2.0
     perceptual_weight: float = 10.0
-    perceptual_samples: int = (
-        1  # pairs of each batch that the perceptual term looks at: VGG costs more than G
-    )
+    # Pairs of each batch that the perceptual term looks at: VGG costs more than G.
+    perceptual_samples: int = 1
 
     discriminator_widths: tuple[int, ...] = (32, 64, 128, 128)  # four convolutions: patches of 70x70 pixels
     discriminator_norm: Literal["spectral", "instance"] = "spectral"
@@ -85,8 +96,8 @@ class TrainConfig:
     drop_strokes: bool = True  # leave out short strokes, from a few to all but the longest
     line_width: bool = True  # sketch lines of 1 to 4 px instead of the edge map's 1 px
 
-    sample_every: int = 500
-    save_every: int = 500
+    sample_every: int = 500  # steps
+    save_every: int = 500  # steps; and every five minutes
 
 
 PRESETS: dict[str, TrainConfig] = {
@@ -100,8 +111,9 @@ PRESETS: dict[str, TrainConfig] = {
         perceptual_weight=0.0,
         discriminator_widths=(16, 32, 64, 64),
     ),
-    # Isola et al. 2017 as published: U-Net-256, 70x70 PatchGAN, BCE + 100 L1, Adam 2e-4, batch 1, where batch
-    # statistics are instance statistics. Its noise is dropout in training; inference is deterministic here.
+    # Isola et al. 2017: U-Net-256, 70x70 PatchGAN, BCE + 100 L1, Adam 2e-4, batch 1, where batch statistics
+    # are instance statistics. Not the paper's: dropout in training only, so that an answer can be repeated;
+    # mirroring without its random crop.
     "paper": TrainConfig(
         preset="paper",
         model=ModelConfig(
@@ -145,24 +157,17 @@ def train_config(preset: str = "default", **overrides: Any) -> TrainConfig:
     return config
 
 
-def to_dict(config: ModelConfig | TrainConfig) -> dict[str, Any]:
-    """Plain data for JSON."""
-    return dataclasses.asdict(config)
+def from_json(kind: type[T], text: str) -> T:
+    """A dataclass of this project from the JSON that `dataclasses.asdict` gives.
 
+    Raises UsageError, naming each field that is missing, unknown or of the wrong type.
+    """
+    from pydantic import TypeAdapter, ValidationError
 
-def model_from_dict(data: dict[str, Any]) -> ModelConfig:
-    """The inverse of `to_dict`. Raises UsageError if a field is missing or unknown."""
     try:
-        return ModelConfig(**{**data, "widths": tuple(data["widths"])})
-    except (KeyError, TypeError) as error:
-        raise UsageError(f"not a model configuration: {error}") from error
-
-
-def train_from_dict(data: dict[str, Any]) -> TrainConfig:
-    """The inverse of `to_dict`. Raises UsageError if a field is missing or unknown."""
-    try:
-        model = model_from_dict(data["model"])
-        tuples = {name: tuple(data[name]) for name in ("betas", "discriminator_widths")}
-        return TrainConfig(**{**data, **tuples, "model": model})
-    except (KeyError, TypeError) as error:
-        raise UsageError(f"not a training configuration: {error}") from error
+        return TypeAdapter(kind).validate_json(text, strict=True)
+    except ValidationError as error:
+        found = (
+            f"{'.'.join(map(str, e['loc'])) or 'all'}: {e['msg']}" for e in error.errors(include_url=False)
+        )
+        raise UsageError("; ".join(found)) from error

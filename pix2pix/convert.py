@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pix2pix.errors import ImageError, UsageError
-from pix2pix.folders import list_pictures, why_not_a_picture
+from pix2pix.files import list_pictures, why_not_a_picture
 from pix2pix.images import Placement, fit_sketch, read_sketch, restore_photo, save_image
 
 UInt8 = npt.NDArray[np.uint8]
@@ -107,13 +107,16 @@ def _plan(pictures: list[Path], root: Path, destination: Path, variants: int) ->
     """Outputs by source. Raises UsageError if two sources would write one file."""
     planned: dict[Path, tuple[Path, ...]] = {}
     writers: dict[str, Path] = {}
+    sources = {path.resolve(): path for path in pictures}
     for path in pictures:
         stem = destination / path.relative_to(root).with_suffix("")
         endings = [".png"] if variants == 1 else [f"-{number}.png" for number in range(1, variants + 1)]
         planned[path] = tuple(stem.with_name(stem.name + ending) for ending in endings)
         for output in planned[path]:
-            if output.resolve() == path.resolve():
-                raise UsageError(f"{path} would be replaced by its own photo; choose another destination")
+            if (sketch := sources.get(output.resolve())) is not None:
+                raise UsageError(
+                    f"the sketch {sketch} would be replaced by a photo; choose another destination"
+                )
             # Case-folded: on many systems A.png and a.png are one file.
             first = writers.setdefault(str(output).casefold(), path)
             if first != path:

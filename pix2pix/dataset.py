@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pix2pix.augment import Image, PairAugment, resize
-from pix2pix.errors import PairsError
+from pix2pix.augment import PairAugment, UInt8, resize
+from pix2pix.errors import ImageError, PairsError
 from pix2pix.images import read_photo, read_sketch
 
 PHOTO_SUFFIXES = (".jpg", ".png", ".webp")
@@ -60,15 +60,21 @@ def data_hash(pairs: list[Pair]) -> str:
     return digest.hexdigest()[:16]
 
 
-def load_pair(pair: Pair, size_px: int | None = None) -> tuple[Image, Image]:
-    """(H, W) uint8 sketch, paper 255, and (H, W, 3) uint8 photo, both at `size_px` if given."""
-    sketch, photo = read_sketch(pair.sketch), read_photo(pair.photo)
+def load_pair(pair: Pair, size_px: int | None = None) -> tuple[UInt8, UInt8]:
+    """(H, W) uint8 sketch, paper 255, and (H, W, 3) uint8 photo, both at `size_px` if given.
+
+    Raises PairsError, naming the files, if they cannot be read or differ in size.
+    """
+    try:
+        sketch, photo = read_sketch(pair.sketch), read_photo(pair.photo)
+    except ImageError as error:
+        raise PairsError(f"pair {pair.name}: {error} ({pair.sketch}, {pair.photo})") from error
     if sketch.shape != photo.shape[:2]:
-        raise PairsError(f"pair {pair.name}: sketch is {sketch.shape[::-1]}, photo {photo.shape[1::-1]}")
+        raise PairsError(f"{pair.sketch} is {sketch.shape[::-1]} pixels, {pair.photo} {photo.shape[1::-1]}")
     return (sketch, photo) if size_px is None else (resize(sketch, size_px), resize(photo, size_px))
 
 
-def to_tensors(sketches: list[Image], photos: list[Image]) -> tuple[Tensor, Tensor]:
+def to_tensors(sketches: list[UInt8], photos: list[UInt8]) -> tuple[Tensor, Tensor]:
     """Lists of (S, S) and (S, S, 3) uint8 -> (N, 1, S, S) and (N, 3, S, S) float32 in [-1, 1]."""
     sketch = torch.from_numpy(np.stack(sketches)[:, None])
     photo = torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2)  # NHWC storage: channels_last as it comes
@@ -89,7 +95,7 @@ class PairBatches:
         sketches, photos = zip(*drawn, strict=True)
         return to_tensors(list(sketches), list(photos))
 
-    def _draw(self, position: int, size_px: int) -> tuple[Image, Image]:
+    def _draw(self, position: int, size_px: int) -> tuple[UInt8, UInt8]:
         epoch, place = divmod(position, len(self.pairs))
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.pairs))
         sketch, photo = load_pair(self.pairs[order[place]])

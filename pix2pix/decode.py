@@ -13,6 +13,7 @@ from pix2pix.errors import ImageTooLarge, UnreadableImage, UnsupportedImage
 Source: TypeAlias = bytes | BinaryIO | str | Path | Image.Image
 
 MAX_PIXELS = 40_000_000
+MAX_SIDE_PX = 32_000  # a longer strip is no drawing, and slow to look through
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 SUFFIXES = frozenset(
     [
@@ -66,6 +67,8 @@ def open_image(source: Source) -> Image.Image:
     if isinstance(source, (str, Path)):
         name = Path(source).name
         try:
+            if not Path(source).is_file() and Path(source).exists():
+                raise UnreadableImage(f"{source} is not a regular file.")
             data = Path(source).read_bytes()
         except OSError as error:
             reason = error.strerror or type(error).__name__
@@ -110,6 +113,8 @@ def _decoded(image: Image.Image, name: str) -> Image.Image:
         raise ImageTooLarge(
             f"{name} is {width}x{height} = {width * height:,} pixels; the limit is {MAX_PIXELS:,}."
         )
+    if max(width, height) > MAX_SIDE_PX:
+        raise ImageTooLarge(f"{name} is {width}x{height}; no side may be over {MAX_SIDE_PX} pixels.")
     if width * height == 0:
         raise UnreadableImage(f"{name} has no pixels ({width}x{height}).")
     try:

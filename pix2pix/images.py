@@ -9,7 +9,6 @@ save_image(Path("shoe.png"), page)
 from __future__ import annotations
 
 import io
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from PIL import Image
 
 from pix2pix.decode import FORMATS, MAX_PIXELS, SUFFIXES, Source, open_image
 from pix2pix.errors import ImageTooLarge, UnreadableImage, UnsupportedImage
+from pix2pix.files import write_atomically
 from pix2pix.framing import Placement, fit_sketch, restore_photo
 from pix2pix.ink import ink_on_paper
 
@@ -35,7 +35,6 @@ __all__ = [
     "read_sketch",
     "restore_photo",
     "save_image",
-    "write_atomically",
 ]
 
 UInt8 = npt.NDArray[np.uint8]
@@ -97,17 +96,6 @@ def save_image(path: Path, array: UInt8) -> None:
             f"Pictures cannot be saved as {path.suffix or 'a name without suffix'!r}; use one of {allowed}."
         )
     write_atomically(path, _encoded(array, kind))
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write through a hidden temporary file in the same folder, so that nobody ever sees half of it."""
-    temporary = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _encoded(array: UInt8, kind: str) -> bytes:

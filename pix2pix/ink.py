@@ -184,6 +184,8 @@ def _connected_to_strong(strength: Float32, floor: float, full: float) -> npt.ND
     strong &= boxes[:, 2:4].max(axis=1) > max(strength.shape) / 90  # width, height: a stroke, not a speck
     rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     thick = cv2.distanceTransform(weak, cv2.DIST_L2, 3) > THICKEST * max(strength.shape)
-    strong[np.intersect1d(rim, labels[thick])] = False  # the table round the page
+    on_rim, is_thick = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
+    on_rim[rim], is_thick[labels[thick]] = True, True
+    strong &= ~(on_rim & is_thick)  # the table round the page
     strong[0] = False  # label 0 is the paper
     return np.asarray(strong[labels], np.bool_)

@@ -4,10 +4,10 @@ state.pt (to resume), NAME.safetensors (to use).
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,9 +15,9 @@ from torch import Tensor
 from torchvision.utils import save_image
 
 from pix2pix import latents
-from pix2pix.config import ModelConfig, TrainConfig, to_dict, train_from_dict
+from pix2pix.config import ModelConfig, TrainConfig, from_json
 from pix2pix.errors import RunError, UsageError
-from pix2pix.images import write_atomically
+from pix2pix.files import write_atomically
 from pix2pix.networks import Generator
 
 
@@ -34,52 +34,59 @@ class Status:
     losses: dict[str, float]
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """The content of config.json."""
+
+    train: TrainConfig
+    data_hash: str
+
+
 class RunFolder:
     """Paths and files of one run."""
 
     def __init__(self, path: Path) -> None:
         """Touches nothing yet."""
         self.path = path
-        self.name = path.name
         self.config_file = path / "config.json"
         self.state_file = path / "state.pt"
         self.bundle_file = path / f"{path.name}.safetensors"
 
     def begin(self, config: TrainConfig, data_hash: str) -> None:
-        """Make the folder. Raises RunError if it already holds a run."""
-        if self.config_file.exists():
+        """Make the folder, or take one in which nothing was ever saved. Raises RunError if it holds a run."""
+        if self.state_file.exists():
             raise RunError(
                 f"{self.path} already holds a run: --resume goes on with it, another --name begins anew"
             )
         (self.path / "samples").mkdir(parents=True, exist_ok=True)
+        (self.path / "stats.jsonl").write_text("")
         self._record(config, data_hash)
 
-    def reenter(self, config: TrainConfig, data_hash: str) -> None:
-        """Go on, with what was changed written down. Raises RunError if the run was begun on other pairs."""
-        began_with = self._recorded()["data_hash"]
+    def check_data(self, data_hash: str) -> None:
+        """Raises RunError if the run was begun on other pairs."""
+        began_with = self._recorded().data_hash
         if began_with != data_hash:
             raise RunError(f"{self.path} was trained on other pairs: data hash {began_with}, now {data_hash}")
+
+    def reenter(self, config: TrainConfig, data_hash: str) -> None:
+        """Go on, with what was changed written down."""
         self._record(config, data_hash)
 
     def config(self) -> TrainConfig:
-        """The configuration the run was begun with. Raises RunError if there is none to be read."""
-        try:
-            return train_from_dict(self._recorded()["train"])
-        except UsageError as error:
-            raise RunError(f"{self.config_file}: {error}") from error
+        """The configuration the run was last trained with. Raises RunError if there is none to be read."""
+        return self._recorded().train
 
     def _record(self, config: TrainConfig, data_hash: str) -> None:
-        content = json.dumps({"train": to_dict(config), "data_hash": data_hash}, indent=1)
+        content = json.dumps(dataclasses.asdict(Recorded(config, data_hash)), indent=1)
         write_atomically(self.config_file, f"{content}\n".encode())
 
-    def _recorded(self) -> dict[str, Any]:
+    def _recorded(self) -> Recorded:
         if not self.config_file.is_file():
             raise RunError(f"nothing to resume: {self.config_file} does not exist")
         try:
-            recorded: dict[str, Any] = json.loads(self.config_file.read_text())
-            return {key: recorded[key] for key in ("train", "data_hash")}
-        except (ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{self.config_file} is not a run's configuration: {error!r}") from error
+            return from_json(Recorded, self.config_file.read_text())
+        except UsageError as error:
+            raise RunError(f"{self.config_file} is not a run's configuration: {error}") from error
 
     def log(self, status: Status) -> None:
         """Append a line to stats.jsonl."""

@@ -3,12 +3,15 @@
     pix2pix train pairs/shoes --name shoes --time-limit 60m
     pix2pix train pairs/shoes --name shoes --resume
 
-The forger (G) and the investigator (D) move in turn; every batch, latent and learning rate is a function of
-the configuration and the step, so that a resumed run needs nothing but weights and optimiser states.
+The forger (G) and the investigator (D) move in turn. Every batch and latent is a function of the
+configuration and the step, so that a resumed run needs nothing but weights and optimiser states. Learning
+rate and the size D looks at follow the progress: of the steps, or, with a time limit, of the clock, which
+makes no two runs equal.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections import deque
@@ -27,6 +30,7 @@ from pix2pix.bundle import Header, load_bundle, save_bundle
 from pix2pix.checkpoint import load_state, save_state
 from pix2pix.config import TrainConfig
 from pix2pix.dataset import Pair, PairBatches, data_hash, list_pairs, load_pair, to_tensors
+from pix2pix.devices import choose_device
 from pix2pix.errors import PairsError, RunError, UsageError
 from pix2pix.features import PerceptualDistance
 from pix2pix.networks import Discriminator, Generator
@@ -34,6 +38,7 @@ from pix2pix.run_folder import RunFolder, Status
 
 GRID_PAIRS = 8  # fixed inputs of the sample grid
 LOG_EVERY = 50  # steps between lines of stats.jsonl
+SAVE_EVERY_S = 300.0  # at the longest between two saves, however slow the machine
 SEED_STRIDE = 1_000_003  # a prime: the step seeds of two runs with neighbouring seeds do not coincide
 
 
@@ -55,45 +60,50 @@ def train(
     `stop` is asked before every step: when it says yes, the state is saved and the run ends early.
     `start_from` begins with a bundle's generator.
     `precision` is "auto" or one of Lightning Fabric's names.
-    Raises PairsError for an unusable pairs folder, and RunError for a run folder that cannot be begun or
-    resumed or for a loss that is no longer finite.
+    Raises PairsError for an unusable pairs folder, UsageError for a device or bundle that does not fit, and
+    RunError for a run folder that cannot be begun or resumed or for a loss that is no longer finite.
     """
-    # --- the data and the run folder
+    # --- what could stop a run, before anything is written: data, device, weights to begin with
     train_pairs = list_pairs(pairs, "train")
     fingerprint = data_hash(train_pairs)
-    folder = RunFolder(run)
-    if resume:
-        folder.reenter(config, fingerprint)
-        state = load_state(folder.state_file)
-    else:
-        initial = None if start_from is None else _matching_weights(start_from, config)
-        folder.begin(config, fingerprint)
-
-    # --- the players, their optimisers and the average of G that is shipped
-    fabric = Fabric(accelerator=_accelerator(device), devices=1, precision=_precision(precision, device))
+    grid = _grid_inputs(pairs, train_pairs, config)  # fixed inputs for the eye
+    chosen = choose_device(device)
+    fabric = Fabric(
+        accelerator=chosen.type,
+        devices=1 if chosen.index is None else [chosen.index],
+        precision=_precision(precision, chosen),
+    )
     torch.manual_seed(config.seed)
     generator = Generator(config.model)
     discriminator = Discriminator(config.discriminator_widths, config.discriminator_norm)
-    if resume:
-        generator.load_state_dict(state["generator"])
-        discriminator.load_state_dict(state["discriminator"])
-    elif initial is not None:
-        generator.load_state_dict(initial)
+    if start_from is not None:
+        generator.load_state_dict(_matching_weights(start_from, config))
     for player in (generator, discriminator):
         player.to(fabric.device).to(memory_format=torch.channels_last)
-    average = {name: value.detach().clone() for name, value in generator.state_dict().items()}
+
+    # --- the players, their optimisers and the average of G that is shipped
     g, g_optimizer = fabric.setup(generator, _adam(generator, config.generator_lr, config))
     d, d_optimizer = fabric.setup(discriminator, _adam(discriminator, config.discriminator_lr, config))
+    average = {name: value.detach().clone() for name, value in generator.state_dict().items()}
     perceptual = _perceptual(config, fabric.device, notify)
+    stateful = {
+        "generator": generator,
+        "discriminator": discriminator,
+        "g_optimizer": g_optimizer,
+        "d_optimizer": d_optimizer,
+    }
+
+    # --- begin, or go on where the state says
+    folder = RunFolder(run)
     step, seconds_before = 0, 0.0
     if resume:
-        g_optimizer.load_state_dict(state["g_optimizer"])
-        d_optimizer.load_state_dict(state["d_optimizer"])
-        average = {name: value.to(fabric.device) for name, value in state["average"].items()}
+        folder.check_data(fingerprint)
+        state = load_state(folder.state_file)
+        _restore(stateful, average, state, folder.state_file)
         step, seconds_before = state["step"], state["seconds"]
-
-    # --- fixed inputs for the eye, endless batches for the players
-    grid = _grid_inputs(pairs, train_pairs, config)
+        folder.reenter(config, fingerprint)
+    else:
+        folder.begin(config, fingerprint)
     augment = PairAugment(
         flip=config.flip,
         shift_scale=config.shift_scale,
@@ -102,25 +112,18 @@ def train(
     )
     batches = PairBatches(train_pairs, augment, batch_size=config.batch_size, seed=config.seed)
     began, seconds, first_step, marks = clock(), seconds_before, step, deque[tuple[float, int]](maxlen=20)
+    saved_at = seconds
 
     while True:
         # --- where are we? save, show, stop
         images = step * config.batch_size
         progress = _progress(config, step, seconds)
         done = progress >= 1 or stop()
-        if step > first_step and (done or step % config.save_every == 0):
-            save_state(
-                folder.state_file,
-                {
-                    "generator": generator.state_dict(),
-                    "discriminator": discriminator.state_dict(),
-                    "g_optimizer": g_optimizer.state_dict(),
-                    "d_optimizer": d_optimizer.state_dict(),
-                    "average": average,
-                    "step": step,
-                    "seconds": seconds,
-                },
-            )
+        due = step % config.save_every == 0 or seconds - saved_at >= SAVE_EVERY_S
+        if step > first_step and (done or due):
+            saved_at = seconds
+            state = {name: part.state_dict() for name, part in stateful.items()}
+            save_state(folder.state_file, {**state, "average": average, "step": step, "seconds": seconds})
             header = Header(
                 model=config.model,
                 title=config.title or run.name,
@@ -207,19 +210,28 @@ def train(
         yield status
 
 
-def _accelerator(device: str) -> str:
-    """Fabric's name for a device. Raises UsageError for one this machine does not have."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UsageError("device 'cuda' is not there: this machine has no CUDA device")
-    return {"auto": "auto", "cpu": "cpu", "cuda": "cuda"}[device]
+def _precision(name: str, device: torch.device) -> Any:
+    """Fabric's name for a precision: bfloat16 on a GPU that has it, float32 everywhere else.
 
-
-def _precision(name: str, device: str) -> Any:
-    """Fabric's name for a precision: bfloat16 on a GPU that has it, float32 everywhere else."""
+    Raises UsageError for float16 on a CPU, which Fabric would silently turn into bfloat16.
+    """
+    if name == "16-mixed" and device.type == "cpu":
+        raise UsageError("precision '16-mixed' needs a GPU; a CPU takes 32-true, or bf16-mixed if it has it")
     if name != "auto":
         return name
-    on_gpu = device != "cpu" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    return "bf16-mixed" if on_gpu else "32-true"
+    return "bf16-mixed" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
+
+
+def _restore(stateful: dict[str, Any], average: dict[str, Tensor], state: dict[str, Any], path: Path) -> None:
+    """Put a saved state into players, optimisers and average. Raises RunError if it does not fit."""
+    try:
+        for name, part in stateful.items():
+            part.load_state_dict(state[name])
+        for name, value in average.items():
+            value.copy_(state["average"][name])
+        state["step"], state["seconds"]
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise RunError(f"{path} is not a state of this run: {error}") from error
 
 
 def _adam(module: torch.nn.Module, rate: float, config: TrainConfig) -> torch.optim.Optimizer:
@@ -240,9 +252,15 @@ def _perceptual(
 
 
 def _matching_weights(bundle: Path, config: TrainConfig) -> dict[str, Tensor]:
+    """A bundle's generator weights. Raises UsageError, naming what differs, if this run's model is another.
+
+    The size may differ: the generator is fully convolutional.
+    """
     generator, header = load_bundle(bundle)
-    if header.model != config.model:
-        raise UsageError(f"{bundle} holds another model ({header.model}) than this run's ({config.model})")
+    theirs, ours = dataclasses.asdict(header.model), dataclasses.asdict(config.model)
+    other = [f"{k} {theirs[k]}, here {ours[k]}" for k in ours if k != "size_px" and theirs[k] != ours[k]]
+    if other:
+        raise UsageError(f"{bundle} holds another model than this run's: {'; '.join(other)}")
     return generator.state_dict()
 
 
@@ -257,14 +275,14 @@ def _grid_inputs(pairs: Path, train_pairs: list[Pair], config: TrainConfig) -> t
 
 
 def _progress(config: TrainConfig, step: int, seconds: float) -> float:
-    """0 to 1 and over, by steps or by time, whichever is further."""
+    """0 to 1, by steps or by time, whichever is further."""
     by_time = seconds / config.time_limit_s if config.time_limit_s else 0.0
-    return max(step / config.steps, by_time)
+    return min(1.0, max(step / config.steps, by_time))
 
 
 def _decay(progress: float, fraction: float) -> float:
     """1, then linearly to 0 over the last `fraction` of the run."""
-    return 1.0 if fraction == 0 else min(1.0, max(0.0, 1 - progress) / fraction)
+    return 1.0 if fraction == 0 else min(1.0, (1 - progress) / fraction)
 
 
 def _set_rate(optimizer: Any, rate: float) -> None:

@@ -18,6 +18,7 @@ from PIL import Image
 
 from pix2pix import latents
 from pix2pix.bundle import Header, find_bundle, load_bundle
+from pix2pix.devices import choose_device
 from pix2pix.errors import UsageError
 from pix2pix.images import fit_sketch, read_sketch, restore_photo
 from pix2pix.networks import Generator, fold_for_inference
@@ -33,23 +34,6 @@ def load(name_or_path: str | Path, models: Path | None = None, device: str = "au
     chosen = choose_device(device)
     generator, header = load_bundle(path)
     return Translator(path.stem, generator, header, chosen)
-
-
-def choose_device(device: str) -> torch.device:
-    """A torch device from "auto", "cpu" or "cuda[:N]". Raises UsageError if it cannot be used."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-    except RuntimeError as error:
-        raise UsageError(f"device {device!r} is not one of: auto, cpu, cuda, cuda:N") from error
-    if chosen.type not in ("cpu", "cuda"):
-        raise UsageError(f"device {device!r} is not one of: auto, cpu, cuda, cuda:N")
-    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
-        raise UsageError(
-            f"device {device!r} is not there: this machine has {torch.cuda.device_count()} CUDA devices"
-        )
-    return chosen
 
 
 class Translator:

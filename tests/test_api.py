@@ -297,7 +297,9 @@ def test_opening_a_picture_shows_the_sketch_seen_in_it(client):
 
 
 def test_opening_without_a_file_says_so(client):
-    assert "'sketch'" in assert_problem(client.post("/api/v1/sketch"), 422)["detail"]
+    form = {"other": "x"}
+    response = client.post("/api/v1/sketch", data=form, content_type="multipart/form-data")
+    assert "'sketch'" in assert_problem(response, 422)["detail"]
 
 
 def test_the_models_are_listed(client):
@@ -416,3 +418,21 @@ def test_a_problem_document_stays_short_and_valid_for_strange_values(client, ske
 def test_thousands_of_wrong_fields_are_not_all_named(client):
     response = translate(client, **{f"field{i}": i for i in range(5000)})
     assert len(assert_problem(response, 422)["errors"]) == 20
+
+
+def test_two_files_of_one_name_are_refused_like_any_repeated_field(client):
+    data = {"sketch": [(io.BytesIO(png()), "a.png"), (io.BytesIO(png()), "b.png")]}
+    assert_problem(client.post("/api/v1/translate", data=data), 422)
+
+
+def test_too_many_form_parts_are_called_that(client):
+    data = {f"field{i}": "x" for i in range(1001)}
+    response = client.post("/api/v1/translate", data=data, content_type="multipart/form-data")
+    assert_problem(response, 413)
+    assert "parts" in response.get_json()["detail"]
+
+
+def test_opening_a_sketch_takes_a_form_and_says_so(client):
+    response = client.post("/api/v1/sketch", data=png(), content_type="image/png")
+    assert_problem(response, 415)
+    assert "multipart/form-data" in response.get_json()["detail"]

@@ -1,5 +1,7 @@
 """Bundles: round trip, self-description, look-up by name, and damage of every kind."""
 
+import dataclasses
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 import pix2pix
 from pix2pix.bundle import Header, find_bundle, list_bundles, load_bundle, read_header, save_bundle
-from pix2pix.errors import BundleNotFound, CorruptBundle
+from pix2pix.errors import BundleNotFound, CorruptBundle, UsageError
 from pix2pix.networks import Generator
 
 
@@ -71,6 +73,40 @@ def test_a_header_without_a_field_is_refused(tiny_bundle: Path) -> None:
     save_file(load_file(tiny_bundle), tiny_bundle, metadata={"format": "pix2pix-bundle/1", "header": "{}"})
     with pytest.raises(CorruptBundle, match="model"):
         read_header(tiny_bundle)
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [("metrics", None), ("title", 5), ("steps", {}), ("model", {"latent_size": -3}), ("colour", 1)],
+)
+def test_a_header_with_a_wrong_field_is_refused(
+    tiny_bundle: Path, tiny_header: Header, field: str, value: object
+) -> None:
+    """Such a bundle used to end `models` and `serve` in a traceback."""
+    header = json.dumps({**dataclasses.asdict(tiny_header), field: value})
+    save_file(load_file(tiny_bundle), tiny_bundle, metadata={"format": "pix2pix-bundle/1", "header": header})
+    with pytest.raises(CorruptBundle, match=r"tiny\.safetensors"):
+        load_bundle(tiny_bundle)
+
+
+def test_weights_that_are_not_finite_are_refused(tiny_bundle: Path, tiny_header: Header) -> None:
+    weights = {k.removeprefix("generator."): v for k, v in load_file(tiny_bundle).items()}
+    weights["head.bias"] = torch.full_like(weights["head.bias"], float("nan"))
+    save_bundle(tiny_bundle, weights, tiny_header)
+    with pytest.raises(CorruptBundle, match=r"head\.bias"):
+        load_bundle(tiny_bundle)
+
+
+def test_a_link_that_leads_nowhere_is_listed_as_unusable(tiny_bundle: Path) -> None:
+    (tiny_bundle.parent / "gone.safetensors").symlink_to("nowhere")
+    found = {info.name: info for info in list_bundles(tiny_bundle.parent)}
+    assert found["gone"].header is None and found["tiny"].header is not None
+
+
+def test_a_models_folder_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIX2PIX_MODELS", "no/such/folder")
+    with pytest.raises(UsageError, match="no/such/folder"):
+        list_bundles()
 
 
 def test_listing_reports_a_corrupt_bundle_beside_the_good(tiny_bundle: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
@@ -291,3 +292,49 @@ def test_progress_is_sparse_without_a_terminal(capsys: pytest.CaptureFixture[str
 def test_an_impossible_host_is_refused() -> None:
     with pytest.raises(UsageError, match="cannot be listened on"):
         serving.listen(SimpleNamespace(), "not a host", 0, lambda url: None)
+
+
+def test_an_error_of_the_system_is_one_plain_line_and_exit_2(tmp_path: Path) -> None:
+    save_pair(tmp_path / "ab" / "a.png")
+    (tmp_path / "file").write_text("")
+    result = run("prepare", tmp_path / "ab", tmp_path / "file", "--from", "ab")
+    assert result.exit_code == 2
+    assert "file" in result.stderr and "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["", " ", "a/b", ".hidden", ".."])
+def test_a_run_needs_a_plain_name(tmp_path: Path, name: str) -> None:
+    result = run("train", tmp_path, "--name", name, "--runs", tmp_path / "runs")
+    assert result.exit_code == 2 and "not a plain name" in result.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_stopped_training_saves_says_how_to_go_on_and_goes_on(pairs: Path, tmp_path: Path) -> None:
+    """The real command in a process of its own, stopped once it has said that it trains."""
+    options = ["--name", "a", "--runs", str(tmp_path / "runs"), "--device", "cpu", "--threads", "1"]
+    command = [str(Path(sys.executable).parent / "pix2pix"), "train", str(pairs), *options]
+    first = [*command, "--preset", "fast", "--size", "64", "--steps", "100000"]
+    with subprocess.Popen(first, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        stats = tmp_path / "runs" / "a" / "stats.jsonl"
+        while not (stats.exists() and stats.read_text()):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=0.1)
+                pytest.fail(f"training ended by itself: {process.communicate()[1]}")
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert output.strip() == str(tmp_path / "runs" / "a" / "a.safetensors")
+    assert "To go on: pix2pix train" in errors and "--resume" in errors
+    before = json.loads(stats.read_text().splitlines()[-1])["step"]
+    reached = steps_of(tmp_path / "runs" / "a" / "a.safetensors")
+    assert reached >= before
+    again = [*command, "--resume", "--steps", str(reached + 3)]
+    resumed = subprocess.run(again, capture_output=True, text=True, check=False, timeout=120)
+    assert resumed.returncode == 0, resumed.stderr
+    assert steps_of(tmp_path / "runs" / "a" / "a.safetensors") == reached + 3
+
+
+def steps_of(bundle: Path) -> int:
+    from pix2pix.bundle import read_header
+
+    return read_header(bundle).steps

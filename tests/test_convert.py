@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -180,7 +181,7 @@ def test_two_sources_of_one_output_are_refused_up_front(tmp_path: Path, names: t
         ("in", "in/out", {}, "inside of the source"),
         ("in", "in", {}, "inside of the source"),
         ("in", "in/a.png", {}, "inside of the source"),
-        ("in/a.png", "in", {"overwrite": True}, "own photo"),
+        ("in/a.png", "in", {"overwrite": True}, "would be replaced by a photo"),
         ("in", "file", {}, "is a file"),
         ("in", "out", {"variants": 0}, "variants 0"),
         ("in", "out", {"batch_size": 0}, "batch size 0"),
@@ -193,3 +194,21 @@ def test_wrong_arguments_are_refused(
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match=words):
         convert_folder(PaintingTranslator(), tmp_path / source, tmp_path / destination, **options)
+
+
+def test_no_photo_ever_replaces_a_sketch(tmp_path: Path) -> None:
+    """`convert page/s page --overwrite` wrote the photo of s/s/x.jpg over the sketch s/x.png."""
+    save_sketch(tmp_path / "s" / "x.png")
+    save_sketch(tmp_path / "s" / "s" / "x.jpg")
+    before = (tmp_path / "s" / "x.png").read_bytes()
+    with pytest.raises(UsageError, match=r"x\.png would be replaced"):
+        run(tmp_path / "s", tmp_path, overwrite=True)
+    assert (tmp_path / "s" / "x.png").read_bytes() == before
+
+
+def test_a_pipe_with_a_pictures_name_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    save_sketch(tmp_path / "in" / "good.png")
+    os.mkfifo(tmp_path / "in" / "pipe.png")
+    results = run(tmp_path / "in", tmp_path / "out")
+    assert results["good.png"].status == "converted"
+    assert "not a regular file" in (results["pipe.png"].error or "")

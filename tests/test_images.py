@@ -315,3 +315,11 @@ def test_a_failed_save_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Mo
 def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedImage, match="txt"):
         save_image(tmp_path / "photo.txt", np.zeros((4, 4), np.uint8))
+
+
+def test_an_endless_strip_is_too_large_though_it_has_few_pixels() -> None:
+    """A 5 kB PNG of 40,000,000 x 1 pixels kept a server thread busy for most of a minute."""
+    buffer = io.BytesIO()
+    Image.new("1", (40_000, 1)).save(buffer, "PNG")
+    with pytest.raises(ImageTooLarge, match="40000x1"):
+        read_sketch(buffer.getvalue())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -254,3 +255,17 @@ def test_a_broken_manifest_is_named_by_its_line(tmp_path: Path) -> None:
     (tmp_path / "pairs/manifest.jsonl").write_text("{}\n")
     with pytest.raises(PairsError, match="line 1"):
         prepare(tmp_path / "src", tmp_path / "pairs", kind="ab")
+
+
+def test_a_name_that_is_not_unicode_does_not_cost_the_manifest(tmp_path: Path) -> None:
+    folder = tmp_path / "ab"
+    folder.mkdir()
+    side_by_side = np.full((32, 64, 3), 255, np.uint8)
+    side_by_side[8:24, 8:24] = 0
+    side_by_side[8:24, 40:56] = 90
+    for name in (b"good.png", b"odd\xff.png"):
+        Image.fromarray(side_by_side).save(folder / "made.png")
+        (folder / "made.png").rename(folder / os.fsdecode(name))
+    results = list(prepare(folder, tmp_path / "pairs", kind="ab", size_px=32, val_fraction=0))
+    assert [result.status for result in results] == ["written", "written"]
+    assert len(read_manifest(tmp_path / "pairs")) == 2

@@ -1,5 +1,6 @@
 """A step moves both players; a resumed run is the same run; what goes wrong is said and nothing is lost."""
 
+import dataclasses
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import torch
 
 from pix2pix.bundle import load_bundle
 from pix2pix.checkpoint import load_state, save_state
-from pix2pix.config import PRESETS, TrainConfig, to_dict, train_config, train_from_dict
+from pix2pix.config import PRESETS, ModelConfig, TrainConfig, from_json, train_config
 from pix2pix.errors import PairsError, RunError, UsageError
 from pix2pix.training import train
 
@@ -49,7 +50,7 @@ def test_a_run_folder_explains_itself(tiny_config: TrainConfig, pairs: Path, tmp
     run = tmp_path / "boxes"
     statuses = finish(replace(tiny_config, steps=50, sample_every=25), pairs, run)
     assert [s.step for s in statuses] == list(range(1, 51))
-    assert train_from_dict(json.loads((run / "config.json").read_text())["train"]).steps == 50
+    assert json.loads((run / "config.json").read_text())["train"]["steps"] == 50
     line = json.loads((run / "stats.jsonl").read_text().splitlines()[-1])
     assert line["step"] == 50 and line["images"] == 100 and {"d", "g_l1", "g_adversarial"} <= set(line)
     assert sorted(p.name for p in (run / "samples").iterdir()) == ["0000025.png", "0000050.png"]
@@ -134,8 +135,53 @@ def test_an_empty_pairs_folder_names_what_was_expected(tiny_config: TrainConfig,
 
 def test_configurations_survive_json() -> None:
     for preset in PRESETS.values():
-        assert train_from_dict(json.loads(json.dumps(to_dict(preset)))) == preset
+        assert from_json(TrainConfig, json.dumps(dataclasses.asdict(preset))) == preset
     with pytest.raises(UsageError, match="default, fast, paper"):
         train_config("quick")
     with pytest.raises(UsageError, match="learning_rate"):
         train_config("default", learning_rate=1)
+
+
+@pytest.mark.parametrize(
+    "text, named",
+    [('{"widths": "x"}', "widths"), ('{"depth": 3}', "depth"), ('{"latent_size": -3}', "-3"), ("[", "all")],
+)
+def test_a_damaged_configuration_names_the_field(text: str, named: str) -> None:
+    with pytest.raises(UsageError, match=named):
+        from_json(ModelConfig, text)
+
+
+def test_what_fails_before_training_leaves_no_run_behind(
+    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
+) -> None:
+    """A run that had failed at its device could neither be begun again nor resumed."""
+    run = tmp_path / "run"
+    with pytest.raises(UsageError, match="cuda:7"):
+        list(train(tiny_config, pairs, run, device="cuda:7"))
+    with pytest.raises(UsageError, match="16-mixed"):
+        finish(tiny_config, pairs, run, precision="16-mixed")
+    assert not run.exists()
+    finish(tiny_config, pairs, run, stop=lambda: True)  # stopped before the first step: nothing to keep
+    assert len(finish(tiny_config, pairs, run)) == tiny_config.steps
+
+
+def test_a_state_of_something_else_is_refused_and_changes_nothing(
+    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    finish(tiny_config, pairs, run)
+    before = (run / "config.json").read_text()
+    save_state(run / "state.pt", {"a": 1})
+    with pytest.raises(RunError, match="not a state of this run"):
+        finish(replace(tiny_config, steps=9), pairs, run, resume=True)
+    assert (run / "config.json").read_text() == before
+
+
+def test_a_slow_run_saves_by_the_clock(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
+    ticks = iter(range(0, 10_000, 200))  # 200 s a step
+    run = tmp_path / "run"
+    steps = train(
+        replace(tiny_config, steps=9, save_every=500), pairs, run, device="cpu", clock=lambda: next(ticks)
+    )
+    saved = [(run / "state.pt").is_file() for _ in steps]
+    assert saved[:4] == [False, False, True, True]

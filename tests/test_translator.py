@@ -10,8 +10,9 @@ from PIL import Image
 
 import pix2pix
 from pix2pix import latents
+from pix2pix.devices import choose_device
 from pix2pix.errors import UsageError
-from pix2pix.translator import Translator, choose_device
+from pix2pix.translator import Translator
 
 
 @pytest.fixture

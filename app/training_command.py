@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from pix2pix.config import TrainConfig, to_dict, train_config
+from pix2pix.config import TrainConfig, train_config
 from pix2pix.errors import UsageError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def describe(asked: Asked, config: TrainConfig) -> str:
     except PairsError:
         val = 0
     options = {key: str(value) if isinstance(value, Path) else value for key, value in vars(asked).items()}
-    told = {"options": options, "pairs": {"train": train, "val": val}, "config": to_dict(config)}
+    told = {"options": options, "pairs": {"train": train, "val": val}, "config": dataclasses.asdict(config)}
     return json.dumps(told, indent=1)
 
 

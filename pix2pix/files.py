@@ -1,12 +1,31 @@
-"""Listing the pictures below a folder, with everything else named rather than skipped."""
+"""Files: listing the pictures below a folder, with everything else named; writing whole or not at all."""
 
 from __future__ import annotations
 
 import os
+import uuid
 from pathlib import Path
 
 from pix2pix.decode import SUFFIXES
 from pix2pix.errors import UsageError
+
+
+def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Write through a hidden temporary file in the same folder, so that nobody ever sees half of it.
+
+    `durable` waits until the disk has it: the old file or the new one outlives a power cut.
+    """
+    temporary = path.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def list_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
