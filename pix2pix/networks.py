@@ -64,7 +64,7 @@ class Down(nn.Module):
     """Halve the resolution: strided convolution, normalisation, leaky rectifier."""
 
     def __init__(self, c_in: int, c_out: int, *, norm: bool) -> None:
-        """`norm` False for the outermost stage, as in the paper."""
+        """`norm` False for the outermost and the innermost stage, as in the paper."""
         super().__init__()
         self.conv = nn.Conv2d(c_in, c_out, 4, stride=2, padding=1)
         self.norm = InstanceNorm(c_out) if norm else nn.Identity()
@@ -141,7 +141,8 @@ class Up(nn.Module):
     def forward(self, x: Tensor, skip: Tensor, z: Tensor) -> Tensor:
         """(N, C, H, W), (N, S, 2H, 2W), (N, Z) -> (N, C', 2H, 2W), for the paper's with the skip appended."""
         if self.light:
-            return F.relu(self.modulate(self.conv(x, skip), z))
+            x = F.relu(self.modulate(self.conv(x, skip), z))
+            return F.dropout(x, self.dropout, self.training)
         x = F.dropout(self.modulate(self.conv(x), z), self.dropout, self.training)
         return F.relu(torch.cat([x, skip], dim=1))
 
