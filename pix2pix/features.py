@@ -28,7 +28,7 @@ class PerceptualDistance(nn.Module):
         try:
             import lpips
         except ImportError as error:
-            raise UsageError("LPIPS needs the extra `eval`: in a checkout, .venv/bin/pip install -e '.[eval]'") from error
+            raise UsageError("LPIPS needs the extra `eval`: .venv/bin/pip install -e '.[eval]'") from error
         folder = os.environ.get("PIX2PIX_FEATURES")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # lpips still calls torchvision's `pretrained=`

@@ -126,6 +126,9 @@ def test_drawing_a_shoe_shows_a_photo_that_follows_the_drawing(page):
     first = photo(page)
     assert first.shape == (256, 256, 3)
     assert first[inside_outline()].std() > 8, "the photo is blank inside the outline"
+    corners = [first[:24, :24], first[:24, -24:], first[-24:, :24], first[-24:, -24:]]
+    assert min(corner.mean() for corner in corners) > 235, "the background should stay white"
+    assert first[inside_outline()].mean() < first[~inside_outline()].mean() - 25, "the shoe should stand out"
     draw(page, SOLE)
     with_sole = photo(page)
 
