@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from pix2pix.errors import RunError
 from pix2pix.files import write_atomically
@@ -29,3 +30,15 @@ def load_state(path: Path) -> dict[str, Any]:
     except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
         raise RunError(f"{path} is damaged and cannot be resumed: {error}") from error
     return state
+
+
+def restore(stateful: dict[str, Any], average: dict[str, Tensor], state: dict[str, Any], path: Path) -> None:
+    """Put a saved state into players, optimisers and average. Raises RunError if it does not fit."""
+    try:
+        for name, part in stateful.items():
+            part.load_state_dict(state[name])
+        for name, value in average.items():
+            value.copy_(state["average"][name])
+        state["step"], state["seconds"]
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise RunError(f"{path} is not a state of this run: {error}") from error

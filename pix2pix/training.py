@@ -27,10 +27,10 @@ from torch import Tensor
 from pix2pix import losses
 from pix2pix.augment import PairAugment
 from pix2pix.bundle import Header, load_bundle, save_bundle
-from pix2pix.checkpoint import load_state, save_state
+from pix2pix.checkpoint import load_state, restore, save_state
 from pix2pix.config import TrainConfig
 from pix2pix.dataset import Pair, PairBatches, data_hash, list_pairs, load_pair, to_tensors
-from pix2pix.devices import choose_device
+from pix2pix.devices import choose_device, choose_precision
 from pix2pix.errors import PairsError, RunError, UsageError
 from pix2pix.features import PerceptualDistance
 from pix2pix.networks import Discriminator, Generator
@@ -71,7 +71,7 @@ def train(
     fabric = Fabric(
         accelerator=chosen.type,
         devices=1 if chosen.index is None else [chosen.index],
-        precision=_precision(precision, chosen),
+        precision=choose_precision(precision, chosen),
     )
     torch.manual_seed(config.seed)
     generator = Generator(config.model)
@@ -99,7 +99,7 @@ def train(
     if resume:
         folder.check_data(fingerprint)
         state = load_state(folder.state_file)
-        _restore(stateful, average, state, folder.state_file)
+        restore(stateful, average, state, folder.state_file)
         step, seconds_before = state["step"], state["seconds"]
         folder.reenter(config, fingerprint)
     else:
@@ -208,30 +208,6 @@ def train(
         if step % LOG_EVERY == 0:
             folder.log(status)
         yield status
-
-
-def _precision(name: str, device: torch.device) -> Any:
-    """Fabric's name for a precision: bfloat16 on a GPU that has it, float32 everywhere else.
-
-    Raises UsageError for float16 on a CPU, which Fabric would silently turn into bfloat16.
-    """
-    if name == "16-mixed" and device.type == "cpu":
-        raise UsageError("precision '16-mixed' needs a GPU; a CPU takes 32-true, or bf16-mixed if it has it")
-    if name != "auto":
-        return name
-    return "bf16-mixed" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
-
-
-def _restore(stateful: dict[str, Any], average: dict[str, Tensor], state: dict[str, Any], path: Path) -> None:
-    """Put a saved state into players, optimisers and average. Raises RunError if it does not fit."""
-    try:
-        for name, part in stateful.items():
-            part.load_state_dict(state[name])
-        for name, value in average.items():
-            value.copy_(state["average"][name])
-        state["step"], state["seconds"]
-    except (KeyError, RuntimeError, ValueError) as error:
-        raise RunError(f"{path} is not a state of this run: {error}") from error
 
 
 def _adam(module: torch.nn.Module, rate: float, config: TrainConfig) -> torch.optim.Optimizer:

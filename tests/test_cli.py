@@ -101,6 +101,14 @@ def test_every_option_has_help_and_a_default_or_is_required(name: str, option: c
     )
 
 
+@pytest.mark.parametrize("name", sorted(main.commands))
+def test_every_command_and_option_stands_in_the_readme(name: str) -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    (row,) = [line for line in readme.splitlines() if line.startswith(f"| `pix2pix {name}")]
+    flags = [max(p.opts, key=len) for p in main.commands[name].params if isinstance(p, click.Option)]
+    assert [flag for flag in flags if flag not in row and flag != "--help"] == []
+
+
 def test_help_needs_no_torch() -> None:
     script = "import sys; from app.cli import main; main(['train', '--help'], standalone_mode=False); "
     script += "sys.exit('torch' in sys.modules)"
