@@ -35,7 +35,7 @@ def tensor(path: Path) -> torch.Tensor:
         raise click.ClickException(
             f"{path} is {photo.shape[1]}x{photo.shape[0]}, expected {SIZE_PX}x{SIZE_PX}"
         )
-    return torch.from_numpy(photo).permute(2, 0, 1)[None].float() / 127.5 - 1
+    return torch.tensor(photo).permute(2, 0, 1)[None].float() / 127.5 - 1
 
 
 @click.command(help=__doc__)
