@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
+from waitress import wasyncore
 from waitress.server import create_server
 
 from app import MAX_UPLOAD_BYTES
@@ -56,12 +57,13 @@ def listen(app: Flask, host: str, port: int, on_ready: Callable[[str], None]) ->
     Port 0 lets the system choose. Raises UsageError if the address cannot be had.
     """
     with _bound_socket(host, port) as bound:
-        server: Any = create_server(app, sockets=[bound], threads=THREADS, **LIMITS)
+        open_sockets: dict[int, Any] = {}
+        server: Any = create_server(app, map=open_sockets, sockets=[bound], threads=THREADS, **LIMITS)
         on_ready(_url(host, bound.getsockname()[1]))
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, signal.default_int_handler)
         server.run()  # returns on KeyboardInterrupt, after its threads are done
-        server.close()
+        wasyncore.close_all(open_sockets, ignore_all=True)  # the listening one and those of its clients
 
 
 def open_browser(url: str) -> None:
