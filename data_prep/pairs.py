@@ -13,8 +13,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -80,7 +81,16 @@ def prepare(
         )
     found = find_sources(src, kind)
     manifest = read_manifest(pairs)
-    return _import(found, src, pairs, manifest, val_fraction, size_px, kind)
+    import_pair = partial(
+        _import_pair,
+        src=src,
+        pairs=pairs,
+        manifest=manifest,
+        val_fraction=val_fraction,
+        size_px=size_px,
+        kind=kind,
+    )
+    return _import(found, src, pairs, manifest, import_pair)
 
 
 def read_manifest(pairs: Path) -> Manifest:
@@ -103,9 +113,7 @@ def _import(
     src: Path,
     pairs: Path,
     manifest: Manifest,
-    val_fraction: float,
-    size_px: int,
-    kind: Kind,
+    import_pair: Callable[[SourcePair], Prepared],
 ) -> Iterator[Prepared]:
     pairs.mkdir(parents=True, exist_ok=True)
     try:
@@ -114,13 +122,14 @@ def _import(
                 status: Status = "ignored" if item.harmless else "left out"
                 yield Prepared(str(item.file.relative_to(src)), status, reason=item.reason)
             else:
-                yield _import_pair(item, src, pairs, manifest, val_fraction, size_px, kind)
+                yield import_pair(item)
     finally:
         _write_manifest(pairs, manifest)
 
 
 def _import_pair(
     item: SourcePair,
+    *,
     src: Path,
     pairs: Path,
     manifest: Manifest,

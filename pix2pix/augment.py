@@ -5,9 +5,8 @@ from __future__ import annotations
 import albumentations as A
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-UInt8 = NDArray[np.uint8]
+from pix2pix.framing import UInt8, resized
 
 LONGEST_DROPPED = 0.35  # of the picture's side: strokes up to this long may be left out
 DROP_SHARE = 0.5  # the rest keeps every stroke
@@ -70,15 +69,5 @@ class PairAugment:
         moved = self.geometry(image=sketch, photo=photo)
         self.lines.set_random_seed(seed)
         drawn = self.lines(image=moved["image"])["image"]
-        return resize(drawn, size_px), resize(moved["photo"], size_px)
-
-
-def resize(image: UInt8, size_px: int) -> UInt8:
-    """To size_px x size_px: averaging when it shrinks, bicubic when it grows."""
-    if image.shape[:2] == (size_px, size_px):
-        return image
-    shrinks = image.shape[0] > size_px
-    return np.asarray(
-        cv2.resize(image, (size_px, size_px), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC),
-        np.uint8,
-    )
+        size = (size_px, size_px)
+        return resized(drawn, size), resized(moved["photo"], size)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from pix2pix.augment import PairAugment, UInt8, resize
+from pix2pix.augment import PairAugment
 from pix2pix.errors import ImageError, PairsError
+from pix2pix.framing import UInt8, resized
 from pix2pix.images import read_photo, read_sketch
 
 PHOTO_SUFFIXES = (".jpg", ".png", ".webp")
@@ -71,7 +74,9 @@ def load_pair(pair: Pair, size_px: int | None = None) -> tuple[UInt8, UInt8]:
         raise PairsError(f"pair {pair.name}: {error} ({pair.sketch}, {pair.photo})") from error
     if sketch.shape != photo.shape[:2]:
         raise PairsError(f"{pair.sketch} is {sketch.shape[::-1]} pixels, {pair.photo} {photo.shape[1::-1]}")
-    return (sketch, photo) if size_px is None else (resize(sketch, size_px), resize(photo, size_px))
+    if size_px is None:
+        return sketch, photo
+    return resized(sketch, (size_px, size_px)), resized(photo, (size_px, size_px))
 
 
 def to_tensors(sketches: list[UInt8], photos: list[UInt8]) -> tuple[Tensor, Tensor]:
@@ -97,7 +102,12 @@ class PairBatches:
 
     def _draw(self, position: int, size_px: int) -> tuple[UInt8, UInt8]:
         epoch, place = divmod(position, len(self.pairs))
-        order = np.random.default_rng([self.seed, epoch]).permutation(len(self.pairs))
-        sketch, photo = load_pair(self.pairs[order[place]])
+        sketch, photo = load_pair(self.pairs[_order(self.seed, epoch, len(self.pairs))[place]])
         draw_seed = int(np.random.default_rng([self.seed, 1, position]).integers(2**31))
         return self.augment(sketch, photo, size_px, draw_seed)
+
+
+@lru_cache(maxsize=2)  # a batch may reach into the next epoch
+def _order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
+    """The pairs' order in an epoch."""
+    return np.random.default_rng([seed, epoch]).permutation(count)

@@ -67,7 +67,7 @@ def place_photo(photo: UInt8, placement: Placement, size_px: int) -> UInt8:
     page, square = _overlap(placement, size_px)
     size = (square[1].stop - square[1].start, square[0].stop - square[0].start)
     fitted = np.full((size_px, size_px, 3), 255, np.uint8)
-    fitted[square] = _resized(photo[page], size)
+    fitted[square] = resized(photo[page], size)
     return fitted
 
 
@@ -76,11 +76,12 @@ def restore_photo(photo: UInt8, placement: Placement) -> UInt8:
     page, square = _overlap(placement, photo.shape[0])
     restored = np.full((placement.height, placement.width, 3), 255, np.uint8)
     target = restored[page]
-    restored[page] = _resized(photo[square], (target.shape[1], target.shape[0]))
+    restored[page] = resized(photo[square], (target.shape[1], target.shape[0]))
     return restored
 
 
-def _resized(photo: UInt8, size: tuple[int, int]) -> UInt8:
+def resized(photo: UInt8, size: tuple[int, int]) -> UInt8:
+    """(H, W, ...) uint8 at (width, height): averaging when it shrinks, bicubic when it grows."""
     if photo.shape[1::-1] == size:
         return photo
     shrinks = photo.shape[0] * photo.shape[1] > size[0] * size[1]

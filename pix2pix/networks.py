@@ -93,9 +93,7 @@ class ResizeConv(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """(N, C, H, W), (N, S, 2H, 2W) -> (N, C', 2H, 2W)."""
-        summed, of_skip = self.kernels()
-        enlarged = F.conv_transpose2d(x, summed, self.bias, stride=2, padding=1)
-        return enlarged + F.conv2d(skip, of_skip, padding=1)
+        return _enlarge_and_join(x, skip, *self.kernels(), self.bias)
 
     def kernels(self) -> tuple[Tensor, Tensor]:
         """The summed kernel for x (C, C', 4, 4), and the plain one for the skip (C', S, 3, 3)."""
@@ -119,8 +117,12 @@ class FoldedResizeConv(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """As `ResizeConv.forward`."""
-        enlarged = F.conv_transpose2d(x, self.summed, self.bias, stride=2, padding=1)
-        return enlarged + F.conv2d(skip, self.of_skip, padding=1)
+        return _enlarge_and_join(x, skip, self.summed, self.of_skip, self.bias)
+
+
+def _enlarge_and_join(x: Tensor, skip: Tensor, summed: Tensor, of_skip: Tensor, bias: Tensor) -> Tensor:
+    enlarged = F.conv_transpose2d(x, summed, bias, stride=2, padding=1)
+    return enlarged + F.conv2d(skip, of_skip, padding=1)
 
 
 class Up(nn.Module):

@@ -284,7 +284,5 @@ def _finite(step: int, values: dict[str, Tensor]) -> dict[str, float]:
     """The losses as numbers. Raises RunError, naming them, if any is not finite."""
     numbers = {name: float(value.detach()) for name, value in values.items()}
     if bad := [name for name, value in numbers.items() if not math.isfinite(value)]:
-        raise RunError(
-            f"step {step}: {', '.join(bad)} is not finite; the last good state is kept in state.pt"
-        )
+        raise RunError(f"step {step}: {', '.join(bad)} is not finite; what was saved before stays")
     return numbers

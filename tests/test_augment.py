@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from conftest import draw_pair
 
-from pix2pix.augment import DropStrokes, PairAugment, resize
+from pix2pix.augment import DropStrokes, PairAugment
+from pix2pix.framing import resized
 
 OFF = {"flip": False, "shift_scale": False, "drop_strokes": False, "line_width": False}
 
@@ -60,4 +61,4 @@ def test_a_blank_sketch_stays_blank() -> None:
 def test_a_thin_line_survives_shrinking() -> None:
     sketch = np.full((64, 64), 255, np.uint8)
     sketch[:, 31] = 0
-    assert resize(sketch, 32).min() < 140
+    assert resized(sketch, (32, 32)).min() < 140
