@@ -1,45 +1,51 @@
-"""What training does to a pair first: one geometry for both sides, then the sketch's lines."""
+"""What training does to a pair first: the lines as a hand would draw them, one geometry for both sides."""
 
 from __future__ import annotations
 
 import albumentations as A
-import cv2
 import numpy as np
 
 from pix2pix.framing import UInt8, resized
+from pix2pix.strokes import redraw, trace
 
-LONGEST_DROPPED = 0.35  # of the picture's side: strokes up to this long may be left out
-DROP_SHARE = 0.5  # the rest keeps every stroke
+EDGE_MAP_SHARE = 0.3  # of the sketches: the edge map itself, roughness 0
 GEOMETRY_SHARE = 0.6  # the rest keeps the exact frame of the pairs
-LINE_SHARE = 0.6  # the rest keeps the edge map's own thin lines
+LINE_SHARE = 0.6  # of the edge maps; the rest keeps its own thin lines
 
 
-class DropStrokes(A.ImageOnlyTransform):  # type: ignore[misc]
-    """Leave out strokes shorter than a random length: people draw an outline and a few lines, not every edge.
+class HandDrawn(A.ImageOnlyTransform):  # type: ignore[misc]
+    """An edge map (H, W) uint8, paper 255, drawn again by a hand; see `pix2pix.strokes`.
 
-    A stroke is a connected patch of ink; its length is the longer side of its box.
+    The roughness of each draw, uniform in `roughness` (0 to 1), stands in the applied parameters.
     """
 
-    def get_params(self) -> dict[str, float]:
-        """The length below which strokes go, as a share of the picture's side."""
-        return {"shortest": self.py_random.uniform(0, LONGEST_DROPPED)}
+    def __init__(self, roughness: tuple[float, float] = (0.0, 1.0), p: float = 1.0) -> None:
+        """`p` is the probability of drawing at all."""
+        super().__init__(p=p)
+        self.roughness = roughness
 
-    def apply(self, img: UInt8, shortest: float, **params: object) -> UInt8:
-        """(H, W) uint8, paper 255 -> the same without its short strokes."""
-        _, labels, stats, _ = cv2.connectedComponentsWithStats((img < 255).astype(np.uint8), connectivity=8)
-        extent = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1)
-        dropped = extent < shortest * max(img.shape)
-        dropped[0] = False  # label 0 is the paper
-        if len(extent) > 1:
-            dropped[1 + extent[1:].argmax()] = False  # the longest always stays
-        return np.where(dropped[labels], np.uint8(255), img)
+    def get_params(self) -> dict[str, float | int]:
+        """How rough, and which of all the hands that rough."""
+        return {
+            "roughness": self.py_random.uniform(*self.roughness),
+            "hand": self.py_random.randrange(2**32),
+        }
+
+    def apply(self, img: UInt8, roughness: float, hand: int, **params: object) -> UInt8:
+        """(H, W) uint8, paper 255 -> the same subject, drawn."""
+        return redraw(trace(img), roughness, np.random.default_rng(hand))
 
 
 class PairAugment:
     """(H, W) sketch and (H, W, 3) photo -> the same, moved together, at `size_px`; a function of the seed."""
 
-    def __init__(self, *, flip: bool, shift_scale: bool, drop_strokes: bool, line_width: bool) -> None:
+    def __init__(self, *, flip: bool, shift_scale: bool, strokes: bool, line_width: bool) -> None:
         """Each family of changes is switched by its TrainConfig field."""
+        by_hand = [HandDrawn(p=1 - EDGE_MAP_SHARE)] if strokes else []
+        self.by_hand = A.Compose(by_hand, save_applied_params=True)
+        # Eroding the white paper thickens the ink.
+        thicker = [A.Morphological(scale=(2, 4), operation="erosion", p=LINE_SHARE)] if line_width else []
+        self.line_width = A.Compose(thicker)
         moves: list[A.BasicTransform] = []
         if flip:
             moves.append(A.HorizontalFlip(p=0.5))
@@ -56,18 +62,17 @@ class PairAugment:
                 )
             )
         self.geometry = A.Compose(moves, additional_targets={"photo": "image"})
-        drawn: list[A.BasicTransform] = []
-        if drop_strokes:
-            drawn.append(DropStrokes(p=DROP_SHARE))
-        if line_width:  # eroding the white paper thickens the ink
-            drawn.append(A.Morphological(scale=(2, 4), operation="erosion", p=LINE_SHARE))
-        self.lines = A.Compose(drawn)
 
-    def __call__(self, sketch: UInt8, photo: UInt8, size_px: int, seed: int) -> tuple[UInt8, UInt8]:
-        """One draw. The same seed gives the same draw."""
-        self.geometry.set_random_seed(seed)
+    def __call__(self, sketch: UInt8, photo: UInt8, size_px: int, seed: int) -> tuple[UInt8, UInt8, float]:
+        """One draw, and the roughness of its sketch, 0 to 1. The same seed gives the same draw."""
+        for transform in (self.by_hand, self.line_width, self.geometry):
+            transform.set_random_seed(seed)
+        drawn = self.by_hand(image=sketch)
+        sketch = drawn["image"]
+        applied = dict(drawn["applied_transforms"]).get("HandDrawn")
+        if applied is None:
+            sketch = self.line_width(image=sketch)["image"]
         moved = self.geometry(image=sketch, photo=photo)
-        self.lines.set_random_seed(seed)
-        drawn = self.lines(image=moved["image"])["image"]
         size = (size_px, size_px)
-        return resized(drawn, size), resized(moved["photo"], size)
+        roughness = applied["roughness"] if applied else 0.0
+        return resized(moved["image"], size), resized(moved["photo"], size), roughness

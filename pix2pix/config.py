@@ -28,10 +28,13 @@ class ModelConfig:
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     architecture: Literal["light", "paper"] = "light"
+    draws: Literal["photo", "sketch"] = "photo"  # "sketch" runs backwards: a photo in, its edge map out
     size_px: int = 256
     widths: tuple[int, ...] = (24, 48, 96, 192, 256, 256)
     latent_size: int = 8
     dropout: float = 0.0
+    # G is told how rough the hand was that drew the sketch, and guesses it where nobody says.
+    roughness: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no network can be built of."""
@@ -42,6 +45,8 @@ class ModelConfig:
                 f"latent size {self.latent_size} is not in 0..{MAX_WIDTH}, "
                 f"or dropout {self.dropout} is not in [0, 1)"
             )
+        if self.roughness and self.draws == "sketch":
+            raise UsageError("a model that draws sketches is given photos, which have no roughness")
         multiple = 2 ** len(self.widths)  # both architectures halve once for every width
         smallest = 2 * multiple if self.architecture == "light" else multiple  # light norms its last stage
         if self.size_px % multiple or self.size_px < smallest:
@@ -75,8 +80,10 @@ class TrainConfig:
     seed: int = 0
 
     adversarial: Literal["hinge", "bce"] = "hinge"
-    adversarial_weight: float = 1.0
-    l1_weight: float = 10.0
+    adversarial_weight: float = 1.0  # 0 trains G alone
+    # "l1" for photos. For thin lines, of which L1 makes blank paper, "balanced" (Xie & Tu 2015).
+    reconstruction: Literal["l1", "balanced"] = "l1"
+    reconstruction_weight: float = 10.0
     feature_matching_weight: float = 2.0
     perceptual_weight: float = 10.0
     # Pairs of each batch that the perceptual term looks at: VGG costs more than G.
@@ -93,18 +100,33 @@ class TrainConfig:
 
     flip: bool = True
     shift_scale: bool = True  # small affine moves and aspect changes, the same for both sides
-    drop_strokes: bool = True  # leave out short strokes, from a few to all but the longest
-    line_width: bool = True  # sketch lines of 1 to 4 px instead of the edge map's 1 px
+    strokes: bool = True  # edge maps drawn again as by hand, with every roughness; the rest stay as they are
+    line_width: bool = True  # of those: lines of 1 to 4 px instead of the edge map's 1 px
 
     sample_every: int = 500  # steps
     save_every: int = 500  # steps; and every five minutes
 
 
 PRESETS: dict[str, TrainConfig] = {
-    "default": TrainConfig(),
+    "default": TrainConfig(model=ModelConfig(roughness=True)),
+    # Photos to edge maps like those of the pairs: what `prepare --edges learned` draws with.
+    "edges": TrainConfig(
+        preset="edges",
+        model=ModelConfig(draws="sketch", widths=(24, 48, 96, 160, 192, 192), latent_size=0),
+        coarse_fraction=0.0,
+        steps=10_000,
+        adversarial_weight=0.0,
+        reconstruction="balanced",
+        feature_matching_weight=0.0,
+        perceptual_weight=0.0,
+        ema_half_life_images=2_000,
+        shift_scale=False,
+        strokes=False,
+        line_width=False,
+    ),
     "fast": TrainConfig(
         preset="fast",
-        model=ModelConfig(size_px=128, widths=(16, 32, 64, 128, 128)),
+        model=ModelConfig(size_px=128, widths=(16, 32, 64, 128, 128), roughness=True),
         size_px=128,
         coarse_fraction=0.0,
         steps=10_000,
@@ -126,7 +148,7 @@ PRESETS: dict[str, TrainConfig] = {
         batch_size=1,
         steps=200_000,
         adversarial="bce",
-        l1_weight=100.0,
+        reconstruction_weight=100.0,
         feature_matching_weight=0.0,
         perceptual_weight=0.0,
         discriminator_widths=(64, 128, 256, 512),
@@ -136,7 +158,7 @@ PRESETS: dict[str, TrainConfig] = {
         betas=(0.5, 0.999),
         decay_fraction=0.5,
         shift_scale=False,
-        drop_strokes=False,
+        strokes=False,
         line_width=False,
     ),
 }

@@ -94,13 +94,13 @@ class PairBatches:
         self.pairs, self.augment = pairs, augment
         self.batch_size, self.seed = batch_size, seed
 
-    def batch(self, index: int, size_px: int) -> tuple[Tensor, Tensor]:
-        """Batch `index` at `size_px`: (N, 1, S, S) and (N, 3, S, S) in [-1, 1]."""
+    def batch(self, index: int, size_px: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Batch `index`: (N, 1, S, S) and (N, 3, S, S) in [-1, 1], and the sketches' roughness (N,)."""
         drawn = [self._draw(index * self.batch_size + i, size_px) for i in range(self.batch_size)]
-        sketches, photos = zip(*drawn, strict=True)
-        return to_tensors(list(sketches), list(photos))
+        sketches, photos, roughness = zip(*drawn, strict=True)
+        return *to_tensors(list(sketches), list(photos)), torch.tensor(roughness)
 
-    def _draw(self, position: int, size_px: int) -> tuple[UInt8, UInt8]:
+    def _draw(self, position: int, size_px: int) -> tuple[UInt8, UInt8, float]:
         epoch, place = divmod(position, len(self.pairs))
         sketch, photo = load_pair(self.pairs[_order(self.seed, epoch, len(self.pairs))[place]])
         draw_seed = int(np.random.default_rng([self.seed, 1, position]).integers(2**31))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -39,5 +40,22 @@ def l1(photo: Tensor, target: Tensor) -> Tensor:
     return F.l1_loss(photo, target)
 
 
+def balanced(sketch: Tensor, target: Tensor) -> Tensor:
+    """Log loss of ink against paper, both sides counting alike however little ink there is.
+
+    Sketches (N, 1, H, W) in [-1, 1], paper +1. Xie & Tu 2015 (HED), eq. 2, over a batch.
+    """
+    ink, true_ink = 0.5 - 0.5 * sketch, 0.5 - 0.5 * target
+    share = true_ink.mean()
+    weight = torch.lerp(share, 1 - share, true_ink)
+    return F.binary_cross_entropy(ink, true_ink, weight)
+
+
+def roughness_error(guessed: Tensor, roughness: Tensor) -> Tensor:
+    """Mean squared error of the guessed roughness, both (N,) in [0, 1]."""
+    return F.mse_loss(guessed, roughness)
+
+
 DISCRIMINATOR_LOSSES = {"hinge": discriminator_hinge, "bce": discriminator_bce}
+RECONSTRUCTION_LOSSES = {"l1": l1, "balanced": balanced}
 GENERATOR_LOSSES = {"hinge": generator_hinge, "bce": generator_bce}

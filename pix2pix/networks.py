@@ -1,4 +1,6 @@
-"""The two players: U-Net generator G(sketch, z) and PatchGAN discriminator D(sketch, photo).
+"""The two players: U-Net generator G(sketch, z, roughness) and PatchGAN discriminator D(sketch, photo).
+
+A model that draws sketches is the same pair of players with the two sides exchanged.
 
 Nothing in either depends on batch-mates: instance or spectral normalisation only, so that a picture is the
 same alone and in any batch. G is fully convolutional: the resolution is the input's, not the weights'.
@@ -14,6 +16,7 @@ from torch import Tensor, nn
 
 from pix2pix.config import ModelConfig
 
+CHANNELS = {"sketch": 1, "photo": 3}
 SLOPE = 0.2  # of the leaky rectifiers (Radford et al. 2016)
 NORM_EPSILON = 1e-5
 DROPOUT_STAGES = 3  # of the decoder, from the innermost (Isola et al. 2017, section 6.1)
@@ -45,17 +48,19 @@ class InstanceNorm(nn.Module):
 
 
 class Modulate(nn.Module):
-    """Instance norm whose scale and shift are functions of z (FiLM, Perez et al. 2018)."""
+    """Instance norm whose scale and shift are functions of a condition (FiLM, Perez et al. 2018)."""
 
-    def __init__(self, channels: int, latent_size: int) -> None:
-        """`latent_size` 0 leaves a plain learned scale and shift."""
+    def __init__(self, channels: int, condition_size: int) -> None:
+        """`condition_size` 0 leaves a plain learned scale and shift."""
         super().__init__()
         self.norm = InstanceNorm(channels)
-        self.film = nn.Linear(latent_size, 2 * channels) if latent_size else None
+        self.film = nn.Linear(condition_size, 2 * channels) if condition_size else None
 
-    def forward(self, x: Tensor, z: Tensor) -> Tensor:
-        """(N, C, H, W), (N, Z) -> (N, C, H, W)."""
-        scale, shift = (0.0, 0.0) if self.film is None else self.film(z)[..., None, None].chunk(2, dim=1)
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """(N, C, H, W), (N, K) -> (N, C, H, W)."""
+        scale, shift = (
+            (0.0, 0.0) if self.film is None else self.film(condition)[..., None, None].chunk(2, dim=1)
+        )
         modulated: Tensor = self.norm(x, 1 + scale, shift)
         return modulated
 
@@ -126,7 +131,7 @@ def _enlarge_and_join(x: Tensor, skip: Tensor, summed: Tensor, of_skip: Tensor, 
 
 
 class Up(nn.Module):
-    """Double the resolution, join the encoder's features of that size, modulate by z."""
+    """Double the resolution, join the encoder's features of that size, modulate by z and roughness."""
 
     def __init__(self, c_in: int, c_skip: int, c_out: int, config: ModelConfig, *, dropout: float) -> None:
         """The paper's transposed convolution, or the one that leaves no grid."""
@@ -137,16 +142,31 @@ class Up(nn.Module):
             self.conv = ResizeConv(c_in, c_skip, c_out)
         else:
             self.conv = nn.ConvTranspose2d(c_in, c_out, 4, stride=2, padding=1)
-        self.modulate = Modulate(c_out, config.latent_size)
+        self.modulate = Modulate(c_out, config.latent_size + config.roughness)
         self.dropout = dropout
 
-    def forward(self, x: Tensor, skip: Tensor, z: Tensor) -> Tensor:
-        """(N, C, H, W), (N, S, 2H, 2W), (N, Z) -> (N, C', 2H, 2W), for the paper's with the skip appended."""
+    def forward(self, x: Tensor, skip: Tensor, condition: Tensor) -> Tensor:
+        """(N, C, H, W), (N, S, 2H, 2W), (N, K) -> (N, C', 2H, 2W), for the paper's with the skip appended."""
         if self.light:
-            x = F.relu(self.modulate(self.conv(x, skip), z))
+            x = F.relu(self.modulate(self.conv(x, skip), condition))
             return F.dropout(x, self.dropout, self.training)
-        x = F.dropout(self.modulate(self.conv(x), z), self.dropout, self.training)
+        x = F.dropout(self.modulate(self.conv(x), condition), self.dropout, self.training)
         return F.relu(torch.cat([x, skip], dim=1))
+
+
+class GuessRoughness(nn.Module):
+    """How rough a hand drew the sketch, read off the encoder's features, which it does not change."""
+
+    def __init__(self, widths: tuple[int, ...], hidden: int = 64) -> None:
+        """`widths` as of the model: every stage is looked at."""
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(sum(widths), hidden), nn.ReLU(), nn.Linear(hidden, 1))
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        """Features (N, C, H, W) of every stage -> (N,) in [0, 1]."""
+        pooled = torch.cat([x.detach().mean(dim=(2, 3)) for x in features], dim=1)
+        roughness: Tensor = torch.sigmoid(self.layers(pooled)).squeeze(1)
+        return roughness
 
 
 class Generator(nn.Module):
@@ -156,8 +176,12 @@ class Generator(nn.Module):
         """Weights are drawn from torch's global generator: seed it first."""
         super().__init__()
         self.light = config.architecture == "light"
+        made = CHANNELS[config.draws]
+        given = sum(CHANNELS.values()) - made
         first = config.widths[0]
-        self.stem = nn.Conv2d(4, first, 3, padding=1) if self.light else Down(1, first, norm=False)
+        self.stem = (
+            nn.Conv2d(4 * given, first, 3, padding=1) if self.light else Down(given, first, norm=False)
+        )
         inner = range(1 if self.light else 0, len(config.widths) - 2)  # outermost and innermost Down: no norm
         self.downs = nn.ModuleList(
             Down(a, b, norm=i in inner) for i, (a, b) in enumerate(pairwise(config.widths))
@@ -170,22 +194,41 @@ class Generator(nn.Module):
             carried = skip if self.light else 2 * skip
         self.head: nn.Module
         if self.light:
-            self.head = ResizeConv(carried, 1, 3)
+            self.head = ResizeConv(carried, given, made)
         else:
-            self.head = nn.ConvTranspose2d(carried, 3, 4, stride=2, padding=1)
+            self.head = nn.ConvTranspose2d(carried, made, 4, stride=2, padding=1)
+        self.guess = GuessRoughness(config.widths) if config.roughness else None
         self.apply(_initialise)
 
-    def forward(self, sketch: Tensor, z: Tensor) -> Tensor:
-        """(N, 1, H, W) in [-1, 1], paper +1, and (N, Z) -> photo (N, 3, H, W) in [-1, 1]."""
-        x = self.stem(F.pixel_unshuffle(sketch, 2) if self.light else sketch)
-        skips = [x]  # from half the sketch's resolution down
-        for down in self.downs:
-            x = down(x)
-            skips.append(x)
-        skips.pop()
+    def forward(
+        self, given: Tensor, z: Tensor, roughness: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """(N, C, H, W) in [-1, 1], paper +1, and (N, Z) -> (N, C', H, W) in [-1, 1], and a guess (N,).
+
+        A model that draws photos is given sketches, C 1, and makes C' 3; one that draws sketches, 3 and 1.
+        `roughness` (N,) in [0, 1] is how rough a hand drew; where it is NaN or not given, the guess is taken.
+        A model without roughness takes none and guesses None.
+        """
+        features = self.encode(given)
+        guessed = None if self.guess is None else self.guess(features)
+        condition = z
+        if guessed is not None:
+            told = guessed if roughness is None else torch.where(roughness.isnan(), guessed, roughness)
+            condition = torch.cat([z, told.detach()[:, None].to(z.dtype)], dim=1)
+        x = features.pop()
         for up in self.ups:
-            x = up(x, skips.pop(), z)
-        return torch.tanh(self.head(x, sketch) if self.light else self.head(x))
+            x = up(x, features.pop(), condition)
+        drawn = self.head(x, given) if self.light else self.head(x)
+        return torch.tanh(
+            drawn.float()
+        ), guessed  # half precision rounds 0.998 to 1, where no gradient is left
+
+    def encode(self, given: Tensor) -> list[Tensor]:
+        """What the encoder sees at every stage, from half the resolution down."""
+        features = [self.stem(F.pixel_unshuffle(given, 2) if self.light else given)]
+        for down in self.downs:
+            features.append(down(features[-1]))
+        return features
 
 
 def fold_for_inference(generator: Generator) -> Generator:
@@ -198,12 +241,12 @@ def fold_for_inference(generator: Generator) -> Generator:
 
 
 class Discriminator(nn.Module):
-    """PatchGAN (Isola et al. 2017): is each patch of the photo a likely answer to the sketch?"""
+    """PatchGAN (Isola et al. 2017): is each patch of the answer likely for what was given?"""
 
     def __init__(self, widths: tuple[int, ...], norm: str) -> None:
         """Four widths see patches of 70x70 pixels. `norm` is "instance" or "spectral"."""
         super().__init__()
-        convs: list[nn.Module] = [nn.Conv2d(4, widths[0], 4, 2, 1)]
+        convs: list[nn.Module] = [nn.Conv2d(sum(CHANNELS.values()), widths[0], 4, 2, 1)]
         for i, (a, b) in enumerate(pairwise(widths)):
             convs.append(nn.Conv2d(a, b, 4, stride=2 if i < len(widths) - 2 else 1, padding=1))
         convs.append(nn.Conv2d(widths[-1], 1, 4, 1, 1))
@@ -215,9 +258,9 @@ class Discriminator(nn.Module):
         inner = widths[1:] if norm == "instance" else []
         self.norms = nn.ModuleList(InstanceNorm(c) for c in inner)
 
-    def forward(self, sketch: Tensor, photo: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def forward(self, given: Tensor, answer: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Both sides in [-1, 1] -> logits (N, 1, H', W') and the features of every layer before them."""
-        x = torch.cat([sketch, photo], dim=1)  # (N, 4, H, W)
+        x = torch.cat([given, answer], dim=1)  # (N, 4, H, W)
         features = []
         for i, conv in enumerate(self.convs[:-1]):
             x = conv(x)

@@ -105,11 +105,11 @@ class RunFolder:
     def save_grid(
         self, step: int, model: ModelConfig, weights: dict[str, Tensor], grid: tuple[Tensor, Tensor]
     ) -> None:
-        """Draw samples/STEP.png: sketch, answers of seeds 0 and 1, photo, a row a pair.
+        """Draw samples/STEP.png: what is given, answers of seeds 0 and 1, the target, a row a pair.
 
-        `grid` is (N, 1, S, S) sketches and (N, 3, S, S) photos in [-1, 1].
+        `grid` is what is given and the target, (N, C, S, S) in [-1, 1].
         """
-        sketch, photo = grid
+        given, target = grid
         device = next(iter(weights.values())).device
         with torch.random.fork_rng(devices=[]):
             generator = Generator(model).eval()
@@ -117,9 +117,11 @@ class RunFolder:
         generator.to(device)
         answers = []
         for seed in (0, 1):
-            z = torch.from_numpy(np.tile(latents.draw(seed, model.latent_size), (len(sketch), 1)))
-            answers.append(generator(sketch.to(device), z.to(device)).cpu())
-        rows = torch.stack([sketch.expand(-1, 3, -1, -1), *answers, photo], dim=1)  # (N, 4, 3, S, S)
+            z = torch.from_numpy(np.tile(latents.draw(seed, model.latent_size), (len(given), 1)))
+            answer, _ = generator(given.to(device), z.to(device))
+            answers.append(answer.cpu())
+        columns = (x.expand(-1, 3, -1, -1) for x in (given, *answers, target))
+        rows = torch.stack(list(columns), dim=1)  # (N, 4, 3, S, S)
         save_image(
             rows.flatten(0, 1),
             self.path / "samples" / f"{step:07d}.png",

@@ -107,7 +107,7 @@ def train(
     augment = PairAugment(
         flip=config.flip,
         shift_scale=config.shift_scale,
-        drop_strokes=config.drop_strokes,
+        strokes=config.strokes,
         line_width=config.line_width,
     )
     batches = PairBatches(train_pairs, augment, batch_size=config.batch_size, seed=config.seed)
@@ -141,10 +141,11 @@ def train(
             return
 
         # --- fetch: pairs, latents and rates are functions of (seed, step, progress)
-        sketch, photo = (x.to(fabric.device) for x in batches.batch(step, config.size_px))
+        sketch, photo, roughness = (x.to(fabric.device) for x in batches.batch(step, config.size_px))
+        given, target = _sides(sketch, photo, config)
         step_seed = config.seed * SEED_STRIDE + step
         z = torch.randn(
-            len(sketch), config.model.latent_size, generator=torch.Generator().manual_seed(step_seed)
+            len(given), config.model.latent_size, generator=torch.Generator().manual_seed(step_seed)
         )
         z = z.to(fabric.device)
         torch.manual_seed(step_seed)  # for dropout
@@ -153,44 +154,47 @@ def train(
 
         # --- the investigator learns to tell real from made, from further away in the first part of the run
         seen_px = config.coarse_size_px if progress < config.coarse_fraction else config.size_px
-        fake = g(sketch, z)
-        sketch_seen, photo_seen, fake_seen = (
-            F.adaptive_avg_pool2d(x, seen_px) for x in (sketch, photo, fake)
+        fake, guessed = g(given, z, roughness)
+        given_seen, target_seen, fake_seen = (
+            F.adaptive_avg_pool2d(x, seen_px) for x in (given, target, fake)
         )
-        real_logits, real_features = d(sketch_seen, photo_seen)
-        fake_logits, _ = d(sketch_seen, fake_seen.detach())
-        d_loss = losses.DISCRIMINATOR_LOSSES[config.adversarial](real_logits.float(), fake_logits.float())
-        d_optimizer.zero_grad()
-        fabric.backward(d_loss)
-        d_optimizer.step()
-        values = {"d": d_loss, "d_real": real_logits.mean(), "d_fake": fake_logits.mean()}
+        values: dict[str, Tensor] = {}
+        if config.adversarial_weight:
+            real_logits, real_features = d(given_seen, target_seen)
+            fake_logits, _ = d(given_seen, fake_seen.detach())
+            d_loss = losses.DISCRIMINATOR_LOSSES[config.adversarial](real_logits.float(), fake_logits.float())
+            d_optimizer.zero_grad()
+            fabric.backward(d_loss)
+            d_optimizer.step()
+            values = {"d": d_loss, "d_real": real_logits.mean(), "d_fake": fake_logits.mean()}
 
         # --- the forger climbs the investigator's gradient
-        discriminator.requires_grad_(False)
-        fake_logits, fake_features = d(sketch_seen, fake_seen)
-        adversarial = losses.GENERATOR_LOSSES[config.adversarial](fake_logits.float())
-        terms = {
-            "g_adversarial": config.adversarial_weight * adversarial,
-            "g_l1": config.l1_weight * losses.l1(fake.float(), photo),
-        }
-        if config.feature_matching_weight:
+        reconstruction = losses.RECONSTRUCTION_LOSSES[config.reconstruction](fake.float(), target)
+        terms = {"g_reconstruction": config.reconstruction_weight * reconstruction}
+        if config.adversarial_weight:
+            discriminator.requires_grad_(False)
+            fake_logits, fake_features = d(given_seen, fake_seen)
+            discriminator.requires_grad_(True)
+            adversarial = losses.GENERATOR_LOSSES[config.adversarial](fake_logits.float())
+            terms["g_adversarial"] = config.adversarial_weight * adversarial
             matching = losses.feature_matching(real_features, fake_features)
             terms["g_features"] = config.feature_matching_weight * matching
+        if guessed is not None:
+            terms["g_roughness"] = losses.roughness_error(guessed.float(), roughness)
         if perceptual is not None:
             k = config.perceptual_samples
             with fabric.autocast():
-                distances = perceptual(fake_seen[:k], photo_seen[:k])
+                distances = perceptual(fake_seen[:k], target_seen[:k])
             terms["g_perceptual"] = config.perceptual_weight * distances.float().mean()
         g_optimizer.zero_grad()
         fabric.backward(sum(terms.values(), torch.zeros((), device=fabric.device)))
         g_optimizer.step()
-        discriminator.requires_grad_(True)
 
         # --- the average of G follows
         step += 1
         images = step * config.batch_size
         _follow(
-            average, generator, half_life=min(config.ema_half_life_images, 0.05 * images), batch=len(sketch)
+            average, generator, half_life=min(config.ema_half_life_images, 0.05 * images), batch=len(given)
         )
 
         # --- say how it went
@@ -240,14 +244,19 @@ def _matching_weights(bundle: Path, config: TrainConfig) -> dict[str, Tensor]:
     return generator.state_dict()
 
 
+def _sides(sketch: Tensor, photo: Tensor, config: TrainConfig) -> tuple[Tensor, Tensor]:
+    """Sketches and photos as what G is given and what it is to draw."""
+    return (sketch, photo) if config.model.draws == "photo" else (photo, sketch)
+
+
 def _grid_inputs(pairs: Path, train_pairs: list[Pair], config: TrainConfig) -> tuple[Tensor, Tensor]:
-    """The fixed pairs of the sample grid: the first of val, else of train."""
+    """Both sides of the sample grid's fixed pairs: the first of val, else of train."""
     try:
         chosen = list_pairs(pairs, "val")[:GRID_PAIRS]
     except PairsError:
         chosen = train_pairs[:GRID_PAIRS]
     sketches, photos = zip(*(load_pair(pair, config.size_px) for pair in chosen), strict=True)
-    return to_tensors(list(sketches), list(photos))
+    return _sides(*to_tensors(list(sketches), list(photos)), config)
 
 
 def _progress(config: TrainConfig, step: int, seconds: float) -> float:

@@ -3,7 +3,10 @@
     shoes = pix2pix.load("shoes")
     shoes.translate("drawing.png", seed=7).save("shoe.png")
 
-Same sketch + same z + same bundle = same photo: alone, in any batch, in any order.
+Same sketch + same z + same looseness + same bundle = same photo: alone, in any batch, in any order.
+
+Looseness says how literally the lines are taken: 0 as they are, 1 as a rough hand's that wants mending. Where
+nobody says, it is guessed from the sketch.
 """
 
 from __future__ import annotations
@@ -28,11 +31,14 @@ def load(name_or_path: str | Path, models: Path | None = None, device: str = "au
     """A Translator for a bundle's name or path.
 
     `device` is "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
-    Raises BundleNotFound, CorruptBundle, or UsageError for a device that is not there.
+    Raises BundleNotFound, CorruptBundle, or UsageError for a device that is not there and for a bundle that
+    draws sketches from photos.
     """
     path = find_bundle(name_or_path, models)
     chosen = choose_device(device)
     generator, header = load_bundle(path)
+    if header.model.draws != "photo":
+        raise UsageError(f"{path} draws sketches from photos, not photos from sketches")
     return Translator(path.stem, generator, header, chosen)
 
 
@@ -45,6 +51,7 @@ class Translator:
         self.title = header.title
         self.size_px = header.model.size_px
         self.latent_size = header.model.latent_size
+        self.takes_loose = header.model.roughness
         self.device = str(device)
         self._device = device
         self._generator = fold_for_inference(generator).to(device).to(memory_format=torch.channels_last)
@@ -53,38 +60,73 @@ class Translator:
         """The z that `seed` stands for, (Z,) float32."""
         return latents.draw(seed, self.latent_size)
 
-    def translate(self, sketch: Any, *, seed: int = 0, z: latents.Latent | None = None) -> Image.Image:
+    def translate(
+        self,
+        sketch: Any,
+        *,
+        seed: int = 0,
+        z: latents.Latent | None = None,
+        loose: float | None = None,
+    ) -> Image.Image:
         """Anything `read_sketch` takes -> an RGB photo of the sketch's size, the subject in its place.
 
-        Raises ImageError for a picture that cannot be used, UsageError for a z of the wrong shape.
+        `loose` in [0, 1] is guessed if not given. Raises ImageError for a picture that cannot be used,
+        UsageError for a z of the wrong shape or a looseness out of range.
         """
         fitted, placement = fit_sketch(read_sketch(sketch), self.size_px)
         chosen = self.latent(seed) if z is None else np.asarray(z, np.float32)
-        photos = self.translate_batch(fitted[None], chosen[None])
+        photos = self.translate_batch(
+            fitted[None], chosen[None], None if loose is None else np.array([loose], np.float32)
+        )
         return Image.fromarray(restore_photo(photos[0], placement))
 
     @torch.inference_mode()
-    def translate_batch(self, sketches: NDArray[np.uint8], z: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """(N, S, S) uint8 sketches, paper 255, and (N, Z) latents -> (N, S, S, 3) uint8 photos.
+    def translate_batch(
+        self, sketches: NDArray[np.uint8], z: NDArray[np.float32], loose: NDArray[np.float32] | None = None
+    ) -> NDArray[np.uint8]:
+        """(N, S, S) uint8 sketches, paper 255, (N, Z) latents, (N,) looseness -> (N, S, S, 3) uint8 photos.
 
-        Raises UsageError for other shapes.
+        Raises UsageError for other shapes, for a looseness out of [0, 1], and for any where `takes_loose` is
+        False.
         """
-        n, size = len(sketches), self.size_px
-        if sketches.shape != (n, size, size) or z.shape != (n, self.latent_size):
-            raise UsageError(
-                f"sketches {sketches.shape} and z {z.shape} do not fit this bundle: "
-                f"expected (N, {size}, {size}) and (N, {self.latent_size})"
-            )
-        if n == 0:
-            return np.empty((0, size, size, 3), np.uint8)
-        x = (
-            torch.from_numpy(np.ascontiguousarray(sketches))
-            .to(self._device)
-            .float()
-            .div_(127.5)
-            .sub_(1)[:, None]
-        )
-        photos = self._generator(x, torch.from_numpy(np.ascontiguousarray(z, np.float32)).to(self._device))
+        if z.shape != (len(sketches), self.latent_size):
+            raise UsageError(f"z {z.shape} does not fit: expected ({len(sketches)}, {self.latent_size})")
+        if loose is not None:
+            self._check(loose, len(sketches))
+        x = self._as_tensor(sketches)
+        if len(x) == 0:
+            return np.empty((0, self.size_px, self.size_px, 3), np.uint8)
+        latent = torch.from_numpy(np.ascontiguousarray(z, np.float32)).to(self._device)
+        roughness = None if loose is None else torch.from_numpy(loose.astype(np.float32)).to(self._device)
+        photos, _ = self._generator(x, latent, roughness)
         pixels = photos.add(1).mul(127.5).round_().clamp_(0, 255).to(torch.uint8)  # (N, 3, S, S)
         result: NDArray[np.uint8] = pixels.permute(0, 2, 3, 1).cpu().numpy()
         return result
+
+    @torch.inference_mode()
+    def guess_loose(self, sketches: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, S, S) uint8 sketches -> the looseness (N,) that `translate_batch` takes if not told.
+
+        Raises UsageError for other shapes, and where `takes_loose` is False.
+        """
+        if self._generator.guess is None:
+            raise UsageError(f"{self.name} knows no looseness")
+        x = self._as_tensor(sketches)
+        if len(x) == 0:
+            return np.empty(0, np.float32)
+        guessed: NDArray[np.float32] = self._generator.guess(self._generator.encode(x)).cpu().numpy()
+        return guessed
+
+    def _as_tensor(self, sketches: NDArray[np.uint8]) -> torch.Tensor:
+        """(N, S, S) uint8 -> (N, 1, S, S) in [-1, 1] on the device."""
+        if sketches.shape[1:] != (self.size_px, self.size_px):
+            expected = f"(N, {self.size_px}, {self.size_px})"
+            raise UsageError(f"sketches {sketches.shape} do not fit this bundle: expected {expected}")
+        pixels = torch.from_numpy(np.ascontiguousarray(sketches)).to(self._device)
+        return pixels.float().div_(127.5).sub_(1)[:, None]
+
+    def _check(self, loose: NDArray[np.float32], count: int) -> None:
+        if not self.takes_loose:
+            raise UsageError(f"{self.name} knows no looseness")
+        if loose.shape != (count,) or not ((loose >= 0) & (loose <= 1)).all():
+            raise UsageError(f"looseness {loose} does not fit: expected {count} numbers in [0, 1]")

@@ -1,20 +1,21 @@
 """Both sides of a pair move together; the sketch's lines change as a hand would change them."""
 
+import albumentations as A
 import cv2
 import numpy as np
 import pytest
 from conftest import draw_pair
 
-from pix2pix.augment import DropStrokes, PairAugment
+from pix2pix.augment import HandDrawn, PairAugment
 from pix2pix.framing import resized
 
-OFF = {"flip": False, "shift_scale": False, "drop_strokes": False, "line_width": False}
+OFF = {"flip": False, "shift_scale": False, "strokes": False, "line_width": False}
 
 
 def test_with_everything_off_a_pair_passes_unchanged() -> None:
     sketch, photo = draw_pair(0, 64)
-    moved, shown = PairAugment(**OFF)(sketch, photo, 64, seed=1)
-    assert np.array_equal(moved, sketch) and np.array_equal(shown, photo)
+    moved, shown, roughness = PairAugment(**OFF)(sketch, photo, 64, seed=1)
+    assert np.array_equal(moved, sketch) and np.array_equal(shown, photo) and roughness == 0
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -23,12 +24,12 @@ def test_sketch_and_photo_move_together(seed: int) -> None:
     sketch = draw_pair(3, 64)[0]
     sketch = cv2.erode(sketch, np.ones((3, 3)))
     photo = np.repeat(sketch[:, :, None], 3, axis=2)
-    moved, shown = PairAugment(**{**OFF, "flip": True, "shift_scale": True})(sketch, photo, 64, seed)
+    moved, shown, _ = PairAugment(**{**OFF, "flip": True, "shift_scale": True})(sketch, photo, 64, seed)
     assert np.abs(moved.astype(int) - shown[:, :, 1]).max() <= 1
 
 
 def test_a_draw_is_a_function_of_its_seed() -> None:
-    augment = PairAugment(flip=True, shift_scale=True, drop_strokes=True, line_width=True)
+    augment = PairAugment(flip=True, shift_scale=True, strokes=True, line_width=True)
     pair = draw_pair(0, 64)
     first = augment(*pair, 64, seed=5)
     others = [augment(*pair, 64, seed=seed)[0] for seed in range(6)]
@@ -44,18 +45,35 @@ def test_lines_get_thicker_and_the_photo_does_not() -> None:
     assert all(np.array_equal(augment(sketch, photo, 64, seed)[1], photo) for seed in range(10))
 
 
-def test_short_strokes_go_first_and_the_longest_stays() -> None:
-    sketch = np.full((100, 100), 255, np.uint8)
-    for row, length in ((10, 5), (30, 20), (50, 34), (70, 90)):
-        cv2.line(sketch, (2, row), (2 + length - 1, row), 0, 1)
-    for shortest, rows in ((0.0, [10, 30, 50, 70]), (0.1, [30, 50, 70]), (0.25, [50, 70]), (0.95, [70])):
-        kept = DropStrokes().apply(sketch, shortest=shortest)
-        assert np.flatnonzero((kept < 255).any(axis=1)).tolist() == rows
+def test_hands_draw_with_every_roughness_and_some_sketches_stay_edge_maps() -> None:
+    sketch, photo = draw_pair(0, 64)
+    augment = PairAugment(**{**OFF, "strokes": True})
+    draws = [augment(sketch, photo, 64, seed) for seed in range(200)]
+    roughness = np.array([r for _, _, r in draws])
+    untouched = np.array([np.array_equal(drawn, sketch) for drawn, _, _ in draws])
+    assert (untouched == (roughness == 0)).all()
+    assert 0.2 < untouched.mean() < 0.4
+    rough = roughness[~untouched]
+    assert rough.min() < 0.1 and rough.max() > 0.9 and 0.4 < rough.mean() < 0.6
+
+
+def test_the_transform_is_one_of_albumentations() -> None:
+    """Inside a Compose of others it draws, tells its roughness, and repeats itself by seed."""
+    sketch = draw_pair(1, 64)[0]
+    pipeline = A.Compose([HandDrawn(roughness=(0.3, 0.4)), A.HorizontalFlip(p=0.5)], save_applied_params=True)
+    results = []
+    for seed in (3, 3, 4):
+        pipeline.set_random_seed(seed)
+        results.append(pipeline(image=sketch))
+    name, parameters = results[0]["applied_transforms"][0]
+    assert name == "HandDrawn" and 0.3 <= parameters["roughness"] <= 0.4
+    assert np.array_equal(results[0]["image"], results[1]["image"])
+    assert not np.array_equal(results[0]["image"], results[2]["image"])
 
 
 def test_a_blank_sketch_stays_blank() -> None:
     blank = np.full((32, 32), 255, np.uint8)
-    assert (DropStrokes(p=1.0)(image=blank)["image"] == 255).all()
+    assert (HandDrawn()(image=blank)["image"] == 255).all()
 
 
 def test_a_thin_line_survives_shrinking() -> None:

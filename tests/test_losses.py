@@ -29,6 +29,25 @@ def test_bce_equals_the_textbook_formula() -> None:
     assert losses.generator_bce(fake).item() == pytest.approx(-math.log(p_fake), rel=1e-5)
 
 
+def test_balanced_loss_equals_the_formula_of_hed() -> None:
+    """One inked pixel of four: ink weighs 3/4, paper 1/4."""
+    target = torch.tensor([-1.0, 1, 1, 1]).reshape(1, 1, 2, 2)
+    ink = torch.tensor([0.8, 0.1, 0.2, 0.3]).reshape(1, 1, 2, 2)
+    logs = [math.log(0.8), math.log(0.9), math.log(0.8), math.log(0.7)]
+    expected = -(0.75 * logs[0] + 0.25 * sum(logs[1:])) / 4
+    assert losses.balanced(1 - 2 * ink, target).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_blank_paper_is_a_good_answer_to_l1_and_a_bad_one_to_the_balanced_loss() -> None:
+    """A line that may be one pixel off: L1 likes no line best, the balanced loss a broad one."""
+    target = torch.ones(1, 1, 16, 16)
+    target[..., 8] = -1
+    blank, broad = torch.full_like(target, 0.98), torch.full_like(target, 0.98)
+    broad[..., 7:10] = -0.98
+    assert losses.l1(blank, target) < losses.l1(broad, target)
+    assert losses.balanced(broad, target) < 0.5 * losses.balanced(blank, target)
+
+
 def test_feature_matching_averages_layers_and_leaves_the_real_side_alone() -> None:
     real = [torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor([0.0], requires_grad=True)]
     fake = [torch.tensor([2.0, 4.0], requires_grad=True), torch.tensor([3.0], requires_grad=True)]

@@ -55,18 +55,19 @@ def test_discriminator_patch_is_70_pixels() -> None:
 def test_generator_answers_at_the_sketch_size(preset: str) -> None:
     config = PRESETS[preset].model
     generator = Generator(config).eval()
+    given, made = (1, 3) if config.draws == "photo" else (3, 1)
+    size = (config.size_px, config.size_px)
     with torch.no_grad():
-        photo = generator(
-            torch.ones(1, 1, config.size_px, config.size_px), torch.zeros(1, config.latent_size)
-        )
-    assert photo.shape == (1, 3, config.size_px, config.size_px)
-    assert photo.abs().max() <= 1
+        answer, guessed = generator(torch.ones(1, given, *size), torch.zeros(1, config.latent_size))
+    assert answer.shape == (1, made, *size)
+    assert answer.abs().max() <= 1
+    assert (guessed is not None) == config.roughness
 
 
 def test_generator_is_fully_convolutional() -> None:
     generator = Generator(PRESETS["default"].model).eval()
     with torch.no_grad():
-        assert generator(torch.ones(1, 1, 128, 128), torch.zeros(1, 8)).shape == (1, 3, 128, 128)
+        assert generator(torch.ones(1, 1, 128, 128), torch.zeros(1, 8))[0].shape == (1, 3, 128, 128)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -74,16 +75,52 @@ def test_answers_do_not_depend_on_batch_mates(tiny_generator: Generator, trainin
     tiny_generator.train(training)
     sketch, z = torch.randn(3, 1, 32, 32), torch.randn(3, 4)
     with torch.no_grad():
-        together = tiny_generator(sketch, z)
-        alone = torch.cat([tiny_generator(sketch[i : i + 1], z[i : i + 1]) for i in range(3)])
+        together, _ = tiny_generator(sketch, z)
+        alone = torch.cat([tiny_generator(sketch[i : i + 1], z[i : i + 1])[0] for i in range(3)])
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
 
 
 def test_z_changes_the_answer(tiny_generator: Generator) -> None:
     sketch = torch.ones(1, 1, 32, 32)
     with torch.no_grad():
-        difference = tiny_generator(sketch, torch.zeros(1, 4)) - tiny_generator(sketch, torch.ones(1, 4))
-    assert difference.abs().max() > 0.01
+        one, other = (tiny_generator(sketch, torch.full((1, 4), v))[0] for v in (0.0, 1.0))
+    assert (one - other).abs().max() > 0.01
+
+
+@pytest.fixture
+def told() -> Generator:
+    """Untrained, with weights large enough for its condition to show."""
+    torch.manual_seed(0)
+    generator = Generator(ModelConfig(size_px=32, widths=(4, 8, 8), latent_size=4, roughness=True)).eval()
+    with torch.no_grad():
+        for parameter in generator.parameters():
+            parameter.mul_(5)
+    return generator
+
+
+@torch.no_grad()
+def test_roughness_changes_the_answer_and_is_guessed_where_nobody_says(told: Generator) -> None:
+    sketch, z = torch.randn(3, 1, 32, 32), torch.zeros(3, 4)
+    by_guess, guessed = told(sketch, z)
+    assert guessed.shape == (3,) and ((guessed > 0) & (guessed < 1)).all() and guessed.std() > 0
+    assert torch.equal(told(sketch, z, guessed)[0], by_guess)
+    literal, _ = told(sketch, z, torch.zeros(3))
+    assert (literal - told(sketch, z, torch.ones(3))[0]).abs().max() > 0.01
+    mixed, _ = told(sketch, z, torch.tensor([float("nan"), 0.0, float("nan")]))
+    torch.testing.assert_close(mixed[::2], by_guess[::2])
+    torch.testing.assert_close(mixed[1], literal[1])
+
+
+def test_learning_to_guess_leaves_the_pictures_alone(told: Generator) -> None:
+    _, guessed = told(torch.randn(2, 1, 32, 32), torch.zeros(2, 4))
+    guessed.sum().backward()
+    touched = {name.split(".")[0] for name, p in told.named_parameters() if p.grad is not None}
+    assert touched == {"guess"}
+
+
+def test_a_model_that_draws_sketches_has_no_roughness() -> None:
+    with pytest.raises(UsageError, match="no roughness"):
+        ModelConfig(draws="sketch", roughness=True)
 
 
 def test_resize_conv_equals_enlarging_joining_and_convolving() -> None:
@@ -104,10 +141,10 @@ def test_folding_for_inference_changes_no_picture() -> None:
     generator = Generator(ModelConfig(size_px=64, widths=(8, 16, 16)))
     sketch, z = torch.randn(2, 1, 64, 64), torch.randn(2, 8)
     with torch.no_grad():
-        before = generator.eval()(sketch, z)
+        before, _ = generator.eval()(sketch, z)
         folded = fold_for_inference(generator)
         assert not any(isinstance(module, ResizeConv) for module in folded.modules())
-        torch.testing.assert_close(folded(sketch, z), before, atol=1e-5, rtol=0)
+        torch.testing.assert_close(folded(sketch, z)[0], before, atol=1e-5, rtol=0)
 
 
 def test_instance_norm_equals_torchs_own() -> None:

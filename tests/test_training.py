@@ -5,13 +5,16 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from pix2pix.bundle import load_bundle
 from pix2pix.checkpoint import load_state, save_state
 from pix2pix.config import PRESETS, ModelConfig, TrainConfig, from_json, train_config
+from pix2pix.dataset import list_pairs, load_pair, to_tensors
 from pix2pix.errors import PairsError, RunError, UsageError
+from pix2pix.strokes import redraw, trace
 from pix2pix.training import train
 
 
@@ -52,7 +55,9 @@ def test_a_run_folder_explains_itself(tiny_config: TrainConfig, pairs: Path, tmp
     assert [s.step for s in statuses] == list(range(1, 51))
     assert json.loads((run / "config.json").read_text())["train"]["steps"] == 50
     line = json.loads((run / "stats.jsonl").read_text().splitlines()[-1])
-    assert line["step"] == 50 and line["images"] == 100 and {"d", "g_l1", "g_adversarial"} <= set(line)
+    assert (
+        line["step"] == 50 and line["images"] == 100 and {"d", "g_reconstruction", "g_roughness"} <= set(line)
+    )
     assert sorted(p.name for p in (run / "samples").iterdir()) == ["0000025.png", "0000050.png"]
     _, header = load_bundle(run / "boxes.safetensors")
     assert (header.steps, header.images, header.model) == (50, 100, tiny_config.model)
@@ -62,8 +67,57 @@ def test_training_learns(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) 
     config = replace(
         tiny_config, steps=120, batch_size=4, generator_lr=2e-3, shift_scale=False, coarse_fraction=0.0
     )
-    l1 = [s.losses["g_l1"] for s in finish(config, pairs, tmp_path / "run")]
+    l1 = [s.losses["g_reconstruction"] for s in finish(config, pairs, tmp_path / "run")]
     assert sum(l1[-10:]) < 0.5 * sum(l1[:10])
+
+
+def test_trained_backwards_it_draws_the_outline_of_what_it_sees(
+    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
+) -> None:
+    """Photos of coloured boxes in, their outlines out; without an investigator."""
+    config = replace(
+        tiny_config,
+        model=replace(tiny_config.model, draws="sketch", roughness=False, latent_size=0),
+        adversarial_weight=0.0,
+        reconstruction="balanced",
+        steps=150,
+        batch_size=4,
+        generator_lr=4e-3,
+        flip=False,
+        shift_scale=False,
+        strokes=False,
+        line_width=False,
+    )
+    statuses = finish(config, pairs, tmp_path / "run")
+    assert set(statuses[-1].losses) == {"g_reconstruction"}
+    generator, header = load_bundle(tmp_path / "run" / "run.safetensors")
+    assert header.model.draws == "sketch"
+    for pair in list_pairs(pairs, "train"):
+        sketch, photo = load_pair(pair)
+        _, x = to_tensors([sketch], [photo])
+        with torch.no_grad():
+            drawn, _ = generator(x, torch.zeros(1, 0))
+        on_the_line = drawn[0, 0].numpy()[sketch == 0]
+        assert on_the_line.mean() < -0.5 < 0.5 < drawn[0, 0, :2].mean()
+
+
+def test_it_learns_to_tell_rough_hands_from_edge_maps(
+    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
+) -> None:
+    config = replace(
+        tiny_config, steps=250, batch_size=4, generator_lr=1e-2, shift_scale=False, line_width=False
+    )
+    finish(config, pairs, tmp_path / "run")
+    generator, _ = load_bundle(tmp_path / "run" / "run.safetensors")
+    guesses = []
+    for pair in list_pairs(pairs, "train"):
+        sketch, photo = load_pair(pair)
+        rough = redraw(trace(sketch), 1.0, np.random.default_rng(0), 2)
+        x, _ = to_tensors([sketch, rough], [photo, photo])
+        with torch.no_grad():
+            guesses.append(generator(x, torch.zeros(2, config.model.latent_size))[1].tolist())
+    literal, loose = np.mean(guesses, axis=0)
+    assert literal < loose - 0.1
 
 
 def test_a_time_limit_ends_the_run(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
@@ -86,8 +140,8 @@ def test_the_discriminator_looks_from_afar_first(
 def test_a_loss_that_is_not_finite_stops_and_names_itself(
     tiny_config: TrainConfig, pairs: Path, tmp_path: Path
 ) -> None:
-    config = replace(tiny_config, l1_weight=float("inf"))
-    with pytest.raises(RunError, match="g_l1"):
+    config = replace(tiny_config, reconstruction_weight=float("inf"))
+    with pytest.raises(RunError, match="g_reconstruction"):
         finish(config, pairs, tmp_path / "run")
     assert not (tmp_path / "run" / "state.pt").exists()
 
@@ -136,7 +190,7 @@ def test_an_empty_pairs_folder_names_what_was_expected(tiny_config: TrainConfig,
 def test_configurations_survive_json() -> None:
     for preset in PRESETS.values():
         assert from_json(TrainConfig, json.dumps(dataclasses.asdict(preset))) == preset
-    with pytest.raises(UsageError, match="default, fast, paper"):
+    with pytest.raises(UsageError, match="default, edges, fast, paper"):
         train_config("quick")
     with pytest.raises(UsageError, match="learning_rate"):
         train_config("default", learning_rate=1)
