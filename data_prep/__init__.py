@@ -1,6 +1,6 @@
-"""From pictures to a pairs folder that `pix2pix train` reads; no torch needed.
+"""From pictures to a pairs folder that `pix2pix train` reads; importing it needs no torch.
 
-for result in prepare(Path("edges2shoes"), Path("pairs/shoes"), kind="ab"):
+for result in prepare(Path("shoe-photos"), Path("pairs/shoes"), kind="photos"):
     print(result.source, result.status, result.reason or "")
 """
 

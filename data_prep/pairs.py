@@ -5,33 +5,45 @@
     PAIRS/manifest.jsonl                    one line a pair: Record
 
 Running again does only what is missing or changed. A pair never moves between train and val: the split comes
-from the content's hash, whatever else is in the folder, and a pair in the manifest stays where it is.
+from the content's hash, whatever else is in the folder, and a pair in the manifest stays where it is. A photo
+that is a near-duplicate of one already there goes where that is.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import errno
 import hashlib
-import json
-from collections.abc import Callable, Iterator
+import os
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
-from data_prep.sources import KINDS, Fault, Kind, SourcePair, find_sources, read_source
+from data_prep.likeness import Hashes
+from data_prep.making import Made, Recipe, make_pair, makers
+from data_prep.manifest import Manifest, Record, Records, read_manifest, to_hex
+from data_prep.photos import Fit
+from data_prep.sources import Fault, Kind, SourcePair, find_sources
 from pix2pix.errors import ImageError, PairsError, UsageError
 from pix2pix.files import write_atomically
-from pix2pix.images import save_image
 
-Status = Literal["written", "unchanged", "left out", "ignored"]
+__all__ = ["Prepared", "Record", "Records", "prepare", "read_manifest"]
+
+Status = Literal["written", "unchanged", "left out", "ignored", "stopped"]
+AHEAD = 8  # sources under way for each worker, so that none waits for a slow one
+NO_USE_GOING_ON = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What became of one source: a pair (`name`, `split`) or a reason; `ignored` is what nobody misses.
+    """What became of one source: a pair (`name`, `split`) or a reason.
 
-    `files` is how many files of the source it accounts for.
+    `ignored` is what nobody misses; after `stopped` nothing more comes: the disk is full, say. `files` is how
+    many files of the source it accounts for.
     """
 
     source: str
@@ -43,125 +55,193 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class Record:
-    """A line of the manifest. Hashes are SHA-256 in hex; `made` says where the sketch came from."""
+class _Job:
+    """A pair being made: `source` as the manifest has it, and the hash of its bytes."""
 
-    name: str
-    split: str
+    item: SourcePair
+    shown: str
     source: str
     source_sha256: str
-    sketch_sha256: str
-    photo_sha256: str
-    size_px: int
-    made: str
-
-
-Manifest = dict[tuple[str, str], Record]  # by (split, name)
+    made: Future[Made]
 
 
 def prepare(
-    src: Path, pairs: Path, *, kind: Kind, val_fraction: float = 0.1, size_px: int = 256
-) -> Iterator[Prepared]:
-    """Import the pairs of `src` into `pairs`; one result a source, as it comes.
+    src: Path,
+    pairs: Path,
+    *,
+    kind: Kind = "photos",
+    edges: str = "learned",
+    fit: Fit = "pad",
+    prefix: str = "",
+    val_fraction: float = 0.1,
+    size_px: int = 256,
+    workers: int = 1,
+) -> Generator[Prepared, None, None]:
+    """Import what is below `src` into `pairs`; one result a source, in their order, as it comes.
 
-    `val_fraction` in [0, 1) splits sources that are not already split. Stopped half-way, what is written is
-    whole and in the manifest.
+    `edges` (one of data_prep.edges.EDGE_METHODS) draws the sketches of photos, `fit` squares them. `prefix`
+    goes before the names of the pairs, as a folder. `val_fraction` in [0, 1) splits sources that are not
+    already split. `workers` processes give what one gives; several need a main module that can be imported.
+    Stopped half-way, closed or killed, what is written is whole and in the manifest.
 
     Raises UsageError for arguments out of range, PairsError for an unknown layout or a broken manifest.
     """
-    if kind not in KINDS:
-        raise UsageError(f"source kind {kind!r} is not one of: {', '.join(KINDS)}")
+    recipe = Recipe(kind, size_px, edges, fit)
+    _check_prefix(prefix)
     if not 0 <= val_fraction < 1:
         raise UsageError(f"val fraction {val_fraction} is not in [0, 1)")
-    if not 16 <= size_px <= 4096:
-        raise UsageError(f"size {size_px} px is not in 16..4096")
+    if not 1 <= workers <= 1024:
+        raise UsageError(f"workers {workers} is not in 1..1024")
     if pairs.resolve().is_relative_to(src.resolve()):
         raise UsageError(
             f"{pairs} lies inside of {src}: its pictures would be taken for sources the next time"
         )
-    found = find_sources(src, kind)
-    manifest = read_manifest(pairs)
-    import_pair = partial(
-        _import_pair,
-        src=src,
-        pairs=pairs,
-        manifest=manifest,
-        val_fraction=val_fraction,
-        size_px=size_px,
-        kind=kind,
-    )
-    return _import(found, src, pairs, manifest, import_pair)
+    found = find_sources(src, kind, prefix)
+    return _Import(src, pairs, Manifest(pairs), recipe, val_fraction).run(found, workers)
 
 
-def read_manifest(pairs: Path) -> Manifest:
-    """The records of a pairs folder, none if it is new. Raises PairsError for a line that is not a record."""
-    path = pairs / "manifest.jsonl"
-    if not path.is_file():
-        return {}
-    manifest: Manifest = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+_Pending: TypeAlias = Prepared | _Job
+
+
+class _Import:
+    """One run of `prepare`."""
+
+    def __init__(
+        self, src: Path, pairs: Path, manifest: Manifest, recipe: Recipe, val_fraction: float
+    ) -> None:
+        self.src, self.pairs, self.manifest, self.recipe = src, pairs, manifest, recipe
+        self.val_fraction = val_fraction
+        self.seen: dict[str, str] = {}  # the content of this run's sources: hash -> file
+
+    def run(self, found: list[SourcePair | Fault], workers: int) -> Generator[Prepared, None, None]:
+        """Begin up to AHEAD jobs a worker before the first is waited for; end them in order."""
+        ahead = AHEAD * workers if workers > 1 else 0
+        with self.manifest, makers(workers) as executor:
+            pending: deque[_Pending] = deque()
+            for item in [*found, None]:
+                if item is not None:
+                    pending.append(self._begin(item, executor))
+                while len(pending) > (ahead if item is not None else 0):
+                    yield (result := self._end(pending.popleft()))
+                    if result.status == "stopped":
+                        return
+
+    def _begin(self, item: SourcePair | Fault, executor: Executor) -> _Pending:
+        """Have a pair made, unless it stands as it is or must not be."""
+        if isinstance(item, Fault):
+            status: Status = "ignored" if item.harmless else "left out"
+            return Prepared(item.file.relative_to(self.src).as_posix(), status, reason=item.reason)
+        shown = " + ".join(path.relative_to(self.src).as_posix() for path in item.files)
+        source = f"{self.src.resolve().name}/{shown}"
         try:
-            record = Record(**json.loads(line))
-        except (ValueError, TypeError) as error:
-            raise PairsError(f"{path}, line {number}, is not a pair's record: {error}") from error
-        manifest[record.split, record.name] = record
-    return manifest
+            digest = _file_hash(*item.files)
+            before = self._standing(item, source)
+            if before and self._still_stands(before, digest):
+                return Prepared(shown, "unchanged", item.name, before.split, files=len(item.files))
+            if self.recipe.kind == "photos":
+                self._refuse_same_content(digest, shown, source)
+        except (PairsError, OSError) as error:
+            return _left_out(item, shown, error)
+        return _Job(item, shown, source, digest, executor.submit(make_pair, item, self.recipe))
 
+    def _end(self, job: _Pending) -> Prepared:
+        """Wait for a pair, choose its split and write it."""
+        if isinstance(job, Prepared):
+            return job
+        try:
+            made = job.made.result()
+            split = self._split(job, made.likeness)
+            self._write(job, made, split)
+        except BrokenProcessPool:
+            reason = "a process that makes pairs was killed, for want of memory perhaps: try fewer workers"
+            return Prepared(job.shown, "stopped", job.item.name, reason=reason)
+        except (ImageError, PairsError) as error:
+            return _left_out(job.item, job.shown, error)
+        except OSError as error:
+            if error.errno not in NO_USE_GOING_ON:
+                return _left_out(job.item, job.shown, error)
+            reason = f"{self.pairs}: {error.strerror}; running again goes on from here"
+            return Prepared(job.shown, "stopped", job.item.name, reason=reason)
+        return Prepared(job.shown, "written", job.item.name, split, files=len(job.item.files))
 
-def _import(
-    found: list[SourcePair | Fault],
-    src: Path,
-    pairs: Path,
-    manifest: Manifest,
-    import_pair: Callable[[SourcePair], Prepared],
-) -> Iterator[Prepared]:
-    pairs.mkdir(parents=True, exist_ok=True)
-    try:
-        for item in found:
-            if isinstance(item, Fault):
-                status: Status = "ignored" if item.harmless else "left out"
-                yield Prepared(str(item.file.relative_to(src)), status, reason=item.reason)
-            else:
-                yield import_pair(item)
-    finally:
-        _write_manifest(pairs, manifest)
+    def _standing(self, item: SourcePair, source: str) -> Record | None:
+        """The pair that this very source already became, if it did."""
+        splits = (item.split,) if item.split else ("train", "val")
+        standing = (self.manifest.named(split, item.name) for split in splits)
+        return next((record for record in standing if record and record.source == source), None)
 
+    def _still_stands(self, record: Record, digest: str) -> bool:
+        """Whether the pair was made of the same bytes in the same way, and its files are as written."""
+        made_of = (record.source_sha256, record.size_px, record.made)
+        if made_of != (digest, self.recipe.size_px, str(self.recipe)) or not record.likeness:
+            return False
+        paths = _paths(self.pairs, record.split, record.name)
+        hashes = (record.sketch_sha256, record.photo_sha256)
+        return all(path.is_file() for path in paths) and tuple(map(_file_hash, paths)) == hashes
 
-def _import_pair(
-    item: SourcePair,
-    *,
-    src: Path,
-    pairs: Path,
-    manifest: Manifest,
-    val_fraction: float,
-    size_px: int,
-    kind: Kind,
-) -> Prepared:
-    shown = " + ".join(path.relative_to(src).as_posix() for path in item.files)
-    source = f"{src.resolve().name}/{shown}"
-    try:
-        digest = _file_hash(*item.files)
-        split = item.split or _standing_split(item.name, source, manifest) or _split_of(digest, val_fraction)
-        before = manifest.get((split, item.name))
-        if before and before.source != source:
-            raise PairsError(f"{pairs.name} already has a pair {item.name!r}, from {before.source}")
-        paths = _paths(pairs, split, item.name)
-        if before and _still_stands(before, (digest, size_px, kind), *paths):
-            return Prepared(shown, "unchanged", item.name, split, files=len(item.files))
-        sketch, photo = read_source(item, size_px)
-        for path, picture in zip(paths, (sketch, photo), strict=True):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save_image(path, picture)
-    except (ImageError, PairsError) as error:
-        return Prepared(shown, "left out", item.name, reason=str(error), files=len(item.files))
-    except OSError as error:
-        return Prepared(
-            shown, "left out", item.name, reason=f"{error.filename}: {error.strerror}", files=len(item.files)
+    def _refuse_same_content(self, digest: str, shown: str, source: str) -> None:
+        first = self.seen.setdefault(digest, shown)
+        if first != shown:
+            raise PairsError(f"it is the same file as {first}")
+        standing = self.manifest.of_content(digest)
+        if standing and standing.source != source:
+            raise PairsError(f"it is the same file as {standing.source}, already {_called(standing)}")
+
+    def _split(self, job: _Job, likeness: Hashes) -> str:
+        """That of the source, of the pair as it stands, of those it looks like, or by the content's hash."""
+        if job.item.split:
+            return job.item.split
+        before = self._standing(job.item, job.source)
+        if before and before.source_sha256 == job.source_sha256:
+            return before.split
+        like = {record.split: record for record in self.manifest.like(likeness)}
+        if before:
+            like[before.split] = before
+        if len(like) > 1:
+            both = " and like ".join(_called(like[split]) for split in ("train", "val"))
+            raise PairsError(f"it looks like {both}: on either side it would tell of the other")
+        return next(iter(like), None) or _split_of(job.source_sha256, self.val_fraction)
+
+    def _write(self, job: _Job, made: Made, split: str) -> None:
+        """Both files and the manifest's line, or none of them."""
+        name = job.item.name
+        before = self.manifest.named(split, name)
+        if before and before.source != job.source:
+            raise PairsError(
+                f"{self.pairs.name} already has a pair {before.name!r}, from {before.source}; "
+                "a prefix keeps sources apart"
+            )
+        paths = _paths(self.pairs, split, name)
+        try:
+            for path, data in zip(paths, (made.sketch, made.photo), strict=True):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(path, data)
+            self.manifest.add(self._record(job, made, split))
+        except BaseException:
+            for path in paths:
+                with suppress(OSError):
+                    path.unlink()
+            self.manifest.drop(split, name)
+            raise
+
+    def _record(self, job: _Job, made: Made, split: str) -> Record:
+        return Record(
+            name=job.item.name,
+            split=split,
+            source=job.source,
+            source_sha256=job.source_sha256,
+            sketch_sha256=hashlib.sha256(made.sketch).hexdigest(),
+            photo_sha256=hashlib.sha256(made.photo).hexdigest(),
+            size_px=self.recipe.size_px,
+            made=str(self.recipe),
+            likeness=to_hex(made.likeness),
         )
-    sketch_hash, photo_hash = (_file_hash(path) for path in paths)
-    record = Record(item.name, split, source, digest, sketch_hash, photo_hash, size_px, kind)
-    manifest[split, item.name] = record
-    return Prepared(shown, "written", item.name, split, files=len(item.files))
+
+
+def _check_prefix(prefix: str) -> None:
+    plain = all(part and not part.startswith(".") and part.isprintable() for part in prefix.split("/"))
+    if prefix and (not plain or "\\" in prefix):
+        raise UsageError(f"prefix {prefix!r} is not plain names with slashes between, such as shoes/zappos")
 
 
 def _paths(pairs: Path, split: str, name: str) -> tuple[Path, Path]:
@@ -174,22 +254,20 @@ def _paths(pairs: Path, split: str, name: str) -> tuple[Path, Path]:
     return sketch, photo
 
 
-def _standing_split(name: str, source: str, manifest: Manifest) -> str | None:
-    """The split this very source already went to, if it did."""
-    standing = (manifest.get((split, name)) for split in ("train", "val"))
-    return next((record.split for record in standing if record and record.source == source), None)
-
-
 def _split_of(digest: str, val_fraction: float) -> str:
     return "val" if int(digest[:8], 16) < val_fraction * 2**32 else "train"
 
 
-def _still_stands(record: Record, made_of: tuple[str, int, str], sketch: Path, photo: Path) -> bool:
-    """Whether the pair was made of the same bytes in the same way, and its files are as they were written."""
-    if (record.source_sha256, record.size_px, record.made) != made_of:
-        return False
-    there = sketch.is_file() and photo.is_file()
-    return there and (_file_hash(sketch), _file_hash(photo)) == (record.sketch_sha256, record.photo_sha256)
+def _called(record: Record) -> str:
+    return f"{record.split}/{record.name}"
+
+
+def _left_out(item: SourcePair, shown: str, error: Exception) -> Prepared:
+    reason = str(error)
+    if isinstance(error, OSError) and error.filename:
+        where = Path(os.fsdecode(error.filename))
+        reason = f"{where.parent if where.suffix == '.part' else where}: {error.strerror}"
+    return Prepared(shown, "left out", item.name, reason=reason, files=len(item.files))
 
 
 def _file_hash(*paths: Path) -> str:
@@ -197,8 +275,3 @@ def _file_hash(*paths: Path) -> str:
     for path in paths:
         digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-def _write_manifest(pairs: Path, manifest: Manifest) -> None:
-    lines = [json.dumps(dataclasses.asdict(manifest[key]), ensure_ascii=True) for key in sorted(manifest)]
-    write_atomically(pairs / "manifest.jsonl", "".join(f"{line}\n" for line in lines).encode())

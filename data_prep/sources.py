@@ -1,5 +1,6 @@
-"""Where pairs come from: side-by-side images, or two folders of pictures.
+"""Where pairs come from: photos alone, side-by-side images, or two folders of pictures.
 
+`photos`     any picture below SRC; the sketch is drawn from it. SRC/**/NAME.jpg, or SRC/{train,val,test}/**
 `ab`, `ba`   one image a pair, twice as wide as high; the sketch is the left half (ab) or the right (ba).
              SRC/**/NAME.jpg, or SRC/{train,val,test}/**/NAME.jpg
 `folders`    two pictures a pair, of one relative path but for the suffix:
@@ -14,31 +15,35 @@ latter are named test/NAME.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
-from pix2pix.errors import PairsError
+from pix2pix.decode import FORMATS
+from pix2pix.errors import PairsError, UsageError
 from pix2pix.files import list_pictures, why_not_a_picture
 from pix2pix.framing import padded_square, place_photo, place_sketch
 from pix2pix.images import read_photo, read_sketch
 
-Kind = Literal["ab", "ba", "folders"]
+Kind = Literal["photos", "ab", "ba", "folders"]
 UInt8 = npt.NDArray[np.uint8]
 
-KINDS: tuple[Kind, ...] = ("ab", "ba", "folders")
+KINDS: tuple[Kind, ...] = ("photos", "ab", "ba", "folders")
 SPLITS = {"train": "train", "val": "val", "test": "val"}
 SKETCHES = ("sketches", "sketch", "edges", "a")
 PHOTOS = ("photos", "photo", "images", "b")
 ASPECT_TOLERANCE = 0.01
+LOOKED_AT = 8  # pictures, to tell pairs from photos
 
 
 @dataclass(frozen=True)
 class SourcePair:
-    """One pair still in its source: one side-by-side file, or a sketch's file and a photo's."""
+    """One pair still in its source: a photo, one side-by-side file, or a sketch's file and a photo's."""
 
     name: str
     split: str | None
@@ -55,16 +60,38 @@ class Fault:
     harmless: bool = False
 
 
-def find_sources(src: Path, kind: Kind) -> list[SourcePair | Fault]:
-    """Everything below `src`: as a pair, or as a fault with its reason.
+def find_sources(src: Path, kind: Kind, prefix: str = "") -> list[SourcePair | Fault]:
+    """Everything below `src`: as a pair, or as a fault with its reason. `prefix` goes before the names.
 
     Raises UsageError where there is no such folder, PairsError where its layout is not one of the above.
     """
-    return list(_refuse_same_names(_side_by_side(src, kind) if kind != "folders" else _two_folders(src)))
+    found = list(_refuse_same_names(_two_folders(src) if kind == "folders" else _single_files(src, kind)))
+    if not prefix:
+        return found
+    return [
+        replace(item, name=f"{prefix}/{item.name}") if isinstance(item, SourcePair) else item
+        for item in found
+    ]
+
+
+def refuse_pairs_as_photos(src: Path) -> None:
+    """Raise UsageError where a source that nobody called photos looks like pairs: told from a few headers."""
+    with suppress(PairsError):
+        next(_folder_roots(src))
+        raise UsageError(f"{src} holds two folders to pair: say --from folders, or --from photos if not")
+    pictures, _ = list_pictures(src)
+    sizes = {_aspect(path) for path in pictures[:: max(1, len(pictures) // LOOKED_AT)][:LOOKED_AT]}
+    if sizes == {2.0}:
+        raise UsageError(
+            f"the pictures of {src} are twice as wide as high, like side-by-side pairs: say --from ab "
+            "(sketch left) or --from ba, or --from photos if they are not"
+        )
 
 
 def read_source(pair: SourcePair, size_px: int) -> tuple[UInt8, UInt8]:
-    """(size_px, size_px) sketch and (size_px, size_px, 3) photo: padded alike to a square, resized alike.
+    """(size_px, size_px) sketch and (size_px, size_px, 3) photo of a source that has both.
+
+    They are padded alike to a square and resized alike.
 
     Raises ImageError for a file that cannot be read, PairsError for sizes that do not make a pair.
     """
@@ -93,12 +120,15 @@ def _both(pair: SourcePair) -> tuple[UInt8, UInt8]:
     return sketch, photo
 
 
-def _side_by_side(src: Path, kind: Kind) -> Iterator[SourcePair | Fault]:
+def _single_files(src: Path, kind: Kind) -> Iterator[SourcePair | Fault]:
     pictures, others = list_pictures(src)
     yield from (Fault(path, why_not_a_picture(path), harmless=True) for path in others)
     splits = [name for name in SPLITS if (src / name).is_dir()]
     if not pictures:
-        raise PairsError(f"{src} holds no pictures; expected side-by-side images, in train/ and val/ or not")
+        expected = "photos" if kind == "photos" else "side-by-side images"
+        raise PairsError(
+            f"{src} holds no pictures; --from {kind} takes {expected}, in train/ and val/ or not"
+        )
     for path in pictures:
         relative = path.relative_to(src)
         if splits and relative.parts[0] not in splits:
@@ -106,8 +136,8 @@ def _side_by_side(src: Path, kind: Kind) -> Iterator[SourcePair | Fault]:
             continue
         split = relative.parts[0] if splits else None
         name = _stem(relative.relative_to(split) if split else relative)
-        side: Literal["left", "right"] = "left" if kind == "ab" else "right"
-        yield SourcePair(_prefixed(name, split, splits), SPLITS[split] if split else None, (path,), side)
+        pair = SourcePair(_named(name, split, splits), SPLITS[split] if split else None, (path,))
+        yield pair if kind == "photos" else replace(pair, sketch_on="left" if kind == "ab" else "right")
 
 
 def _two_folders(src: Path) -> Iterator[SourcePair | Fault]:
@@ -139,9 +169,7 @@ def _matched(
     for path, name in sketches.items():
         found = partners.get(name, [])
         if len(found) == 1:
-            yield SourcePair(
-                _prefixed(name, split, splits), SPLITS[split] if split else None, (path, found[0])
-            )
+            yield SourcePair(_named(name, split, splits), SPLITS[split] if split else None, (path, found[0]))
         elif found:
             yield Fault(path, f"several photos of its name: {', '.join(other.name for other in found)}")
         else:
@@ -182,20 +210,30 @@ def _two_named(parent: Path, first: tuple[str, ...], second: tuple[str, ...]) ->
     return (one, two) if one and two else None
 
 
+def _aspect(path: Path) -> float | None:
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            return image.width / image.height
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+
+
 def _stem(relative: Path) -> str:
     return relative.with_suffix("").as_posix()
 
 
-def _prefixed(name: str, split: str | None, splits: list[str]) -> str:
+def _named(name: str, split: str | None, splits: list[str]) -> str:
     return f"test/{name}" if split == "test" and "val" in splits else name
 
 
 def _refuse_same_names(found: Iterable[SourcePair | Fault]) -> Iterator[SourcePair | Fault]:
+    """Names that differ only in case are one file on some disks, and the pairs may be taken there."""
     taken: dict[tuple[str | None, str], SourcePair] = {}
     for item in found:
         if isinstance(item, SourcePair):
-            first = taken.setdefault((item.split, item.name), item)
+            first = taken.setdefault((item.split, item.name.casefold()), item)
             if first is not item:
-                yield Fault(item.files[0], f"{first.files[0].name} has the same name but for the suffix")
+                unlike = "the suffix" if first.name == item.name else "upper and lower case"
+                yield Fault(item.files[0], f"{first.files[0].name} has the same name but for {unlike}")
                 continue
         yield item

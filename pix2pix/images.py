@@ -28,6 +28,7 @@ __all__ = [
     "SUFFIXES",
     "Placement",
     "Source",
+    "encode_jpeg",
     "encode_png",
     "fit_sketch",
     "open_image",
@@ -82,6 +83,11 @@ def read_photo(source: Source) -> UInt8:
 def encode_png(photo: UInt8) -> bytes:
     """Encode (H, W, 3) RGB or (H, W) grey uint8 as PNG bytes."""
     return _encoded(photo, "PNG")
+
+
+def encode_jpeg(photo: UInt8) -> bytes:
+    """Encode (H, W, 3) RGB or (H, W) grey uint8 as JPEG bytes of quality 95, colours at full resolution."""
+    return _encoded(photo, "JPEG")
 
 
 def save_image(path: Path, array: UInt8) -> None:

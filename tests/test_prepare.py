@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner, Result
 from PIL import Image
+from products import product, recompressed
 
+from app.cli import main
 from data_prep import Prepared, prepare
 from data_prep.pairs import read_manifest
 from pix2pix.errors import PairsError, UsageError
@@ -35,7 +45,8 @@ def photo(height: int = 64, width: int = 64) -> np.ndarray:
 
 
 def side_by_side(mark: int = 0, order: str = "ab") -> np.ndarray:
-    halves = [np.repeat(sketch(mark=mark)[..., None], 3, axis=2), photo()]
+    shown = product(mark, 64, 64) if mark else photo()
+    halves = [np.repeat(sketch(mark=mark)[..., None], 3, axis=2), shown]
     return np.concatenate(halves if order == "ab" else halves[::-1], axis=1)
 
 
@@ -224,7 +235,17 @@ def test_stopping_half_way_leaves_whole_pairs_in_the_manifest(tmp_path: Path) ->
 @pytest.mark.parametrize(
     "options, words",
     [
-        ({"kind": "photos"}, "not one of: ab, ba, folders"),
+        ({"kind": "pictures"}, "not one of: photos, ab, ba, folders"),
+        ({"kind": "photos", "edges": "hed"}, "not one of: learned, canny, xdog"),
+        ({"fit": "crop"}, "not one of: pad, stretch"),
+        ({"workers": 0}, "not in 1"),
+        ({"prefix": "/absolute"}, "plain names"),
+        ({"prefix": "a/../b"}, "plain names"),
+        ({"prefix": "a//b"}, "plain names"),
+        ({"prefix": "a/"}, "plain names"),
+        ({"prefix": ".hidden"}, "plain names"),
+        ({"prefix": "a\\b"}, "plain names"),
+        ({"prefix": "a\nb"}, "plain names"),
         ({"val_fraction": 1.0}, "not in \\[0, 1\\)"),
         ({"size_px": 4}, "not in 16"),
         ({"src": "missing"}, "is not a folder"),
@@ -269,3 +290,388 @@ def test_a_name_that_is_not_unicode_does_not_cost_the_manifest(tmp_path: Path) -
     results = list(prepare(folder, tmp_path / "pairs", kind="ab", size_px=32, val_fraction=0))
     assert [result.status for result in results] == ["written", "written"]
     assert len(read_manifest(tmp_path / "pairs")) == 2
+
+
+def run_photos(src: Path, pairs: Path, **options: object) -> dict[str, Prepared]:
+    return run(src, pairs, "photos", **{"edges": "canny", **options})
+
+
+def command(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["prepare", *map(str, arguments), "--size", "64", "--workers", "1"])
+
+
+def test_a_photo_becomes_a_pair_with_a_drawn_sketch(tmp_path: Path) -> None:
+    save(tmp_path / "src/boots/a b.png", product(1))
+    result = run_photos(tmp_path / "src", tmp_path / "pairs", val_fraction=0)["boots/a b.png"]
+    assert (result.status, result.split, result.name) == ("written", "train", "boots/a b")
+    page = np.asarray(Image.open(tmp_path / "pairs/train/sketches/boots/a b.png"))
+    picture = read_photo(tmp_path / "pairs/train/photos/boots/a b.jpg")
+    assert page.shape == (64, 64) and picture.shape == (64, 64, 3)
+    ink = page < 128
+    assert 0.02 < ink.mean() < 0.3 and (page[:2] == 255).all()
+    rows, columns = np.nonzero(ink)
+    on_photo = (picture < 200).any(axis=2)
+    near = np.pad(on_photo, 2)
+    assert all(
+        near[row : row + 5, column : column + 5].any() for row, column in zip(rows, columns, strict=True)
+    )
+    record = read_manifest(tmp_path / "pairs")["train", "boots/a b"]
+    assert record.made == "photos, canny edges, pad" and len(record.likeness) == 128
+
+
+def test_how_a_pair_is_made_counts_when_running_again(tmp_path: Path) -> None:
+    save(tmp_path / "src/1.png", product(1))
+    first = run_photos(tmp_path / "src", tmp_path / "pairs")["1.png"]
+    for options in ({"edges": "xdog"}, {"edges": "xdog", "fit": "stretch"}):
+        again = run_photos(tmp_path / "src", tmp_path / "pairs", **options)["1.png"]
+        assert (again.status, again.split) == ("written", first.split)
+    assert run_photos(tmp_path / "src", tmp_path / "pairs", **options)["1.png"].status == "unchanged"
+    (record,) = read_manifest(tmp_path / "pairs").values()
+    assert record.made == "photos, xdog edges, stretch"
+
+
+def test_a_prefix_keeps_sources_of_equal_names_apart(tmp_path: Path) -> None:
+    save(tmp_path / "shoes/1.png", product(1))
+    save(tmp_path / "bags/1.png", product(2))
+    for name in ("shoes", "bags"):
+        result = run_photos(tmp_path / name, tmp_path / "pairs", prefix=f"all/{name}", val_fraction=0)[
+            "1.png"
+        ]
+        assert (result.status, result.name) == ("written", f"all/{name}/1")
+    assert (tmp_path / "pairs/train/sketches/all/bags/1.png").is_file()
+    assert run_photos(tmp_path / "bags", tmp_path / "pairs", prefix="all/bags")["1.png"].status == "unchanged"
+
+
+def test_the_same_file_under_two_names_is_taken_once(tmp_path: Path) -> None:
+    src, pairs = tmp_path / "src", tmp_path / "pairs"
+    save(src / "b.png", product(1))
+    (src / "c.png").write_bytes((src / "b.png").read_bytes())
+    for first in ("b.png", "src/b.png, already train/b"):
+        result = run_photos(src, pairs, val_fraction=0)["c.png"]
+        assert (result.status, result.reason) == ("left out", f"it is the same file as {first}")
+    (src / "a.png").write_bytes((src / "b.png").read_bytes())
+    results = run_photos(src, pairs, val_fraction=0)
+    assert results["b.png"].status == "unchanged"
+    assert results["a.png"].reason == "it is the same file as src/b.png, already train/b"
+
+
+def test_near_duplicates_go_to_the_same_side(tmp_path: Path) -> None:
+    src, pairs = tmp_path / "src", tmp_path / "pairs"
+    for seed in range(16):
+        save(src / f"a{seed}.png", product(seed))
+        Image.fromarray(recompressed(product(seed))).save(src / f"b{seed}.png")
+    results = run_photos(src, pairs, val_fraction=0.5)
+    assert Counter(r.status for r in results.values()) == {"written": 32}
+    assert {results[f"a{seed}.png"].split for seed in range(16)} == {"train", "val"}
+    for seed in range(16):
+        assert results[f"a{seed}.png"].split == results[f"b{seed}.png"].split
+    for seed in range(16):
+        Image.fromarray(recompressed(product(seed), 60)).save(src / f"0{seed}.png")  # earlier in the order
+    later = run_photos(src, pairs, val_fraction=0.5)
+    for seed in range(16):
+        assert later[f"0{seed}.png"].split == later[f"a{seed}.png"].split == results[f"a{seed}.png"].split
+
+
+def test_a_photo_like_pairs_of_both_sides_is_left_out_and_a_given_split_is_kept(tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs"
+    save(tmp_path / "given/train/one.png", product(1))
+    save(tmp_path / "given/val/two.jpg", product(1))
+    assert [r.split for r in run_photos(tmp_path / "given", pairs).values()] == ["train", "val"]
+    save(tmp_path / "src/new.png", recompressed(product(1), 60))
+    for _ in range(2):
+        result = run_photos(tmp_path / "src", pairs)["new.png"]
+        assert result.status == "left out"
+        assert "looks like train/one and like val/two" in str(result.reason)
+
+
+def test_any_number_of_workers_gives_the_same_folder(tmp_path: Path) -> None:
+    for seed in range(12):
+        save(tmp_path / f"src/{seed}.png", product(seed))
+        save(tmp_path / f"src/copy-{seed}.png", recompressed(product(seed)))
+    (tmp_path / "src/5.png").write_bytes(b"torn")
+    alone = run_photos(tmp_path / "src", tmp_path / "alone", val_fraction=0.4)
+    several = run_photos(tmp_path / "src", tmp_path / "several", val_fraction=0.4, workers=3)
+    assert list(alone.values()) == list(several.values())
+    assert contents(tmp_path / "alone") == contents(tmp_path / "several")
+    assert alone["5.png"].status == "left out"
+
+
+def test_running_again_touches_no_file(tmp_path: Path) -> None:
+    for seed in range(4):
+        save(tmp_path / f"src/{seed}.png", product(seed))
+    run_photos(tmp_path / "src", tmp_path / "pairs")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "pairs").rglob("*")}
+    assert {r.status for r in run_photos(tmp_path / "src", tmp_path / "pairs").values()} == {"unchanged"}
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "pairs").rglob("*")} == before
+
+
+def animated(path: Path, **options: object) -> None:
+    frames = [Image.fromarray(product(seed)) for seed in (1, 2)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], **options)
+
+
+def test_every_fault_of_photos_is_named_and_the_rest_is_done(tmp_path: Path) -> None:
+    src = tmp_path / "src"
+    save(src / "good.png", product(1))
+    save(src / "ünïcode 写真\nof two lines.png", product(2))
+    save(
+        src / "wide.png",
+        np.concatenate(
+            [
+                np.full((100, 9900, 3), 255, np.uint8),
+                product(3, 100, 200),
+                np.full((100, 9900, 3), 255, np.uint8),
+            ],
+            axis=1,
+        ),
+    )
+    save(src / "same.png", product(4))
+    save(src / "same.webp", product(5))
+    save(src / "Case.png", product(6))
+    save(src / "case.png", product(7))
+    (src / "empty.jpg").write_bytes(b"")
+    (src / "cut.png").write_bytes((src / "good.png").read_bytes()[:-200])
+    animated(src / "moving.gif", duration=100)
+    animated(src / "moving2.webp", duration=100)
+    save(src / "dot.png", np.zeros((1, 1, 3), np.uint8))
+    save(src / "white.png", np.full((50, 50, 3), 255, np.uint8))
+    save(src / "strip.png", np.random.default_rng(0).integers(0, 255, (20, 20_000, 3)).astype(np.uint8))
+    (src / "notes.txt").write_text("notes")
+    results = run_photos(src, tmp_path / "pairs", val_fraction=0)
+    written = {source for source, r in results.items() if r.status == "written"}
+    assert written == {"good.png", "ünïcode 写真\nof two lines.png", "wide.png", "same.png", "Case.png"}
+    expected = {
+        "same.webp": "same.png has the same name but for the suffix",
+        "case.png": "Case.png has the same name but for upper and lower case",
+        "empty.jpg": "empty",
+        "cut.png": "cut short",
+        "moving.gif": "animation",
+        "moving2.webp": "animation",
+        "dot.png": "no subject found",
+        "white.png": "no subject found",
+        "strip.png": "20000x20 px",
+        "notes.txt": ".txt",
+    }
+    reasons = {source: str(r.reason) for source, r in results.items() if source not in written}
+    assert reasons.keys() == expected.keys()
+    assert all(words in reasons[source] for source, words in expected.items())
+    assert {r.status for r in run_photos(src, tmp_path / "pairs").values()} == {
+        "unchanged",
+        "left out",
+        "ignored",
+    }
+    assert len(read_manifest(tmp_path / "pairs")) == 5
+
+
+def test_the_report_has_a_line_a_file_whatever_its_name(tmp_path: Path) -> None:
+    src = tmp_path / "src"
+    save(src / "good\none.png", product(1))
+    (src / "bad\ntwo.png").write_bytes(b"")
+    for number in range(30):
+        (src / f"{number}.txt").write_text("")
+    result = command(src, tmp_path / "pairs", "--edges", "canny")
+    assert result.exit_code == 1
+    lines = result.stderr.splitlines()
+    assert lines[0].startswith("left out: bad\\ntwo.png: ") and lines[0].endswith("is empty (0 bytes).")
+    assert lines[1:] == [
+        "ignored: 30 files: not a picture by its suffix '.txt'",
+        "30 ignored, 1 left out, 1 written",
+    ]
+
+
+@pytest.mark.parametrize(
+    "make, options, words",
+    [
+        (lambda src: save(src / "1.png", side_by_side()), [], "say --from ab"),
+        (
+            lambda src: [save(src / f"{kind}/1.png", photo()) for kind in ("sketches", "photos")],
+            [],
+            "--from folders",
+        ),
+        (lambda src: save(src / "1.png", side_by_side()), ["--from", "ab", "--edges", "canny"], "for photos"),
+        (lambda src: save(src / "1.png", side_by_side()), ["--from", "ab", "--fit", "pad"], "for photos"),
+        (lambda src: (src / "notes.txt").write_text(""), [], "no pictures"),
+        (lambda src: save(src / "1.png", product(1)), ["--prefix", "../x"], "plain names"),
+    ],
+)
+def test_pairs_are_not_taken_for_photos_by_mistake(
+    tmp_path: Path, make: object, options: list[str], words: str
+) -> None:
+    (tmp_path / "src").mkdir()
+    assert callable(make)
+    make(tmp_path / "src")
+    result = command(tmp_path / "src", tmp_path / "pairs", *options)
+    assert result.exit_code == 2 and words in result.stderr, result.stderr
+    assert not (tmp_path / "pairs").exists()
+
+
+def test_photos_that_are_all_bad_make_exit_code_2(tmp_path: Path) -> None:
+    save(tmp_path / "src/1.png", np.full((50, 50, 3), 255, np.uint8))
+    result = command(tmp_path / "src", tmp_path / "pairs", "--edges", "canny")
+    assert result.exit_code == 2 and "no subject found" in result.stderr
+
+
+def test_a_torn_last_line_of_a_manifest_costs_only_its_pair(tmp_path: Path) -> None:
+    for seed in range(3):
+        save(tmp_path / f"src/{seed}.png", product(seed))
+    run_photos(tmp_path / "src", tmp_path / "pairs")
+    whole = contents(tmp_path / "pairs")
+    manifest = tmp_path / "pairs/manifest.jsonl"
+    manifest.write_bytes(manifest.read_bytes()[:-40])
+    assert len(read_manifest(tmp_path / "pairs")) == 2
+    statuses = Counter(r.status for r in run_photos(tmp_path / "src", tmp_path / "pairs").values())
+    assert statuses == {"unchanged": 2, "written": 1}
+    assert contents(tmp_path / "pairs") == whole
+
+
+PREPARE = """
+import resource, sys
+from pathlib import Path
+from data_prep import prepare
+if __name__ == "__main__":
+    src, pairs, workers, limit = sys.argv[1:]
+    if int(limit):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
+    for result in prepare(Path(src), Path(pairs), edges="canny", workers=int(workers)):
+        print(result.status, result.source, result.reason, flush=True)
+"""
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    """A Python process in a session of its own; its children hold its stdout too, so EOF means all ended."""
+    root = str(Path(__file__).parent.parent)
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": root},
+    )
+
+
+def test_a_killed_run_loses_no_finished_pair_and_leaves_no_process(tmp_path: Path) -> None:
+    for seed in range(60):
+        save(tmp_path / f"src/{seed:02}.png", product(seed, 480, 640))
+    (tmp_path / "script.py").write_text(PREPARE)
+    process = start(tmp_path / "script.py", tmp_path / "src", tmp_path / "pairs", 2, 0)
+    assert process.stdout is not None
+    told = [process.stdout.readline().split()[:2] for _ in range(6)]
+    process.kill()
+    process.communicate(timeout=60)
+    assert [status for status, _ in told] == ["written"] * 6
+    standing = read_manifest(tmp_path / "pairs")
+    assert {f"src/{source}" for _, source in told} <= {record.source for record in standing.values()}
+    assert len(standing) < 60
+    statuses = Counter(r.status for r in prepare(tmp_path / "src", tmp_path / "pairs", edges="canny"))
+    assert statuses == {"unchanged": len(standing), "written": 60 - len(standing)}
+
+
+def test_ctrl_c_ends_cleanly_with_the_finished_pairs_in_the_manifest(tmp_path: Path) -> None:
+    for seed in range(60):
+        save(tmp_path / f"src/{seed:02}.png", product(seed, 480, 640))
+    program = "from app.cli import main; main()"
+    options = ["--edges", "canny", "--workers", 2]
+    process = start("-c", program, "prepare", tmp_path / "src", tmp_path / "pairs", *options)
+    manifest = tmp_path / "pairs/manifest.jsonl"
+    while not manifest.exists() or manifest.read_bytes().count(b"\n") < 3:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.01)
+            pytest.fail(f"it ended by itself: {process.communicate()}")
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it, to every process
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told
+    assert "Traceback" not in told and told.rstrip().endswith("run the same again to go on.")
+    lines = [json.loads(line) for line in manifest.read_text().splitlines()]
+    sketches = {path.stem for path in (tmp_path / "pairs").rglob("sketches/*.png")}
+    photos = {path.stem for path in (tmp_path / "pairs").rglob("photos/*.jpg")}
+    assert {line["name"] for line in lines} == sketches == photos and 0 < len(lines) < 60
+    assert not list((tmp_path / "pairs").rglob("*.part"))
+
+
+def test_a_file_size_limit_stops_the_run_at_once(tmp_path: Path) -> None:
+    save(tmp_path / "src/0.png", product(0))
+    for seed in range(1, 20):
+        noise = np.random.default_rng(seed).integers(0, 200, (256, 256, 3)).astype(np.uint8)
+        save(tmp_path / f"src/{seed:02}.png", noise)
+    (tmp_path / "script.py").write_text(PREPARE)
+    process = start(tmp_path / "script.py", tmp_path / "src", tmp_path / "pairs", 1, 40_000)
+    told, errors = process.communicate()
+    assert process.returncode == 0, errors
+    lines = told.splitlines()
+    assert [line.split()[0] for line in lines] == ["written", "stopped"]
+    assert "File too large" in lines[1] and str(tmp_path / "pairs") in lines[1]
+    assert [record.name for record in read_manifest(tmp_path / "pairs").values()] == ["0"]
+    kept = {path.name for path in (tmp_path / "pairs").rglob("*") if path.is_file()}
+    assert kept == {"0.png", "0.jpg", "manifest.jsonl"}
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 300 kB, or skip where none may be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = (
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)],
+            capture_output=True,
+            check=False,
+        )
+        if sys.platform == "linux"
+        else None
+    )
+    if mount is None or mount.returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_stops_the_run_and_room_lets_it_go_on(small_disk: Path, tmp_path: Path) -> None:
+    for seed in range(60):
+        save(tmp_path / f"src/{seed:02}.png", product(seed))
+    options = ("--edges", "canny", "--size", "128")
+    pairs = small_disk / "pairs"
+    filler = small_disk / "filler"
+    filler.write_bytes(b"x" * 100_000)
+    result = command(tmp_path / "src", pairs, *options)
+    assert result.exit_code == 1
+    stopped = [line for line in result.stderr.splitlines() if line.startswith(("stopped", "left out"))]
+    assert len(stopped) == 1 and "No space left on device" in stopped[0]
+    standing = read_manifest(pairs)
+    files = {path.relative_to(pairs).with_suffix("").as_posix() for path in pairs.rglob("*.*g")}
+    assert files == {
+        f"{r.split}/{kind}/{r.name}" for r in standing.values() for kind in ("sketches", "photos")
+    }
+    assert 0 < len(standing) < 60
+    filler.unlink()
+    again = command(tmp_path / "src", pairs, *options)
+    assert f"{len(standing)} unchanged" in again.stderr
+    assert len(read_manifest(pairs)) > len(standing)
+
+
+def test_a_disk_that_was_full_before_makes_exit_code_2(small_disk: Path, tmp_path: Path) -> None:
+    save(tmp_path / "src/1.png", product(1))
+    with contextlib.suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as filler:
+        while True:
+            filler.write(b"x" * 4096)
+    result = command(tmp_path / "src", small_disk / "pairs", "--edges", "canny")
+    assert result.exit_code == 2 and "No space left on device" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_to_is_named(tmp_path: Path) -> None:
+    save(tmp_path / "src/1.png", product(1))
+    (tmp_path / "pairs").mkdir(mode=0o500)
+    result = command(tmp_path / "src", tmp_path / "pairs", "--edges", "canny")
+    assert result.exit_code == 2 and "Permission denied" in result.stderr
+
+
+def test_a_pairs_folder_below_a_file_is_one_plain_line(tmp_path: Path) -> None:
+    save(tmp_path / "src/1.png", product(1))
+    (tmp_path / "file").write_text("")
+    result = command(tmp_path / "src", tmp_path / "file/pairs", "--edges", "canny")
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1 and "Not a directory" in result.stderr

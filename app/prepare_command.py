@@ -1,0 +1,61 @@
+"""`pix2pix prepare`: what became of each file, told as it comes, and counted."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+
+from app.progress import Reporter
+from data_prep import Prepared, prepare
+from data_prep.sources import refuse_pairs_as_photos
+from pix2pix.files import list_pictures
+
+FILES_WORTH_A_PROCESS = 32  # about a second's work, which is what it takes to begin one
+
+__all__ = ["refuse_pairs_as_photos", "run"]
+
+
+def run(source: Path, pairs: Path, *, workers: int | None, **options: Any) -> Counter[str]:
+    """Prepare with a bar; print how many pairs there are. Counts results by status, `stopped` as left out."""
+    total = sum(map(len, list_pictures(source)))
+    workers = workers or min(cores(), 1 + total // FILES_WORTH_A_PROCESS)
+    results = prepare(source, pairs, workers=workers, **options)
+    counts: Counter[str] = Counter()
+    splits: Counter[str] = Counter()
+    ignored: Counter[str] = Counter()
+    with closing(results), Reporter("preparing", total, "files") as progress:
+        for result in results:
+            counts["left out" if result.status == "stopped" else result.status] += 1
+            if result.status == "ignored":
+                ignored[result.reason or ""] += 1
+            elif result.split:
+                splits[result.split] += 1
+            else:
+                progress.say(_line(result))
+            progress.advance(result.files)
+    for reason, count in ignored.most_common():
+        click.echo(f"ignored: {count} {'file' if count == 1 else 'files'}: {in_one_line(reason)}", err=True)
+    told = f"{splits['train']} pairs for training, {splits['val']} held out (val)"
+    click.echo(f"{click.format_filename(pairs)}: {told}")
+    return counts
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_one_line(text: str) -> str:
+    """A text with the newlines, control characters and undecodable bytes of file names as escapes."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
+    )
+
+
+def _line(result: Prepared) -> str:
+    return in_one_line(f"{result.status}: {result.source}: {result.reason}")
