@@ -50,7 +50,7 @@ def create_api(translators: Mapping[str, Translator]) -> Blueprint:
     def translate() -> ResponseReturnValue:
         if not translators:
             raise ServiceUnavailable("No model is loaded.")
-        asked = read_translate_request({name: t.latent_size for name, t in translators.items()})
+        asked = read_translate_request(translators)
         wants_picture = prefers_picture()
         if wants_picture and asked.variants != 1:
             raise UsageError("A plain picture holds one variant: ask for variants=1, or accept JSON.")
@@ -70,13 +70,14 @@ def describe(name: str, translator: Translator) -> dict[str, Any]:
         "title": translator.title,
         "size_px": translator.size_px,
         "latent_size": translator.latent_size,
+        "takes_loose": translator.takes_loose,
         "device": translator.device,
     }
 
 
-def read_translate_request(latent_sizes: dict[str, int]) -> TranslateRequest:
+def read_translate_request(translators: Mapping[str, Translator]) -> TranslateRequest:
     """Read the current request's JSON or multipart body; raises pydantic's ValidationError."""
-    context = {"latent_sizes": latent_sizes}
+    context = {"translators": translators}
     if request.is_json:
         return TranslateRequest.model_validate_json(request.get_data(), strict=True, context=context)
     if request.mimetype != "multipart/form-data":
@@ -111,11 +112,16 @@ def prefers_picture() -> bool:
 
 @dataclass(frozen=True)
 class Answer:
-    """Photos as PNG files, with the z of each, and the seed it came from, if any."""
+    """Photos as PNG files, with the z of each, and the seed it came from, if any.
+
+    `loose` is the looseness they were made with; None for a model that knows none.
+    """
 
     pictures: list[bytes]
     z: np.ndarray
     seeds: list[int | None]
+    loose: float | None
+    loose_guessed: bool
     timings_ms: dict[str, float]
 
     def as_json(self) -> dict[str, Any]:
@@ -124,7 +130,12 @@ class Answer:
             {"seed": seed, "z": z.tolist(), "png": base64.b64encode(picture).decode("ascii")}
             for seed, z, picture in zip(self.seeds, self.z, self.pictures, strict=True)
         ]
-        return {"images": images, "timings": self.timings_ms}
+        return {
+            "images": images,
+            "loose": self.loose,
+            "loose_guessed": self.loose_guessed,
+            "timings": self.timings_ms,
+        }
 
 
 def translate_sketch(translator: Translator, asked: TranslateRequest, inference: Lock) -> Answer:
@@ -136,11 +147,14 @@ def translate_sketch(translator: Translator, asked: TranslateRequest, inference:
         fitted, placement = fit_sketch(sketch, translator.size_px)
     seeds, z = choose_latents(translator, asked)
     sketches = np.repeat(fitted[None], len(z), axis=0)  # (N, S, S)
+    guessing = translator.takes_loose and asked.loose is None
     with inference, timed(timings_ms, "inference"):
-        photos = translator.translate_batch(sketches, z)
+        loose = float(translator.guess_loose(fitted[None])[0]) if guessing else asked.loose
+        told = None if loose is None else np.full(len(z), loose, np.float32)
+        photos = translator.translate_batch(sketches, z, told)
     with timed(timings_ms, "encode"):
         pictures = [encode_png(restore_photo(photo, placement)) for photo in photos]
-    return Answer(pictures, z, seeds, timings_ms)
+    return Answer(pictures, z, seeds, loose, guessing, timings_ms)
 
 
 def bound_answer(shape: tuple[int, ...], variants: int) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
+
+if TYPE_CHECKING:
+    from pix2pix.translator import Translator
 
 MAX_SEED = 2**31 - 1
 MAX_VARIANTS = 8
@@ -30,7 +34,7 @@ def decode_base64(text: Any) -> Any:
 
 
 class TranslateRequest(BaseModel):
-    """A sketch to translate. Validated in the context {"latent_sizes": {model name: length of z}}."""
+    """A sketch to translate. Validated in the context {"translators": {model name: Translator}}."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -39,11 +43,12 @@ class TranslateRequest(BaseModel):
     seed: int | None = Field(default=None, ge=0, le=MAX_SEED)
     z: list[Annotated[float, Field(ge=-MAX_Z, le=MAX_Z, allow_inf_nan=False)]] | None = None
     variants: int = Field(default=1, ge=1, le=MAX_VARIANTS)
+    loose: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
 
     @field_validator("model")
     @classmethod
     def _is_loaded(cls, model: str | None, info: ValidationInfo) -> str | None:
-        names = latent_sizes(info)
+        names = loaded(info)
         if model is not None and model not in names:
             raise PydanticCustomError("model", "Input should be one of: {names}", {"names": ", ".join(names)})
         return model
@@ -55,10 +60,10 @@ class TranslateRequest(BaseModel):
             return z
         if info.data.get("seed") is not None:
             raise PydanticCustomError("z", "Give either seed or z, not both")
-        sizes = latent_sizes(info)
-        wanted = sizes.get(info.data.get("model") or next(iter(sizes)))
-        if wanted is not None and len(z) != wanted:
-            raise PydanticCustomError("z", "Input should be a list of {wanted} numbers", {"wanted": wanted})
+        translator = chosen(info)
+        if translator is not None and len(z) != translator.latent_size:
+            wanted = {"wanted": translator.latent_size}
+            raise PydanticCustomError("z", "Input should be a list of {wanted} numbers", wanted)
         return z
 
     @field_validator("variants")
@@ -68,8 +73,24 @@ class TranslateRequest(BaseModel):
             raise PydanticCustomError("variants", "Input should be 1 when z is given")
         return variants
 
+    @field_validator("loose")
+    @classmethod
+    def _is_known_to_the_model(cls, loose: float | None, info: ValidationInfo) -> float | None:
+        translator = chosen(info)
+        if loose is not None and translator is not None and not translator.takes_loose:
+            raise PydanticCustomError("loose", "Input should be null: this model knows no looseness")
+        return loose
 
-def latent_sizes(info: ValidationInfo) -> dict[str, int]:
-    """Read {model name: length of z} from the validation context."""
-    sizes: dict[str, int] = (info.context or {})["latent_sizes"]
-    return sizes
+
+def loaded(info: ValidationInfo) -> Mapping[str, Translator]:
+    """Read the translators by name from the validation context."""
+    translators: Mapping[str, Translator] = (info.context or {})["translators"]
+    return translators
+
+
+def chosen(info: ValidationInfo) -> Translator | None:
+    """Return the translator asked for, the first by default; None where the asked name is unknown."""
+    if "model" not in info.data:
+        return None
+    translators = loaded(info)
+    return translators[info.data["model"] or next(iter(translators))]

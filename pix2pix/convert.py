@@ -34,12 +34,17 @@ class BatchTranslator(Protocol):
         """Side of the model's square."""
         ...
 
+    @property
+    def takes_loose(self) -> bool:
+        """Whether it can be told how literally to take the lines."""
+        ...
+
     def latent(self, seed: int) -> Float32:
         """The z (Z,) that a seed stands for."""
         ...
 
-    def translate_batch(self, sketches: UInt8, z: Float32) -> UInt8:
-        """(N, S, S) sketches and (N, Z) latents to (N, S, S, 3) photos."""
+    def translate_batch(self, sketches: UInt8, z: Float32, loose: Float32 | None) -> UInt8:
+        """(N, S, S) sketches, (N, Z) latents and (N,) looseness, None to guess it, to (N, S, S, 3) photos."""
         ...
 
 
@@ -55,6 +60,16 @@ class Converted:
     status: Status
     outputs: tuple[Path, ...] = ()
     error: str | None = None
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What was asked for, the same for every file."""
+
+    seed: int
+    loose: float | None
+    overwrite: bool
+    batch_size: int
 
 
 @dataclass(frozen=True)
@@ -75,23 +90,30 @@ def convert_folder(
     *,
     seed: int = 0,
     variants: int = 1,
+    loose: float | None = None,
     overwrite: bool = False,
     batch_size: int = 8,
 ) -> Iterator[Converted]:
     """Convert the sketches below `source` (or one file); one result a file, as it is done.
 
     Names and sub-folders are kept, outputs are PNG. With `variants` > 1, NAME-1.png … NAME-K.png come from
-    the seeds `seed` … `seed + K - 1`. Every output is written whole or not at all; without `overwrite`, those
-    that are there already are left as they are, whatever seed they came from. A photo does not depend on the
-    batch it was made in.
+    the seeds `seed` … `seed + K - 1`. `loose` in [0, 1] says how literally the lines are taken, 0 as they
+    are, 1 as a rough hand's; None guesses it from each sketch. Every output is written whole or not at all;
+    without `overwrite`, those that are there already are left as they are, whatever seed and looseness they
+    came from. A photo does not depend on the batch it was made in.
 
-    Raises UsageError, before anything is written, for arguments out of range, a missing source, a destination
-    inside of the source (its photos would be sketches the next time), and two sources of one output name.
+    Raises UsageError, before anything is written, for arguments out of range, a looseness where the model
+    knows none, a missing source, a destination inside of the source (its photos would be sketches the next
+    time), and two sources of one output name.
     """
     if not 1 <= variants <= MAX_VARIANTS:
         raise UsageError(f"variants {variants} is not in 1..{MAX_VARIANTS}")
     if batch_size < 1:
         raise UsageError(f"batch size {batch_size} is not at least 1")
+    if loose is not None and not 0 <= loose <= 1:
+        raise UsageError(f"looseness {loose} is not in 0..1")
+    if loose is not None and not translator.takes_loose:
+        raise UsageError(f"looseness {loose} was asked for, but this model knows none")
     if source.is_dir() and destination.resolve().is_relative_to(source.resolve()):
         raise UsageError(
             f"the destination {destination} lies inside of the source {source}; choose one outside"
@@ -100,7 +122,8 @@ def convert_folder(
         raise UsageError(f"the destination {destination} is a file; it must be a folder")
     pictures, others = ([source], []) if source.is_file() else list_pictures(source)
     planned = _plan(pictures, source.parent if source.is_file() else source, destination, variants)
-    return _convert(translator, planned, others, seed, overwrite, batch_size)
+    settings = _Settings(seed, loose, overwrite, batch_size)
+    return _convert(translator, planned, others, settings)
 
 
 def _plan(pictures: list[Path], root: Path, destination: Path, variants: int) -> dict[Path, tuple[Path, ...]]:
@@ -128,30 +151,26 @@ def _convert(
     translator: BatchTranslator,
     planned: dict[Path, tuple[Path, ...]],
     others: list[Path],
-    seed: int,
-    overwrite: bool,
-    batch_size: int,
+    settings: _Settings,
 ) -> Iterator[Converted]:
     for path in others:
         yield Converted(path, "ignored", error=why_not_a_picture(path))
     remaining: list[tuple[Path, tuple[Path, ...]]] = []
     for path, outputs in planned.items():
-        if not overwrite and all(output.exists() for output in outputs):
+        if not settings.overwrite and all(output.exists() for output in outputs):
             yield Converted(path, "skipped", outputs, "already there")
         else:
             remaining.append((path, outputs))
     files = iter(remaining)
     variants = len(remaining[0][1]) if remaining else 1
-    while group := list(islice(files, max(1, batch_size // variants))):
-        yield from _convert_group(translator, group, seed, overwrite, batch_size)
+    while group := list(islice(files, max(1, settings.batch_size // variants))):
+        yield from _convert_group(translator, group, settings)
 
 
 def _convert_group(
     translator: BatchTranslator,
     group: list[tuple[Path, tuple[Path, ...]]],
-    seed: int,
-    overwrite: bool,
-    batch_size: int,
+    settings: _Settings,
 ) -> Iterator[Converted]:
     """Convert some files whole, so that each gives one result."""
     results: dict[Path, Converted] = {}
@@ -159,30 +178,34 @@ def _convert_group(
     for path, outputs in group:
         results[path] = Converted(path, "converted", outputs)
         try:
-            jobs += _jobs(path, outputs, translator.size_px, seed, overwrite)
+            jobs += _jobs(path, outputs, translator.size_px, settings)
         except ImageError as error:
             results[path] = Converted(path, "failed", error=str(error))
-    for start in range(0, len(jobs), batch_size):
-        for job, reason in _translate_and_save(translator, jobs[start : start + batch_size]):
+    for start in range(0, len(jobs), settings.batch_size):
+        batch = jobs[start : start + settings.batch_size]
+        for job, reason in _translate_and_save(translator, batch, settings.loose):
             results[job.source] = Converted(job.source, "failed", error=reason)
     yield from results.values()
 
 
-def _jobs(path: Path, outputs: tuple[Path, ...], size_px: int, seed: int, overwrite: bool) -> list[_Job]:
+def _jobs(path: Path, outputs: tuple[Path, ...], size_px: int, settings: _Settings) -> list[_Job]:
     """The photos still to make of one sketch. Raises ImageError."""
     sketch, placement = fit_sketch(read_sketch(path), size_px)
     return [
-        _Job(path, sketch, placement, output, seed + number)
+        _Job(path, sketch, placement, output, settings.seed + number)
         for number, output in enumerate(outputs)
-        if overwrite or not output.exists()
+        if settings.overwrite or not output.exists()
     ]
 
 
-def _translate_and_save(translator: BatchTranslator, batch: list[_Job]) -> Iterator[tuple[_Job, str]]:
+def _translate_and_save(
+    translator: BatchTranslator, batch: list[_Job], loose: float | None
+) -> Iterator[tuple[_Job, str]]:
     """Write one photo a job; yield those that could not be written, and why."""
     sketches = np.stack([job.sketch for job in batch])
     z = np.stack([translator.latent(job.seed) for job in batch])
-    for job, photo in zip(batch, translator.translate_batch(sketches, z), strict=True):
+    told = None if loose is None else np.full(len(batch), loose, np.float32)
+    for job, photo in zip(batch, translator.translate_batch(sketches, z, told), strict=True):
         try:
             job.output.parent.mkdir(parents=True, exist_ok=True)
             save_image(job.output, restore_photo(photo, job.placement))

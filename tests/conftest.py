@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,8 @@ from pix2pix.bundle import Header, save_bundle
 from pix2pix.config import ModelConfig, TrainConfig
 from pix2pix.networks import Generator
 
-TINY = ModelConfig(size_px=32, widths=(4, 8, 8), latent_size=4)
+TINY = ModelConfig(size_px=32, widths=(4, 8, 8), latent_size=4, roughness=True)
+LITERAL = replace(TINY, roughness=False)  # knows no looseness
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -67,10 +69,9 @@ def pairs(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def tiny_header() -> Header:
+def make_header(model: ModelConfig) -> Header:
     return Header(
-        model=TINY,
+        model=model,
         title="Tiny",
         preset="fast",
         steps=3,
@@ -82,23 +83,42 @@ def tiny_header() -> Header:
     )
 
 
-@pytest.fixture
-def tiny_generator() -> Generator:
+def make_generator(model: ModelConfig) -> Generator:
     """Untrained, but with weights large enough that its answers differ visibly."""
     torch.manual_seed(0)
-    generator = Generator(TINY).eval()
+    generator = Generator(model).eval()
     with torch.no_grad():
         for parameter in generator.parameters():
             parameter.mul_(5)
     return generator
 
 
-@pytest.fixture
-def tiny_bundle(tmp_path: Path, tiny_generator: Generator, tiny_header: Header) -> Path:
-    path = tmp_path / "models" / "tiny.safetensors"
-    path.parent.mkdir()
-    save_bundle(path, tiny_generator.state_dict(), tiny_header)
+def save_untrained(path: Path, model: ModelConfig) -> Path:
+    """A bundle of `make_generator`."""
+    path.parent.mkdir(exist_ok=True)
+    save_bundle(path, make_generator(model).state_dict(), make_header(model))
     return path
+
+
+@pytest.fixture
+def tiny_header() -> Header:
+    return make_header(TINY)
+
+
+@pytest.fixture
+def tiny_generator() -> Generator:
+    return make_generator(TINY)
+
+
+@pytest.fixture
+def tiny_bundle(tmp_path: Path) -> Path:
+    return save_untrained(tmp_path / "models" / "tiny.safetensors", TINY)
+
+
+@pytest.fixture
+def literal_bundle(tmp_path: Path) -> Path:
+    """A model that knows no looseness."""
+    return save_untrained(tmp_path / "models" / "literal.safetensors", LITERAL)
 
 
 @pytest.fixture(scope="session")

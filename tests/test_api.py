@@ -18,17 +18,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import pix2pix
 from app import create_app
 from pix2pix.errors import BundleError
+from pix2pix.translator import Translator
 
 SIZE_PX = 32
 Z = 4
 
 
 class InkBlot:
-    """Translates ink to black, and paper to a colour made from z."""
+    """Translates ink to black, and paper to a colour made from z; knows no looseness."""
 
-    title, size_px, latent_size, device = "Blots", SIZE_PX, Z, "cpu"
+    title, size_px, latent_size, device, takes_loose = "Blots", SIZE_PX, Z, "cpu", False
 
     def __init__(self, name="blots"):
         self.name = name
@@ -36,7 +38,7 @@ class InkBlot:
     def latent(self, seed):
         return np.random.Generator(np.random.PCG64(seed)).standard_normal(Z, dtype=np.float32)
 
-    def translate_batch(self, sketches, z):
+    def translate_batch(self, sketches, z, loose=None):
         assert sketches.shape[1:] == (SIZE_PX, SIZE_PX) and sketches.dtype == np.uint8
         assert z.shape == (len(sketches), Z) and z.dtype == np.float32
         colours = np.clip(150 + 40 * z[:, :3], 60, 250).astype(np.uint8)
@@ -48,7 +50,7 @@ class Failing(InkBlot):
         super().__init__()
         self.error = error
 
-    def translate_batch(self, sketches, z):
+    def translate_batch(self, sketches, z, loose=None):
         raise self.error
 
 
@@ -98,7 +100,14 @@ def assert_problem(response, status):
 
 def test_a_sketch_becomes_a_picture_of_its_own_size_with_the_subject_in_its_own_place(client):
     body = translate(client, sketch=b64(png(90, 60)), seed=7).json
-    assert body["model"] == "blots" and body.keys() == {"request_id", "model", "images", "timings"}
+    assert body["model"] == "blots" and body.keys() == {
+        "request_id",
+        "model",
+        "images",
+        "loose",
+        "loose_guessed",
+        "timings",
+    }
     assert body["timings"].keys() == {"decode", "inference", "encode"}
     (image,) = body["images"]
     photo = pixels(base64.b64decode(image["png"]))
@@ -182,6 +191,76 @@ def test_a_wrong_field_is_named_with_what_came(client, body, pointer):
     assert error["pointer"] == pointer
     assert error["message"]
     assert 0 < len(error["received"]) <= 80
+
+
+@pytest.fixture
+def loosely(tiny_bundle, literal_bundle):
+    """A client of two real, untrained models: the first one takes looseness, the second does not."""
+    translators = {path.stem: pix2pix.load(path, device="cpu") for path in (tiny_bundle, literal_bundle)}
+    return create_app(translators).test_client()
+
+
+def photos(body):
+    return np.stack([pixels(base64.b64decode(image["png"])) for image in body["images"]]).astype(int)
+
+
+def test_looseness_is_guessed_once_for_all_variants_and_told(loosely, monkeypatch):
+    guessed = []
+    guess_loose = Translator.guess_loose
+
+    def watched(self, sketches):
+        guessed.append(guess_loose(self, sketches))
+        return guessed[-1]
+
+    monkeypatch.setattr(Translator, "guess_loose", watched)
+    body = translate(loosely, variants=3).json
+    assert [loose.tolist() for loose in guessed] == [[body["loose"]]]
+    assert body["loose_guessed"] is True and 0 < body["loose"] < 1
+    told = translate(loosely, variants=3, loose=body["loose"]).json
+    assert (told["loose"], told["loose_guessed"]) == (body["loose"], False)
+    assert told["images"] == body["images"] and len(guessed) == 1
+    assert translate(loosely, variants=3, loose=None).json["images"] == body["images"]
+
+
+def test_looseness_0_follows_and_1_fixes_the_lines(loosely):
+    follow, fix = (translate(loosely, loose=loose).json for loose in (0, 1))
+    assert (follow["loose"], fix["loose"]) == (0, 1)
+    assert np.abs(photos(follow) - photos(fix)).mean() > 1
+    uploaded = upload(loosely, png(), loose="1").json
+    assert (uploaded["images"], uploaded["loose_guessed"]) == (fix["images"], False)
+    picture = upload(loosely, png(), "image/png", loose="0").data
+    assert picture == base64.b64decode(follow["images"][0]["png"])
+
+
+@pytest.mark.parametrize("loose", [-0.01, 1.01, 10**400, float("nan"), float("inf"), "0.5", True, [0.5]])
+def test_a_wrong_looseness_is_named(loosely, loose):
+    (error,) = assert_problem(translate(loosely, loose=loose), 422)["errors"]
+    assert error["pointer"] == "#/loose" and error["message"]
+
+
+@pytest.mark.parametrize("loose", ["", "2", "nan", "much", ["0", "1"]])
+def test_a_wrong_looseness_in_a_form_is_named(loosely, loose):
+    (error,) = assert_problem(upload(loosely, png(), loose=loose), 422)["errors"]
+    assert error["pointer"] == "#/loose"
+
+
+def test_a_model_without_looseness_says_so(loosely):
+    listed = {model["name"]: model["takes_loose"] for model in loosely.get("/api/v1/models").json["models"]}
+    assert listed == {"tiny": True, "literal": False}
+    body = translate(loosely, model="literal", loose=None).json
+    assert (body["loose"], body["loose_guessed"]) == (None, False)
+    for refused in (
+        translate(loosely, model="literal", loose=0.5),
+        upload(loosely, png(), model="literal", loose="0.5"),
+    ):
+        (error,) = assert_problem(refused, 422)["errors"]
+        assert error["pointer"] == "#/loose" and "knows no looseness" in error["message"]
+
+
+def test_an_unknown_model_is_the_only_thing_wrong(client):
+    body = {"model": "boots", "loose": 0.5, "z": [0.0]}
+    (error,) = assert_problem(translate(client, **body), 422)["errors"]
+    assert error["pointer"] == "#/model"
 
 
 def test_an_unknown_model_is_answered_with_the_known_ones(client):
@@ -305,7 +384,14 @@ def test_opening_without_a_file_says_so(client):
 def test_the_models_are_listed(client):
     models = client.get("/api/v1/models").json["models"]
     assert [model["name"] for model in models] == ["blots", "spots"]
-    assert models[0] == {"name": "blots", "title": "Blots", "size_px": 32, "latent_size": 4, "device": "cpu"}
+    assert models[0] == {
+        "name": "blots",
+        "title": "Blots",
+        "size_px": 32,
+        "latent_size": 4,
+        "takes_loose": False,
+        "device": "cpu",
+    }
 
 
 def test_alive_and_ready(client):
@@ -387,10 +473,10 @@ def test_inference_runs_one_request_at_a_time():
     met = []
 
     class Watched(InkBlot):
-        def translate_batch(self, sketches, z):
+        def translate_batch(self, sketches, z, loose=None):
             with contextlib.suppress(threading.BrokenBarrierError):  # nobody else came in
                 met.append(meeting.wait(timeout=0.3))
-            return super().translate_batch(sketches, z)
+            return super().translate_batch(sketches, z, loose)
 
     app = create_app({"blots": Watched()})
     with ThreadPoolExecutor(2) as pool:

@@ -1,4 +1,4 @@
-"""The canvas page in a real Chromium, against the real app and the shipped shoes."""
+"""The canvas page in a real Chromium, against the real app, the shipped shoes, and small untrained models."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from conftest import LITERAL, TINY, make_generator, make_header, save_untrained
 from PIL import Image, ImageDraw
 from playwright.sync_api import expect, sync_playwright
 from waitress import create_server, wasyncore
 
 import pix2pix
 from app import create_app
+from pix2pix.bundle import save_bundle
 
 HERE = Path(__file__).parent
 ARTIFACTS = HERE / "artifacts"
@@ -34,9 +37,23 @@ SOLE = [(0.10, 0.67), (0.35, 0.68), (0.60, 0.67), (0.91, 0.68)]
 SCRIBBLE = [(0.20, 0.50), (0.70, 0.63), (0.25, 0.60), (0.60, 0.55), (0.30, 0.45), (0.50, 0.65)]
 
 
+def save_reader(path):
+    """A model that takes looseness, and takes most sketches for careful ones."""
+    reader = make_generator(TINY)
+    with torch.no_grad():
+        reader.guess.layers[-1].bias.fill_(-1.5)
+    save_bundle(path, reader.state_dict(), make_header(TINY))
+    return path
+
+
 @pytest.fixture(scope="module")
-def url():
-    server = create_server(create_app({"shoes": pix2pix.load("shoes")}), host="127.0.0.1", port=0)
+def url(tmp_path_factory):
+    models = tmp_path_factory.mktemp("models")
+    reader = save_reader(models / "reader.safetensors")
+    literal = save_untrained(models / "literal.safetensors", LITERAL)
+    loaded = {"shoes": "shoes", "reader": reader, "literal": literal}
+    translators = {name: pix2pix.load(path) for name, path in loaded.items()}
+    server = create_server(create_app(translators), host="127.0.0.1", port=0)
     thread = threading.Thread(target=server.run)
     thread.start()
     yield f"http://127.0.0.1:{server.effective_port}/"
@@ -100,6 +117,11 @@ def draw(page, corners):
     page.mouse.up()
 
 
+def set_seed(page, seed):
+    page.locator("#seed").fill(str(seed))
+    page.locator("#seed").press("Enter")
+
+
 def photo(page):
     """Wait until the photo belongs to the drawing as it is; return its pixels (256, 256, 3)."""
     expect(page.locator("#status")).to_have_attribute("data-state", "ready", timeout=30_000)
@@ -153,8 +175,7 @@ def test_another_seed_makes_another_photo_and_the_old_seed_the_old_one(page):
     page.locator("#reroll").click()
     expect(page.locator("#seed")).not_to_have_value("0")
     assert not np.array_equal(photo(page), first)
-    page.locator("#seed").fill("0")
-    page.locator("#seed").press("Enter")
+    set_seed(page, 0)
     assert np.array_equal(photo(page), first)
 
 
@@ -212,6 +233,74 @@ def test_every_control_has_a_name(page):
     assert nameless == []
 
 
+def translated(page, act):
+    """What the page asked for and what it was told, after `act`, once the photo is up to date."""
+    with page.expect_response("**/api/v1/translate") as answered:
+        act()
+    photo(page)
+    return answered.value.request.post_data_json, answered.value.json()
+
+
+def test_looseness_is_the_models_until_somebody_says_and_again_when_asked(page):
+    slider, auto = page.locator("#loose"), page.locator("#auto")
+    page.locator("#model").select_option("reader")
+    expect(auto).to_have_attribute("aria-pressed", "true")
+    draw(page, OUTLINE)
+    photo(page)
+    asked, told = translated(page, lambda: set_seed(page, 7))
+    guessed = photo(page)
+    assert asked["loose"] is None and told["loose_guessed"] is True and told["loose"] < 0.4
+    shown = float(slider.input_value())
+    assert shown == pytest.approx(told["loose"], abs=0.025 + 1e-6)
+    expect(slider).to_have_attribute("aria-valuetext", f"auto, {shown:g}")
+
+    asked, told = translated(page, lambda: slider.fill("0.85"))
+    assert (asked["loose"], told["loose"], told["loose_guessed"]) == (0.85, 0.85, False)
+    expect(auto).to_have_attribute("aria-pressed", "false")
+    expect(slider).to_have_value("0.85")
+    expect(slider).to_have_attribute("aria-valuetext", "0.85")
+    assert not np.array_equal(photo(page), guessed)
+
+    asked, _ = translated(page, lambda: auto.click())
+    assert asked["loose"] is None
+    expect(auto).to_have_attribute("aria-pressed", "true")
+    expect(slider).to_have_value(f"{shown:g}")
+    assert np.array_equal(photo(page), guessed)
+
+
+def test_looseness_works_from_the_keyboard(page):
+    page.locator("#model").select_option("reader")
+    draw(page, OUTLINE)
+    photo(page)
+    page.locator("#auto").focus()
+    asked, _ = translated(page, lambda: page.keyboard.press("Space"))
+    shown = float(page.locator("#loose").input_value())
+    assert asked["loose"] == shown, "leaving auto keeps what was shown"
+    page.keyboard.press("Tab")
+    asked, _ = translated(page, lambda: page.keyboard.press("ArrowRight"))
+    assert asked["loose"] == pytest.approx(shown + 0.05)
+    slider = page.get_by_role("slider", name="Follow my lines or Fix them")
+    expect(slider).to_be_focused()
+    page.keyboard.press("b")
+    expect(page.locator("#brush")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_model_without_looseness_offers_none_and_the_paper_stays_where_it_is(page):
+    page.locator("#model").select_option("reader")
+    expect(page.locator("#looseness")).to_be_visible()
+    place = page.locator("#sketch").bounding_box()
+    page.locator("#loose").fill("0.6")
+    page.locator("#model").select_option("literal")
+    expect(page.locator("#looseness")).to_be_hidden()
+    assert page.locator("#sketch").bounding_box() == place
+    draw(page, OUTLINE)
+    photo(page)
+    asked, told = translated(page, lambda: set_seed(page, 7))
+    assert (asked["loose"], told["loose"]) == (None, None)
+    asked, _ = translated(page, lambda: page.locator("#model").select_option("reader"))
+    assert asked["loose"] == 0.6, "what somebody said holds for the next model that listens"
+
+
 def test_a_finger_draws_on_a_phone_and_the_page_stays_still(open_page):
     page = open_page(
         viewport={"width": 390, "height": 844}, device_scale_factor=2, has_touch=True, is_mobile=True
@@ -229,6 +318,14 @@ def test_a_finger_draws_on_a_phone_and_the_page_stays_still(open_page):
     touch("touchEnd")
     assert photo(page)[inside_outline()].std() > 8
     assert page.evaluate("[scrollX, scrollY]") == [0, 0]
+    page.locator("#model").select_option("reader")
+    slider = page.locator("#loose").bounding_box()
+    page.touchscreen.tap(slider["x"] + 0.75 * slider["width"], slider["y"] + slider["height"] / 2)
+    expect(page.locator("#auto")).to_have_attribute("aria-pressed", "false")
+    assert 0.6 <= float(page.locator("#loose").input_value()) <= 0.9
+    assert page.evaluate("[scrollX, scrollY]") == [0, 0]
+    page.locator("#model").select_option("shoes")
+    photo(page)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
         "the page is wider than the phone"
     )

@@ -7,18 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+import pix2pix
+from app.cli import main
 from pix2pix.convert import Converted, convert_folder
 from pix2pix.errors import UsageError
 from pix2pix.images import read_photo
 
 
 class PaintingTranslator:
-    """Paper becomes (seed, 10, 20), ink black; remembers the sizes of its batches."""
+    """Paper becomes (seed, 10, 20), ink black; remembers the sizes of its batches. Knows no looseness."""
 
     size_px = 64
-    latent_size = 1
+    takes_loose = False
 
     def __init__(self) -> None:
         self.batches: list[int] = []
@@ -26,7 +29,7 @@ class PaintingTranslator:
     def latent(self, seed: int) -> np.ndarray:
         return np.array([seed], np.float32)
 
-    def translate_batch(self, sketches: np.ndarray, z: np.ndarray) -> np.ndarray:
+    def translate_batch(self, sketches: np.ndarray, z: np.ndarray, loose: None) -> np.ndarray:
         self.batches.append(len(sketches))
         colours = np.stack([z[:, 0], np.full(len(z), 10), np.full(len(z), 20)], axis=1)
         return np.where(sketches[..., None] < 128, 0, colours[:, None, None]).astype(np.uint8)
@@ -185,6 +188,10 @@ def test_two_sources_of_one_output_are_refused_up_front(tmp_path: Path, names: t
         ("in", "file", {}, "is a file"),
         ("in", "out", {"variants": 0}, "variants 0"),
         ("in", "out", {"batch_size": 0}, "batch size 0"),
+        ("in", "out", {"loose": -0.1}, r"looseness -0.1 is not in 0\.\.1"),
+        ("in", "out", {"loose": 1.1}, r"looseness 1.1 is not in 0\.\.1"),
+        ("in", "out", {"loose": float("nan")}, "looseness nan"),
+        ("in", "out", {"loose": 0.5}, "this model knows none"),
     ],
 )
 def test_wrong_arguments_are_refused(
@@ -212,3 +219,53 @@ def test_a_pipe_with_a_pictures_name_is_named_and_not_waited_for(tmp_path: Path)
     results = run(tmp_path / "in", tmp_path / "out")
     assert results["good.png"].status == "converted"
     assert "not a regular file" in (results["pipe.png"].error or "")
+
+
+def test_lines_are_followed_or_fixed_as_asked_and_guessed_by_default(
+    tmp_path: Path, tiny_bundle: Path
+) -> None:
+    translator = pix2pix.load(tiny_bundle, device="cpu")
+    for name in ("a", "b"):
+        save_sketch(tmp_path / "in" / f"{name}.png", 64, 64 if name == "a" else 80)
+    photos = {}
+    for loose in (0.0, 1.0, None):
+        list(convert_folder(translator, tmp_path / "in", tmp_path / str(loose), loose=loose))
+        photos[loose] = [read_photo(tmp_path / str(loose) / f"{name}.png").astype(int) for name in ("a", "b")]
+    for i, name in enumerate(("a", "b")):
+        assert np.abs(photos[0.0][i] - photos[1.0][i]).mean() > 1
+        sketch = tmp_path / "in" / f"{name}.png"
+        for loose, there in photos.items():
+            alone = np.asarray(translator.translate(sketch, loose=loose)).astype(int)
+            assert np.abs(alone - there[i]).max() <= 1
+
+
+@pytest.mark.parametrize("options, told", [(["--loose", "0"], 0.0), (["--loose", "1"], 1.0), ([], None)])
+def test_the_command_passes_looseness_on(
+    tmp_path: Path, tiny_bundle: Path, options: list[str], told: float | None
+) -> None:
+    save_sketch(tmp_path / "a.png")
+    arguments = ["convert", tmp_path / "a.png", tmp_path / "out", "--model", tiny_bundle, *options]
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    expected = pix2pix.load(tiny_bundle).translate(tmp_path / "a.png", loose=told)
+    assert np.array_equal(read_photo(tmp_path / "out" / "a.png"), np.asarray(expected))
+
+
+@pytest.mark.parametrize(
+    "bundle, loose, words",
+    [
+        ("literal_bundle", "0.5", "looseness 0.5 was asked for, but this model knows none"),
+        ("tiny_bundle", "nan", "looseness nan"),
+        ("tiny_bundle", "1.5", "1.5"),
+        ("tiny_bundle", "much", "much"),
+    ],
+)
+def test_the_command_refuses_a_looseness_that_does_not_fit(
+    tmp_path: Path, request: pytest.FixtureRequest, bundle: str, loose: str, words: str
+) -> None:
+    save_sketch(tmp_path / "a.png")
+    model = request.getfixturevalue(bundle)
+    arguments = ["convert", tmp_path / "a.png", tmp_path / "out", "--model", model, "--loose", loose]
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == 2 and words in result.stderr
+    assert result.stdout == "" and not (tmp_path / "out").exists()

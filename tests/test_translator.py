@@ -1,4 +1,4 @@
-"""Same sketch + same z + same bundle = same photo."""
+"""Same sketch + same z + same looseness + same bundle = same photo."""
 
 from pathlib import Path
 
@@ -18,6 +18,11 @@ from pix2pix.translator import Translator
 @pytest.fixture
 def tiny(tiny_bundle: Path) -> Translator:
     return pix2pix.load(tiny_bundle, device="cpu")
+
+
+@pytest.fixture
+def literal(literal_bundle: Path) -> Translator:
+    return pix2pix.load(literal_bundle, device="cpu")
 
 
 def batch(translator: Translator, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -68,7 +73,7 @@ def test_files_arrays_and_pictures_are_the_same_sketch(tiny: Translator, tmp_pat
 def test_wrong_shapes_say_what_is_expected(tiny: Translator) -> None:
     with pytest.raises(UsageError, match=r"\(N, 32, 32\)"):
         tiny.translate_batch(np.zeros((1, 16, 16), np.uint8), np.zeros((1, 4), np.float32))
-    with pytest.raises(UsageError, match=r"\(N, 4\)"):
+    with pytest.raises(UsageError, match=r"\(1, 4\)"):
         tiny.translate(draw_pair(0)[0], z=np.zeros(3, np.float32))
 
 
@@ -79,6 +84,59 @@ def test_an_empty_batch_is_an_empty_answer(tiny: Translator) -> None:
         32,
         3,
     )
+
+
+def mean_difference(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.abs(a.astype(int) - b.astype(int)).mean())
+
+
+def test_looseness_changes_the_photo(tiny: Translator) -> None:
+    sketches, z = batch(tiny, 3)
+    photos = [tiny.translate_batch(sketches, z, np.full(3, loose, np.float32)) for loose in (0, 0.5, 1)]
+    assert mean_difference(photos[0], photos[2]) > mean_difference(photos[0], photos[1]) > 1
+    one_by_one = tiny.translate_batch(sketches, z, np.array([0, 0.5, 1], np.float32))
+    for i in range(3):
+        assert mean_difference(one_by_one[i], photos[i][i]) < 0.1
+    sketch = draw_pair(1)[0]
+    follow, fix = (np.asarray(tiny.translate(sketch, loose=loose)) for loose in (0.0, 1.0))
+    assert mean_difference(follow, fix) > 1
+
+
+def test_looseness_is_guessed_from_each_sketch_where_nobody_says(tiny: Translator) -> None:
+    sketches, z = batch(tiny, 3)
+    guessed = tiny.guess_loose(sketches)
+    assert guessed.shape == (3,) and guessed.dtype == np.float32
+    assert ((guessed > 0) & (guessed < 1)).all() and len(set(guessed.tolist())) == 3
+    by_default = tiny.translate_batch(sketches, z)
+    assert np.abs(by_default.astype(int) - tiny.translate_batch(sketches, z, guessed)).max() <= 1
+    assert mean_difference(by_default, tiny.translate_batch(sketches, z, np.ones(3, np.float32))) > 1
+    for i in range(3):
+        assert tiny.guess_loose(sketches[i : i + 1])[0] == pytest.approx(guessed[i], abs=1e-5)
+
+
+@pytest.mark.parametrize("loose", [[-0.01, 0], [0, 1.01], [0, np.nan], [np.inf, 0], [0.5], [[0.5, 0.5]], 0.5])
+def test_a_looseness_that_does_not_fit_is_refused(tiny: Translator, loose: object) -> None:
+    with pytest.raises(UsageError, match=r"2 numbers in \[0, 1\]"):
+        tiny.translate_batch(*batch(tiny, 2), np.array(loose, np.float32))
+
+
+@pytest.mark.parametrize("loose", [-0.5, 1.5, float("nan")])
+def test_a_looseness_out_of_range_is_refused_for_a_single_sketch(tiny: Translator, loose: float) -> None:
+    with pytest.raises(UsageError, match=r"\[0, 1\]"):
+        tiny.translate(draw_pair(0)[0], loose=loose)
+
+
+def test_a_model_without_looseness_says_so(tiny: Translator, literal: Translator) -> None:
+    sketches, z = batch(literal, 2)
+    assert tiny.takes_loose and not literal.takes_loose
+    assert literal.translate_batch(sketches, z).std() > 5
+    for refused in (
+        lambda: literal.translate(sketches[0], loose=0.5),
+        lambda: literal.translate_batch(sketches, z, np.zeros(2, np.float32)),
+        lambda: literal.guess_loose(sketches),
+    ):
+        with pytest.raises(UsageError, match="literal knows no looseness"):
+            refused()
 
 
 def test_devices_that_are_not_there_are_refused() -> None:

@@ -93,16 +93,24 @@ test("a lasting problem is reported once and not retried until the drawing chang
   assert.equal(seen.asked.length, 2);
 });
 
-test("a translation becomes a data URL with its latency", async () => {
+test("a translation becomes a data URL with its looseness and latency", async () => {
   let now = 0;
+  const request = { model: "shoes", sketch: "s", seed: 3, loose: null };
   const fetch = async (url, options) => {
     assert.equal(url, "/api/v1/translate");
-    assert.deepEqual(JSON.parse(options.body), { model: "shoes", sketch: "s", seed: 3 });
+    assert.deepEqual(JSON.parse(options.body), request);
     now = 40;
-    return Response.json({ model: "shoes", images: [{ seed: 3, png: "QUJD" }] });
+    return Response.json({ model: "shoes", images: [{ seed: 3, png: "QUJD" }], loose: 0.3, loose_guessed: true });
   };
-  const photo = await new Client({ fetch, now: () => now }).translate({ model: "shoes", sketch: "s", seed: 3 });
-  assert.deepEqual(photo, { model: "shoes", seed: 3, url: "data:image/png;base64,QUJD", elapsedMs: 40 });
+  const photo = await new Client({ fetch, now: () => now }).translate(request);
+  assert.deepEqual(photo, {
+    model: "shoes",
+    seed: 3,
+    loose: 0.3,
+    looseGuessed: true,
+    url: "data:image/png;base64,QUJD",
+    elapsedMs: 40,
+  });
 });
 
 for (const [name, fetch, message, passing] of [

@@ -7,9 +7,11 @@ const LONGEST_RETRY_MS = 10_000;
 const BUSY = [429, 502, 503, 504];
 
 /**
- * @typedef {{name: string, title: string, size_px: number, latent_size: number, device: string}} Model
- * @typedef {{model: string, sketch: string, seed: number}} TranslateRequest
- * @typedef {{model: string, url: string, seed: number, elapsedMs: number}} Photo
+ * @typedef {{name: string, title: string, size_px: number, latent_size: number, takes_loose: boolean,
+ *   device: string}} Model
+ * @typedef {{model: string, sketch: string, seed: number, loose: number | null}} TranslateRequest
+ * @typedef {{model: string, url: string, seed: number, loose: number | null, looseGuessed: boolean,
+ *   elapsedMs: number}} Photo
  */
 
 /** A refusal or a failure, in words for the person who draws. */
@@ -61,9 +63,10 @@ export class Client {
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(request),
     });
-    const { model, images } = await response.json();
+    const { model, images, loose, loose_guessed: looseGuessed } = await response.json();
     const [{ seed, png }] = images;
-    return { model, seed, url: `data:image/png;base64,${png}`, elapsedMs: this.now() - started };
+    const elapsedMs = this.now() - started;
+    return { model, seed, loose, looseGuessed, url: `data:image/png;base64,${png}`, elapsedMs };
   }
 
   /**

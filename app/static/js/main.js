@@ -3,7 +3,9 @@
 import { SketchPad } from "./canvas.js";
 import { Client, LatestWins, sleep } from "./client.js";
 import { Drawing, PAPER_SIZE } from "./drawing.js";
+import { Looseness } from "./looseness.js";
 
+/** @typedef {import("./client.js").Model} Model */
 /** @typedef {import("./client.js").Photo} Photo */
 
 const MODELS_RETRY_MS = 2_000;
@@ -17,6 +19,8 @@ const drawing = new Drawing();
 const widths = { brush: 2, eraser: 18 };
 /** @type {"brush" | "eraser"} */
 let tool = "brush";
+/** @type {Model[]} */
+let models = [];
 /** @type {Photo | null} */
 let shown = null;
 
@@ -25,10 +29,13 @@ const pad = new SketchPad($("sketch"), drawing, {
   onChange: changed,
 });
 
+const looseness = new Looseness({ group: $("looseness"), slider: $("loose"), auto: $("auto") }, changed);
+
 const live = new LatestWins({
   snapshot() {
     const sketch = pad.export();
-    return sketch && { model: $("model").value, sketch, seed: Number($("seed").value) };
+    const [model, seed] = [$("model").value, Number($("seed").value)];
+    return sketch && { model, sketch, seed, loose: looseness.asked };
   },
   ask: (request) => client.translate(request),
   onResult: showPhoto,
@@ -40,7 +47,7 @@ const live = new LatestWins({
   },
 });
 
-/** The drawing, the seed or the model changed. */
+/** The drawing, the seed, the looseness or the model changed. */
 function changed() {
   const blank = drawing.items.length === 0 && !pad.isDrawing;
   $("hint").hidden = !blank;
@@ -68,7 +75,10 @@ function showPhoto(photo, settled) {
   $("picture").hidden = $("save").disabled = photo === null;
   $("invitation").hidden = photo !== null;
   $("latency").textContent = photo ? `${Math.round(photo.elapsedMs)} ms` : "";
-  if (photo) $("picture").src = photo.url;
+  if (photo) {
+    $("picture").src = photo.url;
+    looseness.show(photo);
+  }
   if (settled) say(...(photo ? ["ready", "Photo is up to date"] : ["empty", "Waiting for your first stroke"]));
 }
 
@@ -150,12 +160,18 @@ async function loadModels() {
   }
 }
 
-/** @param {import("./client.js").Model[]} models */
-function offerModels(models) {
+/** @param {Model[]} offered */
+function offerModels(offered) {
+  models = offered;
   $("model").replaceChildren(...models.map(({ name, title }) => new Option(title, name)));
   $("model").disabled = models.length === 0;
   complain(models.length === 0 ? "No model is loaded on this server." : "");
-  if (drawing.items.length > 0) changed();
+  pickModel();
+}
+
+function pickModel() {
+  looseness.offerFor(models.find(({ name }) => name === $("model").value));
+  changed();
 }
 
 /** @param {KeyboardEvent} event */
@@ -186,7 +202,7 @@ function moveRing(event) {
 for (const step of ["undo", "redo", "clear"]) $(step).addEventListener("click", () => change(step));
 for (const name of ["brush", "eraser"]) $(name).addEventListener("click", () => pickTool(name));
 $("width").addEventListener("input", () => setWidth(Number($("width").value)));
-$("model").addEventListener("change", changed);
+$("model").addEventListener("change", pickModel);
 $("seed").addEventListener("change", () => setSeed(Number($("seed").value)));
 $("reroll").addEventListener("click", () => setSeed(Math.random() * SEEDS));
 $("save").addEventListener("click", save);

@@ -1,0 +1,58 @@
+// How literally the lines are taken: left to the model, sketch by sketch, until somebody says.
+
+/** A slider from 0, "follow my lines", to 1, "fix them", and a button that is pressed while the model decides. */
+export class Looseness {
+  /**
+   * @param {object} elements
+   * @param {HTMLElement} elements.group  holds the others; hidden where the model knows no looseness
+   * @param {HTMLInputElement} elements.slider
+   * @param {HTMLButtonElement} elements.auto
+   * @param {() => void} onChange
+   */
+  constructor({ group, slider, auto }, onChange) {
+    this.group = group;
+    this.slider = slider;
+    this.auto = auto;
+    this.onChange = onChange;
+    slider.addEventListener("input", () => this.#setAuto(false));
+    auto.addEventListener("click", () => this.#setAuto(!this.isAuto));
+  }
+
+  get isAuto() {
+    return this.auto.getAttribute("aria-pressed") === "true";
+  }
+
+  /** @param {{takes_loose: boolean} | undefined} model */
+  offerFor(model) {
+    this.group.hidden = !model?.takes_loose;
+  }
+
+  /**
+   * What to ask for.
+   * @returns {number | null} in [0, 1]; null lets the model guess
+   */
+  get asked() {
+    return this.group.hidden || this.isAuto ? null : Number(this.slider.value);
+  }
+
+  /**
+   * Show where the model's guess lies, unless somebody has said otherwise meanwhile.
+   * @param {{loose: number | null, looseGuessed: boolean}} photo
+   */
+  show({ loose, looseGuessed }) {
+    if (!looseGuessed || !this.isAuto) return;
+    this.slider.value = String(loose);
+    this.#describe();
+  }
+
+  /** @param {boolean} isAuto */
+  #setAuto(isAuto) {
+    this.auto.setAttribute("aria-pressed", String(isAuto));
+    this.#describe();
+    this.onChange();
+  }
+
+  #describe() {
+    this.slider.setAttribute("aria-valuetext", `${this.isAuto ? "auto, " : ""}${this.slider.value}`);
+  }
+}
