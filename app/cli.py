@@ -10,12 +10,13 @@ import logging
 from collections import Counter
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from app.options import (
     ANY_PATH,
+    FAILED_ITEMS,
     FOLDER,
     INTERRUPTED,
     Duration,
@@ -74,6 +75,12 @@ def serve(host: str, port: int, models: Path | None, device: str, open_page: boo
     default=1,
     help="Photos of each sketch; from 2 on they are NAME-1.png, NAME-2.png and so on.",
 )
+@click.option(
+    "--loose",
+    type=click.FloatRange(0, 1),
+    show_default="guessed from each sketch",
+    help="How lines are taken: 0 follows them, 1 mends them freely.",
+)
 @click.option("--overwrite", is_flag=True, help="Make photos anew that are there already.")
 @device_option
 @click.pass_context
@@ -85,6 +92,7 @@ def convert(
     models: Path | None,
     seed: int,
     variants: int,
+    loose: float | None,
     overwrite: bool,
     device: str,
 ) -> None:
@@ -99,7 +107,7 @@ def convert(
     total = 1 if source.is_file() else sum(map(len, list_pictures(source)))
     translator = load(model, models=models, device=device)
     results = convert_folder(
-        translator, source, destination, seed=seed, variants=variants, overwrite=overwrite
+        translator, source, destination, seed=seed, variants=variants, loose=loose, overwrite=overwrite
     )
     counts: Counter[str] = Counter()
     with Reporter("converting", total, "files") as progress:
@@ -122,46 +130,66 @@ def convert(
 @click.option(
     "--from",
     "kind",
-    type=click.Choice(["ab", "ba", "folders"]),
-    required=True,
-    help="Side-by-side images with the sketch left (ab) or right (ba), or folders of sketches and photos.",
+    type=click.Choice(["photos", "ab", "ba", "folders"]),
+    default="photos",
+    help="Photos; side-by-side images, sketch left (ab) or right (ba); folders of sketches and photos.",
 )
+@click.option(
+    "--edges",
+    type=click.Choice(["learned", "canny", "xdog"]),
+    default="learned",
+    help="What draws the sketches of photos.",
+)
+@click.option(
+    "--fit",
+    type=click.Choice(["pad", "stretch"]),
+    default="pad",
+    help="How photos are made square: cut to the subject with a margin, or the whole photo stretched.",
+)
+@click.option("--prefix", default="", show_default="none", help="Folder to put before the pairs' names.")
 @click.option(
     "--val-fraction", type=float, default=0.1, help="Share held out, where SRC is not split already."
 )
 @click.option(
     "--size", "size_px", type=int, default=256, help="Side of the squares that are written, in pixels."
 )
+@click.option("--workers", type=click.IntRange(1, 1024), show_default="all cores", help="Processes to use.")
 @click.pass_context
 def prepare(
-    ctx: click.Context,
-    source: Path,
-    pairs: Path,
-    kind: Literal["ab", "ba", "folders"],
-    val_fraction: float,
-    size_px: int,
+    ctx: click.Context, /, source: Path, pairs: Path, kind: Kind, workers: int | None, **options: Any
 ) -> None:
-    """Import sketch/photo pairs from SRC into the pairs folder PAIRS, for `pix2pix train`.
+    """Make the pairs folder PAIRS for `pix2pix train` from what is below SRC.
 
     Each file left out is named with the reason. Running again does what is missing.
     """
-    from data_prep import prepare as prepare_pairs
-    from pix2pix.files import list_pictures
+    from app import prepare_command
 
-    chosen: Kind = kind
-    results = prepare_pairs(source, pairs, kind=chosen, val_fraction=val_fraction, size_px=size_px)
-    counts: Counter[str] = Counter()
-    splits: Counter[str] = Counter()
-    with Reporter("preparing", sum(map(len, list_pictures(source))), "files") as progress:
-        for result in results:
-            counts[result.status] += 1
-            if result.split:
-                splits[result.split] += 1
-            else:
-                progress.say(f"{result.status}: {result.source}: {result.reason}")
-            progress.advance(result.files)
-    click.echo(f"{pairs}: {splits['train']} pairs for training, {splits['val']} held out (val)")
+    if not given(ctx, "kind"):
+        prepare_command.refuse_pairs_as_photos(source)
+    if kind != "photos" and (given(ctx, "edges") or given(ctx, "fit")):
+        raise UsageError(f"--edges and --fit are for photos; --from {kind} brings its sketches along")
+    counts = prepare_command.run(source, pairs, kind=kind, workers=workers, **options)
     finish(ctx, counts, done=("written", "unchanged"), failed="left out")
+
+
+@main.command()
+@click.argument("pairs", metavar="PAIRS", type=FOLDER)
+@click.option(
+    "--html", type=ANY_PATH, show_default="none", help="Page to write, with pictures of what was found."
+)
+@click.option(
+    "--json", "json_file", type=ANY_PATH, show_default="none", help="File to write, with every finding."
+)
+@click.pass_context
+def doctor(ctx: click.Context, pairs: Path, html: Path | None, json_file: Path | None) -> None:
+    """Audit the pairs folder PAIRS before training on it: ready, usable with warnings, or not ready.
+
+    Exit code 1 if it is not ready; warnings alone leave it 0.
+    """
+    from app import doctor_command
+
+    report = doctor_command.run(pairs, html, json_file)
+    ctx.exit(FAILED_ITEMS if report.verdict == "not ready" else 0)
 
 
 @main.command()
@@ -192,7 +220,7 @@ def models(ctx: click.Context, models: Path | None) -> None:
 @click.option("--name", required=True, help="Name of the run, and of the model it makes.")
 @click.option(
     "--preset",
-    type=click.Choice(["default", "paper", "fast"]),
+    type=click.Choice(["default", "paper", "fast", "edges"]),
     default="default",
     help="The recipe: this project's, that of the pix2pix paper, or a small quick one.",
 )

@@ -13,7 +13,7 @@ import click
 from app.progress import Reporter
 from data_prep import Prepared, prepare
 from data_prep.sources import refuse_pairs_as_photos
-from pix2pix.files import list_pictures
+from pix2pix.files import list_pictures, printable
 
 FILES_WORTH_A_PROCESS = 32  # about a second's work, which is what it takes to begin one
 
@@ -39,7 +39,7 @@ def run(source: Path, pairs: Path, *, workers: int | None, **options: Any) -> Co
                 progress.say(_line(result))
             progress.advance(result.files)
     for reason, count in ignored.most_common():
-        click.echo(f"ignored: {count} {'file' if count == 1 else 'files'}: {in_one_line(reason)}", err=True)
+        click.echo(f"ignored: {count} {'file' if count == 1 else 'files'}: {printable(reason)}", err=True)
     told = f"{splits['train']} pairs for training, {splits['val']} held out (val)"
     click.echo(f"{click.format_filename(pairs)}: {told}")
     return counts
@@ -50,12 +50,5 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_one_line(text: str) -> str:
-    """A text with the newlines, control characters and undecodable bytes of file names as escapes."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
-    )
-
-
 def _line(result: Prepared) -> str:
-    return in_one_line(f"{result.status}: {result.source}: {result.reason}")
+    return printable(f"{result.status}: {result.source}: {result.reason}")

@@ -34,6 +34,7 @@ CANNY_LOW = 0.4  # times the high threshold
 CANNY_FAINTEST = 10.0  # the least high threshold, a step of 2.5 % of the range: what is plain stays blank
 LEARNED_SIGMA_PX = 0.7
 LEARNED_LOW, LEARNED_HIGH = 0.75, 0.8  # of ink's 0 to 1
+PLAIN_PX, PLAIN_LEVELS = 9, 6  # less change than this around a pixel is none
 XDOG_SIGMA_PX = 0.5
 XDOG_SHARPNESS = 60.0
 XDOG_LEVEL = -0.2
@@ -71,7 +72,8 @@ def xdog(photo: UInt8) -> UInt8:
 
 def learned(photo: UInt8) -> UInt8:
     """What the project's own generator, trained from photos to the official edge maps, draws."""
-    return _sketch(apply_hysteresis_threshold(_crests(_drawer().ink(photo)), LEARNED_LOW, LEARNED_HIGH))
+    ink = _drawer().ink(photo) * _is_not_plain(photo)
+    return _sketch(apply_hysteresis_threshold(_crests(ink), LEARNED_LOW, LEARNED_HIGH))
 
 
 class EdgeDrawer:
@@ -105,6 +107,14 @@ class EdgeDrawer:
 @lru_cache(maxsize=1)
 def _drawer() -> EdgeDrawer:
     return EdgeDrawer(LEARNED)
+
+
+def _is_not_plain(photo: UInt8) -> npt.NDArray[np.bool_]:
+    """(H, W): whether some colour changes nearby. Instance norm makes lines of nothing where all is plain."""
+    window = np.ones((PLAIN_PX, PLAIN_PX), np.uint8)
+    spread = np.asarray(cv2.subtract(cv2.dilate(photo, window), cv2.erode(photo, window)))
+    changes: npt.NDArray[np.bool_] = spread.max(axis=2) >= PLAIN_LEVELS
+    return changes
 
 
 def _crests(ink: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -14,10 +14,9 @@ from torch import Tensor
 
 from pix2pix.augment import PairAugment
 from pix2pix.errors import ImageError, PairsError
+from pix2pix.files import PHOTO_SUFFIXES
 from pix2pix.framing import UInt8, resized
 from pix2pix.images import read_photo, read_sketch
-
-PHOTO_SUFFIXES = (".jpg", ".png", ".webp")
 
 
 @dataclass(frozen=True)

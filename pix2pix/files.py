@@ -9,6 +9,15 @@ from pathlib import Path
 from pix2pix.decode import SUFFIXES
 from pix2pix.errors import UsageError
 
+PHOTO_SUFFIXES = (".jpg", ".png", ".webp")  # of the photos in a pairs folder
+
+
+def printable(name: str) -> str:
+    """A file's name on one line: line ends, control characters and bytes that are no UTF-8 as escapes."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name
+    )
+
 
 def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
     """Write through a hidden temporary file in the same folder, so that nobody ever sees half of it.

@@ -46,7 +46,7 @@ class FakeTranslator:
     def latent(self, seed: int) -> np.ndarray:
         return np.array([seed], np.float32)
 
-    def translate_batch(self, sketches: np.ndarray, z: np.ndarray) -> np.ndarray:
+    def translate_batch(self, sketches: np.ndarray, z: np.ndarray, loose: None) -> np.ndarray:
         return np.broadcast_to(z[:, :, None, None], (*sketches.shape, 3)).astype(np.uint8)
 
 

@@ -1,0 +1,39 @@
+"""`pix2pix doctor`: the audit with a bar, its report on stdout and in files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from app.prepare_command import cores
+from app.progress import Reporter
+from data_prep.doctor import Report, diagnose, examine, survey
+from data_prep.doctor.report import as_html, as_json, as_text
+from pix2pix.errors import UsageError
+from pix2pix.files import write_atomically
+
+MANY = 256  # pairs for which starting several processes pays
+
+
+def run(pairs: Path, html: Path | None, json_file: Path | None) -> Report:
+    """Audit, print the report, write what is asked for. Raises UsageError before it begins, PairsError."""
+    for wanted in filter(None, (html, json_file)):
+        if wanted.is_dir() or not os.access(wanted.parent, os.W_OK):
+            raise UsageError(
+                f"{wanted} cannot be written: give a file in a folder that exists and may be written to"
+            )
+    found = survey(pairs)
+    measured = []
+    with Reporter("examining", len(found.pairs), "pairs") as progress:
+        for one in examine(found, workers=cores() if len(found.pairs) >= MANY else 1):
+            measured.append(one)
+            progress.advance()
+    report = diagnose(found, measured)
+    for line in as_text(report):
+        click.echo(line)
+    for file, content in ((html, as_html), (json_file, as_json)):
+        if file:
+            write_atomically(file, content(report).encode())
+    return report

@@ -1,0 +1,209 @@
+"""What is wrong with single pairs, told from the numbers of `measure`: one function a kind of fault.
+
+An `error` stops training or spoils what it learns; a `warning` is worth mending, but training copes; a `note`
+is for information. Thresholds were set on the 2,000 official training pairs, none of which gets an error or a
+warning.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from data_prep.doctor.measure import Fit, Looks, Measured
+
+Severity = Literal["error", "warning", "note"]
+
+GRAVE_SHARE = 0.01  # of the pairs: more that teach something false are an error
+FEW_PAIRS, HARDLY_ANY = 100, 10
+BLANK_INK = 0.001  # share of the sketch; official sketches have at least 0.005
+BLANK_CONTRAST = 2.0  # levels
+FITTING, LEADING = 0.35, 4.0  # `Fit.score` or `Fit.lead` from which on a photo fits: official 0.44, 5.3
+MOVED = 0.02  # of the side; no official pair is moved by a pixel of 128
+BETTER_MOVED = 0.1  # gain in score
+
+
+@dataclass(frozen=True)
+class Case:
+    """One instance of a fault: the pairs it is about, as SPLIT/NAME, and what was seen there."""
+
+    pairs: tuple[str, ...]
+    told: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """All cases of one kind of fault, the worst first, with a sentence that says what to do."""
+
+    kind: str
+    severity: Severity
+    message: str
+    cases: tuple[Case, ...] = ()
+
+
+Seen = Sequence[tuple[str, Looks]]  # key and looks of each pair that could be read
+
+
+def faults_of_pairs(measured: Sequence[Measured]) -> Iterator[Finding]:
+    """What each pair's own pictures give away, and whether there are enough pairs."""
+    seen = looks_of(measured)
+    yield from _unreadable(measured)
+    yield from _too_few(measured)
+    yield from _blank(seen)
+    drawn = [(key, looks) for key, looks in seen if not is_blank(looks)]
+    yield from _not_sketch_and_photo(drawn)
+    traced = [(key, looks) for key, looks in drawn if looks.sketch_in_lines and not looks.same_picture]
+    yield from _alignment(traced)
+
+
+def looks_of(measured: Sequence[Measured]) -> Seen:
+    """The pairs that could be read."""
+    return [(one.pair.key, one.looks) for one in measured if one.looks]
+
+
+def finding(kind: str, severity: Severity, cases: Iterable[Case], message: str) -> Iterator[Finding]:
+    """One finding if there are cases, else none. `message` begins with what is counted: {n} is the number."""
+    if found := tuple(cases):
+        yield Finding(kind, severity, message.format(n=len(found)), found)
+
+
+def _graded(cases: Sequence[Case], of: int) -> Severity:
+    return "error" if len(cases) > GRAVE_SHARE * of else "warning"
+
+
+def _unreadable(measured: Sequence[Measured]) -> Iterator[Finding]:
+    yield from finding(
+        "unreadable",
+        "error",
+        (Case((one.pair.key,), " ".join(one.faults)) for one in measured if one.faults),
+        "Pairs with a picture that cannot be read: {n}. Training would stop there: replace the file, or "
+        "delete the pair.",
+    )
+
+
+def _too_few(measured: Sequence[Measured]) -> Iterator[Finding]:
+    splits = Counter(one.pair.key.split("/")[0] for one in measured)
+    if splits["train"] < FEW_PAIRS:
+        yield Finding(
+            "too-few",
+            "error" if splits["train"] < HARDLY_ANY else "warning",
+            f"Pairs to train on: {splits['train']}. A model learns fewer than {FEW_PAIRS} by heart: add "
+            "more.",
+        )
+    if not splits["val"]:
+        yield Finding(
+            "no-val",
+            "warning",
+            "Pairs held out in val/: 0. Nothing can tell whether a model has learned or memorised: move a "
+            "tenth there, or prepare with --val-fraction.",
+        )
+
+
+def is_blank(looks: Looks) -> bool:
+    """Whether there is nothing to compare: hardly a line, or a photo of a single colour."""
+    return looks.ink < BLANK_INK or looks.contrast < BLANK_CONTRAST
+
+
+def _blank(seen: Seen) -> Iterator[Finding]:
+    yield from finding(
+        "empty-sketch",
+        "error",
+        (Case((key,), f"{looks.ink:.2%} ink") for key, looks in seen if looks.ink < BLANK_INK),
+        f"Sketches with hardly a line (under {BLANK_INK:.1%} ink): {{n}}. They teach that nothing becomes a "
+        "photo: delete these pairs.",
+    )
+    yield from finding(
+        "empty-photo",
+        "error",
+        (
+            Case((key,), f"its levels differ by {looks.contrast:.1f} of 255")
+            for key, looks in seen
+            if looks.contrast < BLANK_CONTRAST
+        ),
+        "Photos of a single colour: {n}. Delete these pairs.",
+    )
+
+
+def _is_exchanged(looks: Looks) -> bool:
+    return looks.photo_in_lines and not looks.sketch_in_lines
+
+
+def _not_sketch_and_photo(drawn: Seen) -> Iterator[Finding]:
+    """Files that are not what their folder says, or not in the way it says."""
+    yield from finding(
+        "swapped",
+        "error",
+        (
+            Case((key,), "its sketch has areas, its photo thin lines")
+            for key, looks in drawn
+            if _is_exchanged(looks)
+        ),
+        "Pairs with sketch and photo exchanged: {n}. Swap the files; for side-by-side images, prepare with "
+        "--from ba instead of ab.",
+    )
+    filled = [
+        Case((key,), "areas, not lines")
+        for key, looks in drawn
+        if not (looks.sketch_in_lines or looks.photo_in_lines or looks.same_picture)
+    ]
+    yield from finding(
+        "filled-sketch",
+        _graded(filled, len(drawn)),
+        filled,
+        "Sketches that are no line drawings: {n}. A model learns from them to expect areas, which nobody "
+        "draws: make the sketches anew from the photos.",
+    )
+    yield from finding(
+        "same-picture",
+        "error",
+        (Case((key,), "one picture twice") for key, looks in drawn if looks.same_picture),
+        "Pairs whose sketch and photo are one picture: {n}. Put the right one in the place of the other.",
+    )
+    yield from finding(
+        "inverted",
+        "warning",
+        (Case((key,), "light lines on a dark page") for key, looks in drawn if looks.sketch_inverted),
+        "Sketches in light lines on a dark page: {n}. Training turns them, but other programs that read "
+        "this folder may not: store black on white.",
+    )
+
+
+def _alignment(pairs: Seen) -> Iterator[Finding]:
+    shifted, mismatched = [], []
+    for key, looks in sorted(pairs, key=lambda pair: pair[1].fit.score):
+        if _is_moved(looks.fit):
+            shifted.append(Case((key,), _moved_by(looks.fit)))
+        elif looks.fit.score < FITTING and looks.fit.lead < LEADING:
+            mismatched.append(Case((key,), _misfit(looks.fit)))
+    yield from finding(
+        "shifted",
+        _graded(shifted, len(pairs)),
+        shifted,
+        "Photos that lie beside their sketch: {n}. The model learns to draw off the lines: crop both alike.",
+    )
+    yield from finding(
+        "mismatched",
+        _graded(mismatched, len(pairs)),
+        mismatched,
+        "Photos that do not show what their sketch shows: {n}. Look at them; if names were mixed up, pair "
+        "them anew. Drawings by hand, not traced, look like this too: train on edges instead.",
+    )
+
+
+def _is_moved(fit: Fit) -> bool:
+    far = max(abs(fit.right), abs(fit.down)) >= MOVED
+    return far and fit.best >= max(FITTING, fit.score + BETTER_MOVED, fit.mirrored)
+
+
+def _moved_by(fit: Fit) -> str:
+    across = f"{abs(fit.right):.0%} to the {'right' if fit.right > 0 else 'left'}"
+    down = f"{abs(fit.down):.0%} {'down' if fit.down > 0 else 'up'}"
+    ways = " and ".join(way for way, by in ((across, fit.right), (down, fit.down)) if by)
+    return f"fits {fit.best:.2f} with the photo moved {ways}, {fit.score:.2f} as it is"
+
+
+def _misfit(fit: Fit) -> str:
+    mirrored = f", {fit.mirrored:.2f} mirrored" if fit.mirrored >= FITTING else ""
+    return f"fits {fit.score:.2f}{mirrored}; {FITTING} and more is usual"

@@ -1,0 +1,195 @@
+"""What is wrong among the pairs of a folder: copies, leaks, odd ones out, and a manifest that disagrees."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from data_prep.doctor.checks import Case, Finding, Seen, finding, is_blank, looks_of
+from data_prep.doctor.measure import Looks, Measured
+from data_prep.likeness import near_duplicates
+from data_prep.manifest import Records
+
+COMMON_SHARE = 0.8  # of the pairs have one size, where there is a common size
+ODD_BACKGROUND = 8.0  # times the usual distance from the usual colour
+USUAL_DISTANCE = 3.0  # at least, in CIELAB
+
+
+def faults_among_pairs(measured: Sequence[Measured], records: Records | None) -> Iterator[Finding]:
+    """What shows when pairs are held against each other, and against the manifest's `records` if any."""
+    seen = looks_of(measured)
+    drawn = [(key, looks) for key, looks in seen if not is_blank(looks)]
+    yield from _copies(drawn)
+    yield from _near_copies(drawn)
+    yield from _sizes(seen)
+    yield from _backgrounds(drawn)
+    if records is not None:
+        yield from _manifest(measured, records)
+
+
+def _copies(drawn: Seen) -> Iterator[Finding]:
+    """Photos, or sketches, that are equal pixel by pixel."""
+    same_photo = _groups(drawn, lambda looks: looks.photo_digest)
+    same_pair = _groups(drawn, lambda looks: (looks.photo_digest, looks.sketch_digest))
+    same_sketch = _groups(drawn, lambda looks: looks.sketch_digest)
+    leaks = [keys for keys in same_photo if _across(keys)]
+    repeated = [keys for keys in same_pair if not _across(keys)]
+    told = {*leaks, *same_pair}
+    yield from finding(
+        "leak",
+        "error",
+        (Case(keys, "the same photo") for keys in leaks),
+        "Photos that are both in train/ and in val/: {n}. What is measured on val/ would be too good: keep "
+        "each on one side.",
+    )
+    yield from finding(
+        "duplicate",
+        "warning",
+        (Case(keys, "the same photo and sketch") for keys in repeated),
+        "Pairs that are there more than once: {n}. They count double in training: keep one of each.",
+    )
+    yield from finding(
+        "shared-sketch",
+        "warning",
+        (Case(keys, "one sketch, several photos") for keys in same_sketch if keys not in told),
+        "Sketches that stand for several photos: {n}. Names may have been mixed up; if not, the model "
+        "learns the average of the photos.",
+    )
+    yield from finding(
+        "shared-photo",
+        "note",
+        (Case(keys, "one photo, several sketches") for keys in same_photo if keys not in told),
+        "Photos that have several sketches: {n}.",
+    )
+
+
+def _across(keys: Sequence[str]) -> bool:
+    """Whether pairs are on both sides, train/ and val/."""
+    return len({key.split("/")[0] for key in keys}) > 1
+
+
+def _groups(drawn: Seen, same: Callable[[Looks], object]) -> list[tuple[str, ...]]:
+    """Keys of the pairs that agree in something, where there are several."""
+    groups: defaultdict[object, list[str]] = defaultdict(list)
+    for key, looks in drawn:
+        groups[same(looks)].append(key)
+    return [tuple(keys) for keys in groups.values() if len(keys) > 1]
+
+
+def _near_copies(drawn: Seen) -> Iterator[Finding]:
+    """Photos that look alike, by perceptual hash, but are not equal."""
+    unlike = list({looks.photo_digest: (key, looks) for key, looks in reversed(drawn)}.values())[::-1]
+    if not unlike:
+        return
+    keys = [key for key, _ in unlike]
+    near = [
+        Case((keys[i], keys[j]), "look alike")
+        for i, j in near_duplicates(np.stack([looks.likeness for _, looks in unlike]))
+    ]
+    yield from finding(
+        "near-leak",
+        "warning",
+        (case for case in near if _across(case.pairs)),
+        "Photos in val/ that look like one in train/: {n}. What is measured on val/ may be too good: keep "
+        "the views and colours of a product on one side.",
+    )
+    yield from finding(
+        "near-duplicate",
+        "note",
+        (case for case in near if not _across(case.pairs)),
+        "Photos that look alike on one side: {n}. Views and colours of one product do; so do copies.",
+    )
+
+
+def _sizes(seen: Seen) -> Iterator[Finding]:
+    yield from finding(
+        "size-mismatch",
+        "error",
+        (
+            Case((key,), f"sketch {_by(looks.sketch_px)}, photo {_by(looks.photo_px)}")
+            for key, looks in seen
+            if looks.sketch_px != looks.photo_px
+        ),
+        "Pairs whose sketch and photo differ in size: {n}. Training stops there: prepare them anew.",
+    )
+    yield from finding(
+        "not-square",
+        "warning",
+        (Case((key,), _by(looks.photo_px)) for key, looks in seen if looks.photo_px[0] != looks.photo_px[1]),
+        "Pairs that are not square: {n}. Training stretches them to a square: prepare pads instead.",
+    )
+    sizes = Counter(looks.photo_px for _, looks in seen)
+    if not seen:
+        return
+    usual, count = sizes.most_common(1)[0]
+    odd = [
+        Case((key,), f"{_by(looks.photo_px)}; {_by(usual)} is usual")
+        for key, looks in seen
+        if looks.photo_px != usual
+    ]
+    common = count >= COMMON_SHARE * len(seen)
+    yield from finding(
+        "size-outlier" if common else "mixed-sizes",
+        "warning" if common else "note",
+        odd,
+        f"Pairs of another size than the usual {_by(usual)}: {{n}}. Training resizes them, and the small "
+        "ones blur: prepare all alike.",
+    )
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def _backgrounds(drawn: Seen) -> Iterator[Finding]:
+    if not drawn:
+        return
+    colours = np.array([looks.background for _, looks in drawn])
+    distances = np.linalg.norm(colours - np.median(colours, axis=0), axis=1)
+    usual = max(1.4826 * float(np.median(distances)), USUAL_DISTANCE)
+    order = np.argsort(-distances, kind="stable")
+    yield from finding(
+        "background",
+        "note",
+        (
+            Case((drawn[i][0],), f"{distances[i]:.0f} from the usual colour (CIELAB); {usual:.0f} is common")
+            for i in order
+            if distances[i] > ODD_BACKGROUND * usual
+        ),
+        "Photos with a background unlike the others': {n}. The model cannot tell from a sketch which to "
+        "paint.",
+    )
+
+
+def _manifest(measured: Sequence[Measured], records: Records) -> Iterator[Finding]:
+    hashes = {_record_key(one.pair.key): (one.sketch_sha256, one.photo_sha256) for one in measured}
+    yield from finding(
+        "changed",
+        "warning",
+        (
+            Case((f"{split}/{name}",), "not the bytes that were prepared")
+            for (split, name), record in records.items()
+            if (split, name) in hashes and hashes[split, name] != (record.sketch_sha256, record.photo_sha256)
+        ),
+        "Pairs that were changed after prepare wrote them: {n}. If that was not meant, prepare again.",
+    )
+    yield from finding(
+        "not-in-manifest",
+        "warning",
+        (Case(("/".join(key),), "no record") for key in hashes if key not in records),
+        "Pairs that the manifest does not know: {n}. Where they come from is not recorded: import them with "
+        "prepare.",
+    )
+    yield from finding(
+        "lost",
+        "warning",
+        (Case((), f"{split}/{name}") for split, name in records if (split, name) not in hashes),
+        "Pairs in the manifest that are not there: {n}. Prepare again to bring them back.",
+    )
+
+
+def _record_key(key: str) -> tuple[str, str]:
+    split, _, name = key.partition("/")
+    return split, name

@@ -1,0 +1,153 @@
+"""A doctor's report as text, as JSON, and as one self-contained HTML page with a contact sheet."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from PIL import Image
+
+from data_prep.doctor import Report
+from data_prep.doctor.checks import Finding
+from data_prep.doctor.measure import Measured
+from pix2pix.errors import ImageError
+from pix2pix.files import printable
+from pix2pix.framing import resized
+from pix2pix.images import read_photo
+
+FORMAT = 1
+CASES_TOLD = 5  # of each finding, on the terminal
+THUMBNAIL_PX = 112
+PER_FINDING, FOR_FINDINGS = 24, 144  # pairs shown: with 24 worst and 24 of the rest, under 200
+WORST, ORDINARY = 24, 24
+
+
+def as_text(report: Report) -> Iterator[str]:
+    """The report in lines, the verdict last."""
+    counts, sizes = report.counts, list(report.sizes)
+    shown = ", ".join(sizes[:3]) + (f" and {len(sizes) - 3} other sizes" if len(sizes) > 3 else "")
+    told = f"{counts['train']} pairs for training, {counts['val']} held out (val); {shown}"
+    yield f"{printable(str(report.folder))}: {told}"
+    for finding in report.findings:
+        yield f"{finding.severity:8}{finding.kind}: {finding.message}"
+        for case in finding.cases[:CASES_TOLD]:
+            yield f"{'':8}  {_case_line(case.pairs, case.told)}"
+        if len(finding.cases) > CASES_TOLD:
+            yield f"{'':8}  and {len(finding.cases) - CASES_TOLD} more"
+    yield f"Verdict: {report.verdict}"
+
+
+def as_json(report: Report) -> str:
+    """The report as a JSON object.
+
+    format      1
+    folder      as it was given
+    verdict     "ready" | "usable, with warnings" | "not ready"
+    pairs       {"train": int, "val": int}
+    sizes       {"256x256": int, ...}, pairs by size
+    findings    the gravest first: [{kind, severity: "error" | "warning" | "note", message, count,
+                cases: [{pairs: ["train/NAME", ...], told}, ...]}, ...]
+    fits        {"train/NAME": how well the photo lies on the sketch, -1 to 1}
+    """
+    return json.dumps(
+        {
+            "format": FORMAT,
+            "folder": str(report.folder),
+            "verdict": report.verdict,
+            "pairs": report.counts,
+            "sizes": report.sizes,
+            "findings": [_finding_json(finding) for finding in report.findings],
+            "fits": {one.pair.key: round(one.looks.fit.score, 4) for one in report.measured if one.looks},
+        },
+        indent=1,
+    )
+
+
+def as_html(report: Report) -> str:
+    """One page that needs no other file: findings, and at most 200 pairs to look at as thumbnails."""
+    measured = {one.pair.key: one for one in report.measured}
+    some = report.measured[:: max(1, len(report.measured) // ORDINARY)][:ORDINARY]
+    template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
+        Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+    )
+    return template.render(
+        report=report,
+        sections=list(_sections(report.findings, measured)),
+        worst=_pictured(_worst_fits(report.measured), _fit_caption),
+        ordinary=_pictured(some, _fit_caption),
+        side_px=THUMBNAIL_PX,
+        plain=printable,
+    )
+
+
+def _case_line(pairs: Sequence[str], told: str) -> str:
+    return printable(f"{' = '.join(pairs)}: {told}" if pairs else told)
+
+
+def _finding_json(finding: Finding) -> dict[str, Any]:
+    return {
+        "kind": finding.kind,
+        "severity": finding.severity,
+        "message": finding.message,
+        "count": len(finding.cases),
+        "cases": [{"pairs": list(case.pairs), "told": case.told} for case in finding.cases],
+    }
+
+
+def _worst_fits(measured: Sequence[Measured]) -> list[Measured]:
+    readable = [(one.looks.fit.score, one) for one in measured if one.looks]
+    return [one for _, one in sorted(readable, key=lambda pair: pair[0])[:WORST]]
+
+
+def _fit_caption(one: Measured) -> str:
+    return f"fit {one.looks.fit.score:.2f}" if one.looks else ""
+
+
+def _pictured(chosen: Sequence[Measured], caption: Callable[[Measured], str]) -> list[dict[str, Any]]:
+    return [
+        {"told": caption(one), "pairs": [{"key": one.pair.key, "src": _thumbnail(one)}]} for one in chosen
+    ]
+
+
+def _sections(findings: Sequence[Finding], measured: dict[str, Measured]) -> Iterator[dict[str, Any]]:
+    """Each finding with its first cases; pictures while there is room for them."""
+    room = FOR_FINDINGS
+    for finding in findings:
+        cases, left = [], min(PER_FINDING, room)
+        for case in finding.cases[:PER_FINDING]:
+            pictured = [measured[key] for key in case.pairs[:3] if key in measured][:left]
+            left -= len(pictured)
+            room -= len(pictured)
+            sources = {one.pair.key: _thumbnail(one) for one in pictured}
+            cases.append(
+                {
+                    "told": case.told,
+                    "pairs": [{"key": key, "src": sources.get(key)} for key in case.pairs[:3]],
+                }
+            )
+        yield {"finding": finding, "cases": cases, "more": len(finding.cases) - len(cases)}
+
+
+def _thumbnail(one: Measured) -> str:
+    """A data URI: the sketch as its file has it, and the photo, side by side; red where there is none."""
+    return _data_uri(one.pair.sketch, one.pair.photo)
+
+
+@lru_cache(maxsize=256)
+def _data_uri(*paths: Path) -> str:
+    sheet = Image.new("RGB", (len(paths) * THUMBNAIL_PX, THUMBNAIL_PX), (190, 60, 50))
+    for place, path in enumerate(paths):
+        try:
+            small = resized(read_photo(path), (THUMBNAIL_PX, THUMBNAIL_PX))
+        except ImageError:
+            continue
+        sheet.paste(Image.fromarray(small), (place * THUMBNAIL_PX, 0))
+    buffer = io.BytesIO()
+    sheet.save(buffer, "WEBP", quality=70)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
