@@ -222,7 +222,7 @@ def models(ctx: click.Context, models: Path | None) -> None:
     "--preset",
     type=click.Choice(["default", "paper", "fast", "edges"]),
     default="default",
-    help="The recipe: this project's, that of the pix2pix paper, or a small quick one.",
+    help="The recipe: this project's, the pix2pix paper's, a small quick one, or photos to edges.",
 )
 @click.option("--from", "start_from", show_default="untrained", help="Model (name or file) to begin with.")
 @click.option("--resume", is_flag=True, help="Go on with the run of that name, with its own configuration.")

@@ -12,6 +12,7 @@ import click
 
 from app.progress import Reporter
 from data_prep import Prepared, prepare
+from data_prep.manifest import read_manifest
 from data_prep.sources import refuse_pairs_as_photos
 from pix2pix.files import list_pictures, printable
 
@@ -26,22 +27,20 @@ def run(source: Path, pairs: Path, *, workers: int | None, **options: Any) -> Co
     workers = workers or min(cores(), 1 + total // FILES_WORTH_A_PROCESS)
     results = prepare(source, pairs, workers=workers, **options)
     counts: Counter[str] = Counter()
-    splits: Counter[str] = Counter()
     ignored: Counter[str] = Counter()
     with closing(results), Reporter("preparing", total, "files") as progress:
         for result in results:
             counts["left out" if result.status == "stopped" else result.status] += 1
             if result.status == "ignored":
                 ignored[result.reason or ""] += 1
-            elif result.split:
-                splits[result.split] += 1
-            else:
+            elif not result.split:
                 progress.say(_line(result))
             progress.advance(result.files)
     for reason, count in ignored.most_common():
         click.echo(f"ignored: {count} {'file' if count == 1 else 'files'}: {printable(reason)}", err=True)
+    splits = Counter(split for split, _ in read_manifest(pairs))
     told = f"{splits['train']} pairs for training, {splits['val']} held out (val)"
-    click.echo(f"{click.format_filename(pairs)}: {told}")
+    click.echo(f"{click.format_filename(pairs)} holds {told}")
     return counts
 
 

@@ -32,7 +32,9 @@ DEFAULT_MODEL = "shoes"
 
 
 def load_translators(models: Path | None, device: str, warn: Callable[[str], None]) -> dict[str, Translator]:
-    """Every usable bundle by name, the default model first; `warn` is told of each that cannot be used.
+    """Every usable bundle by name, those in `models` first, then the default model.
+
+    `warn` is told of each that cannot be used.
 
     Raises BundleNotFound if there is none, UsageError for a device that is not there.
     """
@@ -40,7 +42,12 @@ def load_translators(models: Path | None, device: str, warn: Callable[[str], Non
     from pix2pix.translator import load
 
     translators: dict[str, Translator] = {}
-    for info in sorted(list_bundles(models), key=lambda info: (info.name != DEFAULT_MODEL, info.name)):
+    named = set(models.glob("*")) if models else set()  # what was asked for comes before what ships
+    order = sorted(
+        list_bundles(models),
+        key=lambda info: (info.path not in named, info.name != DEFAULT_MODEL, info.name),
+    )
+    for info in order:
         try:
             translators[info.name] = load(info.path, device=device)
         except BundleError as error:

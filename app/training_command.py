@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from pix2pix.config import TrainConfig, train_config
+from pix2pix.config import TrainConfig, refuse_other_model, train_config
 from pix2pix.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ class Asked:
 def configuration(asked: Asked, *, preset_given: bool) -> TrainConfig:
     """The preset with what was asked for, or the configuration of the run that goes on.
 
-    Raises UsageError for options that --resume cannot follow, RunError where there is nothing to resume.
+    Raises UsageError for options that --resume cannot follow and for a --from that does not fit, BundleError
+    for one that cannot be read, RunError where there is nothing to resume.
     """
     fields = {
         "steps": asked.steps,
@@ -65,7 +66,12 @@ def configuration(asked: Asked, *, preset_given: bool) -> TrainConfig:
         overrides["size_px"] = asked.size_px
         overrides["coarse_size_px"] = min(preset.coarse_size_px, asked.size_px)
         overrides["model"] = dataclasses.replace(preset.model, size_px=asked.size_px)
-    return train_config(asked.preset, **overrides)
+    config = train_config(asked.preset, **overrides)
+    if asked.start_from:
+        from pix2pix.bundle import find_bundle, read_header
+
+        refuse_other_model(read_header(find_bundle(asked.start_from)).model, config.model, asked.start_from)
+    return config
 
 
 def describe(asked: Asked, config: TrainConfig) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pix2pix.errors import PairsError
-from pix2pix.framing import Placement, padded_square, place_photo, resized
+from pix2pix.framing import Placement, place_photo, resized
 
 UInt8 = npt.NDArray[np.uint8]
 Fit = Literal["stretch", "pad"]
@@ -23,6 +23,7 @@ FITS: tuple[Fit, ...] = ("pad", "stretch")
 MARGIN = 0.06  # each side, of the square
 LIGHT = 200  # a channel's level from which on a border is taken for white in some light
 LIGHT_SHARE = 0.4  # of the border, for the photo to have a background: subjects reach over the edge
+PLAIN, PLAIN_SHARE = 16, 0.8  # levels off its colour, and share of the border, of a plain ground
 CLEARLY, BARELY = 32, 10  # levels off the background: what is of the subject, and what is if it touches that
 SPECK = 0.0005  # share of the picture's area; less is dust
 LOOKED_AT_PX = 256  # the longer side while looking for the subject
@@ -61,8 +62,16 @@ def background(photo: UInt8) -> UInt8 | None:
     return colour.astype(np.uint8) if near.mean() >= 0.5 else None
 
 
+def plain_ground(photo: UInt8) -> UInt8 | None:
+    """The colour (3,) of nearly all of the border of (H, W, 3) uint8, light or not; None if it has none."""
+    border = np.concatenate([photo[0], photo[-1], photo[:, 0], photo[:, -1]])
+    colour = np.median(border, axis=0)
+    near = np.abs(border - colour).max(axis=1) <= PLAIN
+    return colour.astype(np.uint8) if near.mean() >= PLAIN_SHARE else None
+
+
 def subject_box(photo: UInt8) -> Box | None:
-    """The box round what differs from a light background in (H, W, 3) uint8.
+    """The box round what differs from a light or plain background in (H, W, 3) uint8.
 
     The whole frame where there is no such background; None where nothing is to be seen.
     """
@@ -71,6 +80,8 @@ def subject_box(photo: UInt8) -> Box | None:
     if int(small.max(axis=(0, 1)).astype(int).max() - small.min(axis=(0, 1)).min()) <= BARELY:
         return None
     colour = background(small)
+    if colour is None:
+        colour = plain_ground(small)
     if colour is None:
         return Box(0, 0, height, width)
     mask = _off_background(small, colour)
@@ -107,9 +118,10 @@ def _off_background(photo: UInt8, colour: UInt8) -> npt.NDArray[np.bool_]:
 def squared(photo: UInt8, fit: Fit, size_px: int) -> UInt8:
     """Fit (H, W, 3) uint8 to (size_px, size_px, 3).
 
-    `pad` cuts to the subject, keeps its shape, levels a light background to white and leaves a white margin;
-    a photo without such a background is padded whole. `stretch` resizes the whole photo to the square as it
-    is, as the official shoe pairs were made.
+    `pad` cuts to the subject and keeps its shape. A light background becomes white, as the margin is;
+    a plain one of another colour stays, and the margin takes it; a photo with neither is kept whole, its
+    rim drawn out to the square. Neither makes an edge that is none. `stretch` resizes the whole photo to the
+    square as it is, as the official shoe pairs were made.
 
     Raises PairsError where nothing is to be seen, or too little.
     """
@@ -124,10 +136,22 @@ def squared(photo: UInt8, fit: Fit, size_px: int) -> UInt8:
         )
     if fit == "stretch":
         return resized(photo, (size_px, size_px))
-    colour = background(photo)
-    if colour is None:
-        return place_photo(photo, padded_square(*photo.shape[:2]), size_px)
-    return place_photo(levelled(photo, colour), _square_round(box, photo.shape), size_px)
+    white, ground = background(photo), plain_ground(photo)
+    if white is not None:
+        return place_photo(levelled(photo, white), _square_round(box, photo.shape), size_px)
+    if ground is not None:
+        return place_photo(photo, _square_round(box, photo.shape), size_px, ground)
+    return _drawn_out(photo, size_px)
+
+
+def _drawn_out(photo: UInt8, size_px: int) -> UInt8:
+    scale = size_px / max(photo.shape[:2])
+    height, width = (max(1, round(side * scale)) for side in photo.shape[:2])
+    top, left = (size_px - height) // 2, (size_px - width) // 2
+    sides = (top, size_px - height - top, left, size_px - width - left)
+    return np.asarray(
+        cv2.copyMakeBorder(resized(photo, (width, height)), *sides, cv2.BORDER_REPLICATE), np.uint8
+    )
 
 
 def _square_round(box: Box, shape: tuple[int, ...]) -> Placement:

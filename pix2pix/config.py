@@ -56,6 +56,19 @@ class ModelConfig:
             )
 
 
+def refuse_other_model(theirs: ModelConfig, ours: ModelConfig, name: str) -> None:
+    """Raise UsageError, naming what differs, if weights of one model cannot begin a run of the other.
+
+    The size may differ: the generator is fully convolutional.
+    """
+    a, b = dataclasses.asdict(theirs), dataclasses.asdict(ours)
+    if other := [f"{key} {a[key]}, here {b[key]}" for key in b if key != "size_px" and a[key] != b[key]]:
+        raise UsageError(
+            f"{name} holds another model than this run's: {'; '.join(other)}; "
+            "begin with one of the same --preset, or without --from"
+        )
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """One training run: every choice that changes its outcome.

@@ -58,6 +58,8 @@ def why_not_a_picture(path: Path) -> str:
     """The reason to give for one of the other files of `list_pictures`."""
     if path.suffix.lower() in SUFFIXES:
         return "hidden"
+    if path.suffix.lower() in (".heic", ".heif"):
+        return "an HEIC photo, which cannot be read here: export it as JPEG"
     return f"not a picture by its suffix {path.suffix!r}" if path.suffix else "not a picture: no suffix"
 
 

@@ -62,11 +62,11 @@ def place_sketch(sketch: UInt8, placement: Placement, size_px: int) -> UInt8:
     return fitted
 
 
-def place_photo(photo: UInt8, placement: Placement, size_px: int) -> UInt8:
-    """The photo (H, W, 3) as seen through the same square: (size_px, size_px, 3) uint8, white round it."""
+def place_photo(photo: UInt8, placement: Placement, size_px: int, surround: UInt8 | int = 255) -> UInt8:
+    """The photo (H, W, 3) as seen through the same square: (size_px, size_px, 3), `surround` round it."""
     page, square = _overlap(placement, size_px)
     size = (square[1].stop - square[1].start, square[0].stop - square[0].start)
-    fitted = np.full((size_px, size_px, 3), 255, np.uint8)
+    fitted = np.full((size_px, size_px, 3), surround, np.uint8)
     fitted[square] = resized(photo[page], size)
     return fitted
 

@@ -19,6 +19,7 @@ from pix2pix.config import ModelConfig
 CHANNELS = {"sketch": 1, "photo": 3}
 SLOPE = 0.2  # of the leaky rectifiers (Radford et al. 2016)
 NORM_EPSILON = 1e-5
+ROUGHNESS_SPREAD = 4.0  # from 0 to 1, as G is told it: so that it weighs as much as a number of z
 DROPOUT_STAGES = 3  # of the decoder, from the innermost (Isola et al. 2017, section 6.1)
 # Row t: which of a 3x3 kernel's taps, along one side, meet the same pixel once pixels are doubled.
 TAPS = ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, 0.0))
@@ -214,7 +215,8 @@ class Generator(nn.Module):
         condition = z
         if guessed is not None:
             told = guessed if roughness is None else torch.where(roughness.isnan(), guessed, roughness)
-            condition = torch.cat([z, told.detach()[:, None].to(z.dtype)], dim=1)
+            told = ROUGHNESS_SPREAD * (told.detach() - 0.5)
+            condition = torch.cat([z, told[:, None].to(z.dtype)], dim=1)
         x = features.pop()
         for up in self.ups:
             x = up(x, features.pop(), condition)

@@ -66,7 +66,10 @@ class RunFolder:
         """Raises RunError if the run was begun on other pairs."""
         began_with = self._recorded().data_hash
         if began_with != data_hash:
-            raise RunError(f"{self.path} was trained on other pairs: data hash {began_with}, now {data_hash}")
+            raise RunError(
+                f"{self.path} was trained on other pairs: data hash {began_with}, now {data_hash}; "
+                f"a new --name with --from {self.bundle_file} goes on with these"
+            )
 
     def reenter(self, config: TrainConfig, data_hash: str) -> None:
         """Go on, with what was changed written down."""

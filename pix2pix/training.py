@@ -11,7 +11,6 @@ makes no two runs equal.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
 from collections import deque
@@ -28,7 +27,7 @@ from pix2pix import losses
 from pix2pix.augment import PairAugment
 from pix2pix.bundle import Header, load_bundle, save_bundle
 from pix2pix.checkpoint import load_state, restore, save_state
-from pix2pix.config import TrainConfig
+from pix2pix.config import TrainConfig, refuse_other_model
 from pix2pix.dataset import Pair, PairBatches, data_hash, list_pairs, load_pair, to_tensors
 from pix2pix.devices import choose_device, choose_precision
 from pix2pix.errors import PairsError, RunError, UsageError
@@ -232,15 +231,9 @@ def _perceptual(
 
 
 def _matching_weights(bundle: Path, config: TrainConfig) -> dict[str, Tensor]:
-    """A bundle's generator weights. Raises UsageError, naming what differs, if this run's model is another.
-
-    The size may differ: the generator is fully convolutional.
-    """
+    """A bundle's generator weights. Raises UsageError if this run's model is another."""
     generator, header = load_bundle(bundle)
-    theirs, ours = dataclasses.asdict(header.model), dataclasses.asdict(config.model)
-    other = [f"{k} {theirs[k]}, here {ours[k]}" for k in ours if k != "size_px" and theirs[k] != ours[k]]
-    if other:
-        raise UsageError(f"{bundle} holds another model than this run's: {'; '.join(other)}")
+    refuse_other_model(header.model, config.model, str(bundle))
     return generator.state_dict()
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from products import product, recompressed
 
-from data_prep.photos import MARGIN, Box, background, squared, subject_box
+from data_prep.edges import edge_method
+from data_prep.photos import MARGIN, Box, background, plain_ground, squared, subject_box
 from pix2pix.errors import PairsError
 from pix2pix.images import read_photo
 
@@ -94,12 +95,30 @@ def test_a_grey_background_is_levelled_to_white_so_that_the_margin_has_no_seam()
     assert np.abs(square[64, 64].astype(int) - np.round(np.array(RED) * 255 / 238)).max() <= 1
 
 
-def test_a_photo_without_a_light_background_is_padded_whole() -> None:
+def test_a_photo_without_a_plain_ground_is_kept_whole_and_its_rim_drawn_out() -> None:
     scene = np.random.default_rng(3).integers(0, 160, (90, 180, 3)).astype(np.uint8)
-    assert background(scene) is None
+    assert background(scene) is None and plain_ground(scene) is None
     assert subject_box(scene) == Box(0, 0, 90, 180)
     square = squared(scene, "pad", 180)
-    assert (square[45:135] == scene).all() and (square[:45] == 255).all() and (square[135:] == 255).all()
+    assert (
+        (square[45:135] == scene).all()
+        and (square[:45] == scene[0]).all()
+        and (square[135:] == scene[-1]).all()
+    )
+
+
+@pytest.mark.parametrize(
+    "ground", [(0, 0, 0), (180, 180, 180), (245, 235, 190), (135, 190, 235), (20, 30, 90)]
+)
+def test_a_plain_ground_of_any_colour_gives_no_edge_but_the_subjects(ground: tuple[int, int, int]) -> None:
+    noise = np.random.default_rng(0).integers(-4, 5, (100, 220, 3))
+    photo = np.clip(np.full((100, 220, 3), ground) + noise, 0, 255).astype(np.uint8)
+    box = Box(20, 60, 80, 160)
+    assert subject_box(with_box(photo, box)) == box
+    square = squared(with_box(photo, box), "pad", 256)
+    rows, columns = np.nonzero(edge_method("canny")(square) == 0)
+    height, width = np.ptp(rows), np.ptp(columns)
+    assert abs(width - 256 * (1 - 2 * MARGIN)) <= 6 and abs(height - 0.6 * width) <= 6
 
 
 @pytest.mark.parametrize("fit", ["pad", "stretch"])

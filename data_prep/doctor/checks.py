@@ -89,7 +89,7 @@ def _too_few(measured: Sequence[Measured]) -> Iterator[Finding]:
         yield Finding(
             "too-few",
             "error" if splits["train"] < HARDLY_ANY else "warning",
-            f"Pairs to train on: {splits['train']}. A model learns fewer than {FEW_PAIRS} by heart: add "
+            f"Pairs to train on: {splits['train']}. With fewer than {FEW_PAIRS} a model memorises them: add "
             "more.",
         )
     if not splits["val"]:

@@ -163,7 +163,9 @@ async function loadModels() {
 /** @param {Model[]} offered */
 function offerModels(offered) {
   models = offered;
-  $("model").replaceChildren(...models.map(({ name, title }) => new Option(title, name)));
+  const named = ({ name, title }) =>
+    models.filter((other) => other.title === title).length > 1 ? `${title} (${name})` : title;
+  $("model").replaceChildren(...models.map((model) => new Option(named(model), model.name)));
   $("model").disabled = models.length === 0;
   complain(models.length === 0 ? "No model is loaded on this server." : "");
   pickModel();
