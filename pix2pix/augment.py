@@ -65,8 +65,10 @@ class PairAugment:
 
     def __call__(self, sketch: UInt8, photo: UInt8, size_px: int, seed: int) -> tuple[UInt8, UInt8, float]:
         """One draw, and the roughness of its sketch, 0 to 1. The same seed gives the same draw."""
-        for transform in (self.by_hand, self.line_width, self.geometry):
-            transform.set_random_seed(seed)
+        transforms = (self.by_hand, self.line_width, self.geometry)
+        seeds = np.random.SeedSequence(seed).generate_state(len(transforms))  # one seed would tie their draws
+        for transform, own in zip(transforms, seeds.tolist(), strict=True):
+            transform.set_random_seed(own)
         drawn = self.by_hand(image=sketch)
         sketch = drawn["image"]
         applied = dict(drawn["applied_transforms"]).get("HandDrawn")

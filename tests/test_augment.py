@@ -57,6 +57,21 @@ def test_hands_draw_with_every_roughness_and_some_sketches_stay_edge_maps() -> N
     assert rough.min() < 0.1 and rough.max() > 0.9 and 0.4 < rough.mean() < 0.6
 
 
+def test_the_families_are_drawn_independently() -> None:
+    """A corner mark tells flips, its place moves, ink in the middle thick lines: each as often with each."""
+    sketch, photo = np.full((64, 64), 255, np.uint8), np.full((64, 64, 3), 255, np.uint8)
+    cv2.line(sketch, (20, 20), (44, 20), 0, 1)
+    photo[16:48, 8:16] = 0
+    plain = {**OFF, "flip": True, "line_width": True, "strokes": True}
+    draws = [PairAugment(**plain)(sketch, photo, 64, seed) for seed in range(400)]
+    flipped = np.array([shown[32, 12].min() > 128 for _, shown, _ in draws])
+    by_hand = np.array([roughness > 0 for _, _, roughness in draws])
+    thick = np.array([(drawn < 128).sum() > 40 for drawn, _, _ in draws])
+    assert 0.4 < flipped[by_hand].mean() < 0.6 and 0.35 < flipped[~by_hand].mean() < 0.65
+    assert 0.4 < thick[~by_hand].mean() < 0.8
+    assert 0.3 < thick[~by_hand & flipped].mean() < 0.9
+
+
 def test_the_transform_is_one_of_albumentations() -> None:
     """Inside a Compose of others it draws, tells its roughness, and repeats itself by seed."""
     sketch = draw_pair(1, 64)[0]
