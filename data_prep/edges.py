@@ -9,6 +9,7 @@ lines one pixel wide, at the photo's own scale, and no specks. docs/edges.md com
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -49,6 +50,14 @@ def edge_method(name: str) -> Callable[[UInt8], UInt8]:
     if name not in methods:
         raise UsageError(f"edge method {name!r} is not one of: {', '.join(EDGE_METHODS)}")
     return methods[name]
+
+
+@lru_cache
+def version(name: str) -> str:
+    """What tells sketches of a method apart from those of other weights: its name, `learned` with a hash."""
+    if name != "learned":
+        return name
+    return f"learned {hashlib.sha256(LEARNED.read_bytes()).hexdigest()[:8]}"
 
 
 def canny(photo: UInt8) -> UInt8:

@@ -45,7 +45,11 @@ class Recipe:
 
     def __str__(self) -> str:
         """As the manifest has it."""
-        return f"photos, {self.edges} edges, {self.fit}" if self.kind == "photos" else self.kind
+        if self.kind != "photos":
+            return self.kind
+        from data_prep.edges import version
+
+        return f"photos, {version(self.edges)} edges, {self.fit}"
 
 
 @dataclass(frozen=True)

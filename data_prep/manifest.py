@@ -8,15 +8,24 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 from data_prep.likeness import WORDS, Gallery, Hashes
 from pix2pix.errors import PairsError
 from pix2pix.files import write_atomically
+
+LIKENESS = re.compile(rf"([0-9a-f]{{{16 * WORDS}}})?")
 
 
 @dataclass(frozen=True)
@@ -52,8 +61,8 @@ def read_manifest(pairs: Path) -> Records:
     *lines, _torn = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines, 1):
         try:
-            record = Record(**json.loads(line))
-        except (ValueError, TypeError) as error:
+            record = _record(line)
+        except (ValueError, TypeError, RecursionError) as error:
             raise PairsError(f"{path}, line {number}, is not a pair's record: {error}") from error
         records[record.split, record.name] = record
     return records
@@ -65,18 +74,26 @@ class Manifest:
     def __init__(self, pairs: Path) -> None:
         """Reads the manifest. Raises PairsError for a broken one."""
         self._path = pairs / "manifest.jsonl"
-        self._records = read_manifest(pairs)
+        self._changed = False
+        self._read()
+
+    def _read(self) -> None:
+        self._records = read_manifest(self._path.parent)
         self._keys: dict[tuple[str, str], tuple[str, str]] = {}  # without case: as some file systems see it
         self._contents: dict[str, Record] = {}  # by source_sha256
         self._looks = Gallery()
         self._shown: list[Record] = []  # in the gallery's order
-        self._changed = False
         for record in self._records.values():
             self._index(record)
 
     def __enter__(self) -> Manifest:
-        """Begin to append. Raises OSError where the folder cannot be written to."""
+        """Begin to append.
+
+        Raises OSError where the folder cannot be written to, PairsError where another run writes to it.
+        """
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(self._path.parent)
+        self._read()  # what another run may have added since
         if self._path.is_file() and not self._path.read_bytes().endswith(b"\n"):
             self._write()  # without the torn last line
         self._file = self._path.open("ab")
@@ -88,6 +105,8 @@ class Manifest:
             self._file.close()
             if self._changed:
                 self._write()
+        if self._lock is not None:
+            os.close(self._lock)
 
     def named(self, split: str, name: str) -> Record | None:
         """The pair of that name in upper or lower case, if there is one."""
@@ -131,6 +150,19 @@ class Manifest:
         write_atomically(self._path, b"".join(lines))
 
 
+def _locked(folder: Path) -> int | None:
+    """A file descriptor that locks the folder until it is closed; None on systems without such locks."""
+    if fcntl is None:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise PairsError(f"another run writes to {folder} at this moment: wait until it ends") from error
+    return descriptor
+
+
 def to_hex(likeness: Hashes) -> str:
     """A perceptual hash (K,) as a record keeps it."""
     return "".join(f"{word:016x}" for word in likeness.tolist())
@@ -139,6 +171,20 @@ def to_hex(likeness: Hashes) -> str:
 def from_hex(text: str) -> Hashes:
     """The perceptual hash (K,) of a record."""
     return np.array([int(text[i : i + 16], 16) for i in range(0, len(text), 16)], np.uint64)
+
+
+def _record(line: bytes) -> Record:
+    """Raises ValueError, TypeError or RecursionError for a line that is not one of `_line`.
+
+    Names may hold undecodable bytes as lone surrogates, which pydantic would refuse.
+    """
+    record = Record(**json.loads(line))
+    texts = [value for name, value in vars(record).items() if name != "size_px"]
+    if not all(isinstance(text, str) for text in texts) or type(record.size_px) is not int:
+        raise TypeError("a field of the wrong type")
+    if record.split not in ("train", "val") or not LIKENESS.fullmatch(record.likeness):
+        raise ValueError("a split or a likeness that is none")
+    return record
 
 
 def _line(record: Record) -> bytes:

@@ -29,7 +29,7 @@ from data_prep.manifest import Manifest, Record, Records, read_manifest, to_hex
 from data_prep.photos import Fit
 from data_prep.sources import Fault, Kind, SourcePair, find_sources
 from pix2pix.errors import ImageError, PairsError, UsageError
-from pix2pix.files import write_atomically
+from pix2pix.files import write_together
 
 __all__ = ["Prepared", "Record", "Records", "prepare", "read_manifest"]
 
@@ -92,6 +92,10 @@ def prepare(
         raise UsageError(f"val fraction {val_fraction} is not in [0, 1)")
     if not 1 <= workers <= 1024:
         raise UsageError(f"workers {workers} is not in 1..1024")
+    if src.resolve().is_relative_to(pairs.resolve()):
+        raise UsageError(
+            f"{src} lies inside of {pairs}: its pictures would be replaced by what is made of them"
+        )
     if pairs.resolve().is_relative_to(src.resolve()):
         raise UsageError(
             f"{pairs} lies inside of {src}: its pictures would be taken for sources the next time"
@@ -132,17 +136,19 @@ class _Import:
             status: Status = "ignored" if item.harmless else "left out"
             return Prepared(item.file.relative_to(self.src).as_posix(), status, reason=item.reason)
         shown = " + ".join(path.relative_to(self.src).as_posix() for path in item.files)
-        source = f"{self.src.resolve().name}/{shown}"
+        source = " + ".join(path.resolve().as_posix() for path in item.files)
         try:
             digest = _file_hash(*item.files)
-            before = self._standing(item, source)
+            before = self._standing(item, source, digest)
             if before and self._still_stands(before, digest):
                 return Prepared(shown, "unchanged", item.name, before.split, files=len(item.files))
             if self.recipe.kind == "photos":
-                self._refuse_same_content(digest, shown, source)
+                self._refuse_same_content(digest, shown, before)
+            return _Job(item, shown, source, digest, executor.submit(make_pair, item, self.recipe))
+        except BrokenProcessPool:
+            return _killed(item, shown)
         except (PairsError, OSError) as error:
             return _left_out(item, shown, error)
-        return _Job(item, shown, source, digest, executor.submit(make_pair, item, self.recipe))
 
     def _end(self, job: _Pending) -> Prepared:
         """Wait for a pair, choose its split and write it."""
@@ -153,8 +159,7 @@ class _Import:
             split = self._split(job, made.likeness)
             self._write(job, made, split)
         except BrokenProcessPool:
-            reason = "a process that makes pairs was killed, for want of memory perhaps: try fewer workers"
-            return Prepared(job.shown, "stopped", job.item.name, reason=reason)
+            return _killed(job.item, job.shown)
         except (ImageError, PairsError) as error:
             return _left_out(job.item, job.shown, error)
         except OSError as error:
@@ -164,11 +169,11 @@ class _Import:
             return Prepared(job.shown, "stopped", job.item.name, reason=reason)
         return Prepared(job.shown, "written", job.item.name, split, files=len(job.item.files))
 
-    def _standing(self, item: SourcePair, source: str) -> Record | None:
-        """The pair that this very source already became, if it did."""
+    def _standing(self, item: SourcePair, source: str, digest: str) -> Record | None:
+        """The pair of its name that this very source already became, changed since or moved, if it did."""
         splits = (item.split,) if item.split else ("train", "val")
-        standing = (self.manifest.named(split, item.name) for split in splits)
-        return next((record for record in standing if record and record.source == source), None)
+        standing = [record for split in splits if (record := self.manifest.named(split, item.name))]
+        return next((r for r in standing if r.source == source or r.source_sha256 == digest), None)
 
     def _still_stands(self, record: Record, digest: str) -> bool:
         """Whether the pair was made of the same bytes in the same way, and its files are as written."""
@@ -179,19 +184,19 @@ class _Import:
         hashes = (record.sketch_sha256, record.photo_sha256)
         return all(path.is_file() for path in paths) and tuple(map(_file_hash, paths)) == hashes
 
-    def _refuse_same_content(self, digest: str, shown: str, source: str) -> None:
+    def _refuse_same_content(self, digest: str, shown: str, before: Record | None) -> None:
         first = self.seen.setdefault(digest, shown)
         if first != shown:
             raise PairsError(f"it is the same file as {first}")
         standing = self.manifest.of_content(digest)
-        if standing and standing.source != source:
+        if standing and standing is not before:
             raise PairsError(f"it is the same file as {standing.source}, already {_called(standing)}")
 
     def _split(self, job: _Job, likeness: Hashes) -> str:
         """That of the source, of the pair as it stands, of those it looks like, or by the content's hash."""
         if job.item.split:
             return job.item.split
-        before = self._standing(job.item, job.source)
+        before = self._standing(job.item, job.source, job.source_sha256)
         if before and before.source_sha256 == job.source_sha256:
             return before.split
         like = {record.split: record for record in self.manifest.like(likeness)}
@@ -203,25 +208,30 @@ class _Import:
         return next(iter(like), None) or _split_of(job.source_sha256, self.val_fraction)
 
     def _write(self, job: _Job, made: Made, split: str) -> None:
-        """Both files and the manifest's line, or none of them."""
+        """Both files and the manifest's line, or all as it was."""
         name = job.item.name
         before = self.manifest.named(split, name)
-        if before and before.source != job.source:
+        if before and before.source != job.source and before.source_sha256 != job.source_sha256:
             raise PairsError(
                 f"{self.pairs.name} already has a pair {before.name!r}, from {before.source}; "
                 "a prefix keeps sources apart"
             )
-        paths = _paths(self.pairs, split, name)
+        contents = dict(zip(_paths(self.pairs, split, name), (made.sketch, made.photo), strict=True))
+        new = [path for path in contents if not path.exists()]
+        for path, data in contents.items():
+            if not before and path not in new and path.read_bytes() != data:
+                raise PairsError(f"{path} is there already, and the manifest does not know it")
         try:
-            for path, data in zip(paths, (made.sketch, made.photo), strict=True):
+            for path in contents:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(path, data)
+            write_together(contents)
             self.manifest.add(self._record(job, made, split))
         except BaseException:
-            for path in paths:
+            for path in new:
                 with suppress(OSError):
                     path.unlink()
-            self.manifest.drop(split, name)
+            if not before:
+                self.manifest.drop(split, name)
             raise
 
     def _record(self, job: _Job, made: Made, split: str) -> Record:
@@ -260,6 +270,11 @@ def _split_of(digest: str, val_fraction: float) -> str:
 
 def _called(record: Record) -> str:
     return f"{record.split}/{record.name}"
+
+
+def _killed(item: SourcePair, shown: str) -> Prepared:
+    reason = "a process that makes pairs was killed, for want of memory perhaps: try fewer workers"
+    return Prepared(shown, "stopped", item.name, reason=reason)
 
 
 def _left_out(item: SourcePair, shown: str, error: Exception) -> Prepared:

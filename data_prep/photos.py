@@ -81,7 +81,7 @@ def subject_box(photo: UInt8) -> Box | None:
         return None
     colour = background(small)
     if colour is None:
-        colour = plain_ground(small)
+        colour = plain_ground(photo)
     if colour is None:
         return Box(0, 0, height, width)
     mask = _off_background(small, colour)

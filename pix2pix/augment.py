@@ -69,6 +69,8 @@ class PairAugment:
         seeds = np.random.SeedSequence(seed).generate_state(len(transforms))  # one seed would tie their draws
         for transform, own in zip(transforms, seeds.tolist(), strict=True):
             transform.set_random_seed(own)
+        if max(sketch.shape) > size_px:  # tracing is slow on large pages
+            sketch, photo = resized(sketch, (size_px, size_px)), resized(photo, (size_px, size_px))
         drawn = self.by_hand(image=sketch)
         sketch = drawn["image"]
         applied = dict(drawn["applied_transforms"]).get("HandDrawn")

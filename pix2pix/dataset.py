@@ -34,7 +34,7 @@ def list_pairs(pairs: Path, split: str) -> list[Pair]:
     Raises PairsError, naming what was expected, if there is none or if a sketch has no photo.
     """
     folder = pairs / split
-    sketches = sorted((folder / "sketches").rglob("*.png"))
+    sketches = sorted(path for path in (folder / "sketches").rglob("*.png") if path.is_file())
     if not sketches:
         raise PairsError(
             f"no pairs in {folder}: expected {split}/sketches/NAME.png with {split}/photos/NAME.jpg "
@@ -58,7 +58,8 @@ def data_hash(pairs: list[Pair]) -> str:
     """Names and sizes of the files, hashed: tells a changed pairs folder from the one a run began with."""
     digest = hashlib.sha256()
     for pair in pairs:
-        digest.update(f"{pair.name}\0{pair.sketch.stat().st_size}\0{pair.photo.stat().st_size}\n".encode())
+        told = f"{pair.name}\0{pair.sketch.stat().st_size}\0{pair.photo.stat().st_size}\n"
+        digest.update(told.encode("utf-8", "surrogateescape"))  # file names need not be Unicode
     return digest.hexdigest()[:16]
 
 

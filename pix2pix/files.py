@@ -24,16 +24,24 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
 
     `durable` waits until the disk has it: the old file or the new one outlives a power cut.
     """
-    temporary = path.with_name(f".{uuid.uuid4().hex}.part")
+    write_together({path: data}, durable=durable)
+
+
+def write_together(contents: dict[Path, bytes], *, durable: bool = False) -> None:
+    """As `write_atomically`, for files that belong together: none is replaced before all are on the disk."""
+    temporary = {path: path.with_name(f".{uuid.uuid4().hex}.part") for path in contents}
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        temporary.replace(path)
+        for path, data in contents.items():
+            with temporary[path].open("wb") as file:
+                file.write(data)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+        for path, written in temporary.items():
+            written.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        for written in temporary.values():
+            written.unlink(missing_ok=True)
         raise
 
 
@@ -49,7 +57,8 @@ def list_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
     for parent, _, names in os.walk(folder, onerror=_refuse):
         for path in (Path(parent) / name for name in names):
             hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-            known = path.suffix.lower() in SUFFIXES and not hidden
+            special = path.exists() and not path.is_file()  # reading a pipe would wait for ever
+            known = path.suffix.lower() in SUFFIXES and not hidden and not special
             (pictures if known else others).append(path)
     return sorted(pictures), sorted(others)
 
@@ -57,7 +66,7 @@ def list_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
 def why_not_a_picture(path: Path) -> str:
     """The reason to give for one of the other files of `list_pictures`."""
     if path.suffix.lower() in SUFFIXES:
-        return "hidden"
+        return "hidden" if path.is_file() else "not a regular file"
     if path.suffix.lower() in (".heic", ".heif"):
         return "an HEIC photo, which cannot be read here: export it as JPEG"
     return f"not a picture by its suffix {path.suffix!r}" if path.suffix else "not a picture: no suffix"

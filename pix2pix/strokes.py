@@ -217,11 +217,12 @@ def _misplace(lines: list[Points], side: int, roughness: float, rng: np.random.G
     points = np.concatenate(lines)
     nodes = PROPORTION_CELLS + 1
     warp = rng.normal(0, PROPORTIONS * roughness * side, (nodes, nodes, 2)).astype(np.float32)
-    at = points / side * PROPORTION_CELLS
-    points = (
-        points
-        + cv2.remap(warp, at[:, :1], at[:, 1:], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
-    )
+    at = np.clip(points / side, 0, 1) * PROPORTION_CELLS
+    cell = np.minimum(at.astype(int), PROPORTION_CELLS - 1)
+    (right, down), (column, row) = (at - cell).T[:, :, None], cell.T
+    above = warp[row, column] * (1 - right) + warp[row, column + 1] * right
+    below = warp[row + 1, column] * (1 - right) + warp[row + 1, column + 1] * right
+    points = points + above * (1 - down) + below * down
     centre = points.mean(axis=0)
     scale = 1 + rng.normal(0, PAGE_SCALE * roughness, 2)
     shift = rng.normal(0, PAGE_SHIFT * roughness * side, 2)

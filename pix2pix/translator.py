@@ -22,7 +22,7 @@ from PIL import Image
 from pix2pix import latents
 from pix2pix.bundle import Header, find_bundle, load_bundle
 from pix2pix.devices import choose_device
-from pix2pix.errors import UsageError
+from pix2pix.errors import BundleError, UsageError
 from pix2pix.images import fit_sketch, read_sketch, restore_photo
 from pix2pix.networks import Generator, fold_for_inference
 
@@ -31,14 +31,14 @@ def load(name_or_path: str | Path, models: Path | None = None, device: str = "au
     """A Translator for a bundle's name or path.
 
     `device` is "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
-    Raises BundleNotFound, CorruptBundle, or UsageError for a device that is not there and for a bundle that
-    draws sketches from photos.
+    Raises BundleNotFound, CorruptBundle, BundleError for a bundle that draws sketches, or UsageError for a
+    device that is not there.
     """
     path = find_bundle(name_or_path, models)
     chosen = choose_device(device)
     generator, header = load_bundle(path)
     if header.model.draws != "photo":
-        raise UsageError(f"{path} draws sketches from photos, not photos from sketches")
+        raise BundleError(f"{path} draws sketches from photos, not photos from sketches")
     return Translator(path.stem, generator, header, chosen)
 
 

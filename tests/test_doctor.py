@@ -277,16 +277,24 @@ def test_an_exact_copy_in_val_is_an_error(folder: Path) -> None:
     assert [case.pairs for case in found["leak"].cases] == [(ONE, "val/copy")]
 
 
-def test_a_recompressed_copy_in_val_is_a_warning(folder: Path) -> None:
+def recompressed_in_val(folder: Path) -> None:
     sketch, photo = draw_pair(3)
     sketch[0, 0] = 0
     save_pair(folder, "val/copy", sketch, photo)
     Image.fromarray(photo).save(photo_of(folder, "val/copy").with_suffix(".jpg"), quality=60)
     photo_of(folder, "val/copy").unlink()
-    found = faults(folder)
-    assert set(found) == {"near-leak"}
-    assert found["near-leak"].severity == "warning"
-    assert [set(case.pairs) for case in found["near-leak"].cases] == [{ONE, "val/copy"}]
+
+
+def test_a_recompressed_copy_in_val_is_a_warning_and_an_error_where_val_is_made_of_such(
+    tmp_path: Path,
+) -> None:
+    for val, severity in ((12, "warning"), (6, "error")):
+        folder = make_pairs(tmp_path / str(val), 60, val)
+        recompressed_in_val(folder)
+        found = faults(folder)
+        assert set(found) == {"near-leak"}
+        assert found["near-leak"].severity == severity
+        assert [set(case.pairs) for case in found["near-leak"].cases] == [{ONE, "val/copy"}]
 
 
 def test_copies_on_one_side_are_found(folder: Path) -> None:
