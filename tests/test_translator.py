@@ -1,5 +1,6 @@
 """Same sketch + same z + same looseness + same bundle = same photo."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ from conftest import draw_pair
 from PIL import Image
 
 import pix2pix
+from app.serving import load_translators
+from data_prep.edges import LEARNED
 from pix2pix import latents
 from pix2pix.devices import choose_device
-from pix2pix.errors import UsageError
+from pix2pix.errors import BundleError, UsageError
 from pix2pix.translator import Translator
 
 
@@ -151,3 +154,15 @@ def test_a_latent_is_fixed_by_its_seed_for_ever() -> None:
     expected = np.random.Generator(np.random.PCG64(7)).standard_normal(3, dtype=np.float32)
     assert np.array_equal(latents.draw(7, 3), expected)
     assert latents.draw(7, 3).dtype == np.float32
+
+
+def test_a_bundle_that_draws_sketches_is_no_translator_and_does_not_stop_the_others(
+    tiny_bundle: Path, tmp_path: Path
+) -> None:
+    models = tiny_bundle.parent
+    shutil.copy(LEARNED, models / "edges.safetensors")
+    with pytest.raises(BundleError, match="draws sketches"):
+        pix2pix.load("edges", models)
+    warnings: list[str] = []
+    assert next(iter(load_translators(models, "cpu", warnings.append))) == "tiny"
+    assert len(warnings) == 1 and "'edges'" in warnings[0]
