@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from app.prepare_command import cores
+from app.options import cores
 from app.progress import Reporter
 from data_prep.doctor import Report, diagnose, examine, survey
 from data_prep.doctor.report import as_html, as_json, as_text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -85,3 +86,8 @@ def finish(ctx: click.Context, counts: Counter[str], *, done: tuple[str, ...], f
 def given(ctx: click.Context, name: str) -> bool:
     """Whether an option was written on the command line."""
     return ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

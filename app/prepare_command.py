@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import click
 
+from app.options import cores
 from app.progress import Reporter
 from data_prep import Prepared, prepare
 from data_prep.manifest import read_manifest
@@ -42,11 +42,6 @@ def run(source: Path, pairs: Path, *, workers: int | None, **options: Any) -> Co
     told = f"{splits['train']} pairs for training, {splits['val']} held out (val)"
     click.echo(f"{click.format_filename(pairs)} holds {told}")
     return counts
-
-
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _line(result: Prepared) -> str:

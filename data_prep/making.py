@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +66,8 @@ def make_pair(source: SourcePair, recipe: Recipe) -> Made:
 
     Raises ImageError for a file that cannot be read, PairsError for one that makes no pair.
     """
-    with _one_thread(recipe):
+    learned = recipe.kind == "photos" and recipe.edges == "learned"
+    with one_cv2_thread(), _one_torch_thread() if learned else nullcontext():
         if recipe.kind == "photos":
             sketch, photo = _drawn(source, recipe)
         else:
@@ -100,16 +101,12 @@ def _drawn(source: SourcePair, recipe: Recipe) -> tuple[UInt8, UInt8]:
 
 
 @contextmanager
-def _one_thread(recipe: Recipe) -> Iterator[None]:
+def one_cv2_thread() -> Iterator[None]:
     """Processes share the cores; and sums of floats do not depend on how they were split among threads."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        if recipe.kind == "photos" and recipe.edges == "learned":
-            with _one_torch_thread():
-                yield
-        else:
-            yield
+        yield
     finally:
         cv2.setNumThreads(before)
 

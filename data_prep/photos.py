@@ -136,10 +136,9 @@ def squared(photo: UInt8, fit: Fit, size_px: int) -> UInt8:
         )
     if fit == "stretch":
         return resized(photo, (size_px, size_px))
-    white, ground = background(photo), plain_ground(photo)
-    if white is not None:
+    if (white := background(photo)) is not None:
         return place_photo(levelled(photo, white), _square_round(box, photo.shape), size_px)
-    if ground is not None:
+    if (ground := plain_ground(photo)) is not None:
         return place_photo(photo, _square_round(box, photo.shape), size_px, ground)
     return _drawn_out(photo, size_px)
 

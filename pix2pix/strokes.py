@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from skimage.morphology import skeletonize
 
-UInt8 = npt.NDArray[np.uint8]
+from pix2pix.framing import UInt8
+
 Points = npt.NDArray[np.float32]
 
 INK_BELOW = 160  # of 255: what counts as ink

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from PIL.Image import Image
 
 from data_prep.likeness import Hashes, perceptual_hash
+from data_prep.making import one_cv2_thread
 from pix2pix.errors import ImageError
 from pix2pix.images import UInt8, open_image, read_photo, read_sketch
 
@@ -97,12 +98,8 @@ class Measured:
 
 def measure(pairs: Sequence[PairFiles], others: tuple[PairFiles, ...]) -> list[Measured]:
     """Measure pairs; the photos of `others` are what each sketch should fit less well than its own."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)  # processes share the cores
-    try:
+    with one_cv2_thread():
         return [_measured(pair, others) for pair in pairs]
-    finally:
-        cv2.setNumThreads(before)
 
 
 def _measured(pair: PairFiles, others: tuple[PairFiles, ...]) -> Measured:
