@@ -10,13 +10,15 @@ from pix2pix.strokes import redraw, trace
 
 EDGE_MAP_SHARE = 0.3  # of the sketches: the edge map itself, roughness 0
 GEOMETRY_SHARE = 0.6  # the rest keeps the exact frame of the pairs
+AS_HASTY_SHARE = 0.5  # of the hands: as hasty as they are rough; the rest hide in their haste how rough they are
 LINE_SHARE = 0.6  # of the edge maps; the rest keeps its own thin lines
 
 
 class HandDrawn(A.ImageOnlyTransform):  # type: ignore[misc]
     """An edge map (H, W) uint8, paper 255, drawn again by a hand; see `pix2pix.strokes`.
 
-    The roughness of each draw, uniform in `roughness` (0 to 1), stands in the applied parameters.
+    The roughness of each draw, uniform in `roughness` (0 to 1), stands in the applied parameters. So does its
+    haste: half of the time the same, else uniform in 0 to 1.
     """
 
     def __init__(self, roughness: tuple[float, float] = (0.0, 1.0), p: float = 1.0) -> None:
@@ -26,14 +28,17 @@ class HandDrawn(A.ImageOnlyTransform):  # type: ignore[misc]
 
     def get_params(self) -> dict[str, float | int]:
         """How rough, and which of all the hands that rough."""
+        roughness = self.py_random.uniform(*self.roughness)
+        alike = self.py_random.random() < AS_HASTY_SHARE
         return {
-            "roughness": self.py_random.uniform(*self.roughness),
+            "roughness": roughness,
+            "haste": roughness if alike else self.py_random.random(),
             "hand": self.py_random.randrange(2**32),
         }
 
-    def apply(self, img: UInt8, roughness: float, hand: int, **params: object) -> UInt8:
+    def apply(self, img: UInt8, roughness: float, haste: float, hand: int, **params: object) -> UInt8:
         """(H, W) uint8, paper 255 -> the same subject, drawn."""
-        return redraw(trace(img), roughness, np.random.default_rng(hand))
+        return redraw(trace(img), roughness, np.random.default_rng(hand), haste=haste)
 
 
 class PairAugment:

@@ -39,6 +39,6 @@ def restore(stateful: dict[str, Any], average: dict[str, Tensor], state: dict[st
             part.load_state_dict(state[name])
         for name, value in average.items():
             value.copy_(state["average"][name])
-        state["step"], state["seconds"]
+        state["step"], state["seconds"], state["images_before"]
     except (KeyError, RuntimeError, ValueError) as error:
         raise RunError(f"{path} is not a state of this run: {error}") from error

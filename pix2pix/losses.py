@@ -1,4 +1,4 @@
-"""Loss terms as pure functions of tensors. Each returns a scalar."""
+"""Loss terms as pure functions of tensors: scalars, and for reconstruction one number a picture."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def feature_matching(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
 
 
 def l1(photo: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute difference, both in [-1, 1]. Isola et al. 2017, eq. 3."""
-    return F.l1_loss(photo, target)
+    """Mean absolute difference (N,), both in [-1, 1]. Isola et al. 2017, eq. 3."""
+    return F.l1_loss(photo, target, reduction="none").mean(dim=(1, 2, 3))
 
 
 def balanced(sketch: Tensor, target: Tensor) -> Tensor:
-    """Log loss of ink against paper, both sides counting alike however little ink there is.
+    """Log loss (N,) of ink against paper, both sides counting alike however little ink there is.
 
     Sketches (N, 1, H, W) in [-1, 1], paper +1. Xie & Tu 2015 (HED), eq. 2, over a batch.
     """
     ink, true_ink = 0.5 - 0.5 * sketch, 0.5 - 0.5 * target
     share = true_ink.mean()
     weight = torch.lerp(share, 1 - share, true_ink)
-    return F.binary_cross_entropy(ink, true_ink, weight)
+    return F.binary_cross_entropy(ink, true_ink, weight, reduction="none").mean(dim=(1, 2, 3))
 
 
 def roughness_error(guessed: Tensor, roughness: Tensor) -> Tensor:

@@ -245,10 +245,14 @@ def fold_for_inference(generator: Generator) -> Generator:
 class Discriminator(nn.Module):
     """PatchGAN (Isola et al. 2017): is each patch of the answer likely for what was given?"""
 
-    def __init__(self, widths: tuple[int, ...], norm: str) -> None:
-        """Four widths see patches of 70x70 pixels. `norm` is "instance" or "spectral"."""
+    def __init__(self, widths: tuple[int, ...], norm: str, *, roughness: bool) -> None:
+        """Four widths see patches of 70x70 pixels. `norm` is "instance" or "spectral".
+
+        With `roughness` D is told it: how far a likely photo may be from the lines.
+        """
         super().__init__()
-        convs: list[nn.Module] = [nn.Conv2d(sum(CHANNELS.values()), widths[0], 4, 2, 1)]
+        self.roughness = roughness
+        convs: list[nn.Module] = [nn.Conv2d(sum(CHANNELS.values()) + roughness, widths[0], 4, 2, 1)]
         for i, (a, b) in enumerate(pairwise(widths)):
             convs.append(nn.Conv2d(a, b, 4, stride=2 if i < len(widths) - 2 else 1, padding=1))
         convs.append(nn.Conv2d(widths[-1], 1, 4, 1, 1))
@@ -260,9 +264,10 @@ class Discriminator(nn.Module):
         inner = widths[1:] if norm == "instance" else []
         self.norms = nn.ModuleList(InstanceNorm(c) for c in inner)
 
-    def forward(self, given: Tensor, answer: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Both sides in [-1, 1] -> logits (N, 1, H', W') and the features of every layer before them."""
-        x = torch.cat([given, answer], dim=1)  # (N, 4, H, W)
+    def forward(self, given: Tensor, answer: Tensor, roughness: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Both sides in [-1, 1], (N,) -> logits (N, 1, H', W') and the features of every layer before them."""
+        told = [roughness[:, None, None, None].expand_as(given[:, :1])] if self.roughness else []
+        x = torch.cat([given, answer, *told], dim=1)
         features = []
         for i, conv in enumerate(self.convs[:-1]):
             x = conv(x)

@@ -3,9 +3,10 @@
     strokes = trace(sketch)                                  # thinning, and following the lines
     rough = redraw(strokes, 0.6, np.random.default_rng(7))
 
-Roughness runs from 0, lines as they are, to 1, a rough hand. What grows with it is what people do in the
-drawings of QMUL Shoe-V1 and Handbag (Yu et al. 2016): smooth lines where an edge map is jagged, inner detail
-left out, wrong proportions, wobble, ends that miss or overshoot, gaps, a line drawn twice.
+Two things make a drawing rough, both 0 to 1, and both seen in the drawings of QMUL Shoe-V1 and Handbag (Yu
+et al. 2016). *Roughness* is how far the lines are from where they should be: proportions, angles, long waves.
+It cannot all be seen in the drawing, so that a model is told it. *Haste* shows: lines smooth where an edge map
+is jagged, inner detail left out, tremble, ends that miss or overshoot, gaps, a line drawn twice.
 """
 
 from __future__ import annotations
@@ -29,8 +30,7 @@ SUBPIXEL_BITS = 4
 STROKE_SHIFT, STROKE_TURN_DEG, STROKE_SCALE = 0.010, 4.0, 0.05
 PAGE_SHIFT, PAGE_TURN_DEG, PAGE_SCALE = 0.02, 3.0, 0.05
 PROPORTIONS, PROPORTION_CELLS = 0.028, 3  # a smooth warp of the whole, by the nodes of a grid
-# Wobble along a stroke: (deviation, wavelength).
-WOBBLES = ((0.010, 0.20), (0.003, 0.05))
+WAVE, TREMBLE = (0.010, 0.20), (0.003, 0.05)  # along a stroke: (deviation, wavelength)
 SMOOTHING = 0.025  # of the jags of an edge map
 LONGEST_DROPPED = 0.35  # strokes up to this long may be left out; a silhouette's only up to a quarter of it
 GAPS = 0.25  # in a stroke as long as the side
@@ -64,16 +64,23 @@ def trace(sketch: UInt8) -> Strokes:
 
 
 def redraw(
-    strokes: Strokes, roughness: float, rng: np.random.Generator, line_width_px: int | None = None
+    strokes: Strokes,
+    roughness: float,
+    rng: np.random.Generator,
+    *,
+    haste: float | None = None,
+    line_width_px: int | None = None,
 ) -> UInt8:
     """The strokes drawn by a hand of this roughness, 0 to 1 -> (H, W) uint8, paper 255; a function of rng.
 
-    The pen is 1 to 6 px wide unless told. At roughness 0 every stroke is drawn where it is.
+    A hand is as hasty, 0 to 1, as it is rough, and its pen 1 to 6 px wide, unless told. At roughness 0 what is
+    drawn lies where it should; at haste 0 too, all is drawn as it is.
     """
+    haste = roughness if haste is None else haste
     side = max(strokes.size)
     page = np.full(strokes.size[::-1], 255, np.uint8)
-    lines = [_by_hand(line, side, roughness, rng) for line in _chosen(strokes, side, roughness, rng)]
-    pieces = [piece for line in lines for piece in _with_gaps(line, side, roughness, rng)]
+    lines = [_by_hand(line, side, roughness, haste, rng) for line in _chosen(strokes, side, haste, rng)]
+    pieces = [piece for line in lines for piece in _with_gaps(line, side, haste, rng)]
     misplaced = _misplace(pieces, side, roughness, rng)
     fixed = [np.round(line * (1 << SUBPIXEL_BITS)).astype(np.int32) for line in misplaced]
     width = line_width_px or LINE_WIDTHS_PX[rng.integers(len(LINE_WIDTHS_PX))]
@@ -148,11 +155,11 @@ def _silhouette(ink: UInt8) -> npt.NDArray[np.bool_]:
     return outside[reach:-reach, reach:-reach] > 0
 
 
-def _chosen(strokes: Strokes, side: int, roughness: float, rng: np.random.Generator) -> list[Points]:
+def _chosen(strokes: Strokes, side: int, haste: float, rng: np.random.Generator) -> list[Points]:
     """The strokes worth drawing to a hand in a hurry: from all of them down to the silhouette's."""
-    haste = rng.uniform(0, min(1.0, 2 * roughness))
-    shortest = LONGEST_DROPPED * haste * side
-    bored = rng.random(len(strokes.lines)) < haste**3
+    left_out = rng.uniform(0, min(1.0, 2 * haste))
+    shortest = LONGEST_DROPPED * left_out * side
+    bored = rng.random(len(strokes.lines)) < left_out**3
     longest = max(map(len, strokes.lines), default=0)
     kept = [
         line
@@ -160,28 +167,28 @@ def _chosen(strokes: Strokes, side: int, roughness: float, rng: np.random.Genera
         if len(line) == longest
         or (len(line) >= shortest / 4 if outer > 0.5 else len(line) >= shortest and not skip)
     ]
-    again = [line for line in kept if rng.random() < REPEATED * roughness]
+    again = [line for line in kept if rng.random() < REPEATED * haste]
     return kept + again
 
 
-def _by_hand(line: Points, side: int, roughness: float, rng: np.random.Generator) -> Points:
+def _by_hand(line: Points, side: int, roughness: float, haste: float, rng: np.random.Generator) -> Points:
     """One stroke, smoothed, wobbling, a little displaced, its ends cut short or overshot."""
-    if not roughness:
+    if not roughness and not haste:
         return line
-    sigma = min(SMOOTHING * roughness * side, len(line) / 6)
-    reach = (1, 2 * round(3 * sigma) + 1)
-    smooth = cv2.GaussianBlur(line[:, None], reach, sigma, borderType=cv2.BORDER_REPLICATE)
+    sigma = min(SMOOTHING * haste * side, len(line) / 6)
+    reach = (1, 2 * math.ceil(3 * sigma) + 1)
+    smooth = cv2.GaussianBlur(line[:, None], reach, max(sigma, 1e-3), borderType=cv2.BORDER_REPLICATE)
     drawn = smooth[:, 0].astype(np.float32, copy=False)
-    for amplitude, wavelength in WOBBLES:
+    for (amplitude, wavelength), extent in ((WAVE, roughness), (TREMBLE, haste)):
         nodes = 2 + int(len(line) / (wavelength * side))
-        swing = rng.normal(0, amplitude * roughness * side, (nodes, 1, 2)).astype(np.float32)
+        swing = rng.normal(0, amplitude * extent * side, (nodes, 1, 2)).astype(np.float32)
         drawn += cv2.resize(swing, (1, len(line)), interpolation=cv2.INTER_CUBIC)[:, 0]
     centre = drawn.mean(axis=0)
     turned = (drawn - centre) @ _turn(rng.normal(0, STROKE_TURN_DEG * roughness))
     scale = 1 + rng.normal(0, STROKE_SCALE * roughness)
     drawn = centre + turned * scale + rng.normal(0, STROKE_SHIFT * roughness * side, 2)
     for end in (0, -1):
-        if rng.random() < MISSED_ENDS * roughness:
+        if rng.random() < MISSED_ENDS * haste:
             drawn = _missed_end(drawn, end, rng.uniform(-1, 1) * LONGEST_OVERSHOOT * side)
     return drawn.astype(np.float32)
 
@@ -198,10 +205,10 @@ def _missed_end(line: Points, end: int, by: float) -> Points:
     return np.concatenate([beyond, line] if end == 0 else [line, beyond])
 
 
-def _with_gaps(line: Points, side: int, roughness: float, rng: np.random.Generator) -> list[Points]:
+def _with_gaps(line: Points, side: int, haste: float, rng: np.random.Generator) -> list[Points]:
     """The stroke in the pieces that gaps leave of it."""
     pieces = [line]
-    for _ in range(rng.poisson(GAPS * roughness * len(line) / side)):
+    for _ in range(rng.poisson(GAPS * haste * len(line) / side)):
         last = pieces.pop()
         start = int(rng.integers(0, len(last)))
         end = start + int(rng.uniform(0, LONGEST_GAP) * side)

@@ -38,6 +38,7 @@ from pix2pix.run_folder import RunFolder, Status
 GRID_PAIRS = 8  # fixed inputs of the sample grid
 LOG_EVERY = 50  # steps between lines of stats.jsonl
 SAVE_EVERY_S = 300.0  # at the longest between two saves, however slow the machine
+EMA_RAMP = 0.1  # of the images seen: the longest half-life (Karras et al. 2024, EDM2)
 SEED_STRIDE = 1_000_003  # a prime: the step seeds of two runs with neighbouring seeds do not coincide
 
 
@@ -74,9 +75,15 @@ def train(
     )
     torch.manual_seed(config.seed)
     generator = Generator(config.model)
-    discriminator = Discriminator(config.discriminator_widths, config.discriminator_norm)
+    discriminator = Discriminator(
+        config.discriminator_widths, config.discriminator_norm, roughness=config.model.roughness
+    )
+    images_before = 0  # that the bundle to begin with has seen
     if start_from is not None:
-        generator.load_state_dict(_matching_weights(start_from, config))
+        beginning, header = load_bundle(start_from)
+        refuse_other_model(header.model, config.model, str(start_from))
+        generator.load_state_dict(beginning.state_dict())
+        images_before = header.images
     for player in (generator, discriminator):
         player.to(fabric.device).to(memory_format=torch.channels_last)
 
@@ -99,7 +106,7 @@ def train(
         folder.check_data(fingerprint)
         state = load_state(folder.state_file)
         restore(stateful, average, state, folder.state_file)
-        step, seconds_before = state["step"], state["seconds"]
+        step, seconds_before, images_before = state["step"], state["seconds"], state["images_before"]
         folder.reenter(config, fingerprint)
     else:
         folder.begin(config, fingerprint)
@@ -122,13 +129,14 @@ def train(
         if step > first_step and (done or due):
             saved_at = seconds
             state = {name: part.state_dict() for name, part in stateful.items()}
-            save_state(folder.state_file, {**state, "average": average, "step": step, "seconds": seconds})
+            counts = {"step": step, "seconds": seconds, "images_before": images_before}
+            save_state(folder.state_file, {**state, "average": average, **counts})
             header = Header(
                 model=config.model,
                 title=config.title or run.name,
                 preset=config.preset,
                 steps=step,
-                images=images,
+                images=images_before + images,
                 data=f"{pairs.name}, {len(train_pairs)} pairs",
                 data_hash=fingerprint,
                 licence=config.licence,
@@ -159,8 +167,8 @@ def train(
         )
         values: dict[str, Tensor] = {}
         if config.adversarial_weight:
-            real_logits, real_features = d(given_seen, target_seen)
-            fake_logits, _ = d(given_seen, fake_seen.detach())
+            real_logits, real_features = d(given_seen, target_seen, roughness)
+            fake_logits, _ = d(given_seen, fake_seen.detach(), roughness)
             d_loss = losses.DISCRIMINATOR_LOSSES[config.adversarial](real_logits.float(), fake_logits.float())
             d_optimizer.zero_grad()
             fabric.backward(d_loss)
@@ -169,10 +177,11 @@ def train(
 
         # --- the forger climbs the investigator's gradient
         reconstruction = losses.RECONSTRUCTION_LOSSES[config.reconstruction](fake.float(), target)
-        terms = {"g_reconstruction": config.reconstruction_weight * reconstruction}
+        right = 1 - roughness  # where lines are not where the photo has them, L1 would ask for a blur
+        terms = {"g_reconstruction": config.reconstruction_weight * (right * reconstruction).mean()}
         if config.adversarial_weight:
             discriminator.requires_grad_(False)
-            fake_logits, fake_features = d(given_seen, fake_seen)
+            fake_logits, fake_features = d(given_seen, fake_seen, roughness)
             discriminator.requires_grad_(True)
             adversarial = losses.GENERATOR_LOSSES[config.adversarial](fake_logits.float())
             terms["g_adversarial"] = config.adversarial_weight * adversarial
@@ -192,9 +201,8 @@ def train(
         # --- the average of G follows
         step += 1
         images = step * config.batch_size
-        _follow(
-            average, generator, half_life=min(config.ema_half_life_images, 0.05 * images), batch=len(given)
-        )
+        half_life = min(config.ema_half_life_images, EMA_RAMP * (images_before + images))
+        _follow(average, generator, half_life=half_life, batch=len(given))
 
         # --- say how it went
         seconds = seconds_before + clock() - began
@@ -228,13 +236,6 @@ def _perceptual(
     except UsageError as error:
         notify(f"training without the perceptual term: {error}")
         return None
-
-
-def _matching_weights(bundle: Path, config: TrainConfig) -> dict[str, Tensor]:
-    """A bundle's generator weights. Raises UsageError if this run's model is another."""
-    generator, header = load_bundle(bundle)
-    refuse_other_model(header.model, config.model, str(bundle))
-    return generator.state_dict()
 
 
 def _sides(sketch: Tensor, photo: Tensor, config: TrainConfig) -> tuple[Tensor, Tensor]:

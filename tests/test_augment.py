@@ -57,6 +57,18 @@ def test_hands_draw_with_every_roughness_and_some_sketches_stay_edge_maps() -> N
     assert rough.min() < 0.1 and rough.max() > 0.9 and 0.4 < rough.mean() < 0.6
 
 
+def test_haste_tells_roughness_half_of_the_time_only() -> None:
+    draws = []
+    for seed in range(200):
+        drawing = HandDrawn()
+        drawing.set_random_seed(seed)
+        draws.append(drawing.get_params())
+    apart = np.array([draw["haste"] - draw["roughness"] for draw in draws])
+    assert 0.4 < (apart == 0).mean() < 0.6
+    free = [(draw["haste"], draw["roughness"]) for draw in draws if draw["haste"] != draw["roughness"]]
+    assert abs(np.corrcoef(np.transpose(free))[0, 1]) < 0.25
+
+
 def test_the_families_are_drawn_independently() -> None:
     """A corner mark tells flips, its place moves, ink in the middle thick lines: each as often with each."""
     sketch, photo = np.full((64, 64), 255, np.uint8), np.full((64, 64, 3), 255, np.uint8)

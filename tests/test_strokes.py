@@ -96,10 +96,21 @@ def test_rougher_hands_stray_further_and_leave_more_out(bag: np.ndarray) -> None
     assert missing[0] == 0 and 0.02 < missing[1] < missing[2] < 0.6
 
 
+def test_a_hasty_hand_that_is_not_rough_leaves_out_but_does_not_stray(bag: np.ndarray) -> None:
+    strokes = trace(bag)
+    hasty, rough = (
+        [redraw(strokes, roughness, hand(seed), haste=1 - roughness, line_width_px=1) for seed in range(30)]
+        for roughness in (0.0, 1.0)
+    )
+    strays = [np.mean([off_the_lines(drawn, bag).mean() for drawn in draws]) for draws in (hasty, rough)]
+    assert strays[0] < 1 < 2 < strays[1]
+    assert np.mean([(off_the_lines(bag, drawn) > 3).mean() for drawn in hasty]) > 0.05
+
+
 def test_inner_detail_goes_before_the_silhouette(bag: np.ndarray) -> None:
     """Over many rough draws the specks inside are there less often than the outline is."""
     strokes = trace(bag)
-    draws = np.mean([inked(redraw(strokes, 0.3, hand(seed), 5)) for seed in range(40)], axis=0)
+    draws = np.mean([inked(redraw(strokes, 0.3, hand(seed), line_width_px=5)) for seed in range(40)], axis=0)
     outline = page()
     cv2.rectangle(outline, (24, 50), (104, 110), 0, 1)
     specks = page()

@@ -112,7 +112,7 @@ def test_it_learns_to_tell_rough_hands_from_edge_maps(
     guesses = []
     for pair in list_pairs(pairs, "train"):
         sketch, photo = load_pair(pair)
-        rough = redraw(trace(sketch), 1.0, np.random.default_rng(0), 2)
+        rough = redraw(trace(sketch), 1.0, np.random.default_rng(0), line_width_px=2)
         x, _ = to_tensors([sketch, rough], [photo, photo])
         with torch.no_grad():
             guesses.append(generator(x, torch.zeros(2, config.model.latent_size))[1].tolist())
@@ -151,8 +151,9 @@ def test_fine_tuning_begins_with_the_bundle(tiny_config: TrainConfig, pairs: Pat
     bundle = tmp_path / "first" / "first.safetensors"
     frozen = replace(tiny_config, steps=1, generator_lr=0.0)
     finish(frozen, pairs, tmp_path / "second", start_from=bundle)
-    expected, _ = load_bundle(bundle)
-    got, _ = load_bundle(tmp_path / "second" / "second.safetensors")
+    expected, before = load_bundle(bundle)
+    got, after = load_bundle(tmp_path / "second" / "second.safetensors")
+    assert after.images == before.images + frozen.batch_size  # the generator has seen both runs' pictures
     assert all(torch.equal(v, got.state_dict()[k]) for k, v in expected.state_dict().items())
     with pytest.raises(UsageError, match="another model"):
         finish(PRESETS["fast"], pairs, tmp_path / "third", start_from=bundle)
