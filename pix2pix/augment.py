@@ -10,7 +10,7 @@ from pix2pix.strokes import redraw, trace
 
 EDGE_MAP_SHARE = 0.3  # of the sketches: the edge map itself, roughness 0
 GEOMETRY_SHARE = 0.6  # the rest keeps the exact frame of the pairs
-AS_HASTY_SHARE = 0.5  # of the hands: as hasty as they are rough; the rest hide in their haste how rough they are
+AS_HASTY_SHARE = 0.5  # of the hands: as hasty as they are rough; the others have a haste of their own
 LINE_SHARE = 0.6  # of the edge maps; the rest keeps its own thin lines
 
 

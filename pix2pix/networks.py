@@ -265,7 +265,7 @@ class Discriminator(nn.Module):
         self.norms = nn.ModuleList(InstanceNorm(c) for c in inner)
 
     def forward(self, given: Tensor, answer: Tensor, roughness: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Both sides in [-1, 1], (N,) -> logits (N, 1, H', W') and the features of every layer before them."""
+        """Both sides in [-1, 1], and (N,) -> logits (N, 1, H', W') and the features of every layer below."""
         told = [roughness[:, None, None, None].expand_as(given[:, :1])] if self.roughness else []
         x = torch.cat([given, answer, *told], dim=1)
         features = []

@@ -5,8 +5,8 @@
 
 Two things make a drawing rough, both 0 to 1, and both seen in the drawings of QMUL Shoe-V1 and Handbag (Yu
 et al. 2016). *Roughness* is how far the lines are from where they should be: proportions, angles, long waves.
-It cannot all be seen in the drawing, so that a model is told it. *Haste* shows: lines smooth where an edge map
-is jagged, inner detail left out, tremble, ends that miss or overshoot, gaps, a line drawn twice.
+It cannot all be seen in the drawing, so that a model is told it. *Haste* shows: lines smooth where an edge
+map is jagged, inner detail left out, tremble, ends that miss or overshoot, gaps, a line drawn twice.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ def redraw(
 ) -> UInt8:
     """The strokes drawn by a hand of this roughness, 0 to 1 -> (H, W) uint8, paper 255; a function of rng.
 
-    A hand is as hasty, 0 to 1, as it is rough, and its pen 1 to 6 px wide, unless told. At roughness 0 what is
-    drawn lies where it should; at haste 0 too, all is drawn as it is.
+    A hand is as hasty, 0 to 1, as it is rough, and its pen 1 to 6 px wide, unless told. At roughness 0 what
+    is drawn lies where it should; at haste 0 too, all is drawn as it is.
     """
     haste = roughness if haste is None else haste
     side = max(strokes.size)
