@@ -14,17 +14,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from app import evaluate_command, latent_commands
 from app.options import (
     ANY_PATH,
     FAILED_ITEMS,
     FOLDER,
     INTERRUPTED,
+    MAX_SEED,
+    PHOTO,
     Duration,
     PlainErrors,
     device_option,
     exit_code,
     finish,
     given,
+    loose_option,
+    model_option,
     models_option,
 )
 from app.progress import Reporter, in_words
@@ -66,21 +71,22 @@ def serve(host: str, port: int, models: Path | None, device: str, open_page: boo
 @main.command()
 @click.argument("source", metavar="SRC", type=click.Path(exists=True, path_type=Path))
 @click.argument("destination", metavar="DST", type=ANY_PATH)
-@click.option("--model", default="shoes", help="Name of a model, or path of its .safetensors file.")
+@model_option
 @models_option
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, help="Same seed, same photos.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, MAX_SEED),
+    default=0,
+    help="Same seed, same photos; 0 is the middle of all.",
+)
+@click.option("--style", type=PHOTO, show_default="none", help="A photo whose look every answer is to have.")
 @click.option(
     "--variants",
     type=click.IntRange(1, 100),
     default=1,
     help="Photos of each sketch; from 2 on they are NAME-1.png, NAME-2.png and so on.",
 )
-@click.option(
-    "--loose",
-    type=click.FloatRange(0, 1),
-    show_default="guessed from each sketch",
-    help="How lines are taken: 0 follows them, 1 mends them freely.",
-)
+@loose_option
 @click.option("--overwrite", is_flag=True, help="Make photos anew that are there already.")
 @device_option
 @click.pass_context
@@ -91,6 +97,7 @@ def convert(
     model: str,
     models: Path | None,
     seed: int,
+    style: Path | None,
     variants: int,
     loose: float | None,
     overwrite: bool,
@@ -106,8 +113,17 @@ def convert(
 
     total = 1 if source.is_file() else sum(map(len, list_pictures(source)))
     translator = load(model, models=models, device=device)
+    if style is not None and (given(ctx, "seed") or variants > 1):
+        raise UsageError("--style says which answer is wanted: leave out --seed and --variants")
     results = convert_folder(
-        translator, source, destination, seed=seed, variants=variants, loose=loose, overwrite=overwrite
+        translator,
+        source,
+        destination,
+        seed=seed,
+        z=None if style is None else translator.encode(style),
+        variants=variants,
+        loose=loose,
+        overwrite=overwrite,
     )
     counts: Counter[str] = Counter()
     with Reporter("converting", total, "files") as progress:
@@ -290,3 +306,7 @@ def train(ctx: click.Context, /, pairs: Path, name: str, runs: Path, dry_run: bo
         again = f"pix2pix train {pairs} --name {name} --runs {runs}{' --resume' if bundle.exists() else ''}"
         click.echo(f"Stopped. To go on: {again}", err=True)
         ctx.exit(INTERRUPTED)
+
+
+for command in (*latent_commands.COMMANDS, evaluate_command.evaluate):
+    main.add_command(command)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
-from app.options import cores
+from app.options import cores, refuse_unwritable
 from app.progress import Reporter
 from data_prep.doctor import Report, diagnose, examine, survey
 from data_prep.doctor.report import as_html, as_json, as_text
-from pix2pix.errors import UsageError
 from pix2pix.files import write_atomically
 
 MANY = 256  # pairs for which starting several processes pays
@@ -20,10 +18,7 @@ MANY = 256  # pairs for which starting several processes pays
 def run(pairs: Path, html: Path | None, json_file: Path | None) -> Report:
     """Audit, print the report, write what is asked for. Raises UsageError before it begins, PairsError."""
     for wanted in filter(None, (html, json_file)):
-        if wanted.is_dir() or not os.access(wanted.parent, os.W_OK):
-            raise UsageError(
-                f"{wanted} cannot be written: give a file in a folder that exists and may be written to"
-            )
+        refuse_unwritable(wanted)
     found = survey(pairs)
     measured = []
     with Reporter("examining", len(found.pairs), "pairs") as progress:

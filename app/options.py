@@ -11,7 +11,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from pix2pix.errors import Pix2PixError
+from pix2pix.errors import Pix2PixError, UsageError
 
 FAILED_ITEMS, NOTHING_DONE, INTERRUPTED = 1, 2, 130
 
@@ -55,6 +55,11 @@ class Duration(click.ParamType[float]):
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 ANY_PATH = click.Path(path_type=Path)
+PHOTO = click.Path(exists=True, dir_okay=False, path_type=Path)
+MAX_SEED = 2**32 - 1
+model_option = click.option(
+    "--model", default="shoes", help="Name of a model, or path of its .safetensors file."
+)
 models_option = click.option(
     "--models",
     type=FOLDER,
@@ -66,6 +71,14 @@ device_option = click.option(
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     help="Where to compute; auto takes a GPU if there is one.",
+)
+
+
+loose_option = click.option(
+    "--loose",
+    type=click.FloatRange(0, 1),
+    show_default="guessed from each sketch",
+    help="How lines are taken: 0 follows them, 1 mends them freely.",
 )
 
 
@@ -81,6 +94,14 @@ def finish(ctx: click.Context, counts: Counter[str], *, done: tuple[str, ...], f
     summary = ", ".join(f"{count} {status}" for status, count in counts.items())
     click.echo(summary or "There are no files.", err=True)
     ctx.exit(exit_code(sum(counts[status] for status in done), counts[failed]))
+
+
+def refuse_unwritable(file: Path) -> None:
+    """Raise UsageError for a file that could not be written, before the work that would fill it."""
+    if file.is_dir() or not os.access(file.parent, os.W_OK):
+        raise UsageError(
+            f"{file} cannot be written: give a file in a folder that exists and may be written to"
+        )
 
 
 def given(ctx: click.Context, name: str) -> bool:

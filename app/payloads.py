@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MAX_SEED = 2**31 - 1
 MAX_VARIANTS = 8
+MAX_STEPS = 32
+MAX_TERMS = 32
 # z is drawn from N(0, 1): 100 leaves room for arithmetic and stays far from float32 overflow
 MAX_Z = 100.0
 
@@ -33,45 +35,62 @@ def decode_base64(text: Any) -> Any:
         raise PydanticCustomError("base64", "Input should be a picture in base64, or a data: URL") from None
 
 
-class TranslateRequest(BaseModel):
-    """A sketch to translate. Validated in the context {"translators": {model name: Translator}}."""
+def fits_the_model(z: list[float], info: ValidationInfo) -> list[float]:
+    """Refuse a z of another length than the model's."""
+    translator = chosen(info)
+    if translator is not None and len(z) != translator.latent_size:
+        wanted = {"wanted": translator.latent_size}
+        raise PydanticCustomError("z", "Input should be a list of {wanted} numbers", wanted)
+    return z
+
+
+Picture = Annotated[bytes, BeforeValidator(decode_base64)]
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+Numbers = list[Annotated[float, Field(ge=-MAX_Z, le=MAX_Z, allow_inf_nan=False)]]
+
+
+class Payload(BaseModel):
+    """Validated in the context {"translators": {model name: Translator}}, a dict of its own each time.
+
+    `model`, the first field, adds the Translator it stands for to the context, for the fields after it.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    model: str | None = None
-    sketch: Annotated[bytes, BeforeValidator(decode_base64)]
-    seed: int | None = Field(default=None, ge=0, le=MAX_SEED)
-    z: list[Annotated[float, Field(ge=-MAX_Z, le=MAX_Z, allow_inf_nan=False)]] | None = None
-    variants: int = Field(default=1, ge=1, le=MAX_VARIANTS)
-    loose: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
+    model: str | None = Field(default=None, validate_default=True)
 
     @field_validator("model")
     @classmethod
     def _is_loaded(cls, model: str | None, info: ValidationInfo) -> str | None:
-        names = loaded(info)
-        if model is not None and model not in names:
-            raise PydanticCustomError("model", "Input should be one of: {names}", {"names": ", ".join(names)})
+        context = info.context or {}
+        translators: Mapping[str, Translator] = context["translators"]
+        if model is not None and model not in translators:
+            names = {"names": ", ".join(translators)}
+            raise PydanticCustomError("model", "Input should be one of: {names}", names)
+        context["chosen"] = translators[model or next(iter(translators))]
         return model
+
+
+class Latent(BaseModel):
+    """One answer to a sketch: that of a seed, or that of a z."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    seed: Seed | None = None
+    z: Numbers | None = Field(default=None, validate_default=True)
 
     @field_validator("z")
     @classmethod
-    def _fits_the_model(cls, z: list[float] | None, info: ValidationInfo) -> list[float] | None:
-        if z is None:
-            return z
-        if info.data.get("seed") is not None:
-            raise PydanticCustomError("z", "Give either seed or z, not both")
-        translator = chosen(info)
-        if translator is not None and len(z) != translator.latent_size:
-            wanted = {"wanted": translator.latent_size}
-            raise PydanticCustomError("z", "Input should be a list of {wanted} numbers", wanted)
-        return z
+    def _is_one_of_two(cls, z: Numbers | None, info: ValidationInfo) -> Numbers | None:
+        if "seed" in info.data and (info.data["seed"] is None) == (z is None):
+            raise PydanticCustomError("z", "Give either seed or z")
+        return z if z is None else fits_the_model(z, info)
 
-    @field_validator("variants")
-    @classmethod
-    def _one_for_a_z(cls, variants: int, info: ValidationInfo) -> int:
-        if variants != 1 and info.data.get("z") is not None:
-            raise PydanticCustomError("variants", "Input should be 1 when z is given")
-        return variants
+
+class LoosePayload(Payload):
+    """How literally the lines of a sketch are taken."""
+
+    loose: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
 
     @field_validator("loose")
     @classmethod
@@ -82,15 +101,77 @@ class TranslateRequest(BaseModel):
         return loose
 
 
-def loaded(info: ValidationInfo) -> Mapping[str, Translator]:
-    """Read the translators by name from the validation context."""
-    translators: Mapping[str, Translator] = (info.context or {})["translators"]
-    return translators
+class TranslateRequest(LoosePayload):
+    """A sketch to translate: with a seed and those after it, with one z, or with each of `latents`."""
+
+    sketch: Picture
+    seed: Seed | None = None
+    z: Numbers | None = None
+    variants: int = Field(default=1, ge=1, le=MAX_VARIANTS)
+    latents: list[Latent] | None = Field(default=None, min_length=1, max_length=MAX_VARIANTS)
+
+    @field_validator("z")
+    @classmethod
+    def _fits_the_model(cls, z: Numbers | None, info: ValidationInfo) -> Numbers | None:
+        if z is not None and info.data.get("seed") is not None:
+            raise PydanticCustomError("z", "Give either seed or z, not both")
+        return z if z is None else fits_the_model(z, info)
+
+    @field_validator("variants")
+    @classmethod
+    def _one_for_a_z(cls, variants: int, info: ValidationInfo) -> int:
+        if variants != 1 and info.data.get("z") is not None:
+            raise PydanticCustomError("variants", "Input should be 1 when z is given")
+        return variants
+
+    @field_validator("latents")
+    @classmethod
+    def _stand_alone(cls, latents: list[Latent] | None, info: ValidationInfo) -> list[Latent] | None:
+        given = [name for name in ("seed", "z") if info.data.get(name) is not None]
+        given += ["variants"] * (info.data.get("variants", 1) != 1)
+        if latents is not None and given:
+            names = {"names": " and ".join(given)}
+            raise PydanticCustomError("latents", "Give either latents or {names}, not both", names)
+        return latents
+
+
+class EncodeRequest(Payload):
+    """A photo to read a z off."""
+
+    photo: Picture
+
+    @field_validator("model")
+    @classmethod
+    def _encodes(cls, model: str | None, info: ValidationInfo) -> str | None:
+        translator = chosen(info)
+        if translator is not None and not translator.encodes:
+            others = [name for name, other in (info.context or {})["translators"].items() if other.encodes]
+            raise PydanticCustomError(
+                "encodes",
+                "This model has no encoder: it cannot read the look of a photo. Models that can: {names}",
+                {"names": ", ".join(others) or "none"},
+            )
+        return model
+
+
+class InterpolateRequest(LoosePayload):
+    """A walk between two answers to a sketch."""
+
+    sketch: Picture
+    start: Latent = Field(alias="from")
+    end: Latent = Field(alias="to")
+    steps: int = Field(default=9, ge=2, le=MAX_STEPS)
+
+
+class ArithmeticRequest(LoosePayload):
+    """Answers to add and to subtract, and a sketch to try the sum on, if one is given."""
+
+    sketch: Picture | None = None
+    plus: list[Latent] = Field(default=[], max_length=MAX_TERMS)
+    minus: list[Latent] = Field(default=[], max_length=MAX_TERMS)
 
 
 def chosen(info: ValidationInfo) -> Translator | None:
     """Return the translator asked for, the first by default; None where the asked name is unknown."""
-    if "model" not in info.data:
-        return None
-    translators = loaded(info)
-    return translators[info.data["model"] or next(iter(translators))]
+    translator: Translator | None = (info.context or {}).get("chosen")
+    return translator

@@ -2,6 +2,7 @@
 
     header = read_header(find_bundle("shoes"))     what it is, without reading weights and without torch
     generator, header = load_bundle(path)          ready to run
+    encoder = load_encoder(path)                   photo -> z, where the model has one
 
 Names are looked up in the given folder, then `PIX2PIX_MODELS`, `./models`, and the shipped bundles.
 """
@@ -11,9 +12,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from safetensors import SafetensorError, safe_open
 
@@ -22,13 +24,25 @@ from pix2pix.errors import BundleError, BundleNotFound, CorruptBundle, UsageErro
 from pix2pix.files import write_atomically
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
-    from pix2pix.networks import Generator
+    from pix2pix.networks import Encoder, Generator
+
+    Network = TypeVar("Network", bound=nn.Module)
 
 FORMAT = "pix2pix-bundle/1"
 SHIPPED = Path(__file__).parent / "pretrained"
-GENERATOR = "generator."  # prefix of its tensors
+GENERATOR, ENCODER = "generator.", "encoder."  # prefixes of their tensors
+
+
+@dataclass(frozen=True)
+class Direction:
+    """A way to walk in z, and what it does: found by `pix2pix.directions` at the end of training."""
+
+    vector: tuple[float, ...]  # (Z,), of length 1
+    attribute: str  # the one that changes most: see `pix2pix.directions.ATTRIBUTES`
+    effect: float  # of one step along it, in deviations of that attribute among random answers
+    share: float  # of all that z changes in the pictures, 0 to 1
 
 
 @dataclass(frozen=True)
@@ -46,6 +60,7 @@ class Header:
     data_hash: str
     licence: str
     metrics: dict[str, float] = field(default_factory=dict)
+    directions: tuple[Direction, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,12 +74,18 @@ class BundleInfo:
     error: str | None = None
 
 
-def save_bundle(path: Path, weights: dict[str, Tensor], header: Header) -> None:
-    """Write generator weights in half precision, atomically."""
+def save_bundle(
+    path: Path, generator: dict[str, Tensor], header: Header, encoder: dict[str, Tensor] | None = None
+) -> None:
+    """Write the weights of a generator, and of its encoder if it has one, in half precision, atomically."""
     import torch
     from safetensors.torch import save
 
-    tensors = {GENERATOR + k: v.detach().to("cpu", torch.float16).contiguous() for k, v in weights.items()}
+    named = {
+        **{GENERATOR + k: v for k, v in generator.items()},
+        **{ENCODER + k: v for k, v in (encoder or {}).items()},
+    }
+    tensors = {name: v.detach().to("cpu", torch.float16).contiguous() for name, v in named.items()}
     metadata = {"format": FORMAT, "header": json.dumps(dataclasses.asdict(header))}
     write_atomically(path, save(tensors, metadata))
 
@@ -92,27 +113,42 @@ def read_header(path: Path) -> Header:
 
 def load_bundle(path: Path) -> tuple[Generator, Header]:
     """The generator in float32, in evaluation mode, on the CPU. Raises as `read_header`."""
-    import torch
-    from safetensors.torch import load_file
-
     from pix2pix.networks import Generator
 
     header = read_header(path)
+    return _load(path, GENERATOR, lambda: Generator(header.model)), header
+
+
+def load_encoder(path: Path) -> Encoder | None:
+    """The photo encoder, as `load_bundle` gives the generator; None for a model without one."""
+    from pix2pix.networks import Encoder
+
+    model = read_header(path).model
+    if not model.encoder_widths:
+        return None
+    return _load(path, ENCODER, lambda: Encoder(model.encoder_widths, model.latent_size))
+
+
+def _load(path: Path, prefix: str, build: Callable[[], Network]) -> Network:
+    """The network that the tensors of this prefix are of. Raises CorruptBundle if they do not fit it."""
+    import torch
+    from safetensors.torch import load_file
+
     tensors = load_file(path)
     weights = {
-        k.removeprefix(GENERATOR): v.to(torch.float32) for k, v in tensors.items() if k.startswith(GENERATOR)
+        k.removeprefix(prefix): v.to(torch.float32) for k, v in tensors.items() if k.startswith(prefix)
     }
     if bad := [name for name, weight in weights.items() if not weight.isfinite().all()]:
         raise CorruptBundle(f"{path}: {bad[0]} holds values that are not finite")
     with torch.random.fork_rng(
         devices=[]
     ):  # building draws initial weights: leave the global generator alone
-        generator = Generator(header.model)
+        network = build()
     try:
-        generator.load_state_dict(weights)
+        network.load_state_dict(weights)
     except RuntimeError as error:
         raise CorruptBundle(f"{path}: its tensors do not fit its own model description: {error}") from error
-    return generator.eval(), header
+    return network.eval()
 
 
 def search_path(models: Path | None = None) -> list[Path]:

@@ -35,6 +35,8 @@ class ModelConfig:
     dropout: float = 0.0
     # G is told how rough the hand was that drew the sketch, and guesses it where nobody says.
     roughness: bool = False
+    # Channels of the photo encoder E(photo) -> z, each stage half the size of the one before; () has none.
+    encoder_widths: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no network can be built of."""
@@ -47,6 +49,10 @@ class ModelConfig:
             )
         if self.roughness and self.draws == "sketch":
             raise UsageError("a model that draws sketches is given photos, which have no roughness")
+        if not all(0 < width <= MAX_WIDTH for width in self.encoder_widths):
+            raise UsageError(f"encoder widths {self.encoder_widths} are not channel counts in 1..{MAX_WIDTH}")
+        if self.encoder_widths and (self.latent_size == 0 or self.draws == "sketch"):
+            raise UsageError("an encoder needs a latent size above 0 and a model that draws photos")
         multiple = 2 ** len(self.widths)  # both architectures halve once for every width
         smallest = 2 * multiple if self.architecture == "light" else multiple  # light norms its last stage
         if self.size_px % multiple or self.size_px < smallest:
@@ -59,10 +65,11 @@ class ModelConfig:
 def refuse_other_model(theirs: ModelConfig, ours: ModelConfig, name: str) -> None:
     """Raise UsageError, naming what differs, if weights of one model cannot begin a run of the other.
 
-    The size may differ: the generator is fully convolutional.
+    The size may differ: the generator is fully convolutional. So may the encoder: it is begun anew then.
     """
     a, b = dataclasses.asdict(theirs), dataclasses.asdict(ours)
-    if other := [f"{key} {a[key]}, here {b[key]}" for key in b if key != "size_px" and a[key] != b[key]]:
+    same = b.keys() - {"size_px", "encoder_widths"}
+    if other := [f"{key} {a[key]}, here {b[key]}" for key in b if key in same and a[key] != b[key]]:
         raise UsageError(
             f"{name} holds another model than this run's: {'; '.join(other)}; "
             "begin with one of the same --preset, or without --from"
@@ -74,7 +81,9 @@ class TrainConfig:
     """One training run: every choice that changes its outcome.
 
     Sources: Isola et al. 2017 (L1 + patch adversary), Lim & Ye 2017 (hinge), Miyato et al. 2018 (spectral
-    norm), Wang et al. 2018 (feature matching), Zhang et al. 2018 (LPIPS), Karras et al. 2018 (EMA of G).
+    norm), Wang et al. 2018 (feature matching, several scales), Zhang et al. 2018 (LPIPS), Karras et al. 2018
+    (EMA of G), Zhu et al. 2017 (BicycleGAN: half of the answers from E(photo), half from random z), Mao et
+    al. 2019 (mode seeking), Mescheder et al. 2018 (R1), Zhao et al. 2020 (differentiable augmentation).
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -102,8 +111,17 @@ class TrainConfig:
     # Pairs of each batch that the perceptual term looks at: VGG costs more than G.
     perceptual_samples: int = 1
 
+    # Where the model has an encoder. The divergence of E's z from N(0, I), and how far E finds back the z
+    # that an answer was drawn with.
+    divergence_weight: float = 0.01
+    latent_weight: float = 0.5
+    mode_seeking_weight: float = 0.0  # two z are to give two pictures; draws half of the answers once more
+
     discriminator_widths: tuple[int, ...] = (32, 64, 128, 128)  # four convolutions: patches of 70x70 pixels
     discriminator_norm: Literal["spectral", "instance"] = "spectral"
+    discriminator_scales: int = 1  # as many discriminators, each at half the size of the one before
+    gradient_penalty_weight: float = 0.0  # R1, at every 16th step
+    differentiable_augment: bool = False  # of what D sees, real and made alike; for little data
 
     generator_lr: float = 4e-4
     discriminator_lr: float = 4e-4
@@ -121,7 +139,7 @@ class TrainConfig:
 
 
 PRESETS: dict[str, TrainConfig] = {
-    "default": TrainConfig(model=ModelConfig(roughness=True)),
+    "default": TrainConfig(model=ModelConfig(roughness=True, encoder_widths=(24, 48, 96, 192))),
     # Photos to edge maps like those of the pairs: what `prepare --edges learned` draws with.
     "edges": TrainConfig(
         preset="edges",
@@ -139,7 +157,9 @@ PRESETS: dict[str, TrainConfig] = {
     ),
     "fast": TrainConfig(
         preset="fast",
-        model=ModelConfig(size_px=128, widths=(16, 32, 64, 128, 128), roughness=True),
+        model=ModelConfig(
+            size_px=128, widths=(16, 32, 64, 128, 128), roughness=True, encoder_widths=(16, 32, 64, 128)
+        ),
         size_px=128,
         coarse_fraction=0.0,
         steps=10_000,

@@ -67,6 +67,7 @@ class _Settings:
     """What was asked for, the same for every file."""
 
     seed: int
+    z: Float32 | None
     loose: float | None
     overwrite: bool
     batch_size: int
@@ -80,7 +81,7 @@ class _Job:
     sketch: UInt8
     placement: Placement
     output: Path
-    seed: int
+    z: Float32
 
 
 def convert_folder(
@@ -89,6 +90,7 @@ def convert_folder(
     destination: Path,
     *,
     seed: int = 0,
+    z: Float32 | None = None,
     variants: int = 1,
     loose: float | None = None,
     overwrite: bool = False,
@@ -97,10 +99,10 @@ def convert_folder(
     """Convert the sketches below `source` (or one file); one result a file, as it is done.
 
     Names and sub-folders are kept, outputs are PNG. With `variants` > 1, NAME-1.png … NAME-K.png come from
-    the seeds `seed` … `seed + K - 1`. `loose` in [0, 1] says how literally the lines are taken, 0 as they
-    are, 1 as a rough hand's; None guesses it from each sketch. Every output is written whole or not at all;
-    without `overwrite`, those that are there already are left as they are, whatever seed and looseness they
-    came from. A photo does not depend on the batch it was made in.
+    the seeds `seed` … `seed + K - 1`; a given `z` (Z,) has one answer. `loose` in [0, 1] says how literally
+    the lines are taken, 0 as they are, 1 as a rough hand's; None guesses it from each sketch. Every output is
+    written whole or not at all; without `overwrite`, those that are there already are left as they are,
+    whatever seed and looseness they came from. A photo does not depend on the batch it was made in.
 
     Raises UsageError, before anything is written, for arguments out of range, a looseness where the model
     knows none, a missing source, a destination inside of the source (its photos would be sketches the next
@@ -108,6 +110,8 @@ def convert_folder(
     """
     if not 1 <= variants <= MAX_VARIANTS:
         raise UsageError(f"variants {variants} is not in 1..{MAX_VARIANTS}")
+    if z is not None and variants > 1:
+        raise UsageError(f"a given z has one answer, not {variants}")
     if batch_size < 1:
         raise UsageError(f"batch size {batch_size} is not at least 1")
     if loose is not None and not 0 <= loose <= 1:
@@ -122,7 +126,7 @@ def convert_folder(
         raise UsageError(f"the destination {destination} is a file; it must be a folder")
     pictures, others = ([source], []) if source.is_file() else list_pictures(source)
     planned = _plan(pictures, source.parent if source.is_file() else source, destination, variants)
-    settings = _Settings(seed, loose, overwrite, batch_size)
+    settings = _Settings(seed, z, loose, overwrite, batch_size)
     return _convert(translator, planned, others, settings)
 
 
@@ -178,7 +182,7 @@ def _convert_group(
     for path, outputs in group:
         results[path] = Converted(path, "converted", outputs)
         try:
-            jobs += _jobs(path, outputs, translator.size_px, settings)
+            jobs += _jobs(path, outputs, translator, settings)
         except ImageError as error:
             results[path] = Converted(path, "failed", error=str(error))
     for start in range(0, len(jobs), settings.batch_size):
@@ -188,12 +192,15 @@ def _convert_group(
     yield from results.values()
 
 
-def _jobs(path: Path, outputs: tuple[Path, ...], size_px: int, settings: _Settings) -> list[_Job]:
+def _jobs(
+    path: Path, outputs: tuple[Path, ...], translator: BatchTranslator, settings: _Settings
+) -> list[_Job]:
     """The photos still to make of one sketch. Raises ImageError."""
-    sketch, placement = fit_sketch(read_sketch(path), size_px)
+    sketch, placement = fit_sketch(read_sketch(path), translator.size_px)
+    latents = (translator.latent(settings.seed + number) for number in range(len(outputs)))
     return [
-        _Job(path, sketch, placement, output, settings.seed + number)
-        for number, output in enumerate(outputs)
+        _Job(path, sketch, placement, output, z if settings.z is None else settings.z)
+        for output, z in zip(outputs, latents, strict=True)
         if settings.overwrite or not output.exists()
     ]
 
@@ -203,7 +210,7 @@ def _translate_and_save(
 ) -> Iterator[tuple[_Job, str]]:
     """Write one photo a job; yield those that could not be written, and why."""
     sketches = np.stack([job.sketch for job in batch])
-    z = np.stack([translator.latent(job.seed) for job in batch])
+    z = np.stack([job.z for job in batch])
     told = None if loose is None else np.full(len(batch), loose, np.float32)
     for job, photo in zip(batch, translator.translate_batch(sketches, z, told), strict=True):
         try:

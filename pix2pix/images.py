@@ -28,6 +28,7 @@ __all__ = [
     "SUFFIXES",
     "Placement",
     "Source",
+    "check_suffix",
     "encode_jpeg",
     "encode_png",
     "fit_sketch",
@@ -95,13 +96,18 @@ def save_image(path: Path, array: UInt8) -> None:
 
     PNG and WebP are lossless, JPEG is quality 95. Raises `UnsupportedImage` for another suffix.
     """
+    write_atomically(path, _encoded(array, check_suffix(path)))
+
+
+def check_suffix(path: Path) -> str:
+    """The format that a picture of this name has. Raises `UnsupportedImage`, naming what is allowed."""
     kind = SAVED_AS.get(path.suffix.lower())
     if kind is None:
         allowed = ", ".join(SAVED_AS)
         raise UnsupportedImage(
             f"Pictures cannot be saved as {path.suffix or 'a name without suffix'!r}; use one of {allowed}."
         )
-    write_atomically(path, _encoded(array, kind))
+    return kind
 
 
 def _encoded(array: UInt8, kind: str) -> bytes:

@@ -1,13 +1,68 @@
-"""Latent vectors z: drawn from a seed through a generator of their own, never the global one."""
+"""Latent vectors z: what a sketch leaves open. Drawn, walked between, added and subtracted.
+
+Seed 0 is the middle of all answers, z = 0; every other seed draws through a generator of its own, never the
+global one.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2pix.errors import UsageError
+
 Latent = NDArray[np.float32]
+
+PARALLEL = 1e-3  # rad: closer directions are mixed in a straight line
 
 
 def draw(seed: int, size: int) -> Latent:
-    """z ~ N(0, I) of shape (size,), float32; the same on every machine and for every batch."""
+    """z of shape (size,), float32: 0 for seed 0, else ~ N(0, I), the same on every machine."""
+    if seed == 0:
+        return np.zeros(size, np.float32)
     return np.random.Generator(np.random.PCG64(seed)).standard_normal(size, dtype=np.float32)
+
+
+def slerp(a: Latent, b: Latent, t: float) -> Latent:
+    """From a (t = 0) to b (t = 1), (Z,) each, along the arc between them, the length changing evenly.
+
+    Draws of N(0, I) lie near a sphere; the straight line between two leaves it (White 2016). Where there is
+    no one arc, because one of them is 0 or both lie on one line, the line it is.
+    """
+    length_a, length_b = float(np.linalg.norm(a)), float(np.linalg.norm(b))
+    if length_a and length_b:
+        cosine = float(np.clip(np.dot(a / length_a, b / length_b), -1, 1))
+        angle = float(np.arccos(cosine))
+        if PARALLEL < angle < np.pi - PARALLEL:
+            along_a = np.sin((1 - t) * angle) / np.sin(angle)
+            along_b = np.sin(t * angle) / np.sin(angle)
+            direction = along_a * a / length_a + along_b * b / length_b
+            return np.asarray(((1 - t) * length_a + t * length_b) * direction, np.float32)
+    return np.asarray((1 - t) * a + t * b, np.float32)
+
+
+def walk(stops: Sequence[Latent], steps: int) -> NDArray[np.float32]:
+    """`steps` latents (N, Z) from the first stop to the last through all of them, evenly by leg.
+
+    Raises UsageError for fewer than two stops or steps.
+    """
+    if len(stops) < 2 or steps < 2:
+        raise UsageError(f"a walk needs at least 2 stops and 2 steps; got {len(stops)} and {steps}")
+    legs = len(stops) - 1
+    at = np.linspace(0, legs, steps)
+    return np.stack([slerp(stops[i], stops[i + 1], t - i) for t in at for i in [min(int(t), legs - 1)]])
+
+
+def combine(plus: Sequence[Latent], minus: Sequence[Latent] = ()) -> Latent:
+    """Sum of `plus` less the sum of `minus`, (Z,): "with sunglasses - without + another face".
+
+    Raises UsageError if there is none, or they are not of one size.
+    """
+    if not (plus or minus):
+        raise UsageError("nothing to add: give at least one latent")
+    if len({z.shape for z in (*plus, *minus)}) > 1:
+        raise UsageError("latents of different sizes cannot be added: they are of different models")
+    zero = np.zeros_like((*plus, *minus)[0])
+    return np.asarray(sum(plus, zero) - sum(minus, zero), np.float32)

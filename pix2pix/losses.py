@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+MODE_EPSILON = 1e-3  # of a mean L1 of pictures: how alike two answers may be before they count as one
 
 
 def discriminator_hinge(real: Tensor, fake: Tensor) -> Tensor:
@@ -35,6 +37,12 @@ def feature_matching(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
     return sum(terms[1:], terms[0]) / len(terms)
 
 
+def mean_of(loss: Callable[..., Tensor], *scales: Sequence[Tensor]) -> Tensor:
+    """A loss of logits, averaged over the scales of a discriminator."""
+    terms = [loss(*(logits.float() for logits in scale)) for scale in zip(*scales, strict=True)]
+    return sum(terms[1:], terms[0]) / len(terms)
+
+
 def l1(photo: Tensor, target: Tensor) -> Tensor:
     """Mean absolute difference (N,), both in [-1, 1]. Isola et al. 2017, eq. 3."""
     return F.l1_loss(photo, target, reduction="none").mean(dim=(1, 2, 3))
@@ -49,6 +57,27 @@ def balanced(sketch: Tensor, target: Tensor) -> Tensor:
     share = true_ink.mean()
     weight = torch.lerp(share, 1 - share, true_ink)
     return F.binary_cross_entropy(ink, true_ink, weight, reduction="none").mean(dim=(1, 2, 3))
+
+
+def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """From N(mean, variance) to N(0, I), (N, Z) each: summed over Z. Kingma & Welling 2014, appendix B."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1).mean()
+
+
+def mode_seeking(a: Tensor, b: Tensor, z_a: Tensor, z_b: Tensor) -> Tensor:
+    """Distance of z over distance of pictures, both mean L1 a pair. Mao et al. 2019, eq. 5, inverted."""
+    pictures = (a - b).abs().mean(dim=(1, 2, 3))
+    return ((z_a - z_b).abs().mean(dim=1) / (pictures + MODE_EPSILON)).mean()
+
+
+def gradient_penalty(real: Tensor, logits: Sequence[Tensor]) -> Tensor:
+    """R1: half the squared gradient of D, a picture's mean logit, at real pictures (N, C, H, W).
+
+    They must require gradients. Mescheder et al. 2018, eq. 9.
+    """
+    seen = torch.stack([x.mean(dim=(1, 2, 3)).sum() for x in logits]).sum()
+    (gradient,) = torch.autograd.grad(seen, real, create_graph=True)
+    return 0.5 * gradient.square().sum(dim=(1, 2, 3)).mean()
 
 
 def roughness_error(guessed: Tensor, roughness: Tensor) -> Tensor:

@@ -1,4 +1,6 @@
-"""The two players: U-Net generator G(sketch, z, roughness) and PatchGAN discriminator D(sketch, photo).
+"""The two players, U-Net generator G(sketch, z, roughness) and PatchGAN discriminator D(sketch, photo).
+
+Beside G there may be a photo encoder E(photo) -> z, which learns with it: what G would have to be told.
 
 A model that draws sketches is the same pair of players with the two sides exchanged.
 
@@ -20,6 +22,7 @@ CHANNELS = {"sketch": 1, "photo": 3}
 SLOPE = 0.2  # of the leaky rectifiers (Radford et al. 2016)
 NORM_EPSILON = 1e-5
 ROUGHNESS_SPREAD = 4.0  # from 0 to 1, as G is told it: so that it weighs as much as a number of z
+ENCODER_PX = 128  # at which E looks at a photo
 DROPOUT_STAGES = 3  # of the decoder, from the innermost (Isola et al. 2017, section 6.1)
 # Row t: which of a 3x3 kernel's taps, along one side, meet the same pixel once pixels are doubled.
 TAPS = ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, 0.0))
@@ -242,7 +245,52 @@ def fold_for_inference(generator: Generator) -> Generator:
     return generator.eval().requires_grad_(False)
 
 
+class Encoder(nn.Module):
+    """E(photo) -> z, as a normal distribution (Kingma & Welling 2014; Zhu et al. 2017): the look of a photo.
+
+    No normalisation: it would take away the very colours that z is to hold.
+    """
+
+    def __init__(self, widths: tuple[int, ...], latent_size: int) -> None:
+        """Each width is a stage of half the resolution."""
+        super().__init__()
+        self.convs = nn.ModuleList(
+            nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairwise((CHANNELS["photo"], *widths))
+        )
+        self.head = nn.Linear(widths[-1], 2 * latent_size)
+
+    def forward(self, photo: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, 3, H, W) in [-1, 1], looked at in 128 px -> mean and log variance, (N, Z) each."""
+        x = F.adaptive_avg_pool2d(photo, min(ENCODER_PX, photo.shape[-1]))
+        for conv in self.convs:
+            x = F.leaky_relu(conv(x), SLOPE)
+        mean, log_variance = self.head(x.mean(dim=(2, 3))).float().chunk(2, dim=1)
+        return mean, log_variance
+
+
 class Discriminator(nn.Module):
+    """One PatchGAN, or several that see the picture at half the size each (Wang et al. 2018, section 3.2)."""
+
+    def __init__(self, widths: tuple[int, ...], norm: str, *, roughness: bool, scales: int = 1) -> None:
+        """As PatchDiscriminator."""
+        super().__init__()
+        self.scales = nn.ModuleList(
+            PatchDiscriminator(widths, norm, roughness=roughness) for _ in range(scales)
+        )
+
+    def forward(self, given: Tensor, answer: Tensor, roughness: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """As of PatchDiscriminator: the logits of each scale, and the features of all."""
+        logits, features = [], []
+        for i, scale in enumerate(self.scales):
+            if i:
+                given, answer = F.avg_pool2d(given, 2), F.avg_pool2d(answer, 2)
+            logit, seen = scale(given, answer, roughness)
+            logits.append(logit)
+            features += seen
+        return logits, features
+
+
+class PatchDiscriminator(nn.Module):
     """PatchGAN (Isola et al. 2017): is each patch of the answer likely for what was given?"""
 
     def __init__(self, widths: tuple[int, ...], norm: str, *, roughness: bool) -> None:

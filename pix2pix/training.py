@@ -15,30 +15,33 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
-from pix2pix import losses
+from pix2pix import diffaugment, losses
 from pix2pix.augment import PairAugment
-from pix2pix.bundle import Header, load_bundle, save_bundle
+from pix2pix.bundle import Direction, Header, load_bundle, load_encoder, save_bundle
 from pix2pix.checkpoint import load_state, restore, save_state
-from pix2pix.config import TrainConfig, refuse_other_model
+from pix2pix.config import ModelConfig, TrainConfig, refuse_other_model
 from pix2pix.dataset import Pair, PairBatches, data_hash, list_pairs, load_pair, to_tensors
 from pix2pix.devices import choose_device, choose_precision
+from pix2pix.directions import find_directions
 from pix2pix.errors import PairsError, RunError, UsageError
 from pix2pix.features import PerceptualDistance
-from pix2pix.networks import Discriminator, Generator
+from pix2pix.networks import Discriminator, Encoder, Generator
 from pix2pix.run_folder import RunFolder, Status
 
 GRID_PAIRS = 8  # fixed inputs of the sample grid
 LOG_EVERY = 50  # steps between lines of stats.jsonl
 SAVE_EVERY_S = 300.0  # at the longest between two saves, however slow the machine
 EMA_RAMP = 0.1  # of the images seen: the longest half-life (Karras et al. 2024, EDM2)
+PENALTY_EVERY = 16  # steps (Karras et al. 2020, section 3.2)
 SEED_STRIDE = 1_000_003  # a prime: the step seeds of two runs with neighbouring seeds do not coincide
 
 
@@ -75,25 +78,33 @@ def train(
     )
     torch.manual_seed(config.seed)
     generator = Generator(config.model)
+    encoder = (
+        Encoder(config.model.encoder_widths, config.model.latent_size)
+        if config.model.encoder_widths
+        else None
+    )
     discriminator = Discriminator(
-        config.discriminator_widths, config.discriminator_norm, roughness=config.model.roughness
+        config.discriminator_widths,
+        config.discriminator_norm,
+        roughness=config.model.roughness,
+        scales=config.discriminator_scales,
     )
     images_before = 0  # that the bundle to begin with has seen
     if start_from is not None:
-        beginning, header = load_bundle(start_from)
-        refuse_other_model(header.model, config.model, str(start_from))
-        generator.load_state_dict(beginning.state_dict())
-        images_before = header.images
-    for player in (generator, discriminator):
+        images_before = _begin_with(start_from, config, generator, encoder)
+    forger = nn.ModuleDict({"generator": generator} | ({"encoder": encoder} if encoder else {}))
+    for player in (forger, discriminator):
         player.to(fabric.device).to(memory_format=torch.channels_last)
 
-    # --- the players, their optimisers and the average of G that is shipped
-    g, g_optimizer = fabric.setup(generator, _adam(generator, config.generator_lr, config))
-    d, d_optimizer = fabric.setup(discriminator, _adam(discriminator, config.discriminator_lr, config))
-    average = {name: value.detach().clone() for name, value in generator.state_dict().items()}
+    # --- the players, their optimisers and the average of G and E that is shipped
+    g, d = fabric.setup_module(generator), fabric.setup_module(discriminator)
+    e = fabric.setup_module(encoder) if encoder else None
+    g_optimizer: Any = fabric.setup_optimizers(_adam(forger, config.generator_lr, config))
+    d_optimizer: Any = fabric.setup_optimizers(_adam(discriminator, config.discriminator_lr, config))
+    average = {name: value.detach().clone() for name, value in forger.state_dict().items()}
     perceptual = _perceptual(config, fabric.device, notify)
     stateful = {
-        "generator": generator,
+        "forger": forger,
         "discriminator": discriminator,
         "g_optimizer": g_optimizer,
         "d_optimizer": d_optimizer,
@@ -141,9 +152,12 @@ def train(
                 data_hash=fingerprint,
                 licence=config.licence,
             )
-            save_bundle(folder.bundle_file, average, header)
+            shipped = _split(average)
+            if progress >= 1 and config.model.draws == "photo":
+                header = replace(header, directions=_directions(config.model, shipped["generator"], grid[0]))
+            save_bundle(folder.bundle_file, shipped["generator"], header, shipped.get("encoder"))
         if step > first_step and (done or step % config.sample_every == 0):
-            folder.save_grid(step, config.model, average, grid)
+            folder.save_grid(step, config.model, _split(average)["generator"], grid)
         if done:
             return
 
@@ -153,39 +167,58 @@ def train(
         step_seed = config.seed * SEED_STRIDE + step
         z = torch.randn(
             len(given), config.model.latent_size, generator=torch.Generator().manual_seed(step_seed)
-        )
-        z = z.to(fabric.device)
+        ).to(fabric.device)
         torch.manual_seed(step_seed)  # for dropout
         _set_rate(g_optimizer, config.generator_lr * _decay(progress, config.decay_fraction))
         _set_rate(d_optimizer, config.discriminator_lr * _decay(progress, config.decay_fraction))
 
+        # --- half of the answers are bound to the real photo, their z read off it; the rest are free
+        terms: dict[str, Tensor] = {}
+        bound = len(given)  # how many answers are
+        if e is not None:
+            bound //= 2
+            mean, log_variance = e(target[:bound])
+            read = mean + torch.exp(0.5 * log_variance) * z[:bound]
+            z = torch.cat([read, z[bound:]])
+            terms["g_divergence"] = config.divergence_weight * losses.divergence(mean, log_variance)
+        fake, guessed = g(given, z, roughness)
+
         # --- the investigator learns to tell real from made, from further away in the first part of the run
         seen_px = config.coarse_size_px if progress < config.coarse_fraction else config.size_px
-        fake, guessed = g(given, z, roughness)
         given_seen, target_seen, fake_seen = (
             F.adaptive_avg_pool2d(x, seen_px) for x in (given, target, fake)
         )
         values: dict[str, Tensor] = {}
         if config.adversarial_weight:
-            real_logits, real_features = d(given_seen, target_seen, roughness)
-            fake_logits, _ = d(given_seen, fake_seen.detach(), roughness)
-            d_loss = losses.DISCRIMINATOR_LOSSES[config.adversarial](real_logits.float(), fake_logits.float())
+            shown = _exhibit(config, step_seed)
+            real_logits, real_features = d(*shown(given_seen, target_seen), roughness)
+            fake_logits, _ = d(*shown(given_seen, fake_seen.detach()), roughness)
+            d_loss = losses.mean_of(losses.DISCRIMINATOR_LOSSES[config.adversarial], real_logits, fake_logits)
+            values = {"d": d_loss, "d_real": _mean_logit(real_logits), "d_fake": _mean_logit(fake_logits)}
+            if config.gradient_penalty_weight and step % PENALTY_EVERY == 0:
+                real = target_seen.detach().requires_grad_()
+                logits, _ = d(given_seen, real, roughness)
+                penalty = losses.gradient_penalty(real, logits)
+                values["d_penalty"] = config.gradient_penalty_weight * PENALTY_EVERY * penalty
+                d_loss = d_loss + values["d_penalty"]
             d_optimizer.zero_grad()
             fabric.backward(d_loss)
             d_optimizer.step()
-            values = {"d": d_loss, "d_real": real_logits.mean(), "d_fake": fake_logits.mean()}
 
         # --- the forger climbs the investigator's gradient
-        reconstruction = losses.RECONSTRUCTION_LOSSES[config.reconstruction](fake.float(), target)
-        right = 1 - roughness  # where lines are not where the photo has them, L1 would ask for a blur
-        terms = {"g_reconstruction": config.reconstruction_weight * (right * reconstruction).mean()}
+        reconstruction = losses.RECONSTRUCTION_LOSSES[config.reconstruction]
+        right = 1 - roughness[:bound]  # where lines are not where the photo has them, L1 would ask for a blur
+        apart = (right * reconstruction(fake[:bound].float(), target[:bound])).mean()
+        terms["g_reconstruction"] = config.reconstruction_weight * apart
         if config.adversarial_weight:
             discriminator.requires_grad_(False)
-            fake_logits, fake_features = d(given_seen, fake_seen, roughness)
+            fake_logits, fake_features = d(*shown(given_seen, fake_seen), roughness)
             discriminator.requires_grad_(True)
-            adversarial = losses.GENERATOR_LOSSES[config.adversarial](fake_logits.float())
+            adversarial = losses.mean_of(losses.GENERATOR_LOSSES[config.adversarial], fake_logits)
             terms["g_adversarial"] = config.adversarial_weight * adversarial
-            matching = losses.feature_matching(real_features, fake_features)
+            matching = losses.feature_matching(
+                [x[:bound] for x in real_features], [x[:bound] for x in fake_features]
+            )
             terms["g_features"] = config.feature_matching_weight * matching
         if guessed is not None:
             terms["g_roughness"] = losses.roughness_error(guessed.float(), roughness)
@@ -194,15 +227,25 @@ def train(
             with fabric.autocast():
                 distances = perceptual(fake_seen[:k], target_seen[:k])
             terms["g_perceptual"] = config.perceptual_weight * distances.float().mean()
+        if encoder is not None and e is not None:
+            encoder.requires_grad_(False)
+            found, _ = e(fake[bound:])
+            encoder.requires_grad_(True)
+            terms["g_latent"] = config.latent_weight * F.l1_loss(found, z[bound:])
+            if config.mode_seeking_weight:
+                other_z = z[bound:].flip(dims=(0,)).neg()
+                other, _ = g(given[bound:], other_z, roughness[bound:])
+                modes = losses.mode_seeking(fake[bound:].float(), other.float(), z[bound:], other_z)
+                terms["g_modes"] = config.mode_seeking_weight * modes
         g_optimizer.zero_grad()
         fabric.backward(sum(terms.values(), torch.zeros((), device=fabric.device)))
         g_optimizer.step()
 
-        # --- the average of G follows
+        # --- the average of G and E follows
         step += 1
         images = step * config.batch_size
         half_life = min(config.ema_half_life_images, EMA_RAMP * (images_before + images))
-        _follow(average, generator, half_life=half_life, batch=len(given))
+        _follow(average, forger, half_life=half_life, batch=len(given))
 
         # --- say how it went
         seconds = seconds_before + clock() - began
@@ -238,6 +281,47 @@ def _perceptual(
         return None
 
 
+def _begin_with(bundle: Path, config: TrainConfig, generator: Generator, encoder: Encoder | None) -> int:
+    """Put a bundle's weights in; the pictures they have seen. Raises UsageError for another model's.
+
+    An encoder begins anew where the bundle holds no such one.
+    """
+    theirs, header = load_bundle(bundle)
+    refuse_other_model(header.model, config.model, str(bundle))
+    generator.load_state_dict(theirs.state_dict())
+    their_encoder = load_encoder(bundle)
+    if encoder and their_encoder and header.model.encoder_widths == config.model.encoder_widths:
+        encoder.load_state_dict(their_encoder.state_dict())
+    return header.images
+
+
+def _split(weights: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """The forger's weights by network: "generator", and "encoder" where there is one."""
+    parts: dict[str, dict[str, Tensor]] = {}
+    for name, value in weights.items():
+        network, _, rest = name.partition(".")
+        parts.setdefault(network, {})[rest] = value
+    return parts
+
+
+def _directions(model: ModelConfig, weights: dict[str, Tensor], sketches: Tensor) -> tuple[Direction, ...]:
+    """What z does, by the grid's sketches."""
+    generator = Generator(model).eval()
+    generator.load_state_dict(weights)
+    return find_directions(generator.to(next(iter(weights.values())).device), model.latent_size, sketches)
+
+
+def _exhibit(config: TrainConfig, seed: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """What is done to sketches and photos before D sees them: the same to real and to made ones."""
+    if not config.differentiable_augment:
+        return lambda given, answer: (given, answer)
+    return lambda given, answer: diffaugment.augment(given, answer, seed)
+
+
+def _mean_logit(logits: list[Tensor]) -> Tensor:
+    return torch.stack([x.float().mean() for x in logits]).mean()
+
+
 def _sides(sketch: Tensor, photo: Tensor, config: TrainConfig) -> tuple[Tensor, Tensor]:
     """Sketches and photos as what G is given and what it is to draw."""
     return (sketch, photo) if config.model.draws == "photo" else (photo, sketch)
@@ -270,9 +354,9 @@ def _set_rate(optimizer: Any, rate: float) -> None:
 
 
 @torch.no_grad()
-def _follow(average: dict[str, Tensor], generator: Generator, *, half_life: float, batch: int) -> None:
+def _follow(average: dict[str, Tensor], forger: nn.Module, *, half_life: float, batch: int) -> None:
     """Exponential average of G by half-life in images (Karras et al. 2018), shorter at the start (EDM2)."""
-    current = generator.state_dict()
+    current = forger.state_dict()
     weight = 1 - 0.5 ** (batch / half_life)
     torch._foreach_lerp_(list(average.values()), [current[name] for name in average], weight)
 

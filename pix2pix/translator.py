@@ -20,11 +20,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pix2pix import latents
-from pix2pix.bundle import Header, find_bundle, load_bundle
+from pix2pix.bundle import Header, find_bundle, load_bundle, load_encoder
 from pix2pix.devices import choose_device
 from pix2pix.errors import BundleError, UsageError
-from pix2pix.images import fit_sketch, read_sketch, restore_photo
-from pix2pix.networks import Generator, fold_for_inference
+from pix2pix.framing import resized
+from pix2pix.images import fit_sketch, read_photo, read_sketch, restore_photo
+from pix2pix.networks import Encoder, Generator, fold_for_inference
+
+BATCH_SIZE = 8
 
 
 def load(name_or_path: str | Path, models: Path | None = None, device: str = "auto") -> Translator:
@@ -39,26 +42,63 @@ def load(name_or_path: str | Path, models: Path | None = None, device: str = "au
     generator, header = load_bundle(path)
     if header.model.draws != "photo":
         raise BundleError(f"{path} draws sketches from photos, not photos from sketches")
-    return Translator(path.stem, generator, header, chosen)
+    return Translator(path.stem, generator, header, chosen, encoder=load_encoder(path))
 
 
 class Translator:
     """A bundle, ready to translate. May be shared between threads."""
 
-    def __init__(self, name: str, generator: Generator, header: Header, device: torch.device) -> None:
+    def __init__(
+        self,
+        name: str,
+        generator: Generator,
+        header: Header,
+        device: torch.device,
+        encoder: Encoder | None = None,
+    ) -> None:
         """Use `load`."""
         self.name, self.header = name, header
         self.title = header.title
         self.size_px = header.model.size_px
         self.latent_size = header.model.latent_size
         self.takes_loose = header.model.roughness
+        self.encodes = encoder is not None
+        self.directions = header.directions
         self.device = str(device)
         self._device = device
         self._generator = fold_for_inference(generator).to(device).to(memory_format=torch.channels_last)
+        self._encoder = encoder and encoder.to(device).to(memory_format=torch.channels_last)
 
     def latent(self, seed: int) -> latents.Latent:
         """The z that `seed` stands for, (Z,) float32."""
         return latents.draw(seed, self.latent_size)
+
+    def encode(self, photo: Any) -> latents.Latent:
+        """The z (Z,) of a photo, anything that `read_photo` takes: what to give for another one like it.
+
+        Raises ImageError for a picture that cannot be used, UsageError where `encodes` is False.
+        """
+        pixels = resized(read_photo(photo), (self.size_px, self.size_px))
+        z: latents.Latent = self.encode_batch(pixels[None])[0]
+        return z
+
+    @torch.inference_mode()
+    def encode_batch(self, photos: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(N, S, S, 3) uint8 photos -> their latents (N, Z) float32, the most likely ones.
+
+        Raises UsageError for other shapes, and where `encodes` is False.
+        """
+        if self._encoder is None:
+            raise UsageError(f"{self.name} has no encoder: it cannot read a z off a photo")
+        if photos.shape[1:] != (self.size_px, self.size_px, 3):
+            expected = f"(N, {self.size_px}, {self.size_px}, 3)"
+            raise UsageError(f"photos {photos.shape} do not fit this bundle: expected {expected}")
+        if len(photos) == 0:
+            return np.empty((0, self.latent_size), np.float32)
+        pixels = torch.from_numpy(np.array(photos)).to(self._device).permute(0, 3, 1, 2)
+        mean, _ = self._encoder(pixels.float().div_(127.5).sub_(1))
+        z: NDArray[np.float32] = mean.cpu().numpy()
+        return z
 
     def translate(
         self,
@@ -73,12 +113,21 @@ class Translator:
         `loose` in [0, 1] is guessed if not given. Raises ImageError for a picture that cannot be used,
         UsageError for a z of the wrong shape or a looseness out of range.
         """
-        fitted, placement = fit_sketch(read_sketch(sketch), self.size_px)
         chosen = self.latent(seed) if z is None else np.asarray(z, np.float32)
-        photos = self.translate_batch(
-            fitted[None], chosen[None], None if loose is None else np.array([loose], np.float32)
-        )
-        return Image.fromarray(restore_photo(photos[0], placement))
+        return self.answers(sketch, chosen[None], loose=loose)[0]
+
+    def answers(
+        self, sketch: Any, z: NDArray[np.float32], *, loose: float | None = None
+    ) -> list[Image.Image]:
+        """One photo of the sketch for each of z (N, Z), otherwise as `translate`."""
+        fitted, placement = fit_sketch(read_sketch(sketch), self.size_px)
+        photos: list[Image.Image] = []
+        for start in range(0, len(z), BATCH_SIZE):
+            some = z[start : start + BATCH_SIZE]
+            told = None if loose is None else np.full(len(some), loose, np.float32)
+            made = self.translate_batch(np.repeat(fitted[None], len(some), axis=0), some, told)
+            photos += [Image.fromarray(restore_photo(photo, placement)) for photo in made]
+        return photos
 
     @torch.inference_mode()
     def translate_batch(

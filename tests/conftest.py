@@ -14,10 +14,10 @@ from PIL import Image
 
 from pix2pix.bundle import Header, save_bundle
 from pix2pix.config import ModelConfig, TrainConfig
-from pix2pix.networks import Generator
+from pix2pix.networks import Encoder, Generator
 
-TINY = ModelConfig(size_px=32, widths=(4, 8, 8), latent_size=4, roughness=True)
-LITERAL = replace(TINY, roughness=False)  # knows no looseness
+TINY = ModelConfig(size_px=32, widths=(4, 8, 8), latent_size=4, roughness=True, encoder_widths=(4, 8))
+LITERAL = replace(TINY, roughness=False, encoder_widths=())  # knows no looseness, reads no photo
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -93,10 +93,23 @@ def make_generator(model: ModelConfig) -> Generator:
     return generator
 
 
-def save_untrained(path: Path, model: ModelConfig) -> Path:
-    """A bundle of `make_generator`."""
+def make_encoder(model: ModelConfig) -> Encoder | None:
+    """Untrained, but z differs clearly from photo to photo."""
+    if not model.encoder_widths:
+        return None
+    torch.manual_seed(0)
+    encoder = Encoder(model.encoder_widths, model.latent_size).eval()
+    with torch.no_grad():
+        encoder.head.weight.mul_(20)
+    return encoder
+
+
+def save_untrained(path: Path, model: ModelConfig, **header: object) -> Path:
+    """A bundle of `make_generator` and `make_encoder`."""
     path.parent.mkdir(exist_ok=True)
-    save_bundle(path, make_generator(model).state_dict(), make_header(model))
+    encoder = make_encoder(model)
+    about = replace(make_header(model), **header)  # type: ignore[arg-type]
+    save_bundle(path, make_generator(model).state_dict(), about, encoder and encoder.state_dict())
     return path
 
 

@@ -31,6 +31,7 @@ class InkBlot:
     """Translates ink to black, and paper to a colour made from z; knows no looseness."""
 
     title, size_px, latent_size, device, takes_loose = "Blots", SIZE_PX, Z, "cpu", False
+    encodes, directions = False, ()
 
     def __init__(self, name="blots"):
         self.name = name
@@ -390,6 +391,8 @@ def test_the_models_are_listed(client):
         "size_px": 32,
         "latent_size": 4,
         "takes_loose": False,
+        "encodes": False,
+        "directions": [],
         "device": "cpu",
     }
 

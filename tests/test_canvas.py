@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import shutil
 import subprocess
 import threading
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import LITERAL, TINY, make_generator, make_header, save_untrained
+from conftest import LITERAL, TINY, draw_pair, make_generator, make_header, save_untrained
 from PIL import Image, ImageDraw
 from playwright.sync_api import expect, sync_playwright
 from waitress import create_server, wasyncore
 
 import pix2pix
 from app import create_app
-from pix2pix.bundle import save_bundle
+from pix2pix.bundle import Direction, save_bundle
 
 HERE = Path(__file__).parent
 ARTIFACTS = HERE / "artifacts"
@@ -36,23 +38,37 @@ OUTLINE = [
 SOLE = [(0.10, 0.67), (0.35, 0.68), (0.60, 0.67), (0.91, 0.68)]
 SCRIBBLE = [(0.20, 0.50), (0.70, 0.63), (0.25, 0.60), (0.60, 0.55), (0.30, 0.45), (0.50, 0.65)]
 
+DIRECTIONS = (
+    Direction(vector=(1.0, 0.0, 0.0, 0.0), attribute="lightness", effect=1.5, share=0.5),
+    Direction(vector=(0.0, 0.6, 0.0, 0.8), attribute="hue", effect=0.7, share=0.2),
+)
+
 
 def save_reader(path):
     """A model that takes looseness, and takes most sketches for careful ones."""
-    reader = make_generator(TINY)
+    model = replace(TINY, encoder_widths=())
+    reader = make_generator(model)
     with torch.no_grad():
         reader.guess.layers[-1].bias.fill_(-1.5)
-    save_bundle(path, reader.state_dict(), make_header(TINY))
+    save_bundle(path, reader.state_dict(), make_header(model))
     return path
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory):
+def translators(tmp_path_factory):
+    """`player` reads photos and has directions, `literal` does neither, `single` knows no z."""
     models = tmp_path_factory.mktemp("models")
-    reader = save_reader(models / "reader.safetensors")
-    literal = save_untrained(models / "literal.safetensors", LITERAL)
-    loaded = {"shoes": "shoes", "reader": reader, "literal": literal}
-    translators = {name: pix2pix.load(path) for name, path in loaded.items()}
+    bundles = [
+        save_reader(models / "reader.safetensors"),
+        save_untrained(models / "literal.safetensors", LITERAL),
+        save_untrained(models / "player.safetensors", TINY, directions=DIRECTIONS),
+        save_untrained(models / "single.safetensors", replace(LITERAL, latent_size=0)),
+    ]
+    return {"shoes": pix2pix.load("shoes"), **{path.stem: pix2pix.load(path) for path in bundles}}
+
+
+@pytest.fixture(scope="module")
+def url(translators):
     server = create_server(create_app(translators), host="127.0.0.1", port=0)
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -78,14 +94,14 @@ def open_page(browser, url):
     """Open the canvas in a fresh window; whatever the page complains about fails the test."""
     contexts, complaints = [], []
 
-    def open_page(**window):
+    def open_page(link="", **window):
         contexts.append(browser.new_context(**window))
         page = contexts[-1].new_page()
         page.on(
             "console", lambda message: complaints.append(message.text) if message.type == "error" else None
         )
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(url)
+        page.goto(url + link)
         expect(page.locator("#model")).to_be_enabled()
         return page
 
@@ -126,8 +142,19 @@ def photo(page):
     """Wait until the photo belongs to the drawing as it is; return its pixels (256, 256, 3)."""
     expect(page.locator("#status")).to_have_attribute("data-state", "ready", timeout=30_000)
     expect(page.locator("#photo img")).to_be_visible()
-    data = base64.b64decode(page.locator("#photo img").get_attribute("src").partition(",")[2])
+    return pixels(page.locator("#photo img"))
+
+
+def pixels(image):
+    """Of an <img> that shows a data: URL, (H, W, 3)."""
+    data = base64.b64decode(image.get_attribute("src").partition(",")[2])
     return np.asarray(Image.open(io.BytesIO(data)), dtype=float)
+
+
+def answers(page):
+    """Wait as `photo` does; return the pixels of the four small pictures."""
+    photo(page)
+    return [pixels(image) for image in page.locator(".answer .picture").all()]
 
 
 def inside_outline():
@@ -319,18 +346,284 @@ def test_a_finger_draws_on_a_phone_and_the_page_stays_still(open_page):
     assert photo(page)[inside_outline()].std() > 8
     assert page.evaluate("[scrollX, scrollY]") == [0, 0]
     page.locator("#model").select_option("reader")
+    page.locator("#loose").scroll_into_view_if_needed()
+    scrolled = page.evaluate("[scrollX, scrollY]")
     slider = page.locator("#loose").bounding_box()
     page.touchscreen.tap(slider["x"] + 0.75 * slider["width"], slider["y"] + slider["height"] / 2)
     expect(page.locator("#auto")).to_have_attribute("aria-pressed", "false")
     assert 0.6 <= float(page.locator("#loose").input_value()) <= 0.9
-    assert page.evaluate("[scrollX, scrollY]") == [0, 0]
+    assert page.evaluate("[scrollX, scrollY]") == scrolled
     page.locator("#model").select_option("shoes")
     photo(page)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
-        "the page is wider than the phone"
-    )
     ARTIFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTIFACTS / "canvas-phone.png")
+
+
+@pytest.mark.parametrize("width", [320, 390])
+@pytest.mark.parametrize("model", ["shoes", "player", "single"])
+def test_nothing_is_wider_than_a_phone(open_page, width, model):
+    page = open_page(f"#model={model}", viewport={"width": width, "height": 640}, is_mobile=True)
+    expect(page.locator("#model")).to_have_value(model)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    beyond = page.evaluate(
+        "() => [...document.querySelectorAll('button, input, select, img, canvas')].filter((one) =>"
+        " one.checkVisibility() && one.getBoundingClientRect().right > innerWidth).map((one) => one.id)"
+    )
+    assert beyond == []
+
+
+@pytest.fixture
+def play(page):
+    """A page with a drawing, and the model that reads photos and has directions."""
+    page.locator("#model").select_option("player")
+    draw(page, OUTLINE)
+    photo(page)
+    return page
+
+
+def latents_asked(page, act):
+    """What answers the page asked for after `act`."""
+    return translated(page, act)[0]["latents"]
+
+
+def alike(a, b):
+    return np.array_equal(a, b)
+
+
+def test_four_answers_to_one_sketch_stand_side_by_side_and_one_is_shown_large(play):
+    draw(play, SOLE)
+    photo(play)
+    latents = latents_asked(play, play.locator("#undo").click)
+    assert latents == [{"seed": seed} for seed in range(4)], "they come in one request"
+    pictures = answers(play)
+    assert len(pictures) == 4
+    assert all(np.abs(a - b).mean() > 1 for i, a in enumerate(pictures) for b in pictures[:i])
+    assert alike(photo(play), pictures[0])
+    play.keyboard.press("3")
+    assert alike(photo(play), pictures[2])
+    expect(play.locator("#seed")).to_have_value("2")
+    play.locator(".answer").nth(3).click()
+    assert alike(photo(play), pictures[3])
+    play.keyboard.press("ArrowUp")
+    expect(play.get_by_role("radio", name="Answer 3: seed 2")).to_be_checked()
+    with play.expect_download() as download:
+        play.locator("#save").click()
+    assert download.value.suggested_filename == "player-seed-2.png"
+    assert alike(np.asarray(Image.open(download.value.path())), pictures[2])
+
+
+def test_where_the_server_is_slow_one_answer_follows_the_pen_and_the_others_come_when_it_is_lifted(play):
+    def asked(count):
+        return lambda response: len(response.request.post_data_json["latents"]) == count
+
+    play.evaluate("let now = 0; performance.now = () => (now += 1000)")  # every answer takes a second
+    play.locator("#undo").click()
+    play.locator("#redo").click()
+    before = answers(play)
+    first, second, *rest = path_on_canvas(play, SOLE)
+    play.mouse.move(*first)
+    play.mouse.down()
+    with play.expect_response(asked(1)):
+        play.mouse.move(*second)
+    photo(play)
+    expect(play.locator(".answer").nth(0)).not_to_have_class(re.compile("waiting"))
+    expect(play.locator(".answer").nth(1)).to_have_class(re.compile("waiting"))
+    for point in rest:
+        play.mouse.move(*point)
+    with play.expect_response(asked(4)):
+        play.mouse.up()
+    assert not any(alike(a, b) for a, b in zip(before, answers(play), strict=True))
+    expect(play.locator(".answer").nth(1)).not_to_have_class(re.compile("waiting"))
+
+
+def test_reroll_changes_all_answers_but_the_pinned_one(play):
+    before = answers(play)
+    play.keyboard.press("2")
+    play.locator("#pin").click()
+    expect(play.locator("#pin")).to_have_attribute("aria-pressed", "true")
+    latents = latents_asked(play, lambda: play.keyboard.press("r"))
+    assert [latent["seed"] - latents[0]["seed"] for latent in latents] == [0, 1, 2], (
+        "three are asked for anew"
+    )
+    after = answers(play)
+    assert [alike(a, b) for a, b in zip(before, after, strict=True)] == [False, True, False, False]
+    assert alike(photo(play), before[1])
+    expect(play.get_by_role("radio", name="Answer 2: seed 1, pinned")).to_be_checked()
+    set_seed(play, 0)
+    expect(play.locator(".answer").nth(0).get_by_role("radio")).to_be_checked()
+    assert alike(photo(play), before[0]) and alike(answers(play)[2], before[1]), "the free ones count on"
+    play.keyboard.press("2")
+    play.keyboard.press("p")
+    expect(play.locator("#pin")).to_have_attribute("aria-pressed", "false")
+
+
+def test_the_slider_morphs_from_the_chosen_answer_to_another_one(play, translators):
+    ends = answers(play)
+    slider = play.locator("#morph")
+    expect(slider).to_have_accessible_name("From answer 1 to answer 2")
+    with play.expect_response("**/api/v1/interpolate") as answered:
+        slider.fill("24")
+    frames = answered.value.json()["frames"]
+    half = photo(play)
+    assert min(np.abs(half - end).mean() for end in ends[:2]) > 0.3
+    expect(slider).to_have_attribute("aria-valuetext", "50 % of the way")
+    slider.fill("48")
+    assert alike(photo(play), ends[1])
+    slider.fill("0")
+    assert alike(photo(play), ends[0])
+    assert np.allclose(frames[-1]["z"], translators["player"].latent(1))
+
+    slider.fill("24")
+    assert alike(photo(play), half), "fetched once, shown again"
+    z = latents_asked(play, lambda: draw(play, SOLE))[0]["z"]
+    assert z in [frame["z"] for frame in frames], "between two answers, drawing goes on"
+    mix = photo(play)
+    assert not alike(mix, half)
+    play.keyboard.press("p")
+    expect(play.get_by_role("radio", name="Answer 4: mix, pinned")).to_be_checked()
+    assert alike(photo(play), mix) and alike(answers(play)[3], mix)
+    expect(slider).to_have_value("0")
+    play.locator("#morph-to").click()
+    expect(slider).to_have_accessible_name("From answer 4 to answer 2")
+
+
+def drop(page, target, image):
+    """Drop a picture on an element, as from a folder."""
+    transfer = page.evaluate_handle(
+        """(base64) => {
+          const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([bytes], "dropped.png", { type: "image/png" }));
+          return transfer;
+        }""",
+        base64.b64encode(png(image)).decode(),
+    )
+    for event in ("dragover", "drop"):
+        page.locator(target).dispatch_event(event, {"dataTransfer": transfer})
+
+
+def test_a_photo_dropped_beside_the_paper_lends_its_look(play, translators):
+    red = Image.fromarray(draw_pair(0, 48)[1])
+    before = answers(play)
+    (latent,) = latents_asked(play, lambda: drop(play, "#picture", red))
+    assert latent["z"] == translators["player"].encode(red).tolist()
+    expect(play.get_by_role("radio", name="Answer 4: from photo, pinned")).to_be_checked()
+    expect(play.locator(".answer .look").nth(3)).to_be_visible()
+    expect(play.locator("#seed")).to_have_attribute("placeholder", "from photo")
+    borrowed = photo(play)
+    assert not any(alike(borrowed, one) for one in before)
+    latents_asked(play, lambda: play.keyboard.press("r"))
+    assert alike(answers(play)[3], borrowed), "it is pinned"
+
+
+def test_a_photo_can_be_chosen_before_anything_is_drawn(page, translators):
+    page.locator("#model").select_option("player")
+    expect(page.locator("#look-hint")).to_be_visible()
+    blue = Image.fromarray(draw_pair(1, 48)[1])
+    with page.expect_file_chooser() as chooser:
+        page.locator("#look").click()
+    chooser.value.set_files({"name": "blue.png", "mimeType": "image/png", "buffer": png(blue)})
+    expect(page.get_by_role("radio", name="Answer 4: from photo, pinned")).to_be_checked()
+    expect(page.locator("#status")).to_have_attribute("data-state", "empty")
+    first = latents_asked(page, lambda: draw(page, OUTLINE))[0]
+    assert first["z"] == translators["player"].encode(blue).tolist()
+
+
+def test_a_picture_dropped_on_the_paper_is_a_sketch_and_anywhere_where_no_look_is_borrowed(play):
+    black = Image.new("RGB", (64, 64), "white")
+    ImageDraw.Draw(black).rectangle((8, 8, 56, 56), outline="black", width=2)
+    before = photo(play)
+    latents = latents_asked(play, lambda: drop(play, "#sketch", black))
+    assert latents == [{"seed": seed} for seed in range(4)]
+    assert not alike(photo(play), before)
+    play.locator("#undo").click()
+    assert alike(photo(play), before)
+    play.locator("#model").select_option("literal")
+    expect(play.locator("#look")).to_be_hidden()
+    before = photo(play)
+    translated(play, lambda: drop(play, "#picture", black))
+    assert not alike(photo(play), before)
+
+
+def test_a_photo_that_cannot_be_read_is_told_in_words(browser, url):
+    page = browser.new_page()  # its console names the status 400, as it should
+    page.goto(url + "#model=player")
+    expect(page.locator("#look")).to_be_visible()
+    page.locator("#look-file").set_input_files(
+        {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"not a photo"}
+    )
+    expect(page.locator("#alert")).to_contain_text("The look of notes.txt could not be read.")
+    page.context.close()
+
+
+def test_a_direction_moves_the_chosen_answer_and_only_it(play, translators):
+    before = answers(play)
+    play.keyboard.press("2")
+    (latent,) = latents_asked(play, lambda: play.get_by_role("slider", name="Lightness").fill("1.5"))
+    moved = translators["player"].latent(1) + 1.5 * np.array(DIRECTIONS[0].vector)
+    assert np.allclose(latent["z"], moved)
+    after = answers(play)
+    assert [alike(a, b) for a, b in zip(before, after, strict=True)] == [True, False, True, True]
+    assert alike(photo(play), after[1])
+    (latent,) = latents_asked(play, lambda: play.get_by_role("slider", name="Hue").fill("-2"))
+    assert np.allclose(latent["z"], moved - 2 * np.array(DIRECTIONS[1].vector))
+    play.keyboard.press("1")
+    expect(play.get_by_role("slider", name="Lightness")).to_have_value("0")
+    play.keyboard.press("2")
+    expect(play.get_by_role("slider", name="Lightness")).to_have_value("1.5")
+    for name in ("Lightness", "Hue"):
+        play.get_by_role("slider", name=name).dblclick()
+    assert alike(photo(play), before[1]), "a double-click takes it back"
+    play.locator("#model").select_option("literal")
+    expect(play.locator("#directions")).to_be_hidden()
+
+
+def test_the_address_names_the_answer_and_a_link_brings_it_back(play, open_page):
+    play.keyboard.press("3")
+    set_seed(play, 41)
+    play.locator(".answer").nth(1).click()
+    play.wait_for_url(re.compile("#model=player&seed=42$"))
+    seeded = photo(play)
+    other = open_page(play.url.partition("/#")[2].join(["#", ""]))
+    expect(other.locator("#model")).to_have_value("player")
+    expect(other.locator("#seed")).to_have_value("42")
+    draw(other, OUTLINE)
+    pictures = answers(other)
+    other.get_by_role("slider", name="Lightness").fill("2")
+    other.wait_for_url(re.compile("#model=player&z="))
+    assert len(pictures) == 4
+
+    third = open_page(other.url.partition("/#")[2].join(["#", ""]))
+    expect(third.locator("#seed")).to_have_attribute("placeholder", "from link")
+    latent = latents_asked(third, lambda: draw(third, OUTLINE))[0]
+    assert len(latent["z"]) == TINY.latent_size
+    third.evaluate("location.hash = '#model=player&seed=42'")
+    expect(third.locator("#seed")).to_have_value("42")
+    assert photo(third).shape == seeded.shape
+
+
+@pytest.mark.parametrize("link", ["#model=boots&seed=7", "#model=player&z=1,2"])
+def test_a_link_that_does_not_fit_is_told_and_the_page_works(open_page, link):
+    page = open_page(link)
+    expect(page.locator("#alert")).to_contain_text("This link")
+    expect(page.locator("#seed")).to_have_value("0")
+    draw(page, OUTLINE)
+    photo(page)
+    expect(page.locator("#alert")).to_be_hidden()
+
+
+def test_a_model_without_z_has_one_answer(page):
+    page.locator("#model").select_option("single")
+    for id in ("#answers", "#seed", "#reroll", "#pin", "#morphing", "#directions", "#look"):
+        expect(page.locator(id)).to_be_hidden()
+    draw(page, OUTLINE)
+    first = photo(page)
+    for key in "2rp":
+        page.keyboard.press(key)
+    assert latents_asked(page, lambda: draw(page, SOLE)) == [{"seed": 0}]
+    assert not alike(photo(page), first)
+    page.locator("#model").select_option("player")
+    assert len(answers(page)) == 4
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="the JavaScript unit tests need node 20 or later")

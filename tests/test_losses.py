@@ -56,3 +56,33 @@ def test_feature_matching_averages_layers_and_leaves_the_real_side_alone() -> No
     loss.backward()
     assert real[0].grad is None
     assert fake[1].grad is not None and fake[1].grad.item() == pytest.approx(0.5)
+
+
+def test_divergence_of_a_shifted_and_a_wider_normal() -> None:
+    """By hand: half the squared mean; half of variance - 1 - ln variance."""
+    zero = torch.zeros(1, 2)
+    assert losses.divergence(zero, zero).item() == 0
+    assert losses.divergence(torch.tensor([[3.0, 4.0]]), zero).item() == pytest.approx(12.5)
+    wide = torch.full((1, 2), math.log(4.0))
+    assert losses.divergence(zero, wide).item() == pytest.approx(3 - math.log(4.0))
+
+
+def test_mode_seeking_asks_for_pictures_as_far_apart_as_their_latents() -> None:
+    photo, z = torch.zeros(2, 3, 4, 4), torch.zeros(2, 5)
+    near = losses.mode_seeking(photo, photo + 0.1, z, z + 1)
+    far = losses.mode_seeking(photo, photo + 0.5, z, z + 1)
+    assert near.item() == pytest.approx(1 / 0.101) and far.item() == pytest.approx(1 / 0.501)
+    assert losses.mode_seeking(photo, photo, z, z + 1).isfinite()
+
+
+def test_the_gradient_penalty_of_a_linear_critic_is_known() -> None:
+    """D = 2 x mean over 4 patches of x: its gradient is 1/2 at each of 4 pixels, half its square sum 1/2."""
+    real = torch.randn(3, 1, 2, 2, requires_grad=True)
+    assert losses.gradient_penalty(real, [2 * real]).item() == pytest.approx(0.5)
+    assert losses.gradient_penalty(real, [2 * real, 2 * real]).item() == pytest.approx(2.0)
+
+
+def test_a_loss_of_several_scales_is_their_mean() -> None:
+    real, fake = [torch.tensor([2.0]), torch.tensor([0.0])], [torch.tensor([-2.0]), torch.tensor([0.0])]
+    assert losses.mean_of(losses.discriminator_hinge, real, fake).item() == 1.0
+    assert losses.mean_of(losses.generator_hinge, fake).item() == 1.0

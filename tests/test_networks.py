@@ -4,10 +4,19 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from pix2pix.config import PRESETS, ModelConfig, train_config
 from pix2pix.errors import UsageError
-from pix2pix.networks import Discriminator, Generator, InstanceNorm, ResizeConv, Up, fold_for_inference
+from pix2pix.networks import (
+    Discriminator,
+    Encoder,
+    Generator,
+    InstanceNorm,
+    ResizeConv,
+    Up,
+    fold_for_inference,
+)
 
 BUNDLE_LIMIT_BYTES = 16_000_000
 
@@ -42,7 +51,7 @@ def test_default_bundle_is_light() -> None:
 def test_discriminator_patch_is_70_pixels() -> None:
     d = Discriminator((4, 8, 16, 32), "spectral", roughness=True)
     photo = torch.randn(1, 3, 160, 160, requires_grad=True)
-    logits, _ = d(torch.randn(1, 1, 160, 160), photo, torch.rand(1))
+    (logits,), _ = d(torch.randn(1, 1, 160, 160), photo, torch.rand(1))
     middle = logits.shape[-1] // 2
     logits[0, 0, middle, middle].backward()
     assert photo.grad is not None
@@ -176,3 +185,38 @@ def test_a_size_the_stages_do_not_divide_is_refused() -> None:
         train_config("default", size_px=200)
     with pytest.raises(UsageError, match="200 px"):
         replace(PRESETS["default"].model, size_px=200)
+
+
+def test_each_scale_of_d_sees_half_the_size() -> None:
+    d = Discriminator((4, 8), "spectral", roughness=False, scales=3)
+    logits, features = d(torch.randn(2, 1, 64, 64), torch.randn(2, 3, 64, 64), torch.zeros(2))
+    assert [x.shape[0] for x in logits] == [2, 2, 2] and len(features) == 3 * 2
+    coarse = [x.shape[-1] for x in logits]
+    assert coarse[0] > 1.8 * coarse[1] > 3.2 * coarse[2]
+
+
+def test_what_d_is_told_of_roughness_counts() -> None:
+    d = Discriminator((4, 8), "spectral", roughness=True)
+    pair = torch.randn(1, 1, 32, 32), torch.randn(1, 3, 32, 32)
+    (smooth,), _ = d(*pair, torch.zeros(1))
+    (rough,), _ = d(*pair, torch.ones(1))
+    assert not torch.equal(smooth, rough)
+
+
+def test_the_encoder_sees_colour_at_any_size_and_no_batch_mates() -> None:
+    torch.manual_seed(0)
+    encoder = Encoder((8, 16), 4)
+    red = torch.full((1, 3, 64, 64), -1.0)
+    red[:, 0] = 1
+    large = F.interpolate(red, 256)
+    mean, log_variance = encoder(torch.cat([red, -red]))
+    assert mean.shape == log_variance.shape == (2, 4)
+    assert (mean[0] - mean[1]).abs().max() > 0.05
+    assert torch.allclose(encoder(red)[0], mean[:1], atol=1e-6)
+    assert torch.allclose(encoder(large)[0], mean[:1], atol=0.05)
+
+
+def test_an_encoder_needs_a_latent_to_write_to() -> None:
+    for refused in ({"latent_size": 0}, {"draws": "sketch"}):
+        with pytest.raises(UsageError, match="needs a latent"):
+            ModelConfig(encoder_widths=(8, 8), **refused)  # type: ignore[arg-type]

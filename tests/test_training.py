@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pix2pix.bundle import load_bundle
+from pix2pix.bundle import load_bundle, load_encoder
 from pix2pix.checkpoint import load_state, save_state
 from pix2pix.config import PRESETS, ModelConfig, TrainConfig, from_json, train_config
 from pix2pix.dataset import list_pairs, load_pair, to_tensors
@@ -25,7 +25,7 @@ def finish(config: TrainConfig, pairs: Path, run: Path, **options: object) -> li
 def weights(run: Path) -> dict[str, torch.Tensor]:
     state = load_state(run / "state.pt")
     return {
-        f"{part}.{k}": v for part in ("generator", "discriminator", "average") for k, v in state[part].items()
+        f"{part}.{k}": v for part in ("forger", "discriminator", "average") for k, v in state[part].items()
     }
 
 
@@ -33,7 +33,7 @@ def test_one_step_moves_both_players(tiny_config: TrainConfig, pairs: Path, tmp_
     finish(replace(tiny_config, steps=1), pairs, tmp_path / "one")
     finish(replace(tiny_config, steps=2), pairs, tmp_path / "two")
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
-    for part in ("generator", "discriminator", "average"):
+    for part in ("forger.generator", "forger.encoder", "discriminator", "average"):
         assert any(not torch.equal(one[k], two[k]) for k in one if k.startswith(part)), part
 
 
@@ -77,7 +77,7 @@ def test_trained_backwards_it_draws_the_outline_of_what_it_sees(
     """Photos of coloured boxes in, their outlines out; without an investigator."""
     config = replace(
         tiny_config,
-        model=replace(tiny_config.model, draws="sketch", roughness=False, latent_size=0),
+        model=replace(tiny_config.model, draws="sketch", roughness=False, latent_size=0, encoder_widths=()),
         adversarial_weight=0.0,
         reconstruction="balanced",
         steps=150,
@@ -240,3 +240,41 @@ def test_a_slow_run_saves_by_the_clock(tiny_config: TrainConfig, pairs: Path, tm
     )
     saved = [(run / "state.pt").is_file() for _ in steps]
     assert saved[:4] == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("option", "term"),
+    [
+        ({"mode_seeking_weight": 1.0}, "g_modes"),
+        ({"gradient_penalty_weight": 1.0}, "d_penalty"),
+        ({"discriminator_scales": 2}, "d"),
+        ({"differentiable_augment": True}, "d"),
+    ],
+)
+def test_every_ingredient_can_be_switched_and_changes_what_is_learnt(
+    tiny_config: TrainConfig, pairs: Path, tmp_path: Path, option: dict, term: str
+) -> None:
+    plain = replace(tiny_config, steps=2, gradient_penalty_weight=0.0)
+    first = finish(replace(plain, **option), pairs, tmp_path / "with")[0]
+    finish(plain, pairs, tmp_path / "without")
+    assert term in first.losses
+    on, off = weights(tmp_path / "with"), weights(tmp_path / "without")
+    assert any(not torch.equal(on[k], off[k]) for k in off if k.startswith("forger.generator"))
+
+
+def test_an_encoder_is_begun_anew_where_the_bundle_has_none(
+    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
+) -> None:
+    blind = replace(tiny_config, model=replace(tiny_config.model, encoder_widths=()))
+    finish(blind, pairs, tmp_path / "blind")
+    bundle = tmp_path / "blind" / "blind.safetensors"
+    assert load_encoder(bundle) is None
+    finish(tiny_config, pairs, tmp_path / "seeing", start_from=bundle)
+    first = tmp_path / "seeing" / "seeing.safetensors"
+    assert load_encoder(first) is not None
+    frozen = replace(tiny_config, steps=1, generator_lr=0.0)
+    finish(frozen, pairs, tmp_path / "again", start_from=first)
+    kept = load_encoder(tmp_path / "again" / "again.safetensors")
+    assert kept is not None
+    expected = load_encoder(first).state_dict()  # type: ignore[union-attr]
+    assert all(torch.equal(value, expected[name]) for name, value in kept.state_dict().items())

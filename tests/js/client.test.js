@@ -1,116 +1,55 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Client, LatestWins, ServerProblem } from "../../app/static/js/client.js";
+import { Client, ServerProblem } from "../../app/static/js/client.js";
 
-/** Let everything that is ready to run do so. */
-const settle = () => new Promise((resolve) => setImmediate(resolve));
-
-/** A LatestWins whose questions are answered by hand and whose waits end by hand. */
-function harness() {
-  const seen = { asked: [], results: [], nothing: 0, problems: [], waits: [] };
-  const world = { question: "a" };
-  const live = new LatestWins({
-    snapshot: () => world.question,
-    ask: (request) => new Promise((resolve, reject) => seen.asked.push({ request, resolve, reject })),
-    onResult: (result, settled) => seen.results.push([result, settled]),
-    onNothing: () => seen.nothing++,
-    onProblem: (problem, retrying) => seen.problems.push([problem.message, retrying]),
-    wait: (delayMs) => new Promise((resolve) => seen.waits.push({ delayMs, resolve })),
-  });
-  return { live, world, seen };
+/**
+ * A client whose server answers `body` and takes 40 ms; what it was asked is kept.
+ * @param {object} body
+ */
+function answering(body) {
+  const asked = [];
+  let now = 0;
+  const fetch = async (url, options) => {
+    asked.push({ url, body: options.body });
+    now += 40;
+    return Response.json(body);
+  };
+  return { client: new Client({ fetch, now: () => now }), asked };
 }
 
-test("at most one request is under way, and only the latest drawing follows", async () => {
-  const { live, world, seen } = harness();
-  live.refresh();
-  for (const question of ["b", "c", "d"]) {
-    world.question = question;
-    live.refresh();
-  }
-  assert.deepEqual(seen.asked.map(({ request }) => request), ["a"]);
-  seen.asked[0].resolve("photo a");
-  await settle();
-  assert.deepEqual(seen.asked.map(({ request }) => request), ["a", "d"]);
-  seen.asked[1].resolve("photo d");
-  await settle();
-  assert.deepEqual(seen.results, [["photo a", false], ["photo d", true]]);
-  assert.equal(seen.asked.length, 2);
-});
+const QUESTION = { model: "shoes", sketch: "s", loose: null };
 
-test("an empty drawing asks nothing", async () => {
-  const { live, world, seen } = harness();
-  world.question = null;
-  live.refresh();
-  await settle();
-  assert.equal(seen.asked.length, 0);
-  assert.equal(seen.nothing, 1);
-});
-
-test("an answer that was withdrawn is dropped", async () => {
-  const { live, world, seen } = harness();
-  live.refresh();
-  live.withdraw();
-  world.question = "b";
-  live.refresh();
-  seen.asked[0].resolve("photo of a drawing that was cleared");
-  await settle();
-  assert.deepEqual(seen.results, []);
-  seen.asked[1].resolve("photo b");
-  await settle();
-  assert.deepEqual(seen.results, [["photo b", true]]);
-});
-
-test("a passing problem is retried with the drawing as it is then, waiting longer each time", async () => {
-  const { live, world, seen } = harness();
-  live.refresh();
-  seen.asked[0].reject(new ServerProblem("offline", true));
-  await settle();
-  world.question = "b";
-  live.refresh();
-  seen.waits[0].resolve();
-  await settle();
-  seen.asked[1].reject(new ServerProblem("offline", true));
-  await settle();
-  seen.waits[1].resolve();
-  await settle();
-  seen.asked[2].resolve("photo b");
-  await settle();
-  assert.deepEqual(seen.asked.map(({ request }) => request), ["a", "b", "b"]);
-  assert.deepEqual(seen.waits.map(({ delayMs }) => delayMs), [1000, 2000]);
-  assert.deepEqual(seen.problems, [["offline", true], ["offline", true]]);
-  assert.deepEqual(seen.results, [["photo b", true]]);
-});
-
-test("a lasting problem is reported once and not retried until the drawing changes", async () => {
-  const { live, seen } = harness();
-  live.refresh();
-  seen.asked[0].reject(new ServerProblem("too large", false));
-  await settle();
-  assert.deepEqual(seen.problems, [["too large", false]]);
-  assert.equal(seen.waits.length, 0);
-  live.refresh();
-  assert.equal(seen.asked.length, 2);
-});
-
-test("a translation becomes a data URL with its looseness and latency", async () => {
-  let now = 0;
-  const request = { model: "shoes", sketch: "s", seed: 3, loose: null };
-  const fetch = async (url, options) => {
-    assert.equal(url, "/api/v1/translate");
-    assert.deepEqual(JSON.parse(options.body), request);
-    now = 40;
-    return Response.json({ model: "shoes", images: [{ seed: 3, png: "QUJD" }], loose: 0.3, loose_guessed: true });
-  };
-  const photo = await new Client({ fetch, now: () => now }).translate(request);
-  assert.deepEqual(photo, {
+test("a translation becomes a data URL for each latent, with looseness and latency", async () => {
+  const images = [{ seed: 3, z: [1], png: "QUJD" }, { seed: null, z: [2], png: "QUJE" }];
+  const { client, asked } = answering({ model: "shoes", images, loose: 0.3, loose_guessed: true });
+  const request = { ...QUESTION, latents: [{ seed: 3 }, { z: [2] }] };
+  assert.deepEqual(await client.translate(request), {
     model: "shoes",
-    seed: 3,
     loose: 0.3,
     looseGuessed: true,
-    url: "data:image/png;base64,QUJD",
+    pictures: [{ z: [1], url: "data:image/png;base64,QUJD" }, { z: [2], url: "data:image/png;base64,QUJE" }],
     elapsedMs: 40,
   });
+  assert.deepEqual(asked.map(({ url, body }) => [url, JSON.parse(body)]), [["/api/v1/translate", request]]);
+});
+
+test("a walk becomes pictures in their order", async () => {
+  const { client, asked } = answering({ frames: [{ z: [0], png: "QQ==" }, { z: [1], png: "Qg==" }] });
+  const walk = { ...QUESTION, from: { seed: 1 }, to: { z: [1] }, steps: 2 };
+  assert.deepEqual(await client.interpolate(walk), [
+    { z: [0], url: "data:image/png;base64,QQ==" },
+    { z: [1], url: "data:image/png;base64,Qg==" },
+  ]);
+  assert.deepEqual([asked[0].url, JSON.parse(asked[0].body)], ["/api/v1/interpolate", walk]);
+});
+
+test("a photo is sent as a file and becomes a z", async () => {
+  const { client, asked } = answering({ z: [0.5, -1] });
+  assert.deepEqual(await client.encode("shoes", new Blob(["photo"])), [0.5, -1]);
+  assert.equal(asked[0].url, "/api/v1/encode");
+  assert.equal(asked[0].body.get("model"), "shoes");
+  assert.equal(await asked[0].body.get("photo").text(), "photo");
 });
 
 for (const [name, fetch, message, passing] of [

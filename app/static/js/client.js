@@ -1,17 +1,18 @@
-// Talking to the server: the calls, and the loop that keeps the photo up to date while somebody draws.
+// Talking to the server.
 
 const API = "/api/v1";
 const TIMEOUT_MS = 60_000;
-const FIRST_RETRY_MS = 1_000;
-const LONGEST_RETRY_MS = 10_000;
 const BUSY = [429, 502, 503, 504];
 
 /**
+ * @typedef {{vector: number[], attribute: string, effect: number, share: number}} Direction
  * @typedef {{name: string, title: string, size_px: number, latent_size: number, takes_loose: boolean,
- *   device: string}} Model
- * @typedef {{model: string, sketch: string, seed: number, loose: number | null}} TranslateRequest
- * @typedef {{model: string, url: string, seed: number, loose: number | null, looseGuessed: boolean,
- *   elapsedMs: number}} Photo
+ *   encodes: boolean, directions: Direction[], device: string}} Model
+ * @typedef {{seed: number} | {z: number[]}} Latent  what makes one answer to a sketch differ from another
+ * @typedef {{model: string, sketch: string, loose: number | null}} Question
+ * @typedef {{z: number[], url: string}} Picture
+ * @typedef {{model: string, pictures: Picture[], loose: number | null, looseGuessed: boolean,
+ *   elapsedMs: number}} Answer
  */
 
 /** A refusal or a failure, in words for the person who draws. */
@@ -53,20 +54,46 @@ export class Client {
   }
 
   /**
-   * @param {TranslateRequest} request
-   * @returns {Promise<Photo>}
+   * Have a sketch answered in several ways.
+   * @param {Question & {latents: Latent[]}} request
+   * @returns {Promise<Answer>} a picture for each latent, in their order
    */
   async translate(request) {
     const started = this.now();
-    const response = await this.#call("/translate", {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(request),
-    });
-    const { model, images, loose, loose_guessed: looseGuessed } = await response.json();
-    const [{ seed, png }] = images;
-    const elapsedMs = this.now() - started;
-    return { model, seed, loose, looseGuessed, url: `data:image/png;base64,${png}`, elapsedMs };
+    const { model, images, loose, loose_guessed: looseGuessed } = await this.#ask("/translate", request);
+    return { model, loose, looseGuessed, pictures: images.map(asPicture), elapsedMs: this.now() - started };
+  }
+
+  /**
+   * Walk from one answer to another.
+   * @param {Question & {from: Latent, to: Latent, steps: number}} request
+   * @returns {Promise<Picture[]>} as many as there are steps, both ends included
+   */
+  async interpolate(request) {
+    return (await this.#ask("/interpolate", request)).frames.map(asPicture);
+  }
+
+  /**
+   * Read off a photo what makes another sketch look like it.
+   * @param {string} model
+   * @param {Blob} photo
+   * @returns {Promise<number[]>} z
+   */
+  async encode(model, photo) {
+    const body = new FormData();
+    body.append("model", model);
+    body.append("photo", photo);
+    return (await (await this.#call("/encode", { method: "POST", body })).json()).z;
+  }
+
+  /**
+   * @param {string} path
+   * @param {object} question
+   */
+  async #ask(path, question) {
+    const headers = { "Content-Type": "application/json" };
+    const response = await this.#call(path, { method: "POST", headers, body: JSON.stringify(question) });
+    return response.json();
   }
 
   /**
@@ -87,6 +114,14 @@ export class Client {
 }
 
 /**
+ * @param {{z: number[], png: string}} image
+ * @returns {Picture}
+ */
+function asPicture({ z, png }) {
+  return { z, url: `data:image/png;base64,${png}` };
+}
+
+/**
  * @param {Response} response
  * @returns {Promise<string>}
  */
@@ -96,71 +131,4 @@ async function explain(response) {
   } catch {
     return `The server answered with status ${response.status}.`;
   }
-}
-
-/**
- * Keeps one result up to date with something that changes quickly. At most one request is under way; whatever
- * happened meanwhile goes out as one next request; answers to a question that was withdrawn are dropped.
- * @template Request, Result
- */
-export class LatestWins {
-  #stale = false;
-  #running = false;
-  #sequence = 0;
-
-  /**
-   * @param {object} hooks
-   * @param {() => Request | null} hooks.snapshot  what to ask now; null when there is nothing to ask
-   * @param {(request: Request) => Promise<Result>} hooks.ask
-   * @param {(result: Result, settled: boolean) => void} hooks.onResult  settled: nothing newer is waiting
-   * @param {() => void} hooks.onNothing
-   * @param {(problem: Error, retrying: boolean) => void} hooks.onProblem
-   * @param {(delayMs: number) => Promise<unknown>} [hooks.wait]
-   */
-  constructor(hooks) {
-    this.hooks = { wait: sleep, ...hooks };
-  }
-
-  /** Say that the question changed. */
-  refresh() {
-    this.#stale = true;
-    if (!this.#running) this.#run();
-  }
-
-  /** Drop the answer under way: it belongs to another question altogether. */
-  withdraw() {
-    this.#sequence++;
-  }
-
-  async #run() {
-    this.#running = true;
-    let retryMs = FIRST_RETRY_MS;
-    while (this.#stale) {
-      this.#stale = false;
-      const request = this.hooks.snapshot();
-      if (request === null) {
-        this.hooks.onNothing();
-        continue;
-      }
-      const sequence = this.#sequence;
-      try {
-        const result = await this.hooks.ask(request);
-        if (sequence === this.#sequence) this.hooks.onResult(result, !this.#stale);
-        retryMs = FIRST_RETRY_MS;
-      } catch (problem) {
-        const retrying = problem instanceof ServerProblem && problem.passing;
-        if (sequence === this.#sequence) this.hooks.onProblem(problem, retrying);
-        if (!retrying) continue;
-        await this.hooks.wait(retryMs);
-        retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS);
-        this.#stale = true;
-      }
-    }
-    this.#running = false;
-  }
-}
-
-/** @param {number} delayMs */
-export function sleep(delayMs) {
-  return new Promise((resolve) => setTimeout(resolve, delayMs));
 }

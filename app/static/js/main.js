@@ -1,231 +1,290 @@
 // Wires the page together.
 
+import { Answers, SEEDS } from "./answers.js";
 import { SketchPad } from "./canvas.js";
-import { Client, LatestWins, sleep } from "./client.js";
-import { Drawing, PAPER_SIZE } from "./drawing.js";
+import { Client } from "./client.js";
+import { Directions } from "./directions.js";
+import { Drawing } from "./drawing.js";
+import { offerFile, takeDrops } from "./files.js";
+import { LatestWins } from "./latest_wins.js";
+import { readLink, writeLink } from "./link.js";
 import { Looseness } from "./looseness.js";
+import { ModelMenu } from "./menu.js";
+import { Morph } from "./morph.js";
+import { Pace } from "./pace.js";
+import { Pictures } from "./pictures.js";
+import { Result, complain, say } from "./result.js";
+import { takeKeys } from "./shortcuts.js";
+import { Tools } from "./tools.js";
 
-/** @typedef {import("./client.js").Model} Model */
-/** @typedef {import("./client.js").Photo} Photo */
-
-const MODELS_RETRY_MS = 2_000;
-const SEEDS = 1_000_000;
+const LINK_AFTER_MS = 300; // browsers refuse to change an address too often
+const ANSWERS = 4;
+const REROLLED_SEEDS = 1_000_000; // short enough to be read out
 
 /** @param {string} id */
 const $ = (id) => document.getElementById(id);
 
 const client = new Client();
+const pace = new Pace();
 const drawing = new Drawing();
-const widths = { brush: 2, eraser: 18 };
-/** @type {"brush" | "eraser"} */
-let tool = "brush";
-/** @type {Model[]} */
-let models = [];
-/** @type {Photo | null} */
-let shown = null;
+/** Whether there is anything on the paper, as far as is known. */
+let inked = false;
+/** @type {number | undefined} */
+let linkTimer;
 
-const pad = new SketchPad($("sketch"), drawing, {
-  tool: () => ({ width: widths[tool], erase: tool === "eraser" }),
-  onChange: changed,
+const menu = new ModelMenu($("model"), () => begin(null));
+const tools = new Tools({
+  buttons: { brush: $("brush"), eraser: $("eraser") },
+  slider: $("width"),
+  ring: $("ring"),
+  paper: $("sketch"),
 });
-
-const looseness = new Looseness({ group: $("looseness"), slider: $("loose"), auto: $("auto") }, changed);
+const pad = new SketchPad($("sketch"), drawing, { tool: () => tools.current, onChange: redrawn });
+const looseness = new Looseness({ group: $("looseness"), slider: $("loose"), auto: $("auto") }, redrawn);
+const answers = new Answers();
+const morph = new Morph($("morph"), {
+  ask() {
+    const question = currentQuestion();
+    return question && { ...question, from: answers.latent(answers.chosen), to: answers.latent(answers.target) };
+  },
+  load: (walk) => client.interpolate({ ...walk, steps: pace.frames }),
+  onMove() {
+    pictures.keepMorph();
+    show();
+  },
+  onProblem: explain,
+});
+const pictures = new Pictures(answers, morph);
+const result = new Result(answers, pictures, (i) => changeAnswers(() => answers.choose(i)));
+const directions = new Directions($("directions"), $("direction"), (direction, amount) =>
+  changeAnswers(() => answers.move(direction, amount)),
+);
 
 const live = new LatestWins({
   snapshot() {
-    const sketch = pad.export();
-    const [model, seed] = [$("model").value, Number($("seed").value)];
-    return sketch && { model, sketch, seed, loose: looseness.asked };
+    const question = currentQuestion();
+    if (!question) forgetPictures();
+    const wanted = question ? due() : [];
+    return wanted.length > 0 ? { question, wanted } : null;
   },
-  ask: (request) => client.translate(request),
-  onResult: showPhoto,
-  onNothing: () => showPhoto(null, true),
-  onProblem(problem, retrying) {
-    complain(retrying ? `${problem.message} Trying again…` : problem.message);
-    if (retrying) say("waiting", "Waiting for the server");
-    else say("failed", "No photo for this sketch");
+  async ask({ question, wanted }) {
+    const answer = await client.translate({ ...question, latents: wanted.map(({ latent }) => latent) });
+    return { ...answer, wanted };
   },
+  onResult(answer) {
+    pace.note(answer.pictures.length, answer.elapsedMs);
+    answer.wanted.forEach((one, i) => pictures.keep(one, answer.pictures[i]));
+    looseness.show(answer);
+    $("latency").textContent = `${Math.round(answer.elapsedMs)} ms`;
+    complain("");
+    show();
+  },
+  onNothing: show,
+  onProblem: explain,
 });
 
-/** The drawing, the seed, the looseness or the model changed. */
-function changed() {
+/** @returns {import("./client.js").Question | null} null while there is nothing to ask */
+function currentQuestion() {
+  const sketch = pad.export();
+  return sketch && { model: menu.current.name, sketch, loose: looseness.asked };
+}
+
+/** What to ask for now: all that is out of date, but only the large picture where a pen would outrun the rest. */
+function due() {
+  const stale = pictures.due();
+  if (!pad.isDrawing || pace.isLive(stale.length)) return stale;
+  return stale.filter(({ place }) => place === pictures.front);
+}
+
+/** The drawing, the looseness or the model changed. */
+function redrawn() {
+  pictures.expire();
+  morph.expire();
   const blank = drawing.items.length === 0 && !pad.isDrawing;
   $("hint").hidden = !blank;
   $("undo").disabled = !drawing.canUndo;
   $("redo").disabled = !drawing.canRedo;
   $("clear").disabled = drawing.items.length === 0;
   pad.refresh();
-  if ($("model").disabled) return;
+  if (!menu.isReady) return;
+  inked = !blank;
   if (blank) {
     live.withdraw();
-    showPhoto(null, true);
-  } else {
-    say("working", "Making the photo");
-    live.refresh();
-  }
+    forgetPictures();
+    complain("");
+  } else live.refresh();
+  show();
 }
 
-/**
- * @param {Photo | null} photo
- * @param {boolean} settled  whether it shows the drawing as it is now
- */
-function showPhoto(photo, settled) {
-  shown = photo;
-  complain("");
-  $("picture").hidden = $("save").disabled = photo === null;
-  $("invitation").hidden = photo !== null;
-  $("latency").textContent = photo ? `${Math.round(photo.elapsedMs)} ms` : "";
-  if (photo) {
-    $("picture").src = photo.url;
-    looseness.show(photo);
-  }
-  if (settled) say(...(photo ? ["ready", "Photo is up to date"] : ["empty", "Waiting for your first stroke"]));
+/** @param {() => void} change */
+function changeAnswers(change) {
+  if (!menu.isReady) return;
+  change();
+  morph.reset();
+  if (inked) live.refresh();
+  show();
 }
 
-/**
- * @param {string} state
- * @param {string} words
- */
-function say(state, words) {
-  $("status").dataset.state = $("photo").dataset.state = state;
-  if ($("status").textContent !== words) $("status").textContent = words;
+function forgetPictures() {
+  inked = false;
+  pictures.clear();
+  morph.reset();
 }
 
-/** @param {string} words  none hides the alert */
-function complain(words) {
-  $("alert").hidden = words === "";
-  if ($("alert").textContent !== words) $("alert").textContent = words;
+/** Show everything as it is now. */
+function show() {
+  result.show();
+  const chosen = answers.all[answers.chosen];
+  directions.show(chosen.moves, chosen.z !== null && !pictures.isEmpty);
+  clearTimeout(linkTimer);
+  linkTimer = setTimeout(shareLink, LINK_AFTER_MS);
+  if (!inked) {
+    $("latency").textContent = "";
+    say("empty", "Waiting for your first stroke");
+  } else if (due().length > 0 || (morph.position > 0 && !morph.picture)) say("working", "Making the photo");
+  else say("ready", "Photo is up to date");
 }
 
-/** @param {"brush" | "eraser"} name */
-function pickTool(name) {
-  tool = name;
-  $("brush").setAttribute("aria-pressed", String(name === "brush"));
-  $("eraser").setAttribute("aria-pressed", String(name === "eraser"));
-  setWidth(widths[name]);
+/** @param {Error} problem @param {boolean} retrying */
+function explain(problem, retrying) {
+  complain(retrying ? `${problem.message} Trying again…` : problem.message);
+  if (retrying) say("waiting", "Waiting for the server");
+  else say("failed", "No photo for this sketch");
 }
 
-/** @param {number} width  in drawing units */
-function setWidth(width) {
-  const slider = $("width");
-  slider.value = String(width);
-  widths[tool] = Number(slider.value);
-  slider.setAttribute("aria-valuetext", `${slider.value} of ${slider.max}`);
-  $("ring").style.setProperty("--width", String(widths[tool] / PAPER_SIZE));
+/** What is shown large, as the server knows it. */
+function currentLatent() {
+  return pictures.front === "between" ? { z: morph.picture.z } : answers.latent(answers.chosen);
+}
+
+function shareLink() {
+  const link = writeLink(menu.current.name, currentLatent());
+  if (link !== location.hash) history.replaceState(null, "", link);
 }
 
 /** @param {"undo" | "redo" | "clear"} step */
 function change(step) {
   if (pad.isDrawing) return;
   drawing[step]();
-  changed();
+  redrawn();
 }
 
 /** @param {number} seed */
 function setSeed(seed) {
-  const field = $("seed");
-  field.value = String(Math.min(Math.max(Math.trunc(seed) || 0, 0), Number(field.max)));
-  changed();
+  changeAnswers(() => {
+    answers.reseed(Math.min(Math.max(Math.trunc(seed), 0), SEEDS - 1));
+    answers.chooseFree();
+  });
+}
+
+function reroll() {
+  if (answers.all.length > 1) changeAnswers(() => answers.reseed(Math.ceil(Math.random() * REROLLED_SEEDS)));
+}
+
+/** Pin the chosen answer or let it go; a mix becomes an answer. */
+function pin() {
+  if (answers.all.length < 2) return;
+  const [mix, { large }] = [morph.picture, pictures];
+  changeAnswers(() => {
+    if (!mix) return answers.togglePin();
+    answers.add(mix.z, "mix");
+    pictures.showMeanwhile(answers.chosen, large);
+  });
 }
 
 function save() {
+  const latent = currentLatent();
+  const origin = "seed" in latent ? `seed-${latent.seed}` : $("seed").placeholder.replaceAll(/\W+/g, "-");
   const link = document.createElement("a");
-  link.href = shown.url;
-  link.download = `${shown.model}-seed-${shown.seed}.png`;
+  link.href = pictures.large.url;
+  link.download = `${menu.current.name}-${origin}.png`;
   link.click();
 }
 
-/** @param {File | undefined} file */
-async function openPicture(file) {
-  if (!file) return;
+/** @param {File} file */
+async function openSketch(file) {
   try {
     const image = await createImageBitmap(await client.openSketch(file));
     complain("");
     drawing.add({ kind: "picture", image });
-    changed();
+    redrawn();
   } catch (problem) {
     complain(`${file.name} could not be opened. ${problem.message}`);
   }
 }
 
-async function loadModels() {
-  for (;;) {
-    try {
-      offerModels(await client.models());
-      return;
-    } catch (problem) {
-      complain(`${problem.message} Trying again…`);
-      await sleep(MODELS_RETRY_MS);
-    }
+/** @param {File} file */
+async function borrowLook(file) {
+  const { name } = menu.current;
+  say("working", "Reading the photo");
+  try {
+    const z = await client.encode(name, file);
+    if (menu.current.name !== name) return;
+    complain("");
+    changeAnswers(() => answers.add(z, "from photo", URL.createObjectURL(file)));
+  } catch (problem) {
+    show();
+    complain(`The look of ${file.name} could not be read. ${problem.message}`);
   }
 }
 
-/** @param {Model[]} offered */
-function offerModels(offered) {
-  models = offered;
-  const named = ({ name, title }) =>
-    models.filter((other) => other.title === title).length > 1 ? `${title} (${name})` : title;
-  $("model").replaceChildren(...models.map((model) => new Option(named(model), model.name)));
-  $("model").disabled = models.length === 0;
-  complain(models.length === 0 ? "No model is loaded on this server." : "");
-  pickModel();
+/** Show the answer that the page's address names. */
+function followLink() {
+  const { model, latent } = readLink(location.hash);
+  const known = model === null || menu.pick(model);
+  const size = menu.current.latent_size;
+  const fits = known && (latent === null || "seed" in latent || latent.z.length === size);
+  begin(fits ? latent : null);
+  if (!known) complain(`This link is for a model that is not here: ${model}.`);
+  else if (!fits) complain("This link does not fit the model.");
 }
 
-function pickModel() {
-  looseness.offerFor(models.find(({ name }) => name === $("model").value));
-  changed();
-}
-
-/** @param {KeyboardEvent} event */
-function shortcut(event) {
-  if (event.target.matches("select, input:not([type=range])") || event.altKey) return;
-  const key = event.key.toLowerCase();
-  if (event.ctrlKey || event.metaKey) {
-    if (key === "z") change(event.shiftKey ? "redo" : "undo");
-    else if (key === "y") change("redo");
-    else return;
-  } else if (key === "b") pickTool("brush");
-  else if (key === "e") pickTool("eraser");
-  else if (key === "[") setWidth(widths[tool] - 1);
-  else if (key === "]") setWidth(widths[tool] + 1);
-  else return;
-  event.preventDefault();
-}
-
-/** @param {PointerEvent} event */
-function moveRing(event) {
-  const box = $("paper").getBoundingClientRect();
-  const ring = $("ring");
-  ring.hidden = event.pointerType === "touch";
-  ring.style.setProperty("--x", `${event.clientX - box.left}px`);
-  ring.style.setProperty("--y", `${event.clientY - box.top}px`);
+/**
+ * Begin with the model that is picked.
+ * @param {import("./client.js").Latent | null} latent  of the first answer; null stays with the seeds there were
+ */
+function begin(latent) {
+  const model = menu.current;
+  const hasLatent = model.latent_size > 0;
+  answers.begin(hasLatent ? ANSWERS : 1, model.directions, latent);
+  looseness.offerFor(model);
+  directions.offerFor(model.directions);
+  for (const id of ["source", "reroll", "pin", "morphing"]) $(id).hidden = !hasLatent;
+  $("look").hidden = $("look-hint").hidden = !model.encodes;
+  live.withdraw();
+  morph.reset();
+  redrawn();
 }
 
 for (const step of ["undo", "redo", "clear"]) $(step).addEventListener("click", () => change(step));
-for (const name of ["brush", "eraser"]) $(name).addEventListener("click", () => pickTool(name));
-$("width").addEventListener("input", () => setWidth(Number($("width").value)));
-$("model").addEventListener("change", pickModel);
-$("seed").addEventListener("change", () => setSeed(Number($("seed").value)));
-$("reroll").addEventListener("click", () => setSeed(Math.random() * SEEDS));
+$("seed").addEventListener("change", () => ($("seed").value === "" ? show() : setSeed(Number($("seed").value))));
+$("reroll").addEventListener("click", reroll);
+$("pin").addEventListener("click", pin);
 $("save").addEventListener("click", save);
-$("open").addEventListener("click", () => $("file").click());
-$("file").addEventListener("change", () => {
-  openPicture($("file").files[0]);
-  $("file").value = "";
+$("morph-to").addEventListener("click", () => changeAnswers(() => answers.retarget()));
+offerFile($("open"), $("file"), openSketch);
+offerFile($("look"), $("look-file"), borrowLook);
+takeDrops({
+  photoSide: $("result"),
+  takesLook: () => menu.current?.encodes ?? false,
+  onLook: borrowLook,
+  onSketch: openSketch,
 });
-$("sketch").addEventListener("pointermove", moveRing);
-document.addEventListener("keydown", shortcut);
-document.addEventListener("dragover", (event) => {
-  event.preventDefault();
-  document.body.classList.add("dropping");
+takeKeys({
+  undo: () => change("undo"),
+  redo: () => change("redo"),
+  pick: (tool) => tools.pick(tool),
+  widen: (step) => tools.widen(step),
+  choose: (i) => changeAnswers(() => answers.choose(i)),
+  reroll,
+  pin,
 });
-document.addEventListener("dragleave", (event) => {
-  if (event.relatedTarget === null) document.body.classList.remove("dropping");
-});
-document.addEventListener("drop", (event) => {
-  event.preventDefault();
-  document.body.classList.remove("dropping");
-  openPicture(event.dataTransfer.files[0]);
-});
-pickTool("brush");
-loadModels();
+
+await menu.fill(
+  () => client.models(),
+  (problem) => complain(`${problem.message} Trying again…`),
+);
+if (menu.isReady) {
+  followLink();
+  window.addEventListener("hashchange", followLink);
+} else complain("No model is loaded on this server.");

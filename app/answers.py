@@ -1,0 +1,87 @@
+"""A sketch and latents in, pictures out: what every route that answers a sketch does."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pix2pix.errors import ImageTooLarge
+from pix2pix.images import MAX_PIXELS, encode_png, fit_sketch, read_sketch, restore_photo
+
+if TYPE_CHECKING:
+    from pix2pix.translator import Translator
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Photos as PNG files, with the z of each.
+
+    `loose` is the looseness they were made with; None for a model that knows none.
+    """
+
+    pictures: list[bytes]
+    z: np.ndarray
+    loose: float | None
+    loose_guessed: bool
+    timings_ms: dict[str, float]
+
+    def images(self) -> list[dict[str, Any]]:
+        """Build the JSON of each photo."""
+        return [
+            {"z": z.tolist(), "png": base64.b64encode(picture).decode("ascii")}
+            for z, picture in zip(self.z, self.pictures, strict=True)
+        ]
+
+    def circumstances(self) -> dict[str, Any]:
+        """Build the JSON of what holds for all photos."""
+        return {"loose": self.loose, "loose_guessed": self.loose_guessed, "timings": self.timings_ms}
+
+
+def answer_sketch(
+    translator: Translator, file: bytes, z: np.ndarray, loose: float | None, inference: Lock, noun: str
+) -> Answer:
+    """Translate one sketch with each z (N, Z), at the sketch's own size and place.
+
+    `loose` None is guessed where the model takes any. `noun` is what a refusal calls the photos. Raises
+    ImageError for a sketch that cannot be used, ImageTooLarge for more pixels than one picture may have.
+    """
+    timings_ms: dict[str, float] = {}
+    with timed(timings_ms, "decode"):
+        sketch = read_sketch(file)
+        bound_answer(sketch.shape, len(z), noun)
+        fitted, placement = fit_sketch(sketch, translator.size_px)
+    sketches = np.repeat(fitted[None], len(z), axis=0)  # (N, S, S)
+    guessing = translator.takes_loose and loose is None
+    with inference, timed(timings_ms, "inference"):
+        if guessing:
+            loose = float(translator.guess_loose(fitted[None])[0])
+        told = None if loose is None else np.full(len(z), loose, np.float32)
+        photos = translator.translate_batch(sketches, z, told)
+    with timed(timings_ms, "encode"):
+        pictures = [encode_png(restore_photo(photo, placement)) for photo in photos]
+    return Answer(pictures, z, loose, guessing, timings_ms)
+
+
+def bound_answer(shape: tuple[int, ...], count: int, noun: str) -> None:
+    """Refuse an answer that would hold more pixels than one picture may."""
+    height, width = shape[:2]
+    if height * width * count > MAX_PIXELS:
+        raise ImageTooLarge(
+            f"{count} {noun} of {width} x {height} pixels are more than the {MAX_PIXELS:,} pixels "
+            f"allowed in one answer: ask for fewer {noun}, or send a smaller sketch."
+        )
+
+
+@contextmanager
+def timed(timings_ms: dict[str, float], name: str) -> Iterator[None]:
+    """Record how long the block took."""
+    started = time.perf_counter()
+    yield
+    timings_ms[name] = round((time.perf_counter() - started) * 1000, 1)

@@ -1,0 +1,206 @@
+"""`pix2pix evaluate`: the figures of a model as a table on stdout, and as JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from app.options import ANY_PATH, FAILED_ITEMS, FOLDER, device_option, models_option, refuse_unwritable
+from app.progress import Reporter
+from pix2pix.errors import UsageError
+from pix2pix.evaluate.estimates import SUBJECTS
+from pix2pix.evaluate.metrics import METRICS, chosen
+from pix2pix.files import write_atomically
+
+if TYPE_CHECKING:
+    from pix2pix.evaluate.figures import Figure, Loose
+
+FORMAT = "pix2pix-evaluation/1"
+LINES = "\n\n".join(f"\b\n{name}\n  {metric.help}" for name, metric in METRICS.items())
+
+
+@click.command(epilog=f"Metrics:\n\n{LINES}")
+@click.argument("bundle", metavar="BUNDLE")
+@click.argument("pairs", metavar="PAIRS", type=FOLDER)
+@click.option("--metrics", show_default="all that can be measured", help="Some of those below, as lpips,kid.")
+@click.option(
+    "--sketches", type=FOLDER, show_default="none", help="Drawings by people: NAME-1.png and so on."
+)
+@click.option("--photos", type=FOLDER, show_default="none", help="The drawings' real photos: NAME.jpg.")
+@click.option(
+    "--part",
+    default="1/1",
+    help="K/N: the drawings of every N-th NAME from the K-th on; choose a model on 1/2, report it on 2/2.",
+)
+@click.option(
+    "--subject",
+    type=click.Choice(list(SUBJECTS)),
+    show_default="the model's name, if it is one of them",
+    help="What is to be recognised.",
+)
+@click.option(
+    "--loose",
+    multiple=True,
+    default=("guess",),
+    help="How lines are taken: guess, or 0 to 1; may be given several times.",
+)
+@click.option("--json", "json_file", type=ANY_PATH, show_default="none", help="File to write the figures to.")
+@models_option
+@device_option
+@click.pass_context
+def evaluate(
+    ctx: click.Context,
+    bundle: str,
+    pairs: Path,
+    metrics: str | None,
+    sketches: Path | None,
+    photos: Path | None,
+    part: str,
+    subject: str | None,
+    loose: tuple[str, ...],
+    json_file: Path | None,
+    models: Path | None,
+    device: str,
+) -> None:
+    """Measure how good a model's photos are: on the val part of PAIRS, and on drawings by people.
+
+    Prints a table: value ± standard error (count). What cannot be measured is left out and named; exit code 1
+    if it was asked for by name.
+    """
+    names = chosen(metrics) if metrics is not None else list(METRICS)
+    settings = [_looseness(value) for value in loose]
+    k, n = _part(part)
+    if json_file:
+        refuse_unwritable(json_file)
+    if photos and not sketches:
+        raise UsageError("--photos are those of drawings: give the drawings with --sketches")
+
+    from pix2pix.dataset import data_hash, list_pairs
+    from pix2pix.devices import choose_device
+    from pix2pix.evaluate.figures import count_sketches, measure
+    from pix2pix.evaluate.inputs import drawings, edges
+    from pix2pix.evaluate.judges import Judges
+    from pix2pix.translator import load
+
+    inputs = [edges(pairs), *([drawings(sketches, photos, (k, n))] if sketches else [])]
+    model = load(bundle, models=models, device=device)
+    subject = subject or (model.name if model.name in SUBJECTS else None)
+    judges = Judges(choose_device(device), subject)
+    with Reporter("evaluating", count_sketches(model, inputs, settings), "sketches") as progress:
+        figures = list(measure(model, inputs, judges, names, loose=settings, advance=progress.advance))
+    for line in as_table(figures):
+        click.echo(line)
+    for line in _left_out(figures):
+        click.echo(line, err=True)
+    if json_file:
+        header = model.header
+        about = {
+            "bundle": {"name": model.name, "data_hash": header.data_hash, "steps": header.steps},
+            "pairs": {"val_hash": data_hash(list_pairs(pairs, "val"))},
+            "part": f"{k}/{n}",
+            "subject": subject,
+        }
+        write_atomically(json_file, as_json(about, figures).encode())
+    missed = set(names) - {f.metric for f in figures if f.photos == "made" and f.estimate}
+    ctx.exit(FAILED_ITEMS if metrics is not None and missed else 0)
+
+
+def as_table(figures: Sequence[Figure]) -> list[str]:
+    """Lines of a table: a row a metric, a column a set of photos; and how KID on drawings compares."""
+    columns = list(dict.fromkeys(map(_column, figures)))
+    cells = {(f.metric, _column(f)): _cell(f) for f in figures}
+    rows = [["metric", *columns]]
+    for metric in (name for name in METRICS if any(f.metric == name and f.estimate for f in figures)):
+        rows.append([metric, *(cells.get((metric, column), "–") for column in columns)])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rows.insert(1, ["-" * width for width in widths])
+    lines = [_row(row, widths) for row in rows]
+    kids = {(f.loose, f.input): f.estimate for f in figures if f.metric == "kid" and f.photos == "made"}
+    for (loose, name), kid in kids.items():
+        base = kids[loose, "edges"]
+        if name != "edges" and kid and base and base.value > 0:
+            lines += ["", f"KID on {name} / on edges{_told(loose)}: {kid.value / base.value:.2f}"]
+    return lines
+
+
+def as_json(about: dict[str, Any], figures: Sequence[Figure]) -> str:
+    """Everything, in one stable form: the same figures give the same text."""
+    measured = [
+        {
+            "metric": f.metric,
+            "photos": f.photos,
+            "input": f.input,
+            "loose": f.loose,
+            **f.estimate._asdict(),
+            "n": f.n,
+        }
+        for f in figures
+        if f.estimate
+    ]
+    missed = [
+        {"metric": f.metric, "input": f.input, "loose": f.loose, "reason": f.reason}
+        for f in figures
+        if not f.estimate
+    ]
+    told = {"format": FORMAT, **about, "figures": measured, "left_out": missed}
+    return json.dumps(told, indent=1, allow_nan=False) + "\n"
+
+
+def _column(figure: Figure) -> str:
+    if figure.photos == "real":
+        return f"real photos of {figure.input}"
+    return figure.input + _told(figure.loose)
+
+
+def _told(loose: Loose | None) -> str:
+    return "" if loose in (None, "guess") else f", loose {loose:g}"
+
+
+def _cell(figure: Figure) -> str:
+    if figure.estimate is None:
+        return "–"
+    digits = METRICS[figure.metric].digits
+    value, error = figure.estimate
+    return f"{value:.{digits}f} ± {error:.{digits}f} ({figure.n})"
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) + " |"
+
+
+def _left_out(figures: Sequence[Figure]) -> list[str]:
+    """A line for each metric and reason, with the inputs it holds for unless that is all of them."""
+    inputs = {f.input for f in figures if f.photos == "made"}
+    where: dict[tuple[str, str], set[str]] = {}
+    for figure in figures:
+        if not figure.estimate:
+            where.setdefault((figure.metric, figure.reason), set()).add(figure.input)
+    return [
+        f"left out: {metric}{'' if found == inputs else f' on {min(found)}'}: {reason}"
+        for (metric, reason), found in where.items()
+    ]
+
+
+def _looseness(value: str) -> Loose:
+    if value == "guess":
+        return "guess"
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= 1:
+        raise UsageError(f"--loose {value!r} is neither guess nor a number from 0 to 1")
+    return number
+
+
+def _part(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+    k, n = map(int, found.groups()) if found else (0, 0)
+    if not 1 <= k <= n:
+        raise UsageError(f"--part {text!r} is not K/N with K from 1 to N, such as 1/2")
+    return k, n

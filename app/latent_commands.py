@@ -1,0 +1,229 @@
+"""`pix2pix morph`, `arithmetic`, `encode`, `directions`: what can be done with z from the command line."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from app.options import (
+    ANY_PATH,
+    MAX_SEED,
+    PHOTO,
+    device_option,
+    finish,
+    loose_option,
+    model_option,
+    models_option,
+)
+from pix2pix import latents
+from pix2pix.errors import ImageError, UsageError
+
+if TYPE_CHECKING:
+    from pix2pix.translator import Translator
+
+FARTHEST, COLUMNS = 2.0, 5  # of a sheet of directions: steps of z at its edges, and pictures a row
+
+
+class LatentSource(click.ParamType["int | Path"]):
+    """A seed, or the path of a photo that z is read off."""
+
+    name = "seed|photo"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | Path:
+        """Digits are a seed; everything else must be a file."""
+        if isinstance(value, int | Path):
+            return value
+        if value.isascii() and value.isdecimal():
+            if int(value) > MAX_SEED:
+                self.fail(f"seed {value} is above {MAX_SEED}", param, ctx)
+            return int(value)
+        if not Path(value).is_file():
+            self.fail(f"{value!r} is neither a seed, 0 to {MAX_SEED}, nor a photo's file", param, ctx)
+        return Path(value)
+
+
+@click.command()
+@click.argument("sketch", type=PHOTO)
+@click.argument("out", metavar="OUT", type=ANY_PATH)
+@click.option(
+    "--through",
+    "stops",
+    multiple=True,
+    type=LatentSource(),
+    default=(1, 2),
+    help="A seed, or a photo whose look is taken; give it twice or more.",
+)
+@click.option("--steps", type=click.IntRange(2, 1000), default=24, help="Pictures in all.")
+@model_option
+@models_option
+@loose_option
+@device_option
+def morph(
+    sketch: Path,
+    out: Path,
+    stops: tuple[int | Path, ...],
+    steps: int,
+    model: str,
+    models: Path | None,
+    loose: float | None,
+    device: str,
+) -> None:
+    """Walk from one answer to SKETCH to another, into OUT: .gif, .webp, .mp4, or a .png strip."""
+    from pix2pix.animation import check_format, save_frames
+    from pix2pix.translator import load
+
+    check_format(out)
+    translator = load(model, models=models, device=device)
+    z = latents.walk([latent_of(translator, stop) for stop in stops], steps)
+    save_frames(out, translator.answers(sketch, z, loose=loose))
+    click.echo(click.format_filename(out))
+
+
+@click.command()
+@click.argument("sketch", type=PHOTO)
+@click.argument("out", metavar="OUT", type=ANY_PATH)
+@click.option(
+    "--plus", multiple=True, type=LatentSource(), show_default="none", help="A seed or photo to add."
+)
+@click.option(
+    "--minus", multiple=True, type=LatentSource(), show_default="none", help="A seed or photo to take away."
+)
+@model_option
+@models_option
+@loose_option
+@device_option
+def arithmetic(
+    sketch: Path,
+    out: Path,
+    plus: tuple[int | Path, ...],
+    minus: tuple[int | Path, ...],
+    model: str,
+    models: Path | None,
+    loose: float | None,
+    device: str,
+) -> None:
+    """Add and subtract looks, and give SKETCH what comes out, into the picture OUT.
+
+    As in "with sunglasses, less without, and another face": --plus A --minus B --plus C.
+    """
+    from pix2pix.images import check_suffix, save_image
+    from pix2pix.translator import load
+
+    check_suffix(out)
+    translator = load(model, models=models, device=device)
+    z = latents.combine(
+        [latent_of(translator, source) for source in plus],
+        [latent_of(translator, source) for source in minus],
+    )
+    save_image(out, np.asarray(translator.translate(sketch, z=z, loose=loose)))
+    click.echo(click.format_filename(out))
+
+
+@click.command()
+@click.argument("photos", nargs=-1, required=True, type=PHOTO)
+@model_option
+@models_option
+@device_option
+@click.pass_context
+def encode(
+    ctx: click.Context, photos: tuple[Path, ...], model: str, models: Path | None, device: str
+) -> None:
+    """Print the z of PHOTOS, a line of JSON each: what makes another sketch look like them."""
+    from pix2pix.translator import load
+
+    counts: Counter[str] = Counter()
+    translator = load(model, models=models, device=device)
+    for photo in photos:
+        try:
+            z = translator.encode(photo)
+        except ImageError as error:
+            counts["failed"] += 1
+            click.echo(f"failed: {click.format_filename(photo)}: {error}", err=True)
+        else:
+            counts["encoded"] += 1
+            click.echo(json.dumps({"photo": str(photo), "z": [round(float(x), 5) for x in z]}))
+    finish(ctx, counts, done=("encoded",), failed="failed")
+
+
+@click.command()
+@click.argument("model")
+@click.option("--sketch", type=PHOTO, show_default="none", help="A sketch to show them on, with --sheet.")
+@click.option(
+    "--sheet", type=ANY_PATH, show_default="none", help="Picture to write: a row for each direction."
+)
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), default=0, help="The answer in the sheet's middle.")
+@models_option
+@loose_option
+@device_option
+def directions(
+    model: str,
+    sketch: Path | None,
+    sheet: Path | None,
+    seed: int,
+    models: Path | None,
+    loose: float | None,
+    device: str,
+) -> None:
+    """Print the directions of MODEL's z that change the pictures most, and the attribute each moves most.
+
+    Effect is that of one step, in deviations of the attribute among random answers; share, of all that z
+    changes.
+    """
+    from pix2pix.images import check_suffix, save_image
+    from pix2pix.translator import load
+
+    if (sketch is None) != (sheet is None):
+        raise UsageError("--sketch and --sheet go together: what to draw on, and where to write it")
+    if sheet is not None:
+        check_suffix(sheet)
+    translator = load(model, models=models, device=device)
+    for line in described(translator):
+        click.echo(line)
+    if sketch is not None and sheet is not None:
+        save_image(sheet, draw_sheet(translator, sketch, seed, loose))
+    elif not translator.directions:
+        click.echo(f"{translator.name} has none: they are found at the end of training", err=True)
+
+
+def latent_of(translator: Translator, source: int | Path) -> latents.Latent:
+    """The z (Z,) of a seed or a photo. Raises ImageError, naming the file, and UsageError without encoder."""
+    if isinstance(source, int):
+        return translator.latent(source)
+    try:
+        return translator.encode(source)
+    except ImageError as error:
+        raise UsageError(f"{source}: {error}") from error
+
+
+def described(translator: Translator) -> Iterator[str]:
+    """The model's directions, a line each."""
+    for number, direction in enumerate(translator.directions, start=1):
+        vector = " ".join(f"{x:+.2f}" for x in direction.vector)
+        yield (
+            f"{number}  {direction.attribute:<10}  effect {direction.effect:.2f}  "
+            f"share {direction.share:.0%}  z {vector}"
+        )
+
+
+def draw_sheet(translator: Translator, sketch: Path, seed: int, loose: float | None) -> np.ndarray:
+    """Pictures (H, W, 3) uint8: a row for each direction, from 2 steps against it to 2 along it."""
+    if not translator.directions:
+        raise UsageError(f"{translator.name} has no directions: they are found at the end of training")
+    begin = translator.latent(seed)
+    at = np.linspace(-FARTHEST, FARTHEST, COLUMNS, dtype=np.float32)
+    rows = []
+    for direction in translator.directions:
+        z = begin + at[:, None] * np.asarray(direction.vector, np.float32)
+        rows.append(
+            np.concatenate([np.asarray(p) for p in translator.answers(sketch, z, loose=loose)], axis=1)
+        )
+    return np.concatenate(rows)
+
+
+COMMANDS = (morph, arithmetic, encode, directions)

@@ -1,0 +1,64 @@
+"""Reading the current request: a JSON or multipart body to a checked payload, and what the client prefers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from flask import request
+from werkzeug.exceptions import ServiceUnavailable, UnsupportedMediaType
+
+from app.payloads import Payload
+from pix2pix.errors import UsageError
+
+if TYPE_CHECKING:
+    from pix2pix.translator import Translator
+
+Kind = TypeVar("Kind", bound=Payload)
+
+
+def read_payload(kind: type[Kind], translators: Mapping[str, Translator]) -> tuple[Kind, str]:
+    """Read the body as a payload of this kind, and the name of the model that it means.
+
+    Raises pydantic's ValidationError, and ServiceUnavailable where there is no model.
+    """
+    if not translators:
+        raise ServiceUnavailable("No model is loaded.")
+    context = {"translators": translators}
+    if request.is_json:
+        asked = kind.model_validate_json(request.get_data(), strict=True, context=context)
+    else:
+        asked = kind.model_validate(form_fields(), context=context)
+    return asked, asked.model or next(iter(translators))
+
+
+def form_fields() -> dict[str, Any]:
+    """Read the fields and files of a multipart body by name."""
+    refuse_other_than("application/json", "multipart/form-data")
+    # a repeated field stays a list, which the field's own type then refuses
+    fields: dict[str, Any] = {name: many if len(many) > 1 else many[0] for name, many in request.form.lists()}
+    for name, files in request.files.lists():
+        contents = [file.read() for file in files]
+        fields[name] = contents if len(contents) > 1 else contents[0]
+    return fields
+
+
+def uploaded_file(name: str) -> bytes:
+    """Read one file of the current multipart request."""
+    refuse_other_than("multipart/form-data")
+    if name not in request.files:
+        raise UsageError(f"There is no file named {name!r}: send multipart/form-data with that file.")
+    data: bytes = request.files[name].read()
+    return data
+
+
+def refuse_other_than(*allowed: str) -> None:
+    """Raise UnsupportedMediaType for a body of a type that is not allowed."""
+    if request.mimetype not in allowed:
+        named, are = " and ".join(allowed), "are" if len(allowed) > 1 else "is"
+        raise UnsupportedMediaType(f"Content-Type is {request.mimetype or 'missing'}; {named} {are} allowed.")
+
+
+def prefers_picture() -> bool:
+    """Tell whether the client asked for a PNG rather than for JSON."""
+    return request.accept_mimetypes.best_match(["application/json", "image/png"]) == "image/png"

@@ -1,0 +1,155 @@
+// The answers side by side, as data: what each is made of, which one is chosen, which ones stay. No DOM here.
+
+/** How far a slider moves an answer along a direction, either way: z is spread like N(0, 1). */
+export const FURTHEST = 3;
+export const SEEDS = 2 ** 31;
+
+/**
+ * @typedef {import("./client.js").Latent} Latent
+ * @typedef {import("./client.js").Direction} Direction
+ * @typedef {object} Answer
+ * @property {Latent} latent
+ * @property {number[] | null} z  that of `latent`; null until the server has told it
+ * @property {string} origin  in words, "" for a seed
+ * @property {string} look  URL of the photo that it borrowed its look from, or ""
+ * @property {number[]} moves  along each direction, in [-FURTHEST, FURTHEST]
+ * @property {boolean} pinned
+ */
+
+/**
+ * @param {Latent} latent
+ * @param {Partial<Answer>} [more]
+ * @returns {Answer}
+ */
+function answerOf(latent, more = {}) {
+  const z = "z" in latent ? latent.z : null;
+  return { latent, z, origin: "", look: "", moves: [], pinned: false, ...more };
+}
+
+/** Some answers, of which one is chosen; another one is the target of a morph. */
+export class Answers {
+  chosen = 0;
+  target = 1;
+  /** @type {Answer[]} */
+  all = [];
+  /** @type {Direction[]} */
+  #directions = [];
+  #seed = 0;
+
+  /**
+   * Begin anew for a model: a z of one means nothing to another, seeds do no harm.
+   * @param {number} count
+   * @param {Direction[]} directions
+   * @param {Latent | null} latent  of the first answer; null stays with the seeds there were
+   */
+  begin(count, directions, latent) {
+    this.#directions = directions;
+    this.all = Array.from({ length: count }, () => answerOf({ seed: 0 }));
+    [this.chosen, this.target] = [0, Math.min(1, count - 1)];
+    if (latent && "z" in latent) this.all[0] = answerOf(latent, { origin: "from link", pinned: true });
+    this.reseed(latent && "seed" in latent ? latent.seed : this.#seed);
+  }
+
+  /**
+   * Give the answers that are not pinned `seed` and those after it. Where all are, it is the chosen one's turn.
+   * @param {number} seed
+   */
+  reseed(seed) {
+    this.#seed = seed;
+    const free = this.all.filter(({ pinned }) => !pinned);
+    if (free.length === 0) free.push(this.all[this.chosen]);
+    for (const [i, answer] of free.entries()) {
+      this.all[this.all.indexOf(answer)] = answerOf({ seed: (seed + i) % SEEDS }, { pinned: answer.pinned });
+    }
+  }
+
+  /** Choose the first of the answers that `reseed` changes. */
+  chooseFree() {
+    const free = this.all.findIndex(({ pinned }) => !pinned);
+    if (free >= 0) this.choose(free);
+  }
+
+  /** @param {number} i */
+  choose(i) {
+    if (i === this.chosen || i >= this.all.length) return;
+    const before = this.chosen;
+    this.chosen = i;
+    const pinned = this.all.findLastIndex((answer, other) => answer.pinned && other !== i);
+    this.target = this.all[before].pinned || pinned < 0 ? before : pinned;
+  }
+
+  /** Morph to the next of the other answers. */
+  retarget() {
+    const step = (this.target + 1) % this.all.length;
+    this.target = step === this.chosen ? (step + 1) % this.all.length : step;
+  }
+
+  togglePin() {
+    const answer = this.all[this.chosen];
+    answer.pinned = !answer.pinned;
+  }
+
+  /**
+   * Add an answer, pinned and chosen, in the place of one that is not: one that is neither end of the morph if
+   * there is such a one, else the chosen one.
+   * @param {number[]} z
+   * @param {string} origin
+   * @param {string} [look]
+   */
+  add(z, origin, look = "") {
+    const free = this.all.findLastIndex(({ pinned }, i) => !pinned && i !== this.chosen && i !== this.target);
+    const place = free < 0 ? this.chosen : free;
+    this.all[place] = answerOf({ z }, { origin, look, pinned: true });
+    this.choose(place);
+  }
+
+  /**
+   * Move the chosen answer along a direction.
+   * @param {number} direction  its index
+   * @param {number} amount
+   */
+  move(direction, amount) {
+    const { moves } = this.all[this.chosen];
+    this.#directions.forEach((_, i) => (moves[i] = i === direction ? amount : (moves[i] ?? 0)));
+  }
+
+  /**
+   * Note the z that an answer has before it is moved.
+   * @param {number} i
+   * @param {number[]} z
+   */
+  tell(i, z) {
+    if (!isMoved(this.all[i])) this.all[i].z = z;
+  }
+
+  /**
+   * What to ask the server for.
+   * @param {number} i
+   * @returns {Latent}
+   */
+  latent(i) {
+    const answer = this.all[i];
+    if (!isMoved(answer) || !answer.z) return answer.latent;
+    return {
+      z: answer.z.map((value, d) =>
+        answer.moves.reduce((sum, amount, along) => sum + amount * this.#directions[along].vector[d], value),
+      ),
+    };
+  }
+
+  /**
+   * What an answer is, in words.
+   * @param {number} i
+   * @returns {string} such as "seed 7" or "from photo, moved"
+   */
+  describe(i) {
+    const { latent, origin, moves } = this.all[i];
+    const start = "seed" in latent ? `seed ${latent.seed}` : origin;
+    return moves.some((amount) => amount !== 0) ? `${start}, moved` : start;
+  }
+}
+
+/** @param {Answer} answer */
+function isMoved({ moves }) {
+  return moves.some((amount) => amount !== 0);
+}

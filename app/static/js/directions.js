@@ -1,0 +1,69 @@
+// A slider for each way that a model's answers can be moved, named by what it changes most.
+
+import { FURTHEST } from "./answers.js";
+
+/** @typedef {import("./client.js").Direction} Direction */
+
+export class Directions {
+  /** @type {HTMLInputElement[]} */
+  #sliders = [];
+
+  /**
+   * @param {HTMLElement} group  hidden where a model has no directions
+   * @param {HTMLTemplateElement} template  of one labelled slider
+   * @param {(direction: number, amount: number) => void} onMove
+   */
+  constructor(group, template, onMove) {
+    this.group = group;
+    this.template = template;
+    this.onMove = onMove;
+  }
+
+  /** @param {Direction[]} directions */
+  offerFor(directions) {
+    const rows = nameDirections(directions).map((name, i) => this.#row(name, i));
+    this.#sliders = rows.map((row) => row.querySelector("input"));
+    this.group.replaceChildren(...rows);
+    this.group.hidden = rows.length === 0;
+  }
+
+  /**
+   * @param {number[]} moves  of the chosen answer
+   * @param {boolean} movable
+   */
+  show(moves, movable) {
+    for (const [i, slider] of this.#sliders.entries()) {
+      slider.disabled = !movable;
+      slider.value = String(moves[i] ?? 0);
+      slider.setAttribute("aria-valuetext", Number(slider.value) === 0 ? "as it was" : slider.value);
+    }
+  }
+
+  /**
+   * @param {string} name
+   * @param {number} i
+   * @returns {HTMLElement}
+   */
+  #row(name, i) {
+    const row = this.template.content.firstElementChild.cloneNode(true);
+    const slider = row.querySelector("input");
+    [slider.min, slider.max] = [String(-FURTHEST), String(FURTHEST)];
+    row.querySelector("span").textContent = name;
+    slider.addEventListener("input", () => this.onMove(i, Number(slider.value)));
+    row.addEventListener("dblclick", () => this.onMove(i, 0));
+    return row;
+  }
+}
+
+/**
+ * Names to show, no two alike.
+ * @param {Direction[]} directions
+ * @returns {string[]} such as ["Lightness", "Hue", "Lightness 2"]
+ */
+export function nameDirections(directions) {
+  return directions.map(({ attribute }, i) => {
+    const earlier = directions.slice(0, i).filter((other) => other.attribute === attribute).length;
+    const name = attribute[0].toUpperCase() + attribute.slice(1);
+    return earlier > 0 ? `${name} ${earlier + 1}` : name;
+  });
+}

@@ -1,0 +1,73 @@
+// The loop that keeps a picture up to date with something that changes quickly.
+
+import { ServerProblem } from "./client.js";
+
+const FIRST_RETRY_MS = 1_000;
+const LONGEST_RETRY_MS = 10_000;
+
+/**
+ * Keeps one result up to date with something that changes quickly. At most one request is under way; whatever
+ * happened meanwhile goes out as one next request; answers to a question that was withdrawn are dropped.
+ * @template Request, Result
+ */
+export class LatestWins {
+  #stale = false;
+  #running = false;
+  #sequence = 0;
+
+  /**
+   * @param {object} hooks
+   * @param {() => Request | null} hooks.snapshot  what to ask now; null when there is nothing to ask
+   * @param {(request: Request) => Promise<Result>} hooks.ask
+   * @param {(result: Result, settled: boolean) => void} hooks.onResult  settled: nothing newer is waiting
+   * @param {() => void} hooks.onNothing
+   * @param {(problem: Error, retrying: boolean) => void} hooks.onProblem
+   * @param {(delayMs: number) => Promise<unknown>} [hooks.wait]
+   */
+  constructor(hooks) {
+    this.hooks = { wait: sleep, ...hooks };
+  }
+
+  /** Say that the question changed. */
+  refresh() {
+    this.#stale = true;
+    if (!this.#running) this.#run();
+  }
+
+  /** Drop the answer under way: it belongs to another question altogether. */
+  withdraw() {
+    this.#sequence++;
+  }
+
+  async #run() {
+    this.#running = true;
+    let retryMs = FIRST_RETRY_MS;
+    while (this.#stale) {
+      this.#stale = false;
+      const request = this.hooks.snapshot();
+      if (request === null) {
+        this.hooks.onNothing();
+        continue;
+      }
+      const sequence = this.#sequence;
+      try {
+        const result = await this.hooks.ask(request);
+        if (sequence === this.#sequence) this.hooks.onResult(result, !this.#stale);
+        retryMs = FIRST_RETRY_MS;
+      } catch (problem) {
+        const retrying = problem instanceof ServerProblem && problem.passing;
+        if (sequence === this.#sequence) this.hooks.onProblem(problem, retrying);
+        if (!retrying) continue;
+        await this.hooks.wait(retryMs);
+        retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS);
+        this.#stale = true;
+      }
+    }
+    this.#running = false;
+  }
+}
+
+/** @param {number} delayMs */
+export function sleep(delayMs) {
+  return new Promise((resolve) => setTimeout(resolve, delayMs));
+}

@@ -1,0 +1,75 @@
+// The side of the photo: the large picture, the answers, and everything that says which one it is.
+
+import { Gallery, showPicture } from "./gallery.js";
+
+/**
+ * @typedef {import("./answers.js").Answers} Answers
+ * @typedef {import("./pictures.js").Pictures} Pictures
+ */
+
+/** @param {string} id */
+const $ = (id) => document.getElementById(id);
+
+/** Shows the answers and their pictures as they are. */
+export class Result {
+  /**
+   * @param {Answers} answers
+   * @param {Pictures} pictures
+   * @param {(i: number) => void} onChoose
+   */
+  constructor(answers, pictures, onChoose) {
+    this.answers = answers;
+    this.pictures = pictures;
+    this.gallery = new Gallery($("answers"), onChoose);
+  }
+
+  show() {
+    const { answers, pictures } = this;
+    const { large } = pictures;
+    showPicture($("picture"), large?.url ?? "");
+    $("save").disabled = large === null;
+    $("invitation").hidden = large !== null;
+    this.gallery.show(answers, (i) => {
+      const picture = pictures.at(i);
+      return picture && { url: picture.url, fresh: pictures.isFresh(i) };
+    });
+    this.#showSource();
+    this.#showEnds();
+  }
+
+  #showSource() {
+    const { answers } = this;
+    const between = this.pictures.front === "between";
+    const latent = answers.latent(answers.chosen);
+    $("seed").value = "seed" in latent && !between ? String(latent.seed) : "";
+    $("seed").placeholder = between ? "mix" : answers.describe(answers.chosen);
+    $("pin").setAttribute("aria-pressed", String(!between && answers.all[answers.chosen].pinned));
+    $("pin").title = between ? "Keep this mix as an answer (P)" : "Keep this answer while others change (P)";
+  }
+
+  #showEnds() {
+    const { answers, pictures } = this;
+    $("morph").disabled = pictures.isEmpty;
+    for (const [id, i] of Object.entries({ "morph-from": answers.chosen, "morph-to": answers.target })) {
+      showPicture($(id).querySelector("img"), pictures.at(i)?.url ?? "");
+      $(id).querySelector("span").textContent = String(i + 1);
+    }
+    $("morph-to").setAttribute("aria-label", `Morph to answer ${answers.target + 1}; press for the next one`);
+    $("morph").setAttribute("aria-label", `From answer ${answers.chosen + 1} to answer ${answers.target + 1}`);
+  }
+}
+
+/**
+ * @param {string} state
+ * @param {string} words
+ */
+export function say(state, words) {
+  $("status").dataset.state = $("photo").dataset.state = state;
+  if ($("status").textContent !== words) $("status").textContent = words;
+}
+
+/** @param {string} words  none hides the alert */
+export function complain(words) {
+  $("alert").hidden = words === "";
+  if ($("alert").textContent !== words) $("alert").textContent = words;
+}

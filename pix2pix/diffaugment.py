@@ -1,0 +1,51 @@
+"""Differentiable augmentation of what D sees, real and made alike, against learning few pairs by heart.
+
+Zhao et al. 2020. Brightness, saturation and contrast change the photo; translation and cutout the photo and
+its sketch together.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SHIFT, HOLE = 0.125, 0.5  # shares of the side
+
+
+def augment(given: Tensor, photo: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+    """Sketches (N, 1, H, W) and photos (N, 3, H, W) in [-1, 1], augmented; paper fills what is uncovered.
+
+    A function of the seed; gradients flow to the photo.
+    """
+    random = torch.Generator().manual_seed(seed)
+    n, _, h, w = photo.shape
+    brightness, saturation, contrast = torch.rand(3, n, 1, 1, 1, generator=random).to(photo)
+    photo = photo + brightness - 0.5
+    grey = photo.mean(dim=1, keepdim=True)
+    photo = grey + (photo - grey) * 2 * saturation
+    mean = photo.mean(dim=(1, 2, 3), keepdim=True)
+    photo = mean + (photo - mean) * (contrast + 0.5)
+    both = torch.cat([given, photo], dim=1)
+    shifts = ((2 * torch.rand(2, n, generator=random) - 1) * SHIFT * torch.tensor([[h], [w]])).round().int()
+    holes = (torch.rand(2, n, generator=random) * torch.tensor([[h], [w]])).int()
+    moved = [_shift(x, *shift) for x, shift in zip(both, shifts.T.tolist(), strict=True)]
+    cut = [x * _hole(h, w, *hole).to(x) for x, hole in zip(moved, holes.T.tolist(), strict=True)]
+    both = torch.stack(cut)
+    return both[:, :1], both[:, 1:]
+
+
+def _shift(x: Tensor, down: int, right: int) -> Tensor:
+    """(C, H, W) moved; what comes in is paper."""
+    h, w = x.shape[1:]
+    padded = F.pad(x, (max(right, 0), max(-right, 0), max(down, 0), max(-down, 0)), value=1.0)
+    top, left = max(-down, 0), max(-right, 0)
+    return padded[:, top : top + h, left : left + w]
+
+
+def _hole(h: int, w: int, y: int, x: int) -> Tensor:
+    """(1, H, W) of ones, with a square of zeros about (y, x)."""
+    mask = torch.ones(1, h, w)
+    reach_y, reach_x = int(h * HOLE / 2), int(w * HOLE / 2)
+    mask[:, max(0, y - reach_y) : y + reach_y, max(0, x - reach_x) : x + reach_x] = 0
+    return mask

@@ -1,0 +1,108 @@
+"""A model's answers to one sketch: each is made once, and looked at once by each judge that is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pix2pix.errors import UsageError
+from pix2pix.evaluate.estimates import Float64, UInt8
+from pix2pix.evaluate.judges import (
+    Description,
+    Judges,
+    describe,
+    inception_features,
+    perceptual_code,
+)
+from pix2pix.framing import fit_sketch, resized, restore_photo
+from pix2pix.images import read_photo, read_sketch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pix2pix.translator import Translator
+
+SEEN_PX = 256  # the side at which every photo is looked at
+
+
+class Photo:
+    """A photo (256, 256, 3) uint8, and what the judges say of it. Raises UsageError as `Judges`."""
+
+    def __init__(self, pixels: UInt8, judges: Judges) -> None:
+        """Nobody looks before being asked."""
+        self.pixels, self.judges = pixels, judges
+
+    @classmethod
+    def read(cls, path: Path, judges: Judges) -> Photo:
+        """A photo file. Raises ImageError."""
+        return cls(resized(read_photo(path), (SEEN_PX, SEEN_PX)), judges)
+
+    @cached_property
+    def description(self) -> Description:
+        """Features (1, 1280) and class (1,)."""
+        return describe(self.pixels[None], self.judges.objects)
+
+    @cached_property
+    def inception(self) -> Float64:
+        """Features (2048,)."""
+        features: Float64 = inception_features(self.pixels[None], self.judges.inception)[0]
+        return features
+
+    @cached_property
+    def code(self) -> Tensor:
+        """Where it lies in the space of LPIPS, (D,)."""
+        return perceptual_code(self.pixels, self.judges.perceptual)
+
+    def distance_to(self, other: Photo) -> float:
+        """LPIPS-alex."""
+        return float((self.code - other.code).square().sum())
+
+
+class Answers:
+    """What a model makes of the sketch with number `index`: the page that `pix2pix convert` writes."""
+
+    def __init__(
+        self,
+        model: Translator,
+        judges: Judges,
+        sketch: Path,
+        photo: Path | None,
+        index: int,
+        loose: float | None = None,
+    ) -> None:
+        """`photo` is the real one, where there is one; `loose` None is guessed. Raises ImageError."""
+        self.model, self.judges, self.index = model, judges, index
+        self._photo, self._loose = photo, loose
+        self._fitted, self._placement = fit_sketch(read_sketch(sketch), model.size_px)
+        self._by_seed: dict[int, Photo] = {}
+
+    def of_seeds(self, seeds: Sequence[int]) -> list[Photo]:
+        """The answers with these seeds."""
+        if missing := [seed for seed in seeds if seed not in self._by_seed]:
+            made = self.of_latents(np.stack([self.model.latent(seed) for seed in missing]))
+            self._by_seed.update(zip(missing, made, strict=True))
+        return [self._by_seed[seed] for seed in seeds]
+
+    def of_latents(self, z: NDArray[np.float32]) -> list[Photo]:
+        """The answers with latents (N, Z), which are not kept."""
+        loose = None if self._loose is None else np.full(len(z), self._loose, np.float32)
+        photos = self.model.translate_batch(np.repeat(self._fitted[None], len(z), axis=0), z, loose)
+        pages = (restore_photo(photo, self._placement) for photo in photos)
+        return [Photo(resized(page, (SEEN_PX, SEEN_PX)), self.judges) for page in pages]
+
+    @cached_property
+    def real(self) -> Photo:
+        """The real photo. Raises UsageError if there is none."""
+        if self._photo is None:
+            raise UsageError("these sketches have no real photos")
+        return Photo.read(self._photo, self.judges)
+
+    def rebuilt(self) -> Photo:
+        """The answer with the z that the encoder reads off the real photo. Raises UsageError without one."""
+        side = self.model.size_px
+        return self.of_latents(self.model.encode_batch(resized(self.real.pixels, (side, side))[None]))[0]

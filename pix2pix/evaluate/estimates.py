@@ -1,0 +1,152 @@
+"""From what was seen in single photos to figures of sets of photos. Every figure is an `Estimate`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pix2pix.errors import UsageError
+
+UInt8 = NDArray[np.uint8]
+Float64 = NDArray[np.float64]
+Kept = NDArray[np.bool_]
+
+BLOCKS = 40
+
+# ImageNet-1k classes by index. Bags are things that are carried and closed: ImageNet knows no handbag.
+SUBJECTS = {
+    "shoes": {502: "clog", 514: "cowboy boot", 630: "Loafer", 770: "running shoe", 774: "sandal"},
+    "handbags": {
+        414: "backpack",
+        636: "mailbag",
+        709: "pencil box",
+        728: "plastic bag",
+        748: "purse",
+        790: "shopping basket",
+        893: "wallet",
+    },
+}
+
+
+class Estimate(NamedTuple):
+    """A measured value and its standard error."""
+
+    value: float
+    error: float
+
+
+def average(values: Float64) -> Estimate:
+    """Mean of values (N,), in the order of their names. Raises UsageError for fewer than 2."""
+    _need(2, "an average", values)
+    return Estimate(float(values.mean()), jackknife(lambda kept: float(values[kept].mean()), len(values)))
+
+
+def ratio(values: Float64, reference: Float64) -> Estimate:
+    """Mean of values (N,) over the mean of others (M,). Raises UsageError for fewer than 2 on a side."""
+    _need(2, "a ratio", values, reference)
+    return _between(lambda a, b: float(values[a].mean() / reference[b].mean()), len(values), len(reference))
+
+
+def recognised(classes: NDArray[np.int64], subject: str) -> Estimate:
+    """Share of ImageNet top-1 classes (N,), N >= 2, that are of the subject, a key of `SUBJECTS`."""
+    return average(of_subject(classes, subject))
+
+
+def of_subject(classes: NDArray[np.int64], subject: str) -> Float64:
+    """1 for ImageNet classes (N,) that are of the subject, 0 for others."""
+    return np.isin(classes, list(SUBJECTS[subject])).astype(np.float64)
+
+
+def kernel_distance(a: Float64, b: Float64) -> Estimate:
+    """KID between two sets of features (N, D) and (M, D): about 0 for sets of one distribution.
+
+    The unbiased estimate of the squared maximum mean discrepancy under the kernel (x.y / D + 1)^3, which may
+    fall below 0 (Binkowski et al. 2018). Features are taken as they are, not normalised.
+    Raises UsageError for fewer than 3 on a side.
+    """
+    _need(3, "KID", a, b)
+    within_a, within_b, across = _kernel(a, a), _kernel(b, b), _kernel(a, b)
+
+    def distance(in_a: Kept, in_b: Kept) -> float:
+        alike = _mean_off_diagonal(within_a, in_a) + _mean_off_diagonal(within_b, in_b)
+        return float(alike - 2 * across[np.ix_(in_a, in_b)].mean())
+
+    return _between(distance, len(a), len(b))
+
+
+def frechet_distance(a: Float64, b: Float64) -> Estimate:
+    """Fréchet distance between the Gaussians of two sets of features (N, D) and (M, D).
+
+    |mean a - mean b|^2 + tr(Ca + Cb - 2 (Ca Cb)^1/2) with the covariances Ca, Cb (Heusel et al. 2017); on
+    features of Inception it is FID. Written as Ca = A^T A, the last trace is the nuclear norm of A B^T, so
+    that no matrix larger than the smaller of samples and dimensions is taken apart.
+
+    Biased upwards, the more the fewer samples there are: with fewer samples than dimensions most of the value
+    may be bias. Compare only figures of equal N and M. The error does not include the bias.
+    Raises UsageError for fewer than 3 on a side.
+    """
+    _need(3, "a Fréchet distance", a, b)
+
+    def distance(in_a: Kept, in_b: Kept) -> float:
+        apart = a[in_a].mean(0) - b[in_b].mean(0)
+        root_a, root_b = _covariance_root(a[in_a]), _covariance_root(b[in_b])
+        common = np.linalg.norm(root_a @ root_b.T, "nuc")
+        return float(apart @ apart + (root_a**2).sum() + (root_b**2).sum() - 2 * common)
+
+    return _between(distance, len(a), len(b))
+
+
+def gradient_energy(photo: UInt8) -> float:
+    """Mean squared difference of neighbouring pixels, across and down, of (H, W, 3) uint8 in [0, 1]."""
+    pixels = photo.astype(np.float64) / 255
+    return float((np.diff(pixels, axis=0) ** 2).mean() + (np.diff(pixels, axis=1) ** 2).mean())
+
+
+def jackknife(statistic: Callable[[Kept], float], count: int) -> float:
+    """Standard error of `statistic(kept)`, `kept` (count,) bool: the delete-block jackknife (Künsch 1989).
+
+    Blocks are neighbours: drawings of one photo, which share their luck, fall into one block if they stand
+    side by side. Nothing is drawn at random.
+    """
+    values = []
+    for block in np.array_split(np.arange(count), min(BLOCKS, count)):
+        kept = np.ones(count, np.bool_)
+        kept[block] = False
+        values.append(statistic(kept))
+    return float(np.sqrt((len(values) - 1) * np.var(values)))
+
+
+def _between(statistic: Callable[[Kept, Kept], float], count_a: int, count_b: int) -> Estimate:
+    """A statistic of two independent sets, each of which adds to the error."""
+    all_a, all_b = np.ones(count_a, np.bool_), np.ones(count_b, np.bool_)
+    error_a = jackknife(lambda kept: statistic(kept, all_b), count_a)
+    error_b = jackknife(lambda kept: statistic(all_a, kept), count_b)
+    return Estimate(statistic(all_a, all_b), float(np.hypot(error_a, error_b)))
+
+
+def _need(least: int, what: str, *sets: Float64) -> None:
+    if min(map(len, sets)) < least:
+        sides = " on both sides" if len(sets) > 1 else ""
+        told = " and ".join(str(len(each)) for each in sets)
+        raise UsageError(f"{what} needs at least {least} pictures{sides}; there are {told}")
+
+
+def _kernel(a: Float64, b: Float64) -> Float64:
+    return np.asarray((a @ b.T / a.shape[1] + 1) ** 3, np.float64)
+
+
+def _mean_off_diagonal(kernel: Float64, kept: Kept) -> float:
+    chosen = kernel[np.ix_(kept, kept)]
+    count = len(chosen)
+    return float((chosen.sum() - np.trace(chosen)) / (count * (count - 1)))
+
+
+def _covariance_root(features: Float64) -> Float64:
+    """A (min(N, D), D) with A^T A the covariance of features (N, D)."""
+    root = (features - features.mean(0)) / np.sqrt(len(features) - 1)
+    if len(root) > root.shape[1]:
+        root = np.linalg.qr(root, mode="r")
+    return np.asarray(root, np.float64)

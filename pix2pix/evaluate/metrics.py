@@ -1,0 +1,156 @@
+"""The registry of metrics. Each says what it makes of one sketch's answers, and of all sketches together.
+
+Seeds are fixed: seed 0 is the default answer, 1 to 20 are other ones; a set of photos has one answer of every
+sketch, each with another seed. Real photos are those of the validation pairs, for every kind of sketch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pix2pix import latents
+from pix2pix.errors import UsageError
+from pix2pix.evaluate.estimates import (
+    Estimate,
+    Float64,
+    average,
+    frechet_distance,
+    gradient_energy,
+    kernel_distance,
+    of_subject,
+    ratio,
+)
+
+if TYPE_CHECKING:
+    from pix2pix.evaluate.answers import Answers, Photo
+
+Value = float | Float64  # of one sketch: a number, or features (D,)
+
+OTHER_SEEDS = range(1, 21)
+DIVERSITY_SKETCHES = 100  # Zhu et al. 2017: 1,900 pairs of answers to 100 inputs
+SMOOTHNESS_SKETCHES, SMOOTHNESS_STEPS = 20, 16
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How one figure comes about.
+
+    `of` gives the value (...) of one sketch, None if it has none. `of_photo` gives it for a real photo, where
+    that makes sense. `compare` holds the values (N, ...) against those of the real photos (M, ...); without
+    it, they are averaged. `of` and `compare` raise UsageError for what cannot be measured.
+    """
+
+    help: str
+    of: Callable[[Answers], Value | None]
+    of_photo: Callable[[Photo], Value] | None = None
+    compare: Callable[[Float64, Float64], Estimate] | None = None
+    digits: int = 3  # after the point, in tables
+
+    def estimate(self, values: Sequence[Value], reference: Sequence[Value]) -> Estimate:
+        """The figure of all sketches. Raises UsageError if there are too few."""
+        stacked = np.asarray(values, np.float64)
+        return self.compare(stacked, np.asarray(reference, np.float64)) if self.compare else average(stacked)
+
+
+def _of_default_photo(
+    help: str,
+    look: Callable[[Photo], Value],
+    compare: Callable[[Float64, Float64], Estimate] | None = None,
+) -> Metric:
+    return Metric(help, lambda answers: look(answers.of_seeds([0])[0]), look, compare)
+
+
+def _of_random_photos(
+    help: str, look: Callable[[Photo], Value], compare: Callable[[Float64, Float64], Estimate]
+) -> Metric:
+    return Metric(help, lambda answers: look(answers.of_seeds([1 + answers.index])[0]), look, compare, 1)
+
+
+def _steps(photos: list[Photo]) -> list[float]:
+    """LPIPS from each photo to the next."""
+    return [a.distance_to(b) for a, b in pairwise(photos)]
+
+
+def _lpips(answers: Answers) -> float:
+    return answers.real.distance_to(answers.of_seeds([0])[0])
+
+
+def _lpips_best(answers: Answers) -> float:
+    return min(map(answers.real.distance_to, answers.of_seeds(OTHER_SEEDS)))
+
+
+def _diversity(answers: Answers) -> float | None:
+    if answers.index >= DIVERSITY_SKETCHES:
+        return None
+    return fmean(_steps(answers.of_seeds(OTHER_SEEDS)))
+
+
+def _smoothness(answers: Answers) -> float | None:
+    if answers.index >= SMOOTHNESS_SKETCHES:
+        return None
+    ends = [answers.model.latent(2 * answers.index + seed) for seed in (1, 2)]
+    steps = _steps(answers.of_latents(latents.walk(ends, SMOOTHNESS_STEPS + 1)))
+    return max(steps) / fmean(steps) if any(steps) else None
+
+
+def _reconstruction(answers: Answers) -> float:
+    return answers.real.distance_to(answers.rebuilt())
+
+
+def _kernel_distance(a: Float64, b: Float64) -> Estimate:
+    found = kernel_distance(a, b)
+    return Estimate(1000 * found.value, 1000 * found.error)
+
+
+METRICS: dict[str, Metric] = {
+    "lpips": Metric("LPIPS-alex of the default answer (seed 0) to the real photo; lower is closer.", _lpips),
+    "lpips_best": Metric("The same of the best of 20 answers (seeds 1 to 20).", _lpips_best),
+    "kid": _of_random_photos(
+        "KID x1000 on EfficientNet-Lite0 features, random answers to real photos; lower is nearer.",
+        lambda photo: photo.description.features[0],
+        _kernel_distance,
+    ),
+    "frechet": _of_random_photos(
+        "Fréchet distance of the same features; biased upwards by few samples: compare equal counts only.",
+        lambda photo: photo.description.features[0],
+        frechet_distance,
+    ),
+    "fid": _of_random_photos(
+        "FID: the same on Inception features; needs torch-fidelity and its weights.",
+        lambda photo: photo.inception,
+        frechet_distance,
+    ),
+    "recognised": _of_default_photo(
+        "Share of default answers whose ImageNet top-1 is of the subject.",
+        lambda photo: of_subject(photo.description.classes, photo.judges.subject)[0],
+    ),
+    "sharpness": _of_default_photo(
+        "Gradient energy of default answers over that of real photos; 1 is as sharp, a blur is below.",
+        lambda photo: gradient_energy(photo.pixels),
+        ratio,
+    ),
+    "diversity": Metric(
+        "LPIPS-alex between 20 answers (consecutive pairs) to each of the first 100 sketches.", _diversity
+    ),
+    "smoothness": Metric(
+        "Largest over mean LPIPS step of 16 from seed to seed by slerp, for the first 20 sketches.",
+        _smoothness,
+    ),
+    "reconstruction": Metric(
+        "LPIPS-alex to the real photo with the z that the encoder reads off it.", _reconstruction
+    ),
+}
+
+
+def chosen(names: str) -> list[str]:
+    """Metrics from a list such as "lpips,kid". Raises UsageError for one that is none."""
+    wanted = list(dict.fromkeys(name.strip() for name in names.split(",")))
+    if unknown := [name for name in wanted if name not in METRICS]:
+        raise UsageError(f"no metric {', '.join(map(repr, unknown))}; there is: {', '.join(METRICS)}")
+    return wanted

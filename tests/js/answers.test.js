@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Answers } from "../../app/static/js/answers.js";
+
+const DIRECTIONS = [
+  { vector: [1, 0], attribute: "lightness", effect: 1, share: 0.7 },
+  { vector: [0, -2], attribute: "hue", effect: 1, share: 0.3 },
+];
+
+/** @param {import("../../app/static/js/client.js").Latent | null} [latent] */
+function four(latent = null) {
+  const answers = new Answers();
+  answers.begin(4, DIRECTIONS, latent);
+  return answers;
+}
+
+/** @param {Answers} answers */
+const latents = (answers) => answers.all.map((_, i) => answers.latent(i));
+
+test("the answers are those of a seed and the three after it, round the end", () => {
+  assert.deepEqual(latents(four()), [{ seed: 0 }, { seed: 1 }, { seed: 2 }, { seed: 3 }]);
+  const last = 2 ** 31 - 1;
+  assert.deepEqual(latents(four({ seed: last })), [{ seed: last }, { seed: 0 }, { seed: 1 }, { seed: 2 }]);
+});
+
+test("a pinned answer keeps its z while the others change", () => {
+  const answers = four();
+  answers.choose(1);
+  answers.togglePin();
+  answers.reseed(70);
+  assert.deepEqual(latents(answers), [{ seed: 70 }, { seed: 1 }, { seed: 71 }, { seed: 72 }]);
+  assert.equal(answers.chosen, 1);
+  answers.chooseFree();
+  assert.equal(answers.chosen, 0);
+  answers.choose(1);
+  answers.togglePin();
+  answers.reseed(80);
+  assert.deepEqual(answers.latent(1), { seed: 81 });
+});
+
+test("where all are pinned, the chosen one is changed and stays pinned", () => {
+  const answers = four();
+  for (const i of [0, 1, 2, 3]) {
+    answers.choose(i);
+    answers.togglePin();
+  }
+  answers.reseed(9);
+  assert.deepEqual(latents(answers), [{ seed: 0 }, { seed: 1 }, { seed: 2 }, { seed: 9 }]);
+  assert.ok(answers.all[3].pinned);
+});
+
+test("a morph leads to a pinned answer, else to the one that was chosen before", () => {
+  const answers = four();
+  assert.deepEqual([answers.chosen, answers.target], [0, 1]);
+  answers.choose(2);
+  assert.equal(answers.target, 0);
+  answers.togglePin();
+  answers.choose(1);
+  assert.equal(answers.target, 2);
+  answers.choose(3);
+  assert.equal(answers.target, 2);
+  answers.choose(3);
+  answers.choose(7);
+  assert.deepEqual([answers.chosen, answers.target], [3, 2]);
+});
+
+test("the target goes round the other answers", () => {
+  const answers = four();
+  answers.choose(2);
+  const seen = [1, 2, 3].map(() => {
+    answers.retarget();
+    return answers.target;
+  });
+  assert.deepEqual(seen, [1, 3, 0]);
+});
+
+test("a z is added pinned and chosen, in the place of neither end of the morph", () => {
+  const answers = four();
+  answers.add([5, 6], "from photo", "blob:1");
+  assert.deepEqual([answers.chosen, answers.target], [3, 0]);
+  assert.deepEqual(answers.latent(3), { z: [5, 6] });
+  assert.equal(answers.describe(3), "from photo");
+  answers.reseed(40);
+  assert.deepEqual(latents(answers), [{ seed: 40 }, { seed: 41 }, { seed: 42 }, { z: [5, 6] }]);
+  answers.add([7, 8], "mix");
+  assert.deepEqual([answers.chosen, answers.target], [2, 3]);
+});
+
+test("moving waits for the z of a seed, adds the directions, and can be taken back", () => {
+  const answers = four();
+  answers.tell(0, [10, 20]);
+  answers.move(0, 1.5);
+  answers.move(1, -1);
+  assert.deepEqual(answers.latent(0), { z: [11.5, 22] });
+  assert.equal(answers.describe(0), "seed 0, moved");
+  answers.tell(0, [11.5, 22]);
+  answers.move(0, 0);
+  assert.deepEqual(answers.latent(0), { z: [10, 22] }, "what is told of a moved answer is not where it began");
+  answers.move(1, 0);
+  assert.deepEqual(answers.latent(0), { seed: 0 });
+  answers.reseed(3);
+  answers.move(0, 2);
+  assert.deepEqual(answers.latent(0), { seed: 3 });
+});
+
+test("a link's z is the first answer, pinned; another model knows nothing of it but the seeds", () => {
+  const answers = four({ z: [1, 2] });
+  assert.deepEqual(latents(answers), [{ z: [1, 2] }, { seed: 0 }, { seed: 1 }, { seed: 2 }]);
+  assert.ok(answers.all[0].pinned);
+  answers.reseed(30);
+  answers.begin(4, [], null);
+  assert.deepEqual(latents(answers), [{ seed: 30 }, { seed: 31 }, { seed: 32 }, { seed: 33 }]);
+});
+
+test("a model without z has one answer", () => {
+  const answers = new Answers();
+  answers.begin(1, [], null);
+  answers.choose(1);
+  assert.deepEqual([latents(answers), answers.chosen, answers.target], [[{ seed: 0 }], 0, 0]);
+});

@@ -1,0 +1,48 @@
+"""What z does, found by looking: a painter whose z is known is read off exactly."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pix2pix.directions import ATTRIBUTES, find_directions
+
+
+class Painter(nn.Module):
+    """A square on white, of a grey that follows z[1] strongly and z[0] weakly; z[2] does nothing."""
+
+    def __init__(self, weights: tuple[float, float, float]) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(torch.tensor(weights))
+
+    def forward(self, given: Tensor, z: Tensor) -> tuple[Tensor, None]:
+        photo = torch.ones(len(z), 3, *given.shape[2:])
+        photo[:, :, 8:24, 8:24] = torch.tanh(0.2 * (z @ self.weights))[:, None, None, None] * 0.5 - 0.3
+        return photo, None
+
+
+def test_the_strongest_direction_comes_first_and_points_to_more_light() -> None:
+    first, *rest = find_directions(Painter((0.0, -1.0, 0.0)), 3, torch.ones(2, 1, 32, 32))  # type: ignore[arg-type]
+    assert first.attribute == "lightness" and first.share > 0.99 and not rest
+    assert first.vector == pytest.approx((0, -1, 0), abs=0.05)
+    assert first.effect == pytest.approx(1, abs=0.35)  # one step of z is one deviation of what random z do
+
+
+def test_a_mixture_is_one_direction() -> None:
+    (only,) = find_directions(Painter((0.6, 0.8, 0.0)), 3, torch.ones(1, 1, 32, 32))  # type: ignore[arg-type]
+    assert only.vector == pytest.approx((0.6, 0.8, 0), abs=0.05)
+
+
+def test_a_z_that_changes_nothing_has_no_directions() -> None:
+    assert find_directions(Painter((0.0, 0.0, 0.0)), 3, torch.ones(1, 1, 32, 32)) == ()  # type: ignore[arg-type]
+    assert find_directions(Painter((0.0, 0.0, 0.0)), 0, torch.ones(1, 1, 32, 32)) == ()  # type: ignore[arg-type]
+
+
+def test_attributes_of_known_pixels() -> None:
+    """CIELAB by hand: a dark red and a lighter one, and a green of the same lightness."""
+    red = np.array([[30, 40, 0], [30, 40, 0], [50, 40, 0]], np.float32)
+    green = red * [1, -1, 1]
+    assert ATTRIBUTES["lightness"](red) == pytest.approx(110 / 3)
+    assert ATTRIBUTES["saturation"](red) == ATTRIBUTES["saturation"](green) == pytest.approx(40)
+    assert ATTRIBUTES["hue"](red) == 0 and ATTRIBUTES["hue"](green) == pytest.approx(np.pi)
+    assert ATTRIBUTES["gloss"](red) == pytest.approx(18)  # 95 % lies 0.9 of the way from 30 to 50

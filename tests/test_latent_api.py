@@ -1,0 +1,248 @@
+"""Latent play over HTTP, with real, untrained models: codes of photos, walks, sums, many answers at once."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from conftest import LITERAL, TINY, draw_pair, save_untrained
+from PIL import Image
+from test_api import assert_problem, b64, encoded, photos, pixels, png, translate
+
+import pix2pix
+from app import create_app
+from pix2pix import latents
+from pix2pix.bundle import Direction
+
+Z = TINY.latent_size
+DIRECTIONS = (
+    Direction(vector=(1.0, 0.0, 0.0, 0.0), attribute="lightness", effect=1.5, share=0.5),
+    Direction(vector=(0.0, 0.6, 0.0, 0.8), attribute="saturation", effect=-0.7, share=0.2),
+)
+
+
+@pytest.fixture(scope="module")
+def translators(tmp_path_factory):
+    """`tiny` reads photos and has directions, `literal` does neither."""
+    folder = tmp_path_factory.mktemp("models")
+    tiny = save_untrained(folder / "tiny.safetensors", TINY, directions=DIRECTIONS)
+    literal = save_untrained(folder / "literal.safetensors", LITERAL)
+    return {path.stem: pix2pix.load(path, device="cpu") for path in (tiny, literal)}
+
+
+@pytest.fixture
+def client(translators):
+    return create_app(translators).test_client()
+
+
+def photo_file(seed):
+    return encoded(Image.fromarray(draw_pair(seed, 48)[1]))
+
+
+def interpolate(client, **body):
+    asked = {"sketch": b64(png()), "from": {"seed": 3}, "to": {"seed": 4}, **body}
+    return client.post("/api/v1/interpolate", json=asked)
+
+
+def arithmetic(client, **body):
+    return client.post("/api/v1/arithmetic", json=body)
+
+
+def assert_only_wrong(response, pointer):
+    (error,) = assert_problem(response, 422)["errors"]
+    assert error["pointer"] == pointer and error["message"]
+    return error
+
+
+def picture(image):
+    return pixels(base64.b64decode(image["png"])).astype(int)
+
+
+def test_the_list_of_models_says_which_read_photos_and_where_their_answers_can_be_moved(client):
+    tiny, literal = client.get("/api/v1/models").json["models"]
+    assert (tiny["encodes"], literal["encodes"]) == (True, False)
+    assert tiny["directions"] == [
+        {**asdict(direction), "vector": list(direction.vector)} for direction in DIRECTIONS
+    ]
+    assert literal["directions"] == []
+
+
+def test_a_photo_is_answered_with_its_z_uploaded_or_in_json(client, translators):
+    red, blue = photo_file(0), photo_file(1)
+    uploaded = client.post("/api/v1/encode", data={"photo": (io.BytesIO(red), "red.png")}).json
+    told = client.post("/api/v1/encode", json={"model": "tiny", "photo": b64(red)}).json
+    other = client.post("/api/v1/encode", json={"photo": b64(blue)}).json
+    assert uploaded.keys() == {"request_id", "model", "z"} and uploaded["model"] == "tiny"
+    assert uploaded["z"] == told["z"] == translators["tiny"].encode(red).tolist()
+    assert np.abs(np.subtract(told["z"], other["z"])).max() > 0.01
+
+
+def test_the_z_of_a_photo_can_be_translated_with(client):
+    z = client.post("/api/v1/encode", json={"photo": b64(photo_file(0))}).json["z"]
+    (image,) = translate(client, z=z).json["images"]
+    assert image["z"] == z
+
+
+@pytest.mark.parametrize("loaded", [("tiny", "literal"), ("literal",)])
+def test_a_model_without_an_encoder_says_so_and_names_those_that_have_one(translators, loaded):
+    client = create_app({name: translators[name] for name in loaded}).test_client()
+    response = client.post("/api/v1/encode", json={"model": "literal", "photo": b64(photo_file(0))})
+    error = assert_only_wrong(response, "#/model")
+    assert "has no encoder" in error["message"]
+    assert error["message"].endswith("tiny" if "tiny" in loaded else "none")
+    if len(loaded) == 1:
+        by_default = client.post("/api/v1/encode", data={"photo": (io.BytesIO(photo_file(0)), "x.png")})
+        assert "has no encoder" in assert_only_wrong(by_default, "#/model")["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, "#/photo"),
+        ({"photo": 5}, "#/photo"),
+        ({"photo": "not base64!"}, "#/photo"),
+        ({"photo": "", "model": "boots"}, "#/model"),
+        ({"photo": "", "sketch": ""}, "#/sketch"),
+    ],
+)
+def test_a_wrong_field_of_encode_is_named(client, body, pointer):
+    assert_only_wrong(client.post("/api/v1/encode", json=body), pointer)
+
+
+@pytest.mark.parametrize(("data", "status"), [(b"", 400), (b"text", 400), (b"<svg/>", 415)])
+def test_a_photo_that_cannot_be_read_is_the_clients_problem(client, data, status):
+    assert_problem(client.post("/api/v1/encode", json={"photo": b64(data)}), status)
+
+
+def test_a_walk_begins_and_ends_with_the_two_answers_and_moves_on_an_arc(client, translators):
+    body = interpolate(client, steps=5, loose=0.5).json
+    assert body.keys() == {"request_id", "model", "frames", "loose", "loose_guessed", "timings"}
+    frames = body["frames"]
+    assert len(frames) == 5 and frames[0].keys() == {"z", "png"}
+    ends = [translate(client, seed=seed, loose=0.5).json["images"][0] for seed in (3, 4)]
+    assert [frames[0]["png"], frames[-1]["png"]] == [end["png"] for end in ends]
+    walked = latents.walk([translators["tiny"].latent(3), translators["tiny"].latent(4)], 5)
+    assert np.allclose([frame["z"] for frame in frames], walked)
+    assert np.abs(picture(frames[2]) - picture(frames[0])).mean() > 0.5
+    assert frames[2]["png"] == translate(client, z=frames[2]["z"], loose=0.5).json["images"][0]["png"]
+
+
+def test_a_walk_takes_z_and_seeds_and_the_same_looseness_throughout(client):
+    z = [0.5, -1.0, 0.25, 2.0]
+    body = interpolate(client, **{"from": {"z": z}, "to": {"seed": 0}}, steps=2).json
+    assert [frame["z"] for frame in body["frames"]] == [z, [0.0] * Z]
+    assert body["loose_guessed"] is True and 0 < body["loose"] < 1
+    assert len(interpolate(client).json["frames"]) == 9
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"from": None}, "#/from"),
+        ({"to": 7}, "#/to"),
+        ({"to": {}}, "#/to/z"),
+        ({"to": {"seed": 1, "z": [0.0] * Z}}, "#/to/z"),
+        ({"from": {"seed": -1}}, "#/from/seed"),
+        ({"from": {"z": [0.0] * (Z + 1)}}, "#/from/z"),
+        ({"from": {"z": [0.0, 0.0, 0.0, 101.0]}}, "#/from/z/3"),
+        ({"from": {"seed": 1, "colour": 2}}, "#/from/colour"),
+        ({"steps": 1}, "#/steps"),
+        ({"steps": 33}, "#/steps"),
+        ({"steps": "9"}, "#/steps"),
+        ({"loose": 2}, "#/loose"),
+        ({"start": {"seed": 1}}, "#/start"),
+        ({"variants": 2}, "#/variants"),
+        ({"model": "literal", "loose": 0.5}, "#/loose"),
+    ],
+)
+def test_a_wrong_field_of_a_walk_is_named(client, body, pointer):
+    assert_only_wrong(interpolate(client, **body), pointer)
+
+
+def test_a_walk_over_a_large_sketch_is_refused(client):
+    large = b64(encoded(Image.new("1", (4000, 2000), 1)))
+    assert "fewer steps" in assert_problem(interpolate(client, sketch=large, steps=6), 413)["detail"]
+
+
+def test_latents_are_added_and_subtracted(client, translators):
+    seven, eight = (translators["tiny"].latent(seed) for seed in (7, 8))
+    z = [1.0, 2.0, 3.0, -4.0]
+    body = arithmetic(client, plus=[{"z": z}, {"seed": 7}], minus=[{"seed": 8}]).json
+    assert body.keys() == {"request_id", "model", "z"}
+    assert np.allclose(body["z"], z + seven - eight)
+    assert arithmetic(client, plus=[{"z": z}, {"seed": 7}], minus=[{"seed": 7}]).json["z"] == pytest.approx(z)
+    assert arithmetic(client, minus=[{"z": z}]).json["z"] == [-1.0, -2.0, -3.0, 4.0]
+
+
+def test_with_a_sketch_a_sum_is_answered_with_its_photo(client):
+    sketch = b64(png())
+    body = arithmetic(client, sketch=sketch, plus=[{"seed": 7}, {"seed": 8}], loose=0.3).json
+    assert body.keys() == {"request_id", "model", "z", "image", "loose", "loose_guessed", "timings"}
+    (image,) = translate(client, z=body["z"], loose=0.3).json["images"]
+    assert body["image"] == {"z": image["z"], "png": image["png"]}
+
+
+@pytest.mark.parametrize("body", [{}, {"plus": [], "minus": []}])
+def test_a_sum_of_nothing_is_refused(client, body):
+    assert "nothing to add" in assert_problem(arithmetic(client, **body), 422)["detail"]
+
+
+def test_a_sum_may_not_leave_the_bounds_of_z(client):
+    near = {"z": [0.0, -60.0, 0.0, 0.0]}
+    assert "120 away from 0" in assert_problem(arithmetic(client, plus=[near, near]), 422)["detail"]
+    assert arithmetic(client, plus=[near, near], minus=[near]).json["z"] == near["z"]
+    edge = {"z": [50.0, 0.0, 0.0, 0.0]}
+    assert arithmetic(client, plus=[edge, edge]).json["z"][0] == 100.0
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"plus": {"seed": 1}}, "#/plus"),
+        ({"plus": [{"seed": 1}] * 33}, "#/plus"),
+        ({"plus": [{"seed": 1}, {"z": [0.0]}]}, "#/plus/1/z"),
+        ({"minus": [{}]}, "#/minus/0/z"),
+        ({"minus": [7]}, "#/minus/0"),
+        ({"plus": [{"seed": 1}], "sketch": "not base64!"}, "#/sketch"),
+        ({"plus": [{"seed": 1}], "loose": True}, "#/loose"),
+        ({"plus": [{"seed": 1}], "times": []}, "#/times"),
+    ],
+)
+def test_a_wrong_field_of_a_sum_is_named(client, body, pointer):
+    assert_only_wrong(arithmetic(client, **body), pointer)
+
+
+def test_several_seeds_and_z_are_translated_in_one_request_each_as_if_alone(client):
+    z = [0.5, -1.0, 0.25, 2.0]
+    body = translate(client, latents=[{"seed": 9}, {"z": z}, {"seed": 0}]).json
+    assert [image["seed"] for image in body["images"]] == [9, None, 0]
+    alone = [translate(client, **one).json for one in ({"seed": 9}, {"z": z}, {"seed": 0})]
+    assert body["images"] == [one["images"][0] for one in alone]
+    first, second, third = photos(body)
+    assert min(np.abs(first - second).mean(), np.abs(second - third).mean()) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"latents": []}, "#/latents"),
+        ({"latents": [{"seed": 1}] * 9}, "#/latents"),
+        ({"latents": [{"seed": 1}], "seed": 1}, "#/latents"),
+        ({"latents": [{"seed": 1}], "z": [0.0] * Z}, "#/latents"),
+        ({"latents": [{"seed": 1}], "variants": 2}, "#/latents"),
+        ({"latents": [{"seed": 1}, {"z": [0.0]}]}, "#/latents/1/z"),
+        ({"latents": [{"seed": 1.5}]}, "#/latents/0/seed"),
+    ],
+)
+def test_wrong_latents_are_named(client, body, pointer):
+    assert_only_wrong(translate(client, **body), pointer)
+
+
+@pytest.mark.parametrize("route", ["encode", "interpolate", "arithmetic"])
+def test_latent_play_without_a_model_or_with_another_content_type_is_a_problem(client, route):
+    assert_problem(create_app({}).test_client().post(f"/api/v1/{route}", json={}), 503)
+    assert_problem(client.post(f"/api/v1/{route}", data=b"x", content_type="text/plain"), 415)
+    assert_problem(client.get(f"/api/v1/{route}"), 405)
