@@ -40,7 +40,7 @@ from pix2pix.run_folder import RunFolder, Status
 GRID_PAIRS = 8  # fixed inputs of the sample grid
 LOG_EVERY = 50  # steps between lines of stats.jsonl
 SAVE_EVERY_S = 300.0  # at the longest between two saves, however slow the machine
-EMA_RAMP = 0.1  # of the images seen: the longest half-life (Karras et al. 2024, EDM2)
+EMA_RAMP = 0.1  # of the run's images: the longest half-life, so that its beginning is forgotten (EDM2)
 PENALTY_EVERY = 16  # steps (Karras et al. 2020, section 3.2)
 SEED_STRIDE = 1_000_003  # a prime: the step seeds of two runs with neighbouring seeds do not coincide
 
@@ -244,7 +244,7 @@ def train(
         # --- the average of G and E follows
         step += 1
         images = step * config.batch_size
-        half_life = min(config.ema_half_life_images, EMA_RAMP * (images_before + images))
+        half_life = min(config.ema_half_life_images, EMA_RAMP * images)
         _follow(average, forger, half_life=half_life, batch=len(given))
 
         # --- say how it went
