@@ -57,13 +57,12 @@ def answer_sketch(
         sketch = read_sketch(file)
         bound_answer(sketch.shape, len(z), noun)
         fitted, placement = fit_sketch(sketch, translator.size_px)
-    sketches = np.repeat(fitted[None], len(z), axis=0)  # (N, S, S)
     guessing = translator.takes_loose and loose is None
     with inference, timed(timings_ms, "inference"):
         if guessing:
             loose = float(translator.guess_loose(fitted[None])[0])
         told = None if loose is None else np.full(len(z), loose, np.float32)
-        photos = translator.translate_batch(sketches, z, told)
+        photos = translator.translate_batch(fitted[None], z, told)
     with timed(timings_ms, "encode"):
         pictures = [encode_png(restore_photo(photo, placement)) for photo in photos]
     return Answer(pictures, z, loose, guessing, timings_ms)

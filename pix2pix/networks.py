@@ -150,12 +150,15 @@ class Up(nn.Module):
         self.dropout = dropout
 
     def forward(self, x: Tensor, skip: Tensor, condition: Tensor) -> Tensor:
-        """(N, C, H, W), (N, S, 2H, 2W), (N, K) -> (N, C', 2H, 2W), for the paper's with the skip appended."""
+        """(N, C, H, W), (N, S, 2H, 2W), (N, K) -> (N, C', 2H, 2W), for the paper's with the skip appended.
+
+        One x and one skip for all conditions will do.
+        """
         if self.light:
             x = F.relu(self.modulate(self.conv(x, skip), condition))
             return F.dropout(x, self.dropout, self.training)
         x = F.dropout(self.modulate(self.conv(x), condition), self.dropout, self.training)
-        return F.relu(torch.cat([x, skip], dim=1))
+        return F.relu(torch.cat([x, skip.expand(len(x), -1, -1, -1)], dim=1))
 
 
 class GuessRoughness(nn.Module):
@@ -210,6 +213,7 @@ class Generator(nn.Module):
         """(N, C, H, W) in [-1, 1], paper +1, and (N, Z) -> (N, C', H, W) in [-1, 1], and a guess (N,).
 
         A model that draws photos is given sketches, C 1, and makes C' 3; one that draws sketches, 3 and 1.
+        One sketch (1, C, H, W) may be given for N of z: what does not depend on z is computed once.
         `roughness` (N,) in [0, 1] is how rough a hand drew; where it is NaN or not given, the guess is taken.
         A model without roughness takes none and guesses None.
         """
@@ -219,7 +223,7 @@ class Generator(nn.Module):
         if guessed is not None:
             told = guessed if roughness is None else torch.where(roughness.isnan(), guessed, roughness)
             told = ROUGHNESS_SPREAD * (told.detach() - 0.5)
-            condition = torch.cat([z, told[:, None].to(z.dtype)], dim=1)
+            condition = torch.cat([z, told[:, None].expand(len(z), 1).to(z.dtype)], dim=1)
         x = features.pop()
         for up in self.ups:
             x = up(x, features.pop(), condition)

@@ -125,7 +125,7 @@ class Translator:
         for start in range(0, len(z), BATCH_SIZE):
             some = z[start : start + BATCH_SIZE]
             told = None if loose is None else np.full(len(some), loose, np.float32)
-            made = self.translate_batch(np.repeat(fitted[None], len(some), axis=0), some, told)
+            made = self.translate_batch(fitted[None], some, told)
             photos += [Image.fromarray(restore_photo(photo, placement)) for photo in made]
         return photos
 
@@ -135,15 +135,16 @@ class Translator:
     ) -> NDArray[np.uint8]:
         """(N, S, S) uint8 sketches, paper 255, (N, Z) latents, (N,) looseness -> (N, S, S, 3) uint8 photos.
 
-        Raises UsageError for other shapes, for a looseness out of [0, 1], and for any where `takes_loose` is
-        False.
+        One sketch (1, S, S) may have N latents, which is quicker than N sketches. Raises UsageError for other
+        shapes, for a looseness out of [0, 1], and for any where `takes_loose` is False.
         """
-        if z.shape != (len(sketches), self.latent_size):
+        fits = z.ndim == 2 and z.shape[1] == self.latent_size and len(sketches) in (1, len(z))
+        if not fits:
             raise UsageError(f"z {z.shape} does not fit: expected ({len(sketches)}, {self.latent_size})")
         if loose is not None:
-            self._check(loose, len(sketches))
+            self._check(loose, len(z))
         x = self._as_tensor(sketches)
-        if len(x) == 0:
+        if len(z) == 0:
             return np.empty((0, self.size_px, self.size_px, 3), np.uint8)
         latent = torch.from_numpy(np.ascontiguousarray(z, np.float32)).to(self._device)
         roughness = None if loose is None else torch.from_numpy(loose.astype(np.float32)).to(self._device)

@@ -41,7 +41,7 @@ class InkBlot:
 
     def translate_batch(self, sketches, z, loose=None):
         assert sketches.shape[1:] == (SIZE_PX, SIZE_PX) and sketches.dtype == np.uint8
-        assert z.shape == (len(sketches), Z) and z.dtype == np.float32
+        assert z.shape[1:] == (Z,) and z.dtype == np.float32 and len(sketches) in (1, len(z))
         colours = np.clip(150 + 40 * z[:, :3], 60, 250).astype(np.uint8)
         return np.where(sketches[..., None] < 128, np.uint8(0), colours[:, None, None, :])
 

@@ -259,7 +259,11 @@ def test_the_url_is_told_once_the_server_answers(translator: list[Any]) -> None:
 
         threading.Thread(target=fetch).start()
 
-    serving.listen(application, "127.0.0.1", 0, ask)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job is begun deaf to it
+    try:
+        serving.listen(application, "127.0.0.1", 0, ask)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert answers == [b"hello"]
 
 

@@ -56,8 +56,9 @@ class Painter:
         return np.array([seed], np.float32)
 
     def translate_batch(self, sketches: np.ndarray, z: np.ndarray, loose: np.ndarray | None) -> np.ndarray:
+        page_of_each = np.broadcast_to(sketches, (len(z), *sketches.shape[1:]))  # one sketch may have many z
         return np.stack(
-            [self.paint(float(number), sketch) for sketch, (number,) in zip(sketches, z, strict=True)]
+            [self.paint(float(number), sketch) for sketch, (number,) in zip(page_of_each, z, strict=True)]
         )
 
     def encode_batch(self, photos: np.ndarray) -> np.ndarray:

@@ -166,3 +166,29 @@ def test_a_bundle_that_draws_sketches_is_no_translator_and_does_not_stop_the_oth
     warnings: list[str] = []
     assert next(iter(load_translators(models, "cpu", warnings.append))) == "tiny"
     assert len(warnings) == 1 and "'edges'" in warnings[0]
+
+
+def test_one_sketch_for_many_latents_is_the_same_as_the_sketch_repeated(tiny: Translator) -> None:
+    sketches, z = batch(tiny, 4)
+    loose = np.array([0, 0.3, 0.6, 1], np.float32)
+    for told in (None, loose):
+        once = tiny.translate_batch(sketches[:1], z, told).astype(int)
+        repeated = tiny.translate_batch(np.repeat(sketches[:1], 4, axis=0), z, told)
+        assert once.shape == repeated.shape and np.abs(once - repeated).max() <= 1
+    with pytest.raises(UsageError, match="does not fit"):
+        tiny.translate_batch(sketches[:3], z)
+    assert len(tiny.translate_batch(sketches[:1], z[:0])) == 0
+
+
+def test_a_photo_of_the_very_size_is_read_like_any_other(tiny: Translator, tmp_path: Path) -> None:
+    """Regression: pixels that came straight from the decoder are read-only."""
+    Image.fromarray(np.full((32, 32, 3), 200, np.uint8)).save(tmp_path / "photo.png")
+    Image.fromarray(np.full((64, 64, 3), 200, np.uint8)).save(tmp_path / "large.png")
+    z = tiny.encode(tmp_path / "photo.png")
+    assert z.shape == (4,) and z == pytest.approx(tiny.encode(tmp_path / "large.png"), abs=1e-5)
+
+
+def test_a_model_without_encoder_reads_no_photo(literal: Translator) -> None:
+    assert not literal.encodes
+    with pytest.raises(UsageError, match="no encoder"):
+        literal.encode_batch(np.zeros((1, 32, 32, 3), np.uint8))

@@ -91,7 +91,7 @@ class Answers:
     def of_latents(self, z: NDArray[np.float32]) -> list[Photo]:
         """The answers with latents (N, Z), which are not kept."""
         loose = None if self._loose is None else np.full(len(z), self._loose, np.float32)
-        photos = self.model.translate_batch(np.repeat(self._fitted[None], len(z), axis=0), z, loose)
+        photos = self.model.translate_batch(self._fitted[None], z, loose)
         pages = (restore_photo(photo, self._placement) for photo in photos)
         return [Photo(resized(page, (SEEN_PX, SEEN_PX)), self.judges) for page in pages]
 
