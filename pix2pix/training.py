@@ -26,9 +26,9 @@ from torch import Tensor, nn
 
 from pix2pix import diffaugment, losses
 from pix2pix.augment import PairAugment
-from pix2pix.bundle import Direction, Header, load_bundle, load_encoder, save_bundle
+from pix2pix.bundle import Header, load_bundle, load_encoder, save_bundle
 from pix2pix.checkpoint import load_state, restore, save_state
-from pix2pix.config import ModelConfig, TrainConfig, refuse_other_model
+from pix2pix.config import TrainConfig, refuse_other_model
 from pix2pix.dataset import Pair, PairBatches, data_hash, list_pairs, load_pair, to_tensors
 from pix2pix.devices import choose_device, choose_precision
 from pix2pix.directions import find_directions
@@ -36,12 +36,14 @@ from pix2pix.errors import PairsError, RunError, UsageError
 from pix2pix.features import PerceptualDistance
 from pix2pix.networks import Discriminator, Encoder, Generator
 from pix2pix.run_folder import RunFolder, Status
+from pix2pix.whitening import whiten
 
 GRID_PAIRS = 8  # fixed inputs of the sample grid
 LOG_EVERY = 50  # steps between lines of stats.jsonl
 SAVE_EVERY_S = 300.0  # at the longest between two saves, however slow the machine
 EMA_RAMP = 0.1  # of the run's images: the longest half-life, so that its beginning is forgotten (EDM2)
 PENALTY_EVERY = 16  # steps (Karras et al. 2020, section 3.2)
+WHITENED_BY = 512  # training photos
 SEED_STRIDE = 1_000_003  # a prime: the step seeds of two runs with neighbouring seeds do not coincide
 
 
@@ -154,7 +156,7 @@ def train(
             )
             shipped = _split(average)
             if progress >= 1 and config.model.draws == "photo":
-                header = replace(header, directions=_directions(config.model, shipped["generator"], grid[0]))
+                header = _finish(header, shipped, train_pairs, grid[0])
             save_bundle(folder.bundle_file, shipped["generator"], header, shipped.get("encoder"))
         if step > first_step and (done or step % config.sample_every == 0):
             folder.save_grid(step, config.model, _split(average)["generator"], grid)
@@ -304,11 +306,22 @@ def _split(weights: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
     return parts
 
 
-def _directions(model: ModelConfig, weights: dict[str, Tensor], sketches: Tensor) -> tuple[Direction, ...]:
-    """What z does, by the grid's sketches."""
-    generator = Generator(model).eval()
-    generator.load_state_dict(weights)
-    return find_directions(generator.to(next(iter(weights.values())).device), model.latent_size, sketches)
+def _finish(
+    header: Header, shipped: dict[str, dict[str, Tensor]], pairs: list[Pair], sketches: Tensor
+) -> Header:
+    """Whiten z by photos, in `shipped`, and find its directions: done once, at the end of a run."""
+    device = next(iter(shipped["generator"].values())).device
+    generator = Generator(header.model).to(device).eval()
+    generator.load_state_dict(shipped["generator"])
+    if "encoder" in shipped:
+        encoder = Encoder(header.model.encoder_widths, header.model.latent_size).to(device).eval()
+        encoder.load_state_dict(shipped["encoder"])
+        some = pairs[:: max(1, len(pairs) // WHITENED_BY)][:WHITENED_BY]
+        sketches_of, photos = zip(*(load_pair(pair, header.model.size_px) for pair in some), strict=True)
+        whiten(generator, encoder, to_tensors(list(sketches_of), list(photos))[1].to(device))
+        shipped["encoder"] = encoder.state_dict()
+    shipped["generator"] = generator.state_dict()
+    return replace(header, directions=find_directions(generator, header.model.latent_size, sketches))
 
 
 def _exhibit(config: TrainConfig, seed: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:

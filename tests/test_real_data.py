@@ -70,7 +70,7 @@ def test_training_runs_on_official_pairs(official: Path, tiny_config: TrainConfi
 
 
 @needs_features
-@pytest.mark.parametrize("name, limit", [("shoes", 0.30), ("handbags", 0.36)])
+@pytest.mark.parametrize("name, limit", [("shoes", 0.30), ("handbags", 0.40)])
 def test_shipped_bundles_draw_what_the_edges_say(official: Path, name: str, limit: float) -> None:
     """Closer to the true photo than a plain recipe comes, and much closer than to another photo."""
     translator, distance = pix2pix.load(name, device="cpu"), PerceptualDistance("alex")
@@ -84,7 +84,13 @@ def test_shipped_bundles_draw_what_the_edges_say(official: Path, name: str, limi
     real = np.stack([photo for _, photo in loaded])
     with torch.inference_mode():
         to_own = distance(tensor(made), tensor(real)).mean().item()
+        others = [
+            translator.translate_batch(sketches, np.stack([translator.latent(n)] * len(loaded)))
+            for n in (1, 3)
+        ]
+        between = distance(*map(tensor, others)).mean().item()
         to_other = distance(tensor(made), tensor(np.roll(real, 1, axis=0))).mean().item()
+    assert between > 0.1  # one sketch, many answers
     assert to_own < limit
     assert to_other > 1.4 * to_own
 

@@ -149,8 +149,9 @@ def test_a_loss_that_is_not_finite_stops_and_names_itself(
 def test_fine_tuning_begins_with_the_bundle(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
     finish(tiny_config, pairs, tmp_path / "first")
     bundle = tmp_path / "first" / "first.safetensors"
-    frozen = replace(tiny_config, steps=1, generator_lr=0.0)
-    finish(frozen, pairs, tmp_path / "second", start_from=bundle)
+    frozen = replace(tiny_config, generator_lr=0.0)
+    asked = iter([False, True])  # stopped after a step: only the end of a run changes z
+    finish(frozen, pairs, tmp_path / "second", start_from=bundle, stop=lambda: next(asked))
     expected, before = load_bundle(bundle)
     got, after = load_bundle(tmp_path / "second" / "second.safetensors")
     assert after.images == before.images + frozen.batch_size  # the generator has seen both runs' pictures
@@ -272,8 +273,9 @@ def test_an_encoder_is_begun_anew_where_the_bundle_has_none(
     finish(tiny_config, pairs, tmp_path / "seeing", start_from=bundle)
     first = tmp_path / "seeing" / "seeing.safetensors"
     assert load_encoder(first) is not None
-    frozen = replace(tiny_config, steps=1, generator_lr=0.0)
-    finish(frozen, pairs, tmp_path / "again", start_from=first)
+    frozen = replace(tiny_config, generator_lr=0.0)
+    asked = iter([False, True])
+    finish(frozen, pairs, tmp_path / "again", start_from=first, stop=lambda: next(asked))
     kept = load_encoder(tmp_path / "again" / "again.safetensors")
     assert kept is not None
     expected = load_encoder(first).state_dict()  # type: ignore[union-attr]
