@@ -215,15 +215,13 @@ def draw_sheet(translator: Translator, sketch: Path, seed: int, loose: float | N
     """Pictures (H, W, 3) uint8: a row for each direction, from 2 steps against it to 2 along it."""
     if not translator.directions:
         raise UsageError(f"{translator.name} has no directions: they are found at the end of training")
-    begin = translator.latent(seed)
     at = np.linspace(-FARTHEST, FARTHEST, COLUMNS, dtype=np.float32)
-    rows = []
-    for direction in translator.directions:
-        z = begin + at[:, None] * np.asarray(direction.vector, np.float32)
-        rows.append(
-            np.concatenate([np.asarray(p) for p in translator.answers(sketch, z, loose=loose)], axis=1)
-        )
-    return np.concatenate(rows)
+    vectors = np.array([direction.vector for direction in translator.directions], np.float32)
+    z = translator.latent(seed) + at[:, None] * vectors[:, None]  # (directions, columns, Z)
+    answers = translator.answers(sketch, z.reshape(-1, z.shape[-1]), loose=loose)
+    photos = np.stack([np.asarray(photo) for photo in answers])
+    rows = photos.reshape(len(vectors), COLUMNS, *photos.shape[1:])
+    return np.concatenate([np.concatenate(row, axis=1) for row in rows])
 
 
 COMMANDS = (morph, arithmetic, encode, directions)

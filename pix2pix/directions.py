@@ -96,8 +96,7 @@ def _answers(generator: Generator, sketch: Tensor, z: Tensor) -> Float32:
     device = next(generator.parameters()).device
     photos = []
     for start in range(0, len(z), BATCH_SIZE):
-        some = z[start : start + BATCH_SIZE]
-        drawn, _ = generator(sketch.to(device).expand(len(some), -1, -1, -1), some.to(device))
+        drawn, _ = generator(sketch[None].to(device), z[start : start + BATCH_SIZE].to(device))
         small = F.adaptive_avg_pool2d(drawn, min(MEASURED_PX, drawn.shape[-1]))
         photos += list(small.add(1).div(2).permute(0, 2, 3, 1).cpu().numpy())
     return np.stack([cv2.cvtColor(np.ascontiguousarray(p), cv2.COLOR_RGB2LAB) for p in photos])
