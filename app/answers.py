@@ -57,15 +57,14 @@ def answer_sketch(
         sketch = read_sketch(file)
         bound_answer(sketch.shape, len(z), noun)
         fitted, placement = fit_sketch(sketch, translator.size_px)
-    guessing = translator.takes_loose and loose is None
+    told = None if loose is None else np.full(len(z), loose, np.float32)
     with inference, timed(timings_ms, "inference"):
-        if guessing:
-            loose = float(translator.guess_loose(fitted[None])[0])
-        told = None if loose is None else np.full(len(z), loose, np.float32)
-        photos = translator.translate_batch(fitted[None], z, told)
+        photos, used = translator.answer_batch(fitted[None], z, told)
     with timed(timings_ms, "encode"):
         pictures = [encode_png(restore_photo(photo, placement)) for photo in photos]
-    return Answer(pictures, z, loose, guessing, timings_ms)
+    if loose is not None or used is None:
+        return Answer(pictures, z, loose, loose_guessed=False, timings_ms=timings_ms)
+    return Answer(pictures, z, float(used[0]), loose_guessed=True, timings_ms=timings_ms)
 
 
 def bound_answer(shape: tuple[int, ...], count: int, noun: str) -> None:

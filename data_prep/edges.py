@@ -103,11 +103,13 @@ class EdgeDrawer:
         """(H, W, 3) uint8 of any size -> how surely each pixel is ink, (H, W) in [0, 1]."""
         import torch
 
+        from pix2pix.pixels import from_pixels
+
         (height, width), multiple = photo.shape[:2], self._multiple_px
         below, right = (max(2 * multiple, -(-side // multiple) * multiple) - side for side in (height, width))
         padded = cv2.copyMakeBorder(photo, 0, below, 0, right, cv2.BORDER_REPLICATE)
         with torch.inference_mode():
-            x = torch.from_numpy(padded).float().div_(127.5).sub_(1).permute(2, 0, 1)[None]
+            x = from_pixels(torch.from_numpy(padded)).permute(2, 0, 1)[None]
             sketch, _ = self._generator(x, torch.zeros(1, 0))
         ink: npt.NDArray[np.float32] = (0.5 - 0.5 * sketch[0, 0, :height, :width]).numpy()
         return ink

@@ -126,7 +126,7 @@ def load_encoder(path: Path) -> Encoder | None:
     model = read_header(path).model
     if not model.encoder_widths:
         return None
-    return _load(path, ENCODER, lambda: Encoder(model.encoder_widths, model.latent_size))
+    return _load(path, ENCODER, lambda: Encoder(model))
 
 
 def _load(path: Path, prefix: str, build: Callable[[], Network]) -> Network:

@@ -17,6 +17,7 @@ from pix2pix.errors import ImageError, PairsError
 from pix2pix.files import PHOTO_SUFFIXES
 from pix2pix.framing import UInt8, resized
 from pix2pix.images import read_photo, read_sketch
+from pix2pix.pixels import from_pixels
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def to_tensors(sketches: list[UInt8], photos: list[UInt8]) -> tuple[Tensor, Tens
     """Lists of (S, S) and (S, S, 3) uint8 -> (N, 1, S, S) and (N, 3, S, S) float32 in [-1, 1]."""
     sketch = torch.from_numpy(np.stack(sketches)[:, None])
     photo = torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2)  # NHWC storage: channels_last as it comes
-    return sketch.float().div_(127.5).sub_(1), photo.float().div_(127.5).sub_(1)
+    return from_pixels(sketch), from_pixels(photo)
 
 
 class PairBatches:

@@ -255,13 +255,12 @@ class Encoder(nn.Module):
     No normalisation: it would take away the very colours that z is to hold.
     """
 
-    def __init__(self, widths: tuple[int, ...], latent_size: int) -> None:
-        """Each width is a stage of half the resolution."""
+    def __init__(self, config: ModelConfig) -> None:
+        """A stage of half the resolution for each of `encoder_widths`, of which there must be some."""
         super().__init__()
-        self.convs = nn.ModuleList(
-            nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairwise((CHANNELS["photo"], *widths))
-        )
-        self.head = nn.Linear(widths[-1], 2 * latent_size)
+        widths = (CHANNELS["photo"], *config.encoder_widths)
+        self.convs = nn.ModuleList(nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairwise(widths))
+        self.head = nn.Linear(widths[-1], 2 * config.latent_size)
 
     def forward(self, photo: Tensor) -> tuple[Tensor, Tensor]:
         """(N, 3, H, W) in [-1, 1], looked at in 128 px -> mean and log variance, (N, Z) each."""

@@ -80,11 +80,7 @@ def train(
     )
     torch.manual_seed(config.seed)
     generator = Generator(config.model)
-    encoder = (
-        Encoder(config.model.encoder_widths, config.model.latent_size)
-        if config.model.encoder_widths
-        else None
-    )
+    encoder = Encoder(config.model) if config.model.encoder_widths else None
     discriminator = Discriminator(
         config.discriminator_widths,
         config.discriminator_norm,
@@ -314,7 +310,7 @@ def _finish(
     generator = Generator(header.model).to(device).eval()
     generator.load_state_dict(shipped["generator"])
     if "encoder" in shipped:
-        encoder = Encoder(header.model.encoder_widths, header.model.latent_size).to(device).eval()
+        encoder = Encoder(header.model).to(device).eval()
         encoder.load_state_dict(shipped["encoder"])
         some = pairs[:: max(1, len(pairs) // WHITENED_BY)][:WHITENED_BY]
         sketches_of, photos = zip(*(load_pair(pair, header.model.size_px) for pair in some), strict=True)

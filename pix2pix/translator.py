@@ -26,6 +26,7 @@ from pix2pix.errors import BundleError, UsageError
 from pix2pix.framing import resized
 from pix2pix.images import fit_sketch, read_photo, read_sketch, restore_photo
 from pix2pix.networks import Encoder, Generator, fold_for_inference
+from pix2pix.pixels import from_pixels, to_pixels
 
 BATCH_SIZE = 8
 
@@ -96,7 +97,7 @@ class Translator:
         if len(photos) == 0:
             return np.empty((0, self.latent_size), np.float32)
         pixels = torch.from_numpy(np.array(photos)).to(self._device).permute(0, 3, 1, 2)
-        mean, _ = self._encoder(pixels.float().div_(127.5).sub_(1))
+        mean, _ = self._encoder(from_pixels(pixels))
         z: NDArray[np.float32] = mean.cpu().numpy()
         return z
 
@@ -129,7 +130,6 @@ class Translator:
             photos += [Image.fromarray(restore_photo(photo, placement)) for photo in made]
         return photos
 
-    @torch.inference_mode()
     def translate_batch(
         self, sketches: NDArray[np.uint8], z: NDArray[np.float32], loose: NDArray[np.float32] | None = None
     ) -> NDArray[np.uint8]:
@@ -138,34 +138,30 @@ class Translator:
         One sketch (1, S, S) may have N latents, which is quicker than N sketches. Raises UsageError for other
         shapes, for a looseness out of [0, 1], and for any where `takes_loose` is False.
         """
-        fits = z.ndim == 2 and z.shape[1] == self.latent_size and len(sketches) in (1, len(z))
-        if not fits:
-            raise UsageError(f"z {z.shape} does not fit: expected ({len(sketches)}, {self.latent_size})")
+        return self.answer_batch(sketches, z, loose)[0]
+
+    @torch.inference_mode()
+    def answer_batch(
+        self, sketches: NDArray[np.uint8], z: NDArray[np.float32], loose: NDArray[np.float32] | None = None
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
+        """As `translate_batch`, with the looseness the photos were made with: told, or guessed a sketch.
+
+        None where `takes_loose` is False.
+        """
+        if z.ndim != 2 or z.shape[1] != self.latent_size or len(sketches) not in (1, len(z)):
+            rows = "N" if len(sketches) == 1 else len(sketches)
+            raise UsageError(f"z {z.shape} does not fit: expected ({rows}, {self.latent_size})")
         if loose is not None:
             self._check(loose, len(z))
         x = self._as_tensor(sketches)
         if len(z) == 0:
-            return np.empty((0, self.size_px, self.size_px, 3), np.uint8)
+            return np.empty((0, self.size_px, self.size_px, 3), np.uint8), loose
         latent = torch.from_numpy(np.ascontiguousarray(z, np.float32)).to(self._device)
         roughness = None if loose is None else torch.from_numpy(loose.astype(np.float32)).to(self._device)
-        photos, _ = self._generator(x, latent, roughness)
-        pixels = photos.add(1).mul(127.5).round_().clamp_(0, 255).to(torch.uint8)  # (N, 3, S, S)
-        result: NDArray[np.uint8] = pixels.permute(0, 2, 3, 1).cpu().numpy()
-        return result
-
-    @torch.inference_mode()
-    def guess_loose(self, sketches: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, S, S) uint8 sketches -> the looseness (N,) that `translate_batch` takes if not told.
-
-        Raises UsageError for other shapes, and where `takes_loose` is False.
-        """
-        if self._generator.guess is None:
-            raise UsageError(f"{self.name} knows no looseness")
-        x = self._as_tensor(sketches)
-        if len(x) == 0:
-            return np.empty(0, np.float32)
-        guessed: NDArray[np.float32] = self._generator.guess(self._generator.encode(x)).cpu().numpy()
-        return guessed
+        photos, guessed = self._generator(x, latent, roughness)
+        if loose is None and guessed is not None:
+            loose = guessed.cpu().numpy()
+        return to_pixels(photos).permute(0, 2, 3, 1).cpu().numpy(), loose
 
     def _as_tensor(self, sketches: NDArray[np.uint8]) -> torch.Tensor:
         """(N, S, S) uint8 -> (N, 1, S, S) in [-1, 1] on the device."""
@@ -173,7 +169,7 @@ class Translator:
             expected = f"(N, {self.size_px}, {self.size_px})"
             raise UsageError(f"sketches {sketches.shape} do not fit this bundle: expected {expected}")
         pixels = torch.from_numpy(np.ascontiguousarray(sketches)).to(self._device)
-        return pixels.float().div_(127.5).sub_(1)[:, None]
+        return from_pixels(pixels)[:, None]
 
     def _check(self, loose: NDArray[np.float32], count: int) -> None:
         if not self.takes_loose:

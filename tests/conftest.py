@@ -98,7 +98,7 @@ def make_encoder(model: ModelConfig) -> Encoder | None:
     if not model.encoder_widths:
         return None
     torch.manual_seed(0)
-    encoder = Encoder(model.encoder_widths, model.latent_size).eval()
+    encoder = Encoder(model).eval()
     with torch.no_grad():
         encoder.head.weight.mul_(20)
     return encoder

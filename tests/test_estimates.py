@@ -15,8 +15,8 @@ from pix2pix.evaluate.estimates import (
     gradient_energy,
     jackknife,
     kernel_distance,
+    of_subject,
     ratio,
-    recognised,
 )
 
 
@@ -89,8 +89,8 @@ def test_subjects_are_the_classes_they_are_called() -> None:
 
 
 def test_recognised_is_the_share_of_the_subject() -> None:
-    assert recognised(np.array([502, 514, 636, 0]), "shoes").value == 0.5
-    assert recognised(np.array([502, 514, 636, 0]), "handbags").value == 0.25
+    assert of_subject(np.array([502, 514, 636, 0]), "shoes").tolist() == [1, 1, 0, 0]
+    assert of_subject(np.array([502, 514, 636, 0]), "handbags").tolist() == [0, 0, 1, 0]
 
 
 def test_frechet_distance_of_two_gaussians_by_hand() -> None:

@@ -205,7 +205,7 @@ def test_what_d_is_told_of_roughness_counts() -> None:
 
 def test_the_encoder_sees_colour_at_any_size_and_no_batch_mates() -> None:
     torch.manual_seed(0)
-    encoder = Encoder((8, 16), 4)
+    encoder = Encoder(ModelConfig(latent_size=4, encoder_widths=(8, 16)))
     red = torch.full((1, 3, 64, 64), -1.0)
     red[:, 0] = 1
     large = F.interpolate(red, 256)

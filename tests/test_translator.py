@@ -76,8 +76,10 @@ def test_files_arrays_and_pictures_are_the_same_sketch(tiny: Translator, tmp_pat
 def test_wrong_shapes_say_what_is_expected(tiny: Translator) -> None:
     with pytest.raises(UsageError, match=r"\(N, 32, 32\)"):
         tiny.translate_batch(np.zeros((1, 16, 16), np.uint8), np.zeros((1, 4), np.float32))
-    with pytest.raises(UsageError, match=r"\(1, 4\)"):
+    with pytest.raises(UsageError, match=r"\(N, 4\)"):
         tiny.translate(draw_pair(0)[0], z=np.zeros(3, np.float32))
+    with pytest.raises(UsageError, match=r"\(2, 4\)"):
+        tiny.translate_batch(np.zeros((2, 32, 32), np.uint8), np.zeros((3, 4), np.float32))
 
 
 def test_an_empty_batch_is_an_empty_answer(tiny: Translator) -> None:
@@ -107,14 +109,15 @@ def test_looseness_changes_the_photo(tiny: Translator) -> None:
 
 def test_looseness_is_guessed_from_each_sketch_where_nobody_says(tiny: Translator) -> None:
     sketches, z = batch(tiny, 3)
-    guessed = tiny.guess_loose(sketches)
+    by_default, guessed = tiny.answer_batch(sketches, z)
+    assert guessed is not None
     assert guessed.shape == (3,) and guessed.dtype == np.float32
     assert ((guessed > 0) & (guessed < 1)).all() and len(set(guessed.tolist())) == 3
-    by_default = tiny.translate_batch(sketches, z)
     assert np.abs(by_default.astype(int) - tiny.translate_batch(sketches, z, guessed)).max() <= 1
     assert mean_difference(by_default, tiny.translate_batch(sketches, z, np.ones(3, np.float32))) > 1
     for i in range(3):
-        assert tiny.guess_loose(sketches[i : i + 1])[0] == pytest.approx(guessed[i], abs=1e-5)
+        _, alone = tiny.answer_batch(sketches[i : i + 1], z)  # of one sketch, for all z
+        assert alone == pytest.approx(guessed[i : i + 1], abs=1e-5)
 
 
 @pytest.mark.parametrize("loose", [[-0.01, 0], [0, 1.01], [0, np.nan], [np.inf, 0], [0.5], [[0.5, 0.5]], 0.5])
@@ -136,7 +139,6 @@ def test_a_model_without_looseness_says_so(tiny: Translator, literal: Translator
     for refused in (
         lambda: literal.translate(sketches[0], loose=0.5),
         lambda: literal.translate_batch(sketches, z, np.zeros(2, np.float32)),
-        lambda: literal.guess_loose(sketches),
     ):
         with pytest.raises(UsageError, match="literal knows no looseness"):
             refused()

@@ -50,11 +50,6 @@ def ratio(values: Float64, reference: Float64) -> Estimate:
     return _between(lambda a, b: float(values[a].mean() / reference[b].mean()), len(values), len(reference))
 
 
-def recognised(classes: NDArray[np.int64], subject: str) -> Estimate:
-    """Share of ImageNet top-1 classes (N,), N >= 2, that are of the subject, a key of `SUBJECTS`."""
-    return average(of_subject(classes, subject))
-
-
 def of_subject(classes: NDArray[np.int64], subject: str) -> Float64:
     """1 for ImageNet classes (N,) that are of the subject, 0 for others."""
     return np.isin(classes, list(SUBJECTS[subject])).astype(np.float64)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from pix2pix.errors import UsageError
 from pix2pix.evaluate.estimates import SUBJECTS, Float64, UInt8
 from pix2pix.features import ObjectFeatures, PerceptualDistance
+from pix2pix.pixels import from_pixels
 
 BATCH_SIZE = 16
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
@@ -88,7 +89,7 @@ class InceptionFeatures(nn.Module):
 @torch.inference_mode()
 def describe(photos: UInt8, network: ObjectFeatures) -> Description:
     """Look at photos (N, H, W, 3) uint8 at the size they have, on the network's device."""
-    answers = [network(_scaled(batch)) for batch in _batches(photos, network)]
+    answers = [network(from_pixels(batch)) for batch in _batches(photos, network)]
     features = torch.cat([features for features, _ in answers]).double().cpu().numpy()
     return Description(features, torch.cat([logits.argmax(1) for _, logits in answers]).cpu().numpy())
 
@@ -98,13 +99,6 @@ def inception_features(photos: UInt8, network: InceptionFeatures) -> Float64:
     """Features (N, 2048) of photos (N, H, W, 3) uint8, on the network's device."""
     found = [network(batch).double().cpu().numpy() for batch in _batches(photos, network)]
     return np.concatenate(found)
-
-
-@torch.inference_mode()
-def perceptual_distances(made: UInt8, real: UInt8, network: PerceptualDistance) -> Float64:
-    """LPIPS (N,) between photos (N, H, W, 3) uint8 and the real ones, on the network's device; 0 if equal."""
-    pairs = zip(_batches(made, network), _batches(real, network), strict=True)
-    return np.asarray(torch.cat([network(_scaled(a), _scaled(b)) for a, b in pairs]).double().cpu())
 
 
 @torch.inference_mode()
@@ -118,7 +112,7 @@ def perceptual_code(photo: UInt8, network: PerceptualDistance) -> Tensor:
 
     (batch,) = _batches(photo[None], network)
     parts = []
-    layers = network.net.net(network.net.scaling_layer(_scaled(batch)))  # (1, C, H, W) each
+    layers = network.net.net(network.net.scaling_layer(from_pixels(batch)))  # (1, C, H, W) each
     for features, head in zip(layers, network.net.lins, strict=True):
         weights = head.model[-1].weight  # (1, C, 1, 1), none below 0
         share = weights / (features.shape[2] * features.shape[3])
@@ -132,8 +126,3 @@ def _batches(photos: UInt8, network: nn.Module) -> Iterator[Tensor]:
     for start in range(0, len(photos), BATCH_SIZE):
         batch = torch.from_numpy(photos[start : start + BATCH_SIZE].copy())  # may be read-only
         yield batch.to(device).permute(0, 3, 1, 2)
-
-
-def _scaled(batch: Tensor) -> Tensor:
-    """uint8 -> float32 in [-1, 1]."""
-    return batch.float().div_(127.5).sub_(1)
