@@ -43,6 +43,7 @@ class Direction:
     attribute: str  # the one that changes most: see `pix2pix.directions.ATTRIBUTES`
     effect: float  # of one step along it, in deviations of that attribute among random answers
     share: float  # of all that z changes in the pictures, 0 to 1
+    colours: tuple[str, ...] = ()  # #rrggbb of the subject two steps back and two on; older bundles say none
 
 
 @dataclass(frozen=True)

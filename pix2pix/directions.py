@@ -27,6 +27,8 @@ COMPARED_PX, MEASURED_PX = 16, 128  # colours and shading, not threads; and for 
 SMALLEST_SHARE = 0.02
 BATCH_SIZE = 8
 PAPER_LIGHTNESS = 97.0  # what is lighter is not the subject
+RIM_PX = 3  # of what is measured: where the subject fades into the paper, light whatever it is
+LOOKED_AT = 2.0  # steps either way
 
 
 def lightness(subject: Float32) -> float:
@@ -75,17 +77,21 @@ def find_directions(generator: Generator, latent_size: int, sketches: Tensor) ->
     for share, vector in zip((values / values.sum())[::-1], vectors.T[::-1], strict=True):
         if share < SMALLEST_SHARE:
             break
-        ends = torch.from_numpy(np.stack([-vector, vector]).astype(np.float32))
-        there = np.stack([_measure(_answers(generator, sketch, ends)) for sketch in sketches])  # (M, 2, A)
-        effects = _apart(there[:, 1], there[:, 0]).mean(axis=0) / 2 / np.maximum(spread, 1e-6)
+        ends = torch.from_numpy(LOOKED_AT * np.stack([-vector, vector]).astype(np.float32))
+        there = [_answers(generator, sketch, ends) for sketch in sketches]  # M of (2, S, S, 3)
+        at_ends = np.stack([_measure(photos) for photos in there])  # (M, 2, A)
+        effects = _apart(at_ends[:, 1], at_ends[:, 0]).mean(axis=0) / np.maximum(spread, 1e-6)
         strongest = int(np.abs(effects).argmax())
-        towards = vector if effects[strongest] >= 0 else -vector
+        onwards = effects[strongest] >= 0
+        towards = vector if onwards else -vector
+        colours = [_colour([photos[end] for photos in there]) for end in (0, 1)]
         found.append(
             Direction(
                 vector=tuple(round(float(number), 5) for number in towards),
                 attribute=list(ATTRIBUTES)[strongest],
-                effect=round(float(abs(effects[strongest])), 3),
+                effect=round(float(abs(effects[strongest])) / (2 * LOOKED_AT), 3),
                 share=round(float(share), 3),
+                colours=tuple(colours if onwards else colours[::-1]),
             )
         )
     return tuple(found)
@@ -111,13 +117,23 @@ def _gram(photos: Float32, z: Float32) -> NDArray[np.float64]:
 
 
 def _measure(photos: Float32) -> NDArray[np.float64]:
-    """Every attribute of each photo's subject, (K, A); of the whole photo where all is paper."""
-    rows = []
-    for photo in photos:
-        subject = photo[photo[..., 0] < PAPER_LIGHTNESS]
-        pixels = subject if len(subject) else photo.reshape(-1, 3)
-        rows.append([attribute(pixels) for attribute in ATTRIBUTES.values()])
-    return np.array(rows)
+    """Every attribute of each photo's subject, (K, A)."""
+    return np.array([[attribute(_subject(photo)) for attribute in ATTRIBUTES.values()] for photo in photos])
+
+
+def _subject(photo: Float32) -> Float32:
+    """What is not paper of a photo (S, S, 3), without its rim: (P, 3); all of it where nothing is left."""
+    inked = (photo[..., 0] < PAPER_LIGHTNESS).astype(np.uint8)
+    around = np.ones((2 * RIM_PX + 1, 2 * RIM_PX + 1), np.uint8)
+    inside = photo[cv2.erode(inked, around, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0]
+    return inside if len(inside) else photo.reshape(-1, 3)
+
+
+def _colour(photos: list[Float32]) -> str:
+    """The mean colour of the subjects, as #rrggbb."""
+    mean = np.mean([_subject(photo).mean(axis=0) for photo in photos], axis=0)
+    rgb = cv2.cvtColor(mean[None, None].astype(np.float32), cv2.COLOR_LAB2RGB)[0, 0]
+    return "#" + "".join(f"{round(255 * float(np.clip(level, 0, 1))):02x}" for level in rgb)
 
 
 def _apart(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,22 +3,25 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pix2pix.directions import ATTRIBUTES, find_directions
 
 
 class Painter(nn.Module):
-    """A square on white, of a grey that follows z[1] strongly and z[0] weakly; z[2] does nothing."""
+    """A soft-edged square on white, of a grey that follows `weights`."""
 
     def __init__(self, weights: tuple[float, float, float]) -> None:
         super().__init__()
         self.weights = nn.Parameter(torch.tensor(weights))
 
     def forward(self, given: Tensor, z: Tensor) -> tuple[Tensor, None]:
-        photo = torch.ones(len(z), 3, *given.shape[2:])
-        photo[:, :, 8:24, 8:24] = torch.tanh(0.2 * (z @ self.weights))[:, None, None, None] * 0.5 - 0.3
-        return photo, None
+        grey = torch.tanh(0.2 * (z @ self.weights))[:, None, None, None] * 0.5 - 0.3
+        square = torch.zeros(1, 1, *given.shape[2:])
+        square[..., 8:24, 8:24] = 1
+        cover = F.avg_pool2d(square, 3, stride=1, padding=1)  # a rim of two pixels, as photos have one
+        return (cover * grey + 1 - cover).expand(-1, 3, -1, -1), None
 
 
 def test_the_strongest_direction_comes_first_and_points_to_more_light() -> None:
@@ -26,6 +29,14 @@ def test_the_strongest_direction_comes_first_and_points_to_more_light() -> None:
     assert first.attribute == "lightness" and first.share > 0.99 and not rest
     assert first.vector == pytest.approx((0, -1, 0), abs=0.05)
     assert first.effect == pytest.approx(1, abs=0.35)  # one step of z is one deviation of what random z do
+
+
+def test_a_direction_tells_the_colours_at_its_ends() -> None:
+    (only,) = find_directions(Painter((1.0, 0.0, 0.0)), 3, torch.ones(1, 1, 32, 32))  # type: ignore[arg-type]
+    expected = [torch.tanh(torch.tensor(0.2 * step)) * 0.5 - 0.3 for step in (-2, 2)]
+    for colour, value in zip(only.colours, expected, strict=True):
+        level = round(255 * (float(value) + 1) / 2)
+        assert [int(colour[i : i + 2], 16) for i in (1, 3, 5)] == pytest.approx([level] * 3, abs=2)
 
 
 def test_a_mixture_is_one_direction() -> None:
