@@ -95,8 +95,8 @@ class EdgeDrawer:
         from pix2pix.bundle import load_bundle
         from pix2pix.networks import fold_for_inference
 
-        generator, header = load_bundle(bundle)
-        self._generator = fold_for_inference(generator).to(memory_format=torch.channels_last)
+        model, header = load_bundle(bundle)
+        self._generator = fold_for_inference(model.generator).to(memory_format=torch.channels_last)
         self._multiple_px = 2 ** len(header.model.widths)  # of both sides of what the generator takes
 
     def ink(self, photo: UInt8) -> npt.NDArray[np.float32]:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.photos import UInt8, background, levelled
+from pix2pix.photos import UInt8, background, levelled
 
 Hashes = npt.NDArray[np.uint64]
 Levels = npt.NDArray[np.float32]

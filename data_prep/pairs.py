@@ -26,10 +26,10 @@ from typing import Literal, TypeAlias
 from data_prep.likeness import Hashes
 from data_prep.making import Made, Recipe, make_pair, makers
 from data_prep.manifest import Manifest, Record, Records, read_manifest, to_hex
-from data_prep.photos import Fit
 from data_prep.sources import Fault, Kind, SourcePair, find_sources
 from pix2pix.errors import ImageError, PairsError, UsageError
 from pix2pix.files import write_together
+from pix2pix.photos import Fit
 
 __all__ = ["Prepared", "Record", "Records", "prepare", "read_manifest"]
 

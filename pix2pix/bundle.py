@@ -1,8 +1,7 @@
 """One-file weights for inference: a .safetensors file whose header says everything needed to use it.
 
     header = read_header(find_bundle("shoes"))     what it is, without reading weights and without torch
-    generator, header = load_bundle(path)          ready to run
-    encoder = load_encoder(path)                   photo -> z, where the model has one
+    model, header = load_bundle(path)              its networks, ready to run
 
 Names are looked up in the given folder, then `PIX2PIX_MODELS`, `./models`, and the shipped bundles.
 """
@@ -12,10 +11,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from safetensors import SafetensorError, safe_open
 
@@ -24,15 +22,12 @@ from pix2pix.errors import BundleError, BundleNotFound, CorruptBundle, UsageErro
 from pix2pix.files import write_atomically
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
-    from pix2pix.networks import Encoder, Generator
-
-    Network = TypeVar("Network", bound=nn.Module)
+    from pix2pix.networks import Model
 
 FORMAT = "pix2pix-bundle/1"
 SHIPPED = Path(__file__).parent / "pretrained"
-GENERATOR, ENCODER = "generator.", "encoder."  # prefixes of their tensors
 
 
 @dataclass(frozen=True)
@@ -75,18 +70,12 @@ class BundleInfo:
     error: str | None = None
 
 
-def save_bundle(
-    path: Path, generator: dict[str, Tensor], header: Header, encoder: dict[str, Tensor] | None = None
-) -> None:
-    """Write the weights of a generator, and of its encoder if it has one, in half precision, atomically."""
+def save_bundle(path: Path, weights: dict[str, Tensor], header: Header) -> None:
+    """Write the weights of a `networks.Model` in half precision, atomically."""
     import torch
     from safetensors.torch import save
 
-    named = {
-        **{GENERATOR + k: v for k, v in generator.items()},
-        **{ENCODER + k: v for k, v in (encoder or {}).items()},
-    }
-    tensors = {name: v.detach().to("cpu", torch.float16).contiguous() for name, v in named.items()}
+    tensors = {name: v.detach().to("cpu", torch.float16).contiguous() for name, v in weights.items()}
     metadata = {"format": FORMAT, "header": json.dumps(dataclasses.asdict(header))}
     write_atomically(path, save(tensors, metadata))
 
@@ -104,7 +93,7 @@ def read_header(path: Path) -> Header:
         raise CorruptBundle(
             f"{path} has format {metadata.get('format')!r} in its header, expected {FORMAT!r}"
         )
-    if not any(name.startswith(GENERATOR) for name in names):
+    if not any(name.startswith("generator.") for name in names):
         raise CorruptBundle(f"{path} holds no tensor of a generator")
     try:
         return from_json(Header, metadata.get("header", ""))
@@ -112,42 +101,27 @@ def read_header(path: Path) -> Header:
         raise CorruptBundle(f"{path}: its header lacks or garbles a field: {error}") from error
 
 
-def load_bundle(path: Path) -> tuple[Generator, Header]:
-    """The generator in float32, in evaluation mode, on the CPU. Raises as `read_header`."""
-    from pix2pix.networks import Generator
+def load_bundle(path: Path) -> tuple[Model, Header]:
+    """The networks in float32, in evaluation mode, on the CPU.
+
+    Raises as `read_header`, and CorruptBundle if the tensors do not fit the header's model.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    from pix2pix.networks import Model
 
     header = read_header(path)
-    return _load(path, GENERATOR, lambda: Generator(header.model)), header
-
-
-def load_encoder(path: Path) -> Encoder | None:
-    """The photo encoder, as `load_bundle` gives the generator; None for a model without one."""
-    from pix2pix.networks import Encoder
-
-    model = read_header(path).model
-    if not model.encoder_widths:
-        return None
-    return _load(path, ENCODER, lambda: Encoder(model))
-
-
-def _load(path: Path, prefix: str, build: Callable[[], Network]) -> Network:
-    """The network that the tensors of this prefix are of. Raises CorruptBundle if they do not fit it."""
-    import torch
-
-    with safe_open(path, framework="pt") as file:  # reads what is asked for only
-        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 (no mapping)
-        weights = {name.removeprefix(prefix): file.get_tensor(name).to(torch.float32) for name in names}
+    weights = {name: tensor.to(torch.float32) for name, tensor in load_file(path).items()}
     if bad := [name for name, weight in weights.items() if not weight.isfinite().all()]:
         raise CorruptBundle(f"{path}: {bad[0]} holds values that are not finite")
-    with torch.random.fork_rng(
-        devices=[]
-    ):  # building draws initial weights: leave the global generator alone
-        network = build()
+    with torch.random.fork_rng(devices=[]):  # building draws weights: leave the global generator alone
+        model = Model(header.model)
     try:
-        network.load_state_dict(weights)
+        model.load_state_dict(weights)
     except RuntimeError as error:
         raise CorruptBundle(f"{path}: its tensors do not fit its own model description: {error}") from error
-    return network.eval()
+    return model.eval(), header
 
 
 def search_path(models: Path | None = None) -> list[Path]:

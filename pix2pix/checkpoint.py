@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from pix2pix.errors import RunError
 from pix2pix.files import write_atomically
@@ -32,13 +31,11 @@ def load_state(path: Path) -> dict[str, Any]:
     return state
 
 
-def restore(stateful: dict[str, Any], average: dict[str, Tensor], state: dict[str, Any], path: Path) -> None:
-    """Put a saved state into players, optimisers and average. Raises RunError if it does not fit."""
+def restore(stateful: dict[str, Any], state: dict[str, Any], path: Path) -> None:
+    """Put a saved state into networks and optimisers. Raises RunError if it does not fit."""
     try:
         for name, part in stateful.items():
             part.load_state_dict(state[name])
-        for name, value in average.items():
-            value.copy_(state["average"][name])
         state["step"], state["seconds"], state["images_before"]
     except (KeyError, RuntimeError, ValueError) as error:
         raise RunError(f"{path} is not a state of this run: {error}") from error

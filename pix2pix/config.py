@@ -137,6 +137,13 @@ class TrainConfig:
     sample_every: int = 500  # steps
     save_every: int = 500  # steps; and every five minutes
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained."""
+        halved = bool(self.model.encoder_widths)  # half of a batch is bound to the photos' own z
+        for name, least in (("steps", 1), ("discriminator_scales", 1), ("batch_size", 1 + halved)):
+            if getattr(self, name) < least:
+                raise UsageError(f"{name} {getattr(self, name)} is below {least}, the least for this model")
+
 
 PRESETS: dict[str, TrainConfig] = {
     "default": TrainConfig(model=ModelConfig(roughness=True, encoder_widths=(24, 48, 96, 192))),

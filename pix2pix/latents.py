@@ -15,11 +15,17 @@ from pix2pix.errors import UsageError
 
 Latent = NDArray[np.float32]
 
+MAX_SEED = 2**31 - 1
 PARALLEL = 1e-3  # rad: closer directions are mixed in a straight line
 
 
 def draw(seed: int, size: int) -> Latent:
-    """z of shape (size,), float32: 0 for seed 0, else ~ N(0, I), the same on every machine."""
+    """z of shape (size,), float32: 0 for seed 0, else ~ N(0, I), the same on every machine.
+
+    Raises UsageError for a seed out of 0..MAX_SEED.
+    """
+    if not 0 <= seed <= MAX_SEED:
+        raise UsageError(f"seed {seed} is not in 0..{MAX_SEED}")
     if seed == 0:
         return np.zeros(size, np.float32)
     return np.random.Generator(np.random.PCG64(seed)).standard_normal(size, dtype=np.float32)
@@ -52,7 +58,8 @@ def walk(stops: Sequence[Latent], steps: int) -> NDArray[np.float32]:
         raise UsageError(f"a walk needs at least 2 stops and 2 steps; got {len(stops)} and {steps}")
     legs = len(stops) - 1
     at = np.linspace(0, legs, steps)
-    return np.stack([slerp(stops[i], stops[i + 1], t - i) for t in at for i in [min(int(t), legs - 1)]])
+    leg_at = np.minimum(at.astype(int), legs - 1)
+    return np.stack([slerp(stops[i], stops[i + 1], t - i) for t, i in zip(at, leg_at, strict=True)])
 
 
 def combine(plus: Sequence[Latent], minus: Sequence[Latent] = ()) -> Latent:
@@ -66,3 +73,29 @@ def combine(plus: Sequence[Latent], minus: Sequence[Latent] = ()) -> Latent:
         raise UsageError("latents of different sizes cannot be added: they are of different models")
     zero = np.zeros_like((*plus, *minus)[0])
     return np.asarray(sum(plus, zero) - sum(minus, zero), np.float32)
+
+
+def seeds_from(first: int, count: int) -> range:
+    """`first` and the seeds after it. Raises UsageError where they go beyond MAX_SEED."""
+    if first + count - 1 > MAX_SEED:
+        raise UsageError(
+            f"{count} seeds from {first} on go beyond {MAX_SEED}, the largest: begin lower, or ask for fewer"
+        )
+    return range(first, first + count)
+
+
+def spread(points: NDArray[np.float32], count: int) -> list[int]:
+    """Indices of `count` of points (N, D) that lie far apart, the first point always among them.
+
+    Each is the point farthest from those chosen before (Gonzalez 1985). Raises UsageError for a count that is
+    not in 1..N.
+    """
+    if not 1 <= count <= len(points):
+        raise UsageError(f"{count} of {len(points)} points cannot be chosen")
+    chosen = [0]
+    nearest = np.full(len(points), np.inf)
+    while len(chosen) < count:
+        nearest = np.minimum(nearest, np.linalg.norm(points - points[chosen[-1]], axis=1))
+        nearest[chosen] = -1  # not again, where points coincide
+        chosen.append(int(nearest.argmax()))
+    return chosen

@@ -152,7 +152,7 @@ class Up(nn.Module):
     def forward(self, x: Tensor, skip: Tensor, condition: Tensor) -> Tensor:
         """(N, C, H, W), (N, S, 2H, 2W), (N, K) -> (N, C', 2H, 2W), for the paper's with the skip appended.
 
-        One x and one skip for all conditions will do.
+        x and skip may have N = 1 where the condition has more: they are broadcast.
         """
         if self.light:
             x = F.relu(self.modulate(self.conv(x, skip), condition))
@@ -217,7 +217,7 @@ class Generator(nn.Module):
         `roughness` (N,) in [0, 1] is how rough a hand drew; where it is NaN or not given, the guess is taken.
         A model without roughness takes none and guesses None.
         """
-        features = self.encode(given)
+        features = self.features(given)
         guessed = None if self.guess is None else self.guess(features)
         condition = z
         if guessed is not None:
@@ -228,12 +228,11 @@ class Generator(nn.Module):
         for up in self.ups:
             x = up(x, features.pop(), condition)
         drawn = self.head(x, given) if self.light else self.head(x)
-        return torch.tanh(
-            drawn.float()
-        ), guessed  # half precision rounds 0.998 to 1, where no gradient is left
+        drawn = drawn.expand(len(z), -1, -1, -1)  # where nothing depends on z
+        return torch.tanh(drawn.float()), guessed  # half precision rounds 0.998 to 1: no gradient is left
 
-    def encode(self, given: Tensor) -> list[Tensor]:
-        """What the encoder sees at every stage, from half the resolution down."""
+    def features(self, given: Tensor) -> list[Tensor]:
+        """What the U-Net sees on its way down, at every stage from half the resolution on."""
         features = [self.stem(F.pixel_unshuffle(given, 2) if self.light else given)]
         for down in self.downs:
             features.append(down(features[-1]))
@@ -269,6 +268,17 @@ class Encoder(nn.Module):
             x = F.leaky_relu(conv(x), SLOPE)
         mean, log_variance = self.head(x.mean(dim=(2, 3))).float().chunk(2, dim=1)
         return mean, log_variance
+
+
+class Model(nn.Module):
+    """What a bundle holds: the generator, and the photo encoder where there is one."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        """As `Generator`."""
+        super().__init__()
+        self.config = config
+        self.generator = Generator(config)
+        self.encoder = Encoder(config) if config.encoder_widths else None
 
 
 class Discriminator(nn.Module):

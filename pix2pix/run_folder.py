@@ -15,10 +15,10 @@ from torch import Tensor
 from torchvision.utils import save_image
 
 from pix2pix import latents
-from pix2pix.config import ModelConfig, TrainConfig, from_json
+from pix2pix.config import TrainConfig, from_json
 from pix2pix.errors import RunError, UsageError
 from pix2pix.files import write_atomically
-from pix2pix.networks import Generator
+from pix2pix.networks import Model
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class RunFolder:
             )
         (self.path / "samples").mkdir(parents=True, exist_ok=True)
         (self.path / "stats.jsonl").write_text("")
-        self._record(config, data_hash)
+        self.record(config, data_hash)
 
     def check_data(self, data_hash: str) -> None:
         """Raises RunError if the run was begun on other pairs."""
@@ -71,15 +71,12 @@ class RunFolder:
                 f"a new --name with --from {self.bundle_file} goes on with these"
             )
 
-    def reenter(self, config: TrainConfig, data_hash: str) -> None:
-        """Go on, with what was changed written down."""
-        self._record(config, data_hash)
-
     def config(self) -> TrainConfig:
         """The configuration the run was last trained with. Raises RunError if there is none to be read."""
         return self._recorded().train
 
-    def _record(self, config: TrainConfig, data_hash: str) -> None:
+    def record(self, config: TrainConfig, data_hash: str) -> None:
+        """Write down what the run is trained with from now on."""
         content = json.dumps(dataclasses.asdict(Recorded(config, data_hash)), indent=1)
         write_atomically(self.config_file, f"{content}\n".encode())
 
@@ -105,23 +102,17 @@ class RunFolder:
             file.write(json.dumps(line) + "\n")
 
     @torch.no_grad()
-    def save_grid(
-        self, step: int, model: ModelConfig, weights: dict[str, Tensor], grid: tuple[Tensor, Tensor]
-    ) -> None:
+    def save_grid(self, step: int, model: Model, grid: tuple[Tensor, Tensor]) -> None:
         """Draw samples/STEP.png: what is given, answers of seeds 0 and 1, the target, a row a pair.
 
         `grid` is what is given and the target, (N, C, S, S) in [-1, 1].
         """
         given, target = grid
-        device = next(iter(weights.values())).device
-        with torch.random.fork_rng(devices=[]):
-            generator = Generator(model).eval()
-        generator.load_state_dict(weights)
-        generator.to(device)
+        device = next(model.parameters()).device
         answers = []
         for seed in (0, 1):
-            z = torch.from_numpy(np.tile(latents.draw(seed, model.latent_size), (len(given), 1)))
-            answer, _ = generator(given.to(device), z.to(device))
+            z = torch.from_numpy(np.tile(latents.draw(seed, model.config.latent_size), (len(given), 1)))
+            answer, _ = model.generator(given.to(device), z.to(device))
             answers.append(answer.cpu())
         columns = (x.expand(-1, 3, -1, -1) for x in (given, *answers, target))
         rows = torch.stack(list(columns), dim=1)  # (N, 4, 3, S, S)

@@ -3,7 +3,7 @@
     pix2pix train pairs/shoes --name shoes --time-limit 60m
     pix2pix train pairs/shoes --name shoes --resume
 
-The forger (G) and the investigator (D) move in turn. Every batch and latent is a function of the
+G (the forger) and D (the investigator) move in turn. Every batch and latent is a function of the
 configuration and the step, so that a resumed run needs nothing but weights and optimiser states. Learning
 rate and the size D looks at follow the progress: of the steps, or, with a time limit, of the clock, which
 makes no two runs equal.
@@ -11,6 +11,7 @@ makes no two runs equal.
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections import deque
@@ -22,29 +23,28 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 
 from pix2pix import diffaugment, losses
 from pix2pix.augment import PairAugment
-from pix2pix.bundle import Header, load_bundle, load_encoder, save_bundle
+from pix2pix.bundle import Header, load_bundle, save_bundle
 from pix2pix.checkpoint import load_state, restore, save_state
 from pix2pix.config import TrainConfig, refuse_other_model
 from pix2pix.dataset import Pair, PairBatches, data_hash, list_pairs, load_pair, to_tensors
 from pix2pix.devices import choose_device, choose_precision
-from pix2pix.directions import find_directions
 from pix2pix.errors import PairsError, RunError, UsageError
 from pix2pix.features import PerceptualDistance
-from pix2pix.networks import Discriminator, Encoder, Generator
+from pix2pix.finishing import finish
+from pix2pix.networks import Discriminator, Model
 from pix2pix.run_folder import RunFolder, Status
-from pix2pix.whitening import whiten
 
 GRID_PAIRS = 8  # fixed inputs of the sample grid
 LOG_EVERY = 50  # steps between lines of stats.jsonl
 SAVE_EVERY_S = 300.0  # at the longest between two saves, however slow the machine
 EMA_RAMP = 0.1  # of the run's images: the longest half-life, so that its beginning is forgotten (EDM2)
 PENALTY_EVERY = 16  # steps (Karras et al. 2020, section 3.2)
-WHITENED_BY = 512  # training photos
 SEED_STRIDE = 1_000_003  # a prime: the step seeds of two runs with neighbouring seeds do not coincide
+AUGMENT_STREAM = 0x9E3779B9  # added to step seeds: what D is shown must not go with z
 
 
 def train(
@@ -79,8 +79,7 @@ def train(
         precision=choose_precision(precision, chosen),
     )
     torch.manual_seed(config.seed)
-    generator = Generator(config.model)
-    encoder = Encoder(config.model) if config.model.encoder_widths else None
+    model = Model(config.model)
     discriminator = Discriminator(
         config.discriminator_widths,
         config.discriminator_norm,
@@ -89,20 +88,21 @@ def train(
     )
     images_before = 0  # that the bundle to begin with has seen
     if start_from is not None:
-        images_before = _begin_with(start_from, config, generator, encoder)
-    forger = nn.ModuleDict({"generator": generator} | ({"encoder": encoder} if encoder else {}))
-    for player in (forger, discriminator):
+        images_before = _begin_with(start_from, model)
+    for player in (model, discriminator):
         player.to(fabric.device).to(memory_format=torch.channels_last)
 
     # --- the players, their optimisers and the average of G and E that is shipped
-    g, d = fabric.setup_module(generator), fabric.setup_module(discriminator)
+    average = copy.deepcopy(model).eval().requires_grad_(False)
+    g, d = fabric.setup_module(model.generator), fabric.setup_module(discriminator)
+    encoder = model.encoder
     e = fabric.setup_module(encoder) if encoder else None
-    g_optimizer: Any = fabric.setup_optimizers(_adam(forger, config.generator_lr, config))
+    g_optimizer: Any = fabric.setup_optimizers(_adam(model, config.generator_lr, config))
     d_optimizer: Any = fabric.setup_optimizers(_adam(discriminator, config.discriminator_lr, config))
-    average = {name: value.detach().clone() for name, value in forger.state_dict().items()}
     perceptual = _perceptual(config, fabric.device, notify)
     stateful = {
-        "forger": forger,
+        "model": model,
+        "average": average,
         "discriminator": discriminator,
         "g_optimizer": g_optimizer,
         "d_optimizer": d_optimizer,
@@ -114,9 +114,9 @@ def train(
     if resume:
         folder.check_data(fingerprint)
         state = load_state(folder.state_file)
-        restore(stateful, average, state, folder.state_file)
+        restore(stateful, state, folder.state_file)
         step, seconds_before, images_before = state["step"], state["seconds"], state["images_before"]
-        folder.reenter(config, fingerprint)
+        folder.record(config, fingerprint)
     else:
         folder.begin(config, fingerprint)
     augment = PairAugment(
@@ -135,11 +135,13 @@ def train(
         progress = _progress(config, step, seconds)
         done = progress >= 1 or stop()
         due = step % config.save_every == 0 or seconds - saved_at >= SAVE_EVERY_S
-        if step > first_step and (done or due):
+        moved = step > first_step or (resume and done)  # a run whose end failed is ended again
+        shown = average
+        if moved and (done or due):
             saved_at = seconds
             state = {name: part.state_dict() for name, part in stateful.items()}
             counts = {"step": step, "seconds": seconds, "images_before": images_before}
-            save_state(folder.state_file, {**state, "average": average, **counts})
+            save_state(folder.state_file, {**state, **counts})
             header = Header(
                 model=config.model,
                 title=config.title or run.name,
@@ -150,12 +152,12 @@ def train(
                 data_hash=fingerprint,
                 licence=config.licence,
             )
-            shipped = _split(average)
             if progress >= 1 and config.model.draws == "photo":
-                header = _finish(header, shipped, train_pairs, grid[0])
-            save_bundle(folder.bundle_file, shipped["generator"], header, shipped.get("encoder"))
-        if step > first_step and (done or step % config.sample_every == 0):
-            folder.save_grid(step, config.model, _split(average)["generator"], grid)
+                shown = copy.deepcopy(average)  # training may go on with what it is the average of
+                header = replace(header, directions=finish(shown, train_pairs, grid[0]))
+            save_bundle(folder.bundle_file, shown.state_dict(), header)
+        if moved and (done or step % config.sample_every == 0):
+            folder.save_grid(step, shown, grid)
         if done:
             return
 
@@ -176,26 +178,26 @@ def train(
         if e is not None:
             bound //= 2
             mean, log_variance = e(target[:bound])
-            read = mean + torch.exp(0.5 * log_variance) * z[:bound]
-            z = torch.cat([read, z[bound:]])
+            sampled = mean + torch.exp(0.5 * log_variance) * z[:bound]
+            z = torch.cat([sampled, z[bound:]])
             terms["g_divergence"] = config.divergence_weight * losses.divergence(mean, log_variance)
         fake, guessed = g(given, z, roughness)
 
-        # --- the investigator learns to tell real from made, from further away in the first part of the run
+        # --- D learns to tell real from made, from further away in the first part of the run
         seen_px = config.coarse_size_px if progress < config.coarse_fraction else config.size_px
         given_seen, target_seen, fake_seen = (
             F.adaptive_avg_pool2d(x, seen_px) for x in (given, target, fake)
         )
         values: dict[str, Tensor] = {}
         if config.adversarial_weight:
-            shown = _exhibit(config, step_seed)
-            real_logits, real_features = d(*shown(given_seen, target_seen), roughness)
-            fake_logits, _ = d(*shown(given_seen, fake_seen.detach()), roughness)
+            for_d = _for_discriminator(config, step_seed)
+            real_logits, real_features = d(*for_d(given_seen, target_seen), roughness)
+            fake_logits, _ = d(*for_d(given_seen, fake_seen.detach()), roughness)
             d_loss = losses.mean_of(losses.DISCRIMINATOR_LOSSES[config.adversarial], real_logits, fake_logits)
             values = {"d": d_loss, "d_real": _mean_logit(real_logits), "d_fake": _mean_logit(fake_logits)}
             if config.gradient_penalty_weight and step % PENALTY_EVERY == 0:
                 real = target_seen.detach().requires_grad_()
-                logits, _ = d(given_seen, real, roughness)
+                logits, _ = discriminator(given_seen, real, roughness)  # in full precision
                 penalty = losses.gradient_penalty(real, logits)
                 values["d_penalty"] = config.gradient_penalty_weight * PENALTY_EVERY * penalty
                 d_loss = d_loss + values["d_penalty"]
@@ -203,14 +205,14 @@ def train(
             fabric.backward(d_loss)
             d_optimizer.step()
 
-        # --- the forger climbs the investigator's gradient
+        # --- G, and E with it, climb D's gradient
         reconstruction = losses.RECONSTRUCTION_LOSSES[config.reconstruction]
-        right = 1 - roughness[:bound]  # where lines are not where the photo has them, L1 would ask for a blur
-        apart = (right * reconstruction(fake[:bound].float(), target[:bound])).mean()
-        terms["g_reconstruction"] = config.reconstruction_weight * apart
+        fidelity = 1 - roughness[:bound]  # where lines are not where the photo has them, L1 asks for a blur
+        difference = reconstruction(fake[:bound].float(), target[:bound])
+        terms["g_reconstruction"] = config.reconstruction_weight * (fidelity * difference).mean()
         if config.adversarial_weight:
             discriminator.requires_grad_(False)
-            fake_logits, fake_features = d(*shown(given_seen, fake_seen), roughness)
+            fake_logits, fake_features = d(*for_d(given_seen, fake_seen), roughness)
             discriminator.requires_grad_(True)
             adversarial = losses.mean_of(losses.GENERATOR_LOSSES[config.adversarial], fake_logits)
             terms["g_adversarial"] = config.adversarial_weight * adversarial
@@ -221,17 +223,17 @@ def train(
         if guessed is not None:
             terms["g_roughness"] = losses.roughness_error(guessed.float(), roughness)
         if perceptual is not None:
-            k = config.perceptual_samples
+            k = min(config.perceptual_samples, bound)
             with fabric.autocast():
                 distances = perceptual(fake_seen[:k], target_seen[:k])
             terms["g_perceptual"] = config.perceptual_weight * distances.float().mean()
         if encoder is not None and e is not None:
             encoder.requires_grad_(False)
-            found, _ = e(fake[bound:])
+            recovered, _ = e(fake[bound:])
             encoder.requires_grad_(True)
-            terms["g_latent"] = config.latent_weight * F.l1_loss(found, z[bound:])
+            terms["g_latent"] = config.latent_weight * F.l1_loss(recovered, z[bound:])
             if config.mode_seeking_weight:
-                other_z = z[bound:].flip(dims=(0,)).neg()
+                other_z = z[bound:].flip(dims=(0,)).neg()  # free ones are symmetric: as likely as the first
                 other, _ = g(given[bound:], other_z, roughness[bound:])
                 modes = losses.mode_seeking(fake[bound:].float(), other.float(), z[bound:], other_z)
                 terms["g_modes"] = config.mode_seeking_weight * modes
@@ -243,7 +245,7 @@ def train(
         step += 1
         images = step * config.batch_size
         half_life = min(config.ema_half_life_images, EMA_RAMP * images)
-        _follow(average, forger, half_life=half_life, batch=len(given))
+        _update_average(average, model, half_life=half_life, batch=len(given))
 
         # --- say how it went
         seconds = seconds_before + clock() - began
@@ -279,52 +281,26 @@ def _perceptual(
         return None
 
 
-def _begin_with(bundle: Path, config: TrainConfig, generator: Generator, encoder: Encoder | None) -> int:
+def _begin_with(bundle: Path, model: Model) -> int:
     """Put a bundle's weights in; the pictures they have seen. Raises UsageError for another model's.
 
     An encoder begins anew where the bundle holds no such one.
     """
     theirs, header = load_bundle(bundle)
-    refuse_other_model(header.model, config.model, str(bundle))
-    generator.load_state_dict(theirs.state_dict())
-    their_encoder = load_encoder(bundle)
-    if encoder and their_encoder and header.model.encoder_widths == config.model.encoder_widths:
-        encoder.load_state_dict(their_encoder.state_dict())
+    refuse_other_model(header.model, model.config, str(bundle))
+    model.generator.load_state_dict(theirs.generator.state_dict())
+    if model.encoder and theirs.encoder and header.model.encoder_widths == model.config.encoder_widths:
+        model.encoder.load_state_dict(theirs.encoder.state_dict())
     return header.images
 
 
-def _split(weights: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    """The forger's weights by network: "generator", and "encoder" where there is one."""
-    parts: dict[str, dict[str, Tensor]] = {}
-    for name, value in weights.items():
-        network, _, rest = name.partition(".")
-        parts.setdefault(network, {})[rest] = value
-    return parts
-
-
-def _finish(
-    header: Header, shipped: dict[str, dict[str, Tensor]], pairs: list[Pair], sketches: Tensor
-) -> Header:
-    """Whiten z by photos, in `shipped`, and find its directions: done once, at the end of a run."""
-    device = next(iter(shipped["generator"].values())).device
-    generator = Generator(header.model).to(device).eval()
-    generator.load_state_dict(shipped["generator"])
-    if "encoder" in shipped:
-        encoder = Encoder(header.model).to(device).eval()
-        encoder.load_state_dict(shipped["encoder"])
-        some = pairs[:: max(1, len(pairs) // WHITENED_BY)][:WHITENED_BY]
-        sketches_of, photos = zip(*(load_pair(pair, header.model.size_px) for pair in some), strict=True)
-        whiten(generator, encoder, to_tensors(list(sketches_of), list(photos))[1].to(device))
-        shipped["encoder"] = encoder.state_dict()
-    shipped["generator"] = generator.state_dict()
-    return replace(header, directions=find_directions(generator, header.model.latent_size, sketches))
-
-
-def _exhibit(config: TrainConfig, seed: int) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+def _for_discriminator(
+    config: TrainConfig, step_seed: int
+) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """What is done to sketches and photos before D sees them: the same to real and to made ones."""
     if not config.differentiable_augment:
         return lambda given, answer: (given, answer)
-    return lambda given, answer: diffaugment.augment(given, answer, seed)
+    return lambda given, answer: diffaugment.augment(given, answer, AUGMENT_STREAM + step_seed)
 
 
 def _mean_logit(logits: list[Tensor]) -> Tensor:
@@ -363,11 +339,10 @@ def _set_rate(optimizer: Any, rate: float) -> None:
 
 
 @torch.no_grad()
-def _follow(average: dict[str, Tensor], forger: nn.Module, *, half_life: float, batch: int) -> None:
-    """Exponential average of G by half-life in images (Karras et al. 2018), shorter at the start (EDM2)."""
-    current = forger.state_dict()
+def _update_average(average: Model, model: Model, *, half_life: float, batch: int) -> None:
+    """Exponential average of weights by half-life in images (Karras et al. 2018), shorter at first (EDM2)."""
     weight = 1 - 0.5 ** (batch / half_life)
-    torch._foreach_lerp_(list(average.values()), [current[name] for name in average], weight)
+    torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), weight)
 
 
 def _rate(marks: deque[tuple[float, int]]) -> float:

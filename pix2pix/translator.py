@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pix2pix import latents
-from pix2pix.bundle import Header, find_bundle, load_bundle, load_encoder
+from pix2pix.bundle import Header, find_bundle, load_bundle
 from pix2pix.devices import choose_device
 from pix2pix.errors import BundleError, UsageError
-from pix2pix.framing import resized
 from pix2pix.images import fit_sketch, read_photo, read_sketch, restore_photo
-from pix2pix.networks import Encoder, Generator, fold_for_inference
+from pix2pix.networks import Model, fold_for_inference
+from pix2pix.photos import squared
 from pix2pix.pixels import from_pixels, to_pixels
 
 BATCH_SIZE = 8
@@ -40,65 +40,45 @@ def load(name_or_path: str | Path, models: Path | None = None, device: str = "au
     """
     path = find_bundle(name_or_path, models)
     chosen = choose_device(device)
-    generator, header = load_bundle(path)
+    model, header = load_bundle(path)
     if header.model.draws != "photo":
         raise BundleError(f"{path} draws sketches from photos, not photos from sketches")
-    return Translator(path.stem, generator, header, chosen, encoder=load_encoder(path))
+    return Translator(path.stem, model, header, chosen)
 
 
 class Translator:
     """A bundle, ready to translate. May be shared between threads."""
 
-    def __init__(
-        self,
-        name: str,
-        generator: Generator,
-        header: Header,
-        device: torch.device,
-        encoder: Encoder | None = None,
-    ) -> None:
+    def __init__(self, name: str, model: Model, header: Header, device: torch.device) -> None:
         """Use `load`."""
         self.name, self.header = name, header
         self.title = header.title
         self.size_px = header.model.size_px
         self.latent_size = header.model.latent_size
         self.takes_loose = header.model.roughness
-        self.encodes = encoder is not None
+        self.encodes = model.encoder is not None
         self.directions = header.directions
         self.device = str(device)
         self._device = device
-        self._generator = fold_for_inference(generator).to(device).to(memory_format=torch.channels_last)
-        self._encoder = encoder and encoder.to(device).to(memory_format=torch.channels_last)
+        self._generator, self._encoder = fold_for_inference(model.generator), model.encoder
+        model.to(device).to(memory_format=torch.channels_last)
 
     def latent(self, seed: int) -> latents.Latent:
         """The z that `seed` stands for, (Z,) float32."""
         return latents.draw(seed, self.latent_size)
 
+    @torch.inference_mode()
     def encode(self, photo: Any) -> latents.Latent:
         """The z (Z,) of a photo, anything that `read_photo` takes: what to give for another one like it.
 
-        Raises ImageError for a picture that cannot be used, UsageError where `encodes` is False.
-        """
-        pixels = resized(read_photo(photo), (self.size_px, self.size_px))
-        z: latents.Latent = self.encode_batch(pixels[None])[0]
-        return z
-
-    @torch.inference_mode()
-    def encode_batch(self, photos: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, S, S, 3) uint8 photos -> their latents (N, Z) float32, the most likely ones.
-
-        Raises UsageError for other shapes, and where `encodes` is False.
+        The subject is found and squared first, as for training: its margin does not matter. Raises ImageError
+        for a picture that cannot be used, UsageError where `encodes` is False.
         """
         if self._encoder is None:
             raise UsageError(f"{self.name} has no encoder: it cannot read a z off a photo")
-        if photos.shape[1:] != (self.size_px, self.size_px, 3):
-            expected = f"(N, {self.size_px}, {self.size_px}, 3)"
-            raise UsageError(f"photos {photos.shape} do not fit this bundle: expected {expected}")
-        if len(photos) == 0:
-            return np.empty((0, self.latent_size), np.float32)
-        pixels = torch.from_numpy(np.array(photos)).to(self._device).permute(0, 3, 1, 2)
-        mean, _ = self._encoder(from_pixels(pixels))
-        z: NDArray[np.float32] = mean.cpu().numpy()
+        pixels = torch.from_numpy(squared(read_photo(photo), "pad", self.size_px).copy()).to(self._device)
+        mean, _ = self._encoder(from_pixels(pixels).permute(2, 0, 1)[None])
+        z: latents.Latent = mean[0].cpu().numpy()
         return z
 
     def translate(
@@ -144,18 +124,20 @@ class Translator:
     def answer_batch(
         self, sketches: NDArray[np.uint8], z: NDArray[np.float32], loose: NDArray[np.float32] | None = None
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
-        """As `translate_batch`, with the looseness the photos were made with: told, or guessed a sketch.
+        """As `translate_batch`, with the looseness the photos were made with: (N,) as told, else guessed.
 
-        None where `takes_loose` is False.
+        Guessed it is of each sketch, (1,) for one; None where `takes_loose` is False.
         """
         if z.ndim != 2 or z.shape[1] != self.latent_size or len(sketches) not in (1, len(z)):
             rows = "N" if len(sketches) == 1 else len(sketches)
             raise UsageError(f"z {z.shape} does not fit: expected ({rows}, {self.latent_size})")
         if loose is not None:
-            self._check(loose, len(z))
+            self._check_loose(loose, len(z))
         x = self._as_tensor(sketches)
         if len(z) == 0:
             return np.empty((0, self.size_px, self.size_px, 3), np.uint8), loose
+        if not np.isfinite(z).all():
+            raise UsageError(f"z {z} holds numbers that are not finite")
         latent = torch.from_numpy(np.ascontiguousarray(z, np.float32)).to(self._device)
         roughness = None if loose is None else torch.from_numpy(loose.astype(np.float32)).to(self._device)
         photos, guessed = self._generator(x, latent, roughness)
@@ -171,7 +153,7 @@ class Translator:
         pixels = torch.from_numpy(np.ascontiguousarray(sketches)).to(self._device)
         return from_pixels(pixels)[:, None]
 
-    def _check(self, loose: NDArray[np.float32], count: int) -> None:
+    def _check_loose(self, loose: NDArray[np.float32], count: int) -> None:
         if not self.takes_loose:
             raise UsageError(f"{self.name} knows no looseness")
         if loose.shape != (count,) or not ((loose >= 0) & (loose <= 1)).all():

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pix2pix.networks import Encoder, Generator, Modulate
 
-SMALLEST_VARIANCE = 1e-4  # of the unit that training pulls towards
+SMALLEST_VARIANCE = 1e-4  # numbers of z that vary less stay small
 
 
 @torch.no_grad()
@@ -31,10 +31,9 @@ def whiten(generator: Generator, encoder: Encoder, photos: Tensor) -> None:
     size = len(middle)
     for module in generator.modules():
         if isinstance(module, Modulate) and module.film is not None:
-            of_z = module.film.weight[:, :size].clone()
+            of_z = module.film.weight[:, :size].clone()  # z comes first in what G is told
             module.film.bias.add_(of_z @ middle)
             module.film.weight[:, :size] = of_z @ root
-    of_mean, of_spread = encoder.head.weight[:size].clone(), encoder.head.bias[size:]
-    encoder.head.weight[:size] = inverse @ of_mean
+    encoder.head.weight[:size] = inverse @ encoder.head.weight[:size]
     encoder.head.bias[:size] = inverse @ (encoder.head.bias[:size] - middle)
-    of_spread -= 2 * root.diag().log()
+    encoder.head.bias[size:] -= 2 * root.diag().log()  # widths stay along the axes: only nearly right

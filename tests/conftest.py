@@ -14,7 +14,7 @@ from PIL import Image
 
 from pix2pix.bundle import Header, save_bundle
 from pix2pix.config import ModelConfig, TrainConfig
-from pix2pix.networks import Encoder, Generator
+from pix2pix.networks import Generator, Model
 
 TINY = ModelConfig(size_px=32, widths=(4, 8, 8), latent_size=4, roughness=True, encoder_widths=(4, 8))
 LITERAL = replace(TINY, roughness=False, encoder_widths=())  # knows no looseness, reads no photo
@@ -83,33 +83,23 @@ def make_header(model: ModelConfig) -> Header:
     )
 
 
-def make_generator(model: ModelConfig) -> Generator:
-    """Untrained, but with weights large enough that its answers differ visibly."""
+def make_model(config: ModelConfig) -> Model:
+    """Untrained, but with weights large enough that answers, and z of photos, differ visibly."""
     torch.manual_seed(0)
-    generator = Generator(model).eval()
+    model = Model(config).eval()
     with torch.no_grad():
-        for parameter in generator.parameters():
+        for parameter in model.generator.parameters():
             parameter.mul_(5)
-    return generator
-
-
-def make_encoder(model: ModelConfig) -> Encoder | None:
-    """Untrained, but z differs clearly from photo to photo."""
-    if not model.encoder_widths:
-        return None
-    torch.manual_seed(0)
-    encoder = Encoder(model).eval()
-    with torch.no_grad():
-        encoder.head.weight.mul_(20)
-    return encoder
+        if model.encoder is not None:
+            model.encoder.head.weight.mul_(20)
+    return model
 
 
 def save_untrained(path: Path, model: ModelConfig, **header: object) -> Path:
-    """A bundle of `make_generator` and `make_encoder`."""
+    """A bundle of `make_model`."""
     path.parent.mkdir(exist_ok=True)
-    encoder = make_encoder(model)
     about = replace(make_header(model), **header)  # type: ignore[arg-type]
-    save_bundle(path, make_generator(model).state_dict(), about, encoder and encoder.state_dict())
+    save_bundle(path, make_model(model).state_dict(), about)
     return path
 
 
@@ -120,7 +110,7 @@ def tiny_header() -> Header:
 
 @pytest.fixture
 def tiny_generator() -> Generator:
-    return make_generator(TINY)
+    return make_model(TINY).generator
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import LITERAL, TINY, draw_pair, make_generator, make_header, save_untrained
+from conftest import LITERAL, TINY, draw_pair, make_header, make_model, save_untrained
 from PIL import Image, ImageDraw
 from playwright.sync_api import expect, sync_playwright
 from waitress import create_server, wasyncore
@@ -47,9 +47,9 @@ DIRECTIONS = (
 def save_reader(path):
     """A model that takes looseness, and takes most sketches for careful ones."""
     model = replace(TINY, encoder_widths=())
-    reader = make_generator(model)
+    reader = make_model(model)
     with torch.no_grad():
-        reader.guess.layers[-1].bias.fill_(-1.5)
+        reader.generator.guess.layers[-1].bias.fill_(-1.5)
     save_bundle(path, reader.state_dict(), make_header(model))
     return path
 

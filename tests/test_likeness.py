@@ -13,7 +13,7 @@ import pytest
 from products import product, recompressed
 
 from data_prep.likeness import WORDS, Gallery, near_duplicates, perceptual_hash
-from data_prep.photos import squared
+from pix2pix.photos import squared
 from pix2pix.images import read_photo
 
 PHOTOS = [product(seed) for seed in range(60)]

@@ -5,15 +5,18 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
-from pix2pix.bundle import load_bundle, load_encoder
+from pix2pix.bundle import load_bundle
 from pix2pix.checkpoint import load_state, save_state
 from pix2pix.config import PRESETS, ModelConfig, TrainConfig, from_json, train_config
 from pix2pix.dataset import list_pairs, load_pair, to_tensors
 from pix2pix.errors import PairsError, RunError, UsageError
+from pix2pix.latents import draw
+from pix2pix.pixels import to_pixels
 from pix2pix.strokes import redraw, trace
 from pix2pix.training import train
 
@@ -25,7 +28,7 @@ def finish(config: TrainConfig, pairs: Path, run: Path, **options: object) -> li
 def weights(run: Path) -> dict[str, torch.Tensor]:
     state = load_state(run / "state.pt")
     return {
-        f"{part}.{k}": v for part in ("forger", "discriminator", "average") for k, v in state[part].items()
+        f"{part}.{k}": v for part in ("model", "discriminator", "average") for k, v in state[part].items()
     }
 
 
@@ -33,7 +36,7 @@ def test_one_step_moves_both_players(tiny_config: TrainConfig, pairs: Path, tmp_
     finish(replace(tiny_config, steps=1), pairs, tmp_path / "one")
     finish(replace(tiny_config, steps=2), pairs, tmp_path / "two")
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
-    for part in ("forger.generator", "forger.encoder", "discriminator", "average"):
+    for part in ("model.generator", "model.encoder", "discriminator", "average"):
         assert any(not torch.equal(one[k], two[k]) for k in one if k.startswith(part)), part
 
 
@@ -90,13 +93,13 @@ def test_trained_backwards_it_draws_the_outline_of_what_it_sees(
     )
     statuses = finish(config, pairs, tmp_path / "run")
     assert set(statuses[-1].losses) == {"g_reconstruction"}
-    generator, header = load_bundle(tmp_path / "run" / "run.safetensors")
+    model, header = load_bundle(tmp_path / "run" / "run.safetensors")
     assert header.model.draws == "sketch"
     for pair in list_pairs(pairs, "train"):
         sketch, photo = load_pair(pair)
         _, x = to_tensors([sketch], [photo])
         with torch.no_grad():
-            drawn, _ = generator(x, torch.zeros(1, 0))
+            drawn, _ = model.generator(x, torch.zeros(1, 0))
         on_the_line = drawn[0, 0].numpy()[sketch == 0]
         assert on_the_line.mean() < -0.5 < 0.5 < drawn[0, 0, :2].mean()
 
@@ -108,14 +111,14 @@ def test_it_learns_to_tell_rough_hands_from_edge_maps(
         tiny_config, steps=250, batch_size=4, generator_lr=1e-2, shift_scale=False, line_width=False
     )
     finish(config, pairs, tmp_path / "run")
-    generator, _ = load_bundle(tmp_path / "run" / "run.safetensors")
+    model, _ = load_bundle(tmp_path / "run" / "run.safetensors")
     guesses = []
     for pair in list_pairs(pairs, "train"):
         sketch, photo = load_pair(pair)
         rough = redraw(trace(sketch), 1.0, np.random.default_rng(0), line_width_px=2)
         x, _ = to_tensors([sketch, rough], [photo, photo])
         with torch.no_grad():
-            guesses.append(generator(x, torch.zeros(2, config.model.latent_size))[1].tolist())
+            guesses.append(model.generator(x, torch.zeros(2, config.model.latent_size))[1].tolist())
     literal, loose = np.mean(guesses, axis=0)
     assert literal < loose - 0.04  # at 32 px a rough hand is hard to see
 
@@ -131,10 +134,9 @@ def test_a_time_limit_ends_the_run(tiny_config: TrainConfig, pairs: Path, tmp_pa
 def test_the_discriminator_looks_from_afar_first(
     tiny_config: TrainConfig, pairs: Path, tmp_path: Path
 ) -> None:
-    config = replace(tiny_config, steps=200, coarse_fraction=0.5)
-    finish(config, pairs, tmp_path / "run")
-    lines = [json.loads(line) for line in (tmp_path / "run" / "stats.jsonl").read_text().splitlines()]
-    assert [line["seen_px"] for line in lines] == [16, 16, 32, 32]
+    config = replace(tiny_config, steps=4, coarse_fraction=0.5)
+    seen = [status.seen_px for status in finish(config, pairs, tmp_path / "run")]
+    assert seen == [16, 16, 32, 32]
 
 
 def test_a_loss_that_is_not_finite_stops_and_names_itself(
@@ -260,7 +262,7 @@ def test_every_ingredient_can_be_switched_and_changes_what_is_learnt(
     finish(plain, pairs, tmp_path / "without")
     assert term in first.losses
     on, off = weights(tmp_path / "with"), weights(tmp_path / "without")
-    assert any(not torch.equal(on[k], off[k]) for k in off if k.startswith("forger.generator"))
+    assert any(not torch.equal(on[k], off[k]) for k in off if k.startswith("model.generator"))
 
 
 def test_an_encoder_is_begun_anew_where_the_bundle_has_none(
@@ -269,14 +271,57 @@ def test_an_encoder_is_begun_anew_where_the_bundle_has_none(
     blind = replace(tiny_config, model=replace(tiny_config.model, encoder_widths=()))
     finish(blind, pairs, tmp_path / "blind")
     bundle = tmp_path / "blind" / "blind.safetensors"
-    assert load_encoder(bundle) is None
+    assert load_bundle(bundle)[0].encoder is None
     finish(tiny_config, pairs, tmp_path / "seeing", start_from=bundle)
     first = tmp_path / "seeing" / "seeing.safetensors"
-    assert load_encoder(first) is not None
+    expected = load_bundle(first)[0].encoder
+    assert expected is not None
     frozen = replace(tiny_config, generator_lr=0.0)
     asked = iter([False, True])
     finish(frozen, pairs, tmp_path / "again", start_from=first, stop=lambda: next(asked))
-    kept = load_encoder(tmp_path / "again" / "again.safetensors")
+    kept = load_bundle(tmp_path / "again" / "again.safetensors")[0].encoder
     assert kept is not None
-    expected = load_encoder(first).state_dict()  # type: ignore[union-attr]
-    assert all(torch.equal(value, expected[name]) for name, value in kept.state_dict().items())
+    assert all(torch.equal(value, kept.state_dict()[name]) for name, value in expected.state_dict().items())
+
+
+def test_a_run_whose_end_failed_is_ended_by_resuming(
+    tiny_config: TrainConfig, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise PairsError("no photo can be read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pix2pix.training.finish", fails)
+        with pytest.raises(PairsError):
+            finish(tiny_config, pairs, tmp_path / "run")
+    bundle = tmp_path / "run" / "run.safetensors"
+    assert not load_bundle(bundle)[1].directions  # as it was saved on the way
+    assert finish(tiny_config, pairs, tmp_path / "run", resume=True) == []  # no step is left
+    finish(tiny_config, pairs, tmp_path / "other")
+    assert load_bundle(bundle)[1].directions
+    ended, straight = load_bundle(bundle)[0], load_bundle(tmp_path / "other" / "other.safetensors")[0]
+    assert all(torch.equal(v, ended.state_dict()[k]) for k, v in straight.state_dict().items())
+
+
+def test_the_last_samples_show_the_bundle(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
+    finish(tiny_config, pairs, tmp_path / "run")
+    *_, last = sorted((tmp_path / "run" / "samples").iterdir())
+    shown = cv2.cvtColor(cv2.imread(str(last)), cv2.COLOR_BGR2RGB)
+    shipped, header = load_bundle(tmp_path / "run" / "run.safetensors")
+    sketch, photo = load_pair(list_pairs(pairs, "val")[0])
+    given, _ = to_tensors([sketch], [photo])
+    with torch.no_grad():
+        answer, _ = shipped.generator(given, torch.from_numpy(draw(1, header.model.latent_size))[None])
+    expected = to_pixels(answer)[0].permute(1, 2, 0).numpy().astype(int)
+    cell = shown[2:34, 2 + 2 * 34 : 2 * 34 + 34]  # third of the first row, 2 px between
+    assert np.abs(cell - expected).max() <= 2
+
+
+@pytest.mark.parametrize("option", [{"batch_size": 1}, {"steps": 0}, {"discriminator_scales": 0}])
+def test_what_cannot_be_trained_is_refused(tiny_config: TrainConfig, option: dict) -> None:
+    with pytest.raises(UsageError, match=next(iter(option))):
+        replace(tiny_config, **option)
+    assert (
+        replace(tiny_config, model=replace(tiny_config.model, encoder_widths=()), batch_size=1).batch_size
+        == 1
+    )
