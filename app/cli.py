@@ -20,7 +20,6 @@ from app.options import (
     FAILED_ITEMS,
     FOLDER,
     INTERRUPTED,
-    MAX_SEED,
     PHOTO,
     Duration,
     PlainErrors,
@@ -35,6 +34,7 @@ from app.options import (
 from app.progress import Reporter, in_words
 from pix2pix import __version__
 from pix2pix.errors import BundleNotFound, UsageError
+from pix2pix.latents import MAX_SEED
 
 if TYPE_CHECKING:
     from data_prep.sources import Kind
@@ -84,7 +84,7 @@ def serve(host: str, port: int, models: Path | None, device: str, open_page: boo
     "--variants",
     type=click.IntRange(1, 100),
     default=1,
-    help="Photos of each sketch; from 2 on they are NAME-1.png, NAME-2.png and so on.",
+    help="Photos of each sketch; from 2 on NAME-1.png to NAME-K.png, with the seeds N to N+K-1 of --seed N.",
 )
 @loose_option
 @click.option("--overwrite", is_flag=True, help="Make photos anew that are there already.")
@@ -107,14 +107,15 @@ def convert(
 
     Prints the path of each photo written. Sub-folders and names are kept.
     """
+    if style is not None and (given(ctx, "seed") or variants > 1):
+        raise UsageError("--style says which answer is wanted: leave out --seed and --variants")
+
     from pix2pix.convert import convert_folder
     from pix2pix.files import list_pictures
     from pix2pix.translator import load
 
     total = 1 if source.is_file() else sum(map(len, list_pictures(source)))
     translator = load(model, models=models, device=device)
-    if style is not None and (given(ctx, "seed") or variants > 1):
-        raise UsageError("--style says which answer is wanted: leave out --seed and --variants")
     results = convert_folder(
         translator,
         source,
@@ -257,6 +258,14 @@ def models(ctx: click.Context, models: Path | None) -> None:
     type=click.IntRange(16, 2048),
     show_default="the preset's",
     help="Picture side in pixels.",
+)
+@click.option(
+    "--set",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    show_default="none",
+    help="A field of TrainConfig (see --dry-run), such as divergence_weight=0.01; may be given several times.",
 )
 @click.option("--title", show_default="the run's name", help="What the model is called in lists.")
 @click.option(

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from pix2pix.config import TrainConfig, refuse_other_model, train_config
+from pix2pix.config import TrainConfig, refuse_other_model, train_config, with_settings
 from pix2pix.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Asked:
     device: str = "auto"
     title: str | None = None
     licence: str | None = None
+    settings: tuple[str, ...] = ()
 
 
 def configuration(asked: Asked, *, preset_given: bool) -> TrainConfig:
@@ -60,13 +61,13 @@ def configuration(asked: Asked, *, preset_given: bool) -> TrainConfig:
             )
         from pix2pix.run_folder import RunFolder
 
-        return dataclasses.replace(RunFolder(asked.run).config(), **overrides)
+        return with_settings(dataclasses.replace(RunFolder(asked.run).config(), **overrides), asked.settings)
     if asked.size_px is not None:
         preset = train_config(asked.preset)
         overrides["size_px"] = asked.size_px
         overrides["coarse_size_px"] = min(preset.coarse_size_px, asked.size_px)
         overrides["model"] = dataclasses.replace(preset.model, size_px=asked.size_px)
-    config = train_config(asked.preset, **overrides)
+    config = with_settings(train_config(asked.preset, **overrides), asked.settings)
     if asked.start_from:
         from pix2pix.bundle import find_bundle, read_header
 

@@ -7,6 +7,8 @@ from_json(TrainConfig, text)               read back what a run folder or a bund
 from __future__ import annotations
 
 import dataclasses
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -78,7 +80,7 @@ def refuse_other_model(theirs: ModelConfig, ours: ModelConfig, name: str) -> Non
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One training run: every choice that changes its outcome.
+    """One training run: every choice that changes its outcome, and what its bundle says of itself.
 
     Sources: Isola et al. 2017 (L1 + patch adversary), Lim & Ye 2017 (hinge), Miyato et al. 2018 (spectral
     norm), Wang et al. 2018 (feature matching, several scales), Zhang et al. 2018 (LPIPS), Karras et al. 2018
@@ -111,9 +113,9 @@ class TrainConfig:
     # Pairs of each batch that the perceptual term looks at: VGG costs more than G.
     perceptual_samples: int = 1
 
-    # Where the model has an encoder. The divergence of E's z from N(0, I), and how far E finds back the z
-    # that an answer was drawn with.
-    divergence_weight: float = 0.01
+    # With an encoder only (BicycleGAN): weights of the divergence of E(photo) from N(0, I), and of the L1
+    # error with which E recovers the z of a free answer.
+    divergence_weight: float = 0.1
     latent_weight: float = 0.5
     mode_seeking_weight: float = 0.0  # two z are to give two pictures; draws half of the answers once more
 
@@ -146,7 +148,11 @@ class TrainConfig:
 
 
 PRESETS: dict[str, TrainConfig] = {
-    "default": TrainConfig(model=ModelConfig(roughness=True, encoder_widths=(24, 48, 96, 192))),
+    "default": TrainConfig(
+        model=ModelConfig(roughness=True, encoder_widths=(24, 48, 96, 192)),
+        discriminator_scales=2,
+        differentiable_augment=True,
+    ),
     # Photos to edge maps like those of the pairs: what `prepare --edges learned` draws with.
     "edges": TrainConfig(
         preset="edges",
@@ -217,6 +223,26 @@ def train_config(preset: str = "default", **overrides: Any) -> TrainConfig:
     config = dataclasses.replace(PRESETS[preset], **overrides)
     dataclasses.replace(config.model, size_px=config.size_px)  # checks that the model can take it
     return config
+
+
+def with_settings(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
+    """A configuration with some fields set by hand: "divergence_weight=0.01", "model.encoder_widths=[]".
+
+    Values are JSON, or else text. Raises UsageError, naming the field, for one that is not there or does not
+    take the value.
+    """
+    fields = dataclasses.asdict(config)
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        *outer, name = path.split(".")
+        if not equals or outer not in ([], ["model"]):
+            raise UsageError(f"{setting!r} is not NAME=VALUE with a field of TrainConfig, or model.FIELD")
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        (fields["model"] if outer else fields)[name] = value
+    return from_json(TrainConfig, json.dumps(fields))
 
 
 def from_json(kind: type[T], text: str) -> T:

@@ -47,7 +47,7 @@ class FakeTranslator:
         return np.array([seed], np.float32)
 
     def translate_batch(self, sketches: np.ndarray, z: np.ndarray, loose: None) -> np.ndarray:
-        return np.broadcast_to(z[:, :, None, None], (*sketches.shape, 3)).astype(np.uint8)
+        return np.broadcast_to(z[:, :, None, None], (len(z), *sketches.shape[1:], 3)).astype(np.uint8)
 
 
 @pytest.fixture
@@ -194,6 +194,28 @@ def test_a_dry_run_shows_the_configuration_and_writes_nothing(tmp_path: Path) ->
     assert told["config"]["steps"] == 5
     assert told["config"]["size_px"] == told["config"]["model"]["size_px"] == 64
     assert not (tmp_path / "runs").exists()
+
+
+def test_any_field_of_the_configuration_can_be_set(tmp_path: Path) -> None:
+    save_pair(tmp_path / "src/train/1.png")
+    run("prepare", tmp_path / "src", tmp_path / "pairs", "--from", "ab", "--size", 32)
+
+    def dry(*settings: str) -> Result:
+        options = [option for setting in settings for option in ("--set", setting)]
+        return run("train", tmp_path / "pairs", "--name", "a", "--dry-run", *options)
+
+    told = json.loads(dry("divergence_weight=0.5", "adversarial=bce", "model.encoder_widths=[]").stdout)
+    assert told["config"]["divergence_weight"] == 0.5 and told["config"]["adversarial"] == "bce"
+    assert told["config"]["model"]["encoder_widths"] == []
+    for wrong, word in (
+        ("divergence=1", "divergence"),
+        ("steps=many", "steps"),
+        ("steps", "NAME=VALUE"),
+        ("other.x=1", "NAME=VALUE"),
+        ("batch_size=1", "batch_size 1 is below 2"),
+    ):
+        refused = dry(wrong)
+        assert refused.exit_code == 2 and word in refused.stderr
 
 
 @pytest.fixture
