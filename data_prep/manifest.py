@@ -8,22 +8,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import re
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
 from data_prep.likeness import WORDS, Gallery, Hashes
 from pix2pix.errors import PairsError
-from pix2pix.files import write_atomically
+from pix2pix.files import only_writer, write_atomically
 
 LIKENESS = re.compile(rf"([0-9a-f]{{{16 * WORDS}}})?")
 
@@ -89,10 +83,11 @@ class Manifest:
     def __enter__(self) -> Manifest:
         """Begin to append.
 
-        Raises OSError where the folder cannot be written to, PairsError where another run writes to it.
+        Raises OSError where the folder cannot be written to, FolderInUse where another run writes to it.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(self._path.parent)
+        self._held = ExitStack()
+        self._held.enter_context(only_writer(self._path.parent))
         self._read()  # what another run may have added since
         if self._path.is_file() and not self._path.read_bytes().endswith(b"\n"):
             self._write()  # without the torn last line
@@ -105,8 +100,7 @@ class Manifest:
             self._file.close()
             if self._changed:
                 self._write()
-        if self._lock is not None:
-            os.close(self._lock)
+        self._held.close()
 
     def named(self, split: str, name: str) -> Record | None:
         """The pair of that name in upper or lower case, if there is one."""
@@ -148,19 +142,6 @@ class Manifest:
     def _write(self) -> None:
         lines = [_line(self._records[key]) for key in sorted(self._records)]
         write_atomically(self._path, b"".join(lines))
-
-
-def _locked(folder: Path) -> int | None:
-    """A file descriptor that locks the folder until it is closed; None on systems without such locks."""
-    if fcntl is None:
-        return None
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise PairsError(f"another run writes to {folder} at this moment: wait until it ends") from error
-    return descriptor
 
 
 def to_hex(likeness: Hashes) -> str:

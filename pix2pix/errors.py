@@ -10,6 +10,7 @@
     │   ├── BundleNotFound       no bundle by that name or path
     │   └── CorruptBundle        a file that is not a whole, known bundle
     ├── RunError                 a training run that cannot start or go on
+    ├── FolderInUse              another process writes to the same folder
     └── UsageError               arguments that contradict each other or are out of range
 
 Messages say what came, what is allowed and, where there is something to do, what to do.
@@ -55,6 +56,10 @@ class CorruptBundle(BundleError):
 
 class RunError(Pix2PixError):
     """A training run cannot start or go on."""
+
+
+class FolderInUse(Pix2PixError):
+    """Another process writes to the same folder at this moment."""
 
 
 class UsageError(Pix2PixError):

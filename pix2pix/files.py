@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pix2pix.decode import SUFFIXES
-from pix2pix.errors import UsageError
+from pix2pix.errors import FolderInUse, UsageError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 PHOTO_SUFFIXES = (".jpg", ".png", ".webp")  # of the photos in a pairs folder
 
@@ -21,6 +28,8 @@ def printable(name: str) -> str:
 
 def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
     """Write through a hidden temporary file in the same folder, so that nobody ever sees half of it.
+
+    A process killed in the middle leaves that file, `.….part`: see `sweep`.
 
     `durable` waits until the disk has it: the old file or the new one outlives a power cut.
     """
@@ -43,6 +52,33 @@ def write_together(contents: dict[Path, bytes], *, durable: bool = False) -> Non
         for written in temporary.values():
             written.unlink(missing_ok=True)
         raise
+
+
+def sweep(folder: Path) -> None:
+    """Delete what killed writers left in a folder that nobody else writes to."""
+    for left in folder.glob(".*.part"):
+        left.unlink(missing_ok=True)
+
+
+@contextmanager
+def only_writer(folder: Path) -> Iterator[None]:
+    """Keep other processes that ask for the same folder out. Raises FolderInUse if one has it already.
+
+    The operating system lets go of it when the process ends, however it ends. Systems without such locks
+    keep nobody out.
+    """
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise FolderInUse(f"another run writes to {folder} at this moment: wait until it ends") from error
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def list_pictures(folder: Path) -> tuple[list[Path], list[Path]]:

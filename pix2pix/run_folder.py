@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from torch import Tensor
 from torchvision.utils import save_image
 
 from pix2pix import latents
+from pix2pix.checkpoint import spare_of
 from pix2pix.config import TrainConfig, from_json
 from pix2pix.errors import RunError, UsageError
 from pix2pix.files import write_atomically
@@ -50,16 +53,17 @@ class RunFolder:
         self.path = path
         self.config_file = path / "config.json"
         self.state_file = path / "state.pt"
+        self.stats_file = path / "stats.jsonl"
         self.bundle_file = path / f"{path.name}.safetensors"
 
     def begin(self, config: TrainConfig, data_hash: str) -> None:
         """Make the folder, or take one in which nothing was ever saved. Raises RunError if it holds a run."""
-        if self.state_file.exists():
+        if self.state_file.exists() or spare_of(self.state_file).exists():
             raise RunError(
                 f"{self.path} already holds a run: --resume goes on with it, another --name begins anew"
             )
         (self.path / "samples").mkdir(parents=True, exist_ok=True)
-        (self.path / "stats.jsonl").write_text("")
+        self.stats_file.write_text("")
         self.record(config, data_hash)
 
     def check_data(self, data_hash: str) -> None:
@@ -88,6 +92,17 @@ class RunFolder:
         except UsageError as error:
             raise RunError(f"{self.config_file} is not a run's configuration: {error}") from error
 
+    def forget_after(self, step: int) -> None:
+        """Drop the lines of stats.jsonl of steps that will be taken again."""
+        lines = [line for line in self._stats_lines() if line["step"] <= step]
+        write_atomically(self.stats_file, "".join(f"{json.dumps(line)}\n" for line in lines).encode())
+
+    def _stats_lines(self) -> Iterator[dict[str, float]]:
+        """What was logged; the last line may be torn."""
+        for text in self.stats_file.read_text().splitlines() if self.stats_file.is_file() else ():
+            with suppress(ValueError):
+                yield json.loads(text)
+
     def log(self, status: Status) -> None:
         """Append a line to stats.jsonl."""
         line = {
@@ -98,7 +113,7 @@ class RunFolder:
             "images_per_s": round(status.images_per_s, 2),
             **{name: round(value, 4) for name, value in status.losses.items()},
         }
-        with (self.path / "stats.jsonl").open("a") as file:
+        with self.stats_file.open("a") as file:
             file.write(json.dumps(line) + "\n")
 
     @torch.no_grad()

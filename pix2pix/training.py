@@ -34,6 +34,7 @@ from pix2pix.dataset import Pair, PairBatches, data_hash, list_pairs, load_pair,
 from pix2pix.devices import choose_device, choose_precision
 from pix2pix.errors import PairsError, RunError, UsageError
 from pix2pix.features import PerceptualDistance
+from pix2pix.files import only_writer, sweep
 from pix2pix.finishing import finish
 from pix2pix.networks import Discriminator, Model
 from pix2pix.run_folder import RunFolder, Status
@@ -65,8 +66,9 @@ def train(
     `stop` is asked before every step: when it says yes, the state is saved and the run ends early.
     `start_from` begins with a bundle's generator.
     `precision` is "auto" or one of Lightning Fabric's names.
-    Raises PairsError for an unusable pairs folder, UsageError for a device or bundle that does not fit, and
-    RunError for a run folder that cannot be begun or resumed or for a loss that is no longer finite.
+    Raises PairsError for an unusable pairs folder, UsageError for a device or bundle that does not fit,
+    RunError for a run folder that cannot be begun or resumed or for a loss that is no longer finite, and
+    FolderInUse for a run folder that another process trains in.
     """
     # --- what could stop a run, before anything is written: data, device, weights to begin with
     train_pairs = list_pairs(pairs, "train")
@@ -106,162 +108,175 @@ def train(
         "discriminator": discriminator,
         "g_optimizer": g_optimizer,
         "d_optimizer": d_optimizer,
+        "precision": fabric.strategy.precision,  # with float16, the scale of the loss
     }
 
-    # --- begin, or go on where the state says
     folder = RunFolder(run)
-    step, seconds_before = 0, 0.0
     if resume:
         folder.check_data(fingerprint)
-        state = load_state(folder.state_file)
-        restore(stateful, state, folder.state_file)
-        step, seconds_before, images_before = state["step"], state["seconds"], state["images_before"]
-        folder.record(config, fingerprint)
     else:
-        folder.begin(config, fingerprint)
-    augment = PairAugment(
-        flip=config.flip,
-        shift_scale=config.shift_scale,
-        strokes=config.strokes,
-        line_width=config.line_width,
-    )
-    batches = PairBatches(train_pairs, augment, batch_size=config.batch_size, seed=config.seed)
-    began, seconds, first_step, marks = clock(), seconds_before, step, deque[tuple[float, int]](maxlen=20)
-    saved_at = seconds
-
-    while True:
-        # --- where are we? save, show, stop
-        images = step * config.batch_size
-        progress = _progress(config, step, seconds)
-        done = progress >= 1 or stop()
-        due = step % config.save_every == 0 or seconds - saved_at >= SAVE_EVERY_S
-        moved = step > first_step or (resume and done)  # a run whose end failed is ended again
-        shown = average
-        if moved and (done or due):
-            saved_at = seconds
-            state = {name: part.state_dict() for name, part in stateful.items()}
-            counts = {"step": step, "seconds": seconds, "images_before": images_before}
-            save_state(folder.state_file, {**state, **counts})
-            header = Header(
-                model=config.model,
-                title=config.title or run.name,
-                preset=config.preset,
-                steps=step,
-                images=images_before + images,
-                data=f"{pairs.name}, {len(train_pairs)} pairs",
-                data_hash=fingerprint,
-                licence=config.licence,
-            )
-            if progress >= 1 and config.model.draws == "photo":
-                shown = copy.deepcopy(average)  # training may go on with what it is the average of
-                header = replace(header, directions=finish(shown, train_pairs, grid[0]))
-            save_bundle(folder.bundle_file, shown.state_dict(), header)
-        if moved and (done or step % config.sample_every == 0):
-            folder.save_grid(step, shown, grid)
-        if done:
-            return
-
-        # --- fetch: pairs, latents and rates are functions of (seed, step, progress)
-        sketch, photo, roughness = (x.to(fabric.device) for x in batches.batch(step, config.size_px))
-        given, target = _sides(sketch, photo, config)
-        step_seed = config.seed * SEED_STRIDE + step
-        z = torch.randn(
-            len(given), config.model.latent_size, generator=torch.Generator().manual_seed(step_seed)
-        ).to(fabric.device)
-        torch.manual_seed(step_seed)  # for dropout
-        _set_rate(g_optimizer, config.generator_lr * _decay(progress, config.decay_fraction))
-        _set_rate(d_optimizer, config.discriminator_lr * _decay(progress, config.decay_fraction))
-
-        # --- half of the answers are bound to the real photo, their z read off it; the rest are free
-        terms: dict[str, Tensor] = {}
-        bound = len(given)  # how many answers are
-        if e is not None:
-            bound //= 2
-            mean, log_variance = e(target[:bound])
-            sampled = mean + torch.exp(0.5 * log_variance) * z[:bound]
-            z = torch.cat([sampled, z[bound:]])
-            terms["g_divergence"] = config.divergence_weight * losses.divergence(mean, log_variance)
-        fake, guessed = g(given, z, roughness)
-
-        # --- D learns to tell real from made, from further away in the first part of the run
-        seen_px = config.coarse_size_px if progress < config.coarse_fraction else config.size_px
-        given_seen, target_seen, fake_seen = (
-            F.adaptive_avg_pool2d(x, seen_px) for x in (given, target, fake)
+        run.mkdir(parents=True, exist_ok=True)
+    with only_writer(run):
+        # --- begin, or go on where the state says
+        step, seconds_before = 0, 0.0
+        if resume:
+            sweep(run)
+            state = load_state(folder.state_file, notify)
+            restore(stateful, state, folder.state_file)
+            step, seconds_before, images_before = state["step"], state["seconds"], state["images_before"]
+            folder.record(config, fingerprint)
+            folder.forget_after(step)
+        else:
+            folder.begin(config, fingerprint)
+        augment = PairAugment(
+            flip=config.flip,
+            shift_scale=config.shift_scale,
+            strokes=config.strokes,
+            line_width=config.line_width,
         )
-        values: dict[str, Tensor] = {}
-        if config.adversarial_weight:
-            for_d = _for_discriminator(config, step_seed)
-            real_logits, real_features = d(*for_d(given_seen, target_seen), roughness)
-            fake_logits, _ = d(*for_d(given_seen, fake_seen.detach()), roughness)
-            d_loss = losses.mean_of(losses.DISCRIMINATOR_LOSSES[config.adversarial], real_logits, fake_logits)
-            values = {"d": d_loss, "d_real": _mean_logit(real_logits), "d_fake": _mean_logit(fake_logits)}
-            if config.gradient_penalty_weight and step % PENALTY_EVERY == 0:
-                real = target_seen.detach().requires_grad_()
-                logits, _ = discriminator(given_seen, real, roughness)  # in full precision
-                penalty = losses.gradient_penalty(real, logits)
-                values["d_penalty"] = config.gradient_penalty_weight * PENALTY_EVERY * penalty
-                d_loss = d_loss + values["d_penalty"]
-            d_optimizer.zero_grad()
-            fabric.backward(d_loss)
-            d_optimizer.step()
+        batches = PairBatches(train_pairs, augment, batch_size=config.batch_size, seed=config.seed)
+        began, seconds, first_step, marks = clock(), seconds_before, step, deque[tuple[float, int]](maxlen=20)
+        saved_at = seconds
 
-        # --- G, and E with it, climb D's gradient
-        reconstruction = losses.RECONSTRUCTION_LOSSES[config.reconstruction]
-        fidelity = 1 - roughness[:bound]  # where lines are not where the photo has them, L1 asks for a blur
-        difference = reconstruction(fake[:bound].float(), target[:bound])
-        terms["g_reconstruction"] = config.reconstruction_weight * (fidelity * difference).mean()
-        if config.adversarial_weight:
-            discriminator.requires_grad_(False)
-            fake_logits, fake_features = d(*for_d(given_seen, fake_seen), roughness)
-            discriminator.requires_grad_(True)
-            adversarial = losses.mean_of(losses.GENERATOR_LOSSES[config.adversarial], fake_logits)
-            terms["g_adversarial"] = config.adversarial_weight * adversarial
-            matching = losses.feature_matching(
-                [x[:bound] for x in real_features], [x[:bound] for x in fake_features]
+        while True:
+            # --- where are we? save, show, stop
+            images = step * config.batch_size
+            progress = _progress(config, step, seconds)
+            done = progress >= 1 or stop()
+            due = step % config.save_every == 0 or seconds - saved_at >= SAVE_EVERY_S
+            moved = step > first_step or (resume and done)  # a run whose end failed is ended again
+            shown = average
+            if moved and (done or due):
+                saved_at = seconds
+                state = {name: part.state_dict() for name, part in stateful.items()}
+                counts = {"step": step, "seconds": seconds, "images_before": images_before}
+                save_state(folder.state_file, {**state, **counts})
+                header = Header(
+                    model=config.model,
+                    title=config.title or run.name,
+                    preset=config.preset,
+                    steps=step,
+                    images=images_before + images,
+                    data=f"{pairs.name}, {len(train_pairs)} pairs",
+                    data_hash=fingerprint,
+                    licence=config.licence,
+                )
+                if progress >= 1 and config.model.draws == "photo":
+                    shown = copy.deepcopy(average)  # training may go on with what it is the average of
+                    header = replace(header, directions=finish(shown, train_pairs, grid[0]))
+                save_bundle(folder.bundle_file, shown.state_dict(), header)
+            if moved and (done or step % config.sample_every == 0):
+                folder.save_grid(step, shown, grid)
+            if done:
+                return
+
+            # --- fetch: pairs, latents and rates are functions of (seed, step, progress)
+            sketch, photo, roughness = (x.to(fabric.device) for x in batches.batch(step, config.size_px))
+            given, target = _sides(sketch, photo, config)
+            step_seed = config.seed * SEED_STRIDE + step
+            z = torch.randn(
+                len(given), config.model.latent_size, generator=torch.Generator().manual_seed(step_seed)
+            ).to(fabric.device)
+            torch.manual_seed(step_seed)  # for dropout
+            _set_rate(g_optimizer, config.generator_lr * _decay(progress, config.decay_fraction))
+            _set_rate(d_optimizer, config.discriminator_lr * _decay(progress, config.decay_fraction))
+
+            # --- half of the answers are bound to the real photo, their z read off it; the rest are free
+            terms: dict[str, Tensor] = {}
+            bound = len(given)  # how many answers are
+            if e is not None:
+                bound //= 2
+                mean, log_variance = e(target[:bound])
+                sampled = mean + torch.exp(0.5 * log_variance) * z[:bound]
+                z = torch.cat([sampled, z[bound:]])
+                terms["g_divergence"] = config.divergence_weight * losses.divergence(mean, log_variance)
+            fake, guessed = g(given, z, roughness)
+
+            # --- D learns to tell real from made, from further away in the first part of the run
+            seen_px = config.coarse_size_px if progress < config.coarse_fraction else config.size_px
+            given_seen, target_seen, fake_seen = (
+                F.adaptive_avg_pool2d(x, seen_px) for x in (given, target, fake)
             )
-            terms["g_features"] = config.feature_matching_weight * matching
-        if guessed is not None:
-            terms["g_roughness"] = losses.roughness_error(guessed.float(), roughness)
-        if perceptual is not None:
-            k = min(config.perceptual_samples, bound)
-            with fabric.autocast():
-                distances = perceptual(fake_seen[:k], target_seen[:k])
-            terms["g_perceptual"] = config.perceptual_weight * distances.float().mean()
-        if encoder is not None and e is not None:
-            encoder.requires_grad_(False)
-            recovered, _ = e(fake[bound:])
-            encoder.requires_grad_(True)
-            terms["g_latent"] = config.latent_weight * F.l1_loss(recovered, z[bound:])
-            if config.mode_seeking_weight:
-                other_z = z[bound:].flip(dims=(0,)).neg()  # free ones are symmetric: as likely as the first
-                other, _ = g(given[bound:], other_z, roughness[bound:])
-                modes = losses.mode_seeking(fake[bound:].float(), other.float(), z[bound:], other_z)
-                terms["g_modes"] = config.mode_seeking_weight * modes
-        g_optimizer.zero_grad()
-        fabric.backward(sum(terms.values(), torch.zeros((), device=fabric.device)))
-        g_optimizer.step()
+            values: dict[str, Tensor] = {}
+            if config.adversarial_weight:
+                for_d = _for_discriminator(config, step_seed)
+                real_logits, real_features = d(*for_d(given_seen, target_seen), roughness)
+                fake_logits, _ = d(*for_d(given_seen, fake_seen.detach()), roughness)
+                d_loss = losses.mean_of(
+                    losses.DISCRIMINATOR_LOSSES[config.adversarial], real_logits, fake_logits
+                )
+                values = {"d": d_loss, "d_real": _mean_logit(real_logits), "d_fake": _mean_logit(fake_logits)}
+                if config.gradient_penalty_weight and step % PENALTY_EVERY == 0:
+                    real = target_seen.detach().requires_grad_()
+                    logits, _ = discriminator(given_seen, real, roughness)  # in full precision
+                    penalty = losses.gradient_penalty(real, logits)
+                    values["d_penalty"] = config.gradient_penalty_weight * PENALTY_EVERY * penalty
+                    d_loss = d_loss + values["d_penalty"]
+                d_optimizer.zero_grad()
+                fabric.backward(d_loss)
+                d_optimizer.step()
 
-        # --- the average of G and E follows
-        step += 1
-        images = step * config.batch_size
-        half_life = min(config.ema_half_life_images, EMA_RAMP * images)
-        _update_average(average, model, half_life=half_life, batch=len(given))
+            # --- G, and E with it, climb D's gradient
+            reconstruction = losses.RECONSTRUCTION_LOSSES[config.reconstruction]
+            fidelity = (
+                1 - roughness[:bound]
+            )  # where lines are not where the photo has them, L1 asks for a blur
+            difference = reconstruction(fake[:bound].float(), target[:bound])
+            terms["g_reconstruction"] = config.reconstruction_weight * (fidelity * difference).mean()
+            if config.adversarial_weight:
+                discriminator.requires_grad_(False)
+                fake_logits, fake_features = d(*for_d(given_seen, fake_seen), roughness)
+                discriminator.requires_grad_(True)
+                adversarial = losses.mean_of(losses.GENERATOR_LOSSES[config.adversarial], fake_logits)
+                terms["g_adversarial"] = config.adversarial_weight * adversarial
+                matching = losses.feature_matching(
+                    [x[:bound] for x in real_features], [x[:bound] for x in fake_features]
+                )
+                terms["g_features"] = config.feature_matching_weight * matching
+            if guessed is not None:
+                terms["g_roughness"] = losses.roughness_error(guessed.float(), roughness)
+            if perceptual is not None:
+                k = min(config.perceptual_samples, bound)
+                with fabric.autocast():
+                    distances = perceptual(fake_seen[:k], target_seen[:k])
+                terms["g_perceptual"] = config.perceptual_weight * distances.float().mean()
+            if encoder is not None and e is not None:
+                encoder.requires_grad_(False)
+                recovered, _ = e(fake[bound:])
+                encoder.requires_grad_(True)
+                terms["g_latent"] = config.latent_weight * F.l1_loss(recovered, z[bound:])
+                if config.mode_seeking_weight:
+                    other_z = (
+                        z[bound:].flip(dims=(0,)).neg()
+                    )  # free ones are symmetric: as likely as the first
+                    other, _ = g(given[bound:], other_z, roughness[bound:])
+                    modes = losses.mode_seeking(fake[bound:].float(), other.float(), z[bound:], other_z)
+                    terms["g_modes"] = config.mode_seeking_weight * modes
+            g_optimizer.zero_grad()
+            fabric.backward(sum(terms.values(), torch.zeros((), device=fabric.device)))
+            g_optimizer.step()
 
-        # --- say how it went
-        seconds = seconds_before + clock() - began
-        marks.append((seconds, images))
-        status = Status(
-            step=step,
-            images=images,
-            seen_px=seen_px,
-            progress=_progress(config, step, seconds),
-            seconds=seconds,
-            images_per_s=_rate(marks),
-            losses=_finite(step, {**values, **terms}),
-        )
-        if step % LOG_EVERY == 0:
-            folder.log(status)
-        yield status
+            # --- the average of G and E follows
+            step += 1
+            images = step * config.batch_size
+            half_life = min(config.ema_half_life_images, EMA_RAMP * images)
+            _update_average(average, model, half_life=half_life, batch=len(given))
+
+            # --- say how it went
+            seconds = seconds_before + clock() - began
+            marks.append((seconds, images))
+            status = Status(
+                step=step,
+                images=images,
+                seen_px=seen_px,
+                progress=_progress(config, step, seconds),
+                seconds=seconds,
+                images_per_s=_rate(marks),
+                losses=_finite(step, {**values, **terms}),
+            )
+            if step % LOG_EVERY == 0:
+                folder.log(status)
+            yield status
 
 
 def _adam(module: torch.nn.Module, rate: float, config: TrainConfig) -> torch.optim.Optimizer:

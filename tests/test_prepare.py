@@ -23,7 +23,7 @@ from products import product, recompressed
 from app.cli import main
 from data_prep import Prepared, prepare
 from data_prep.pairs import read_manifest
-from pix2pix.errors import PairsError, UsageError
+from pix2pix.errors import FolderInUse, PairsError, UsageError
 from pix2pix.images import read_photo, read_sketch
 
 COLOUR = (200, 80, 40)
@@ -466,7 +466,7 @@ def test_two_runs_at_once_do_not_write_one_manifest(tmp_path: Path) -> None:
         save(tmp_path / f"src/{seed}.png", product(seed))
     first = prepare(tmp_path / "src", tmp_path / "pairs", edges="canny", size_px=64)
     next(first)
-    with pytest.raises(PairsError, match="another run"):
+    with pytest.raises(FolderInUse, match="another run"):
         next(prepare(tmp_path / "src", tmp_path / "pairs", edges="canny", size_px=64))
     assert [result.status for result in first] == ["written"]
     assert len(read_manifest(tmp_path / "pairs")) == 2

@@ -176,15 +176,6 @@ def test_a_run_is_neither_overwritten_nor_resumed_on_other_pairs(
         finish(tiny_config, pairs, run, resume=True)
 
 
-def test_a_damaged_state_is_named(tmp_path: Path) -> None:
-    save_state(tmp_path / "state.pt", {"step": 1, "weights": torch.zeros(1000)})
-    assert load_state(tmp_path / "state.pt")["step"] == 1
-    content = (tmp_path / "state.pt").read_bytes()
-    (tmp_path / "state.pt").write_bytes(content[: len(content) // 2])
-    with pytest.raises(RunError, match="damaged"):
-        load_state(tmp_path / "state.pt")
-
-
 def test_an_empty_pairs_folder_names_what_was_expected(tiny_config: TrainConfig, tmp_path: Path) -> None:
     with pytest.raises(PairsError, match=r"train/sketches/NAME\.png"):
         finish(tiny_config, tmp_path, tmp_path / "run")

@@ -1,0 +1,163 @@
+"""A run that was killed, at any step or while it wrote, goes on as if nothing had been."""
+
+import dataclasses
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from pix2pix.bundle import load_bundle
+from pix2pix.checkpoint import load_state, save_state, spare_of
+from pix2pix.config import TrainConfig
+from pix2pix.errors import FolderInUse, RunError
+from pix2pix.files import only_writer
+from pix2pix.training import train
+
+# Trains until it dies by its own hand after a step, or by the kernel's while it writes a state: a file may
+# then only grow to half of the size of the state before.
+TRAIN_AND_DIE = """
+import os, resource, signal, sys
+from pathlib import Path
+import torch
+from pix2pix.config import TrainConfig, from_json
+from pix2pix.training import train
+
+torch.set_num_threads(1)
+config, pairs, run, how, at = sys.argv[1:]
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL if how == "writing" else signal.SIG_IGN)
+for status in train(from_json(TrainConfig, config), Path(pairs), Path(run), device="cpu"):
+    if status.step == int(at):
+        if how == "step":
+            os.kill(os.getpid(), signal.SIGKILL)
+        half = (Path(run) / "state.pt").stat().st_size // 2
+        resource.setrlimit(resource.RLIMIT_FSIZE, (half, half))
+"""
+
+
+@pytest.fixture
+def config(tiny_config: TrainConfig) -> TrainConfig:
+    return replace(tiny_config, steps=7, save_every=2, sample_every=100)
+
+
+def die(config: TrainConfig, pairs: Path, run: Path, how: str, at: int) -> subprocess.CompletedProcess[str]:
+    told = json.dumps(dataclasses.asdict(config))
+    arguments = [sys.executable, "-c", TRAIN_AND_DIE, told, str(pairs), str(run), how, str(at)]
+    return subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=120)
+
+
+def go_on(config: TrainConfig, pairs: Path, run: Path, **options: object) -> list[int]:
+    return [status.step for status in train(config, pairs, run, device="cpu", **options)]  # type: ignore[arg-type]
+
+
+def assert_same_run(config: TrainConfig, pairs: Path, run: Path) -> None:
+    """Bit for bit what an undisturbed run gives: state, bundle and log."""
+    whole = run.with_name("whole")
+    go_on(config, pairs, whole)
+    for part, expected in load_state(whole / "state.pt").items():
+        if part != "seconds":
+            assert_equal(load_state(run / "state.pt")[part], expected)
+    ended, straight = (load_bundle(next(folder.glob("*.safetensors")))[0] for folder in (run, whole))
+    assert_equal(dict(ended.state_dict()), dict(straight.state_dict()))
+    assert not list(run.glob(".*")) and not list(run.glob("*.new.pt"))
+
+
+def assert_equal(found: object, expected: object) -> None:
+    """Of nested containers of tensors and numbers."""
+    if isinstance(expected, torch.Tensor):
+        assert isinstance(found, torch.Tensor) and torch.equal(found, expected)
+    elif isinstance(expected, dict):
+        assert isinstance(found, dict) and found.keys() == expected.keys()
+        for key, value in expected.items():
+            assert_equal(found[key], value)
+    elif isinstance(expected, list | tuple):
+        assert isinstance(found, list | tuple) and len(found) == len(expected)
+        for one, other in zip(found, expected, strict=True):
+            assert_equal(one, other)
+    else:
+        assert found == expected
+
+
+@pytest.mark.parametrize("step", [3, 6])
+def test_a_run_killed_at_a_step_goes_on_bit_for_bit(
+    config: TrainConfig, pairs: Path, tmp_path: Path, step: int
+) -> None:
+    run = tmp_path / "run"
+    assert die(config, pairs, run, "step", step).returncode == -signal.SIGKILL
+    saved = (step - 1) // 2 * 2  # a step is saved when the next one is asked for
+    assert go_on(config, pairs, run, resume=True) == list(range(saved + 1, 8))
+    assert_same_run(config, pairs, run)
+
+
+def test_a_run_killed_while_it_writes_its_state_goes_on_bit_for_bit(
+    config: TrainConfig, pairs: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    assert die(config, pairs, run, "writing", 3).returncode == -signal.SIGXFSZ
+    assert list(run.glob(".*.part"))  # half of a state
+    assert go_on(config, pairs, run, resume=True)[0] == 3
+    assert_same_run(config, pairs, run)
+
+
+def test_a_full_disk_leaves_the_state_there_was(config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    ended = die(config, pairs, run, "full", 3)
+    assert ended.returncode == 1 and "File too large" in ended.stderr
+    assert not list(run.glob(".*.part"))
+    assert go_on(config, pairs, run, resume=True)[0] == 3
+    assert_same_run(config, pairs, run)
+
+
+@pytest.mark.parametrize("damage", ["torn", "flipped", "gone"])
+def test_a_damaged_state_is_told_and_the_spare_taken(
+    config: TrainConfig, pairs: Path, tmp_path: Path, damage: str
+) -> None:
+    run = tmp_path / "run"
+    go_on(config, pairs, run)
+    state, content = run / "state.pt", bytearray((run / "state.pt").read_bytes())
+    if damage == "flipped":
+        for i in range(len(content) // 2, len(content) // 2 + 100):  # padding has no checksum: at most 64 bytes
+            content[i] ^= 1
+    state.write_bytes(content[: len(content) // 2] if damage == "torn" else content)
+    if damage == "gone":
+        state.unlink()
+    told: list[str] = []
+    assert go_on(config, pairs, run, resume=True, notify=told.append) == [7]  # the spare is of step 6
+    assert any("state.spare.pt" in message and "state.pt" in message for message in told)
+    assert_same_run(config, pairs, run)
+
+
+def test_two_damaged_states_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.pt"
+    for step in (1, 2):
+        save_state(path, {"step": step, "weights": torch.zeros(1000)})
+    assert (load_state(path)["step"], load_state(spare_of(path))["step"]) == (2, 1)
+    for file in (path, spare_of(path)):
+        file.write_bytes(file.read_bytes()[:500])
+    with pytest.raises(RunError, match="damaged"):
+        load_state(path)
+
+
+def test_the_log_of_a_resumed_run_tells_every_step_once(
+    config: TrainConfig, pairs: Path, tmp_path: Path
+) -> None:
+    run, longer = tmp_path / "run", replace(config, steps=110, save_every=40)
+    steps = train(longer, pairs, run, device="cpu")
+    assert next(status.step for status in steps if status.step == 60) == 60
+    steps.close()  # type: ignore[attr-defined]
+    with (run / "stats.jsonl").open("a") as file:
+        file.write('{"step": 55, "d"')  # torn
+    go_on(longer, pairs, run, resume=True)
+    lines = [json.loads(line)["step"] for line in (run / "stats.jsonl").read_text().splitlines()]
+    assert lines == [50, 100]
+
+
+def test_a_run_folder_in_use_is_refused(config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    go_on(config, pairs, run)
+    with only_writer(run), pytest.raises(FolderInUse, match="another run"):
+        go_on(config, pairs, run, resume=True)
