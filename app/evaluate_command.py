@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.options import ANY_PATH, FAILED_ITEMS, FOLDER, device_option, models_option, refuse_unwritable
+from app.options import ANY_PATH, FOLDER, device_option, exit_code, models_option, refuse_unwritable
 from app.progress import Reporter
 from pix2pix.errors import UsageError
 from pix2pix.evaluate.estimates import SUBJECTS
@@ -19,6 +19,7 @@ from pix2pix.files import write_atomically
 
 if TYPE_CHECKING:
     from pix2pix.evaluate.figures import Figure, Loose
+    from pix2pix.translator import Translator
 
 FORMAT = "pix2pix-evaluation/1"
 LINES = "\n\n".join(f"\b\n{name}\n  {metric.help}" for name, metric in METRICS.items())
@@ -69,8 +70,8 @@ def evaluate(
 ) -> None:
     """Measure how good a model's photos are: on the val part of PAIRS, and on drawings by people.
 
-    Prints a table: value ± standard error (count). What cannot be measured is left out and named; exit code 1
-    if it was asked for by name.
+    Prints a table: value ± standard error (count). What cannot be measured, and pictures that cannot be read,
+    are left out and named. Exit code 1 if a picture was, or a metric that was asked for by name.
     """
     names = chosen(metrics) if metrics is not None else list(METRICS)
     settings = [_looseness(value) for value in loose]
@@ -83,46 +84,52 @@ def evaluate(
     from pix2pix.dataset import data_hash, list_pairs
     from pix2pix.devices import choose_device
     from pix2pix.evaluate.figures import count_sketches, measure
-    from pix2pix.evaluate.inputs import drawings, edges
+    from pix2pix.evaluate.inputs import drawings, edges, leave_out_unreadable
     from pix2pix.evaluate.judges import Judges
     from pix2pix.translator import load
 
-    inputs = [edges(pairs), *([drawings(sketches, photos, (k, n))] if sketches else [])]
+    val = list_pairs(pairs, "val")
     model = load(bundle, models=models, device=device)
     subject = subject or (model.name if model.name in SUBJECTS else None)
     judges = Judges(choose_device(device), subject)
+    inputs, unreadable = leave_out_unreadable(
+        [edges(val), *([drawings(sketches, photos, (k, n))] if sketches else [])]
+    )
     with Reporter("evaluating", count_sketches(model, inputs, settings), "sketches") as progress:
+        for path, reason in unreadable.items():
+            progress.say(f"left out: {click.format_filename(path)}: {reason}")
         figures = list(measure(model, inputs, judges, names, loose=settings, advance=progress.advance))
     for line in as_table(figures):
         click.echo(line)
     for line in _left_out(figures):
         click.echo(line, err=True)
     if json_file:
-        header = model.header
-        about = {
-            "bundle": {"name": model.name, "data_hash": header.data_hash, "steps": header.steps},
-            "pairs": {"val_hash": data_hash(list_pairs(pairs, "val"))},
-            "part": f"{k}/{n}",
-            "subject": subject,
-        }
+        about = _about(model, data_hash(val), f"{k}/{n}", subject, unreadable)
         write_atomically(json_file, as_json(about, figures).encode())
-    missed = set(names) - {f.metric for f in figures if f.photos == "made" and f.estimate}
-    ctx.exit(FAILED_ITEMS if metrics is not None and missed else 0)
+    measured = sum(figure.estimate is not None for figure in figures)
+    missed = len(figures) - measured if metrics is not None else 0
+    ctx.exit(exit_code(measured, len(unreadable) + missed))
 
 
 def as_table(figures: Sequence[Figure]) -> list[str]:
-    """Lines of a table: a row a metric, a column a set of photos; and how KID on drawings compares."""
+    """Lines of a table: a row a metric, a column a set of photos; and how KID on drawings compares.
+
+    None where nothing was measured.
+    """
+    measured = {f.metric for f in figures if f.estimate}
+    if not measured:
+        return []
     columns = list(dict.fromkeys(map(_column, figures)))
     cells = {(f.metric, _column(f)): _cell(f) for f in figures}
     rows = [["metric", *columns]]
-    for metric in (name for name in METRICS if any(f.metric == name and f.estimate for f in figures)):
+    for metric in (name for name in METRICS if name in measured):
         rows.append([metric, *(cells.get((metric, column), "–") for column in columns)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     rows.insert(1, ["-" * width for width in widths])
     lines = [_row(row, widths) for row in rows]
     kids = {(f.loose, f.input): f.estimate for f in figures if f.metric == "kid" and f.photos == "made"}
     for (loose, name), kid in kids.items():
-        base = kids[loose, "edges"]
+        base = kids.get((loose, "edges"))
         if name != "edges" and kid and base and base.value > 0:
             lines += ["", f"KID on {name} / on edges{_told(loose)}: {kid.value / base.value:.2f}"]
     return lines
@@ -149,6 +156,20 @@ def as_json(about: dict[str, Any], figures: Sequence[Figure]) -> str:
     ]
     told = {"format": FORMAT, **about, "figures": measured, "left_out": missed}
     return json.dumps(told, indent=1, allow_nan=False) + "\n"
+
+
+def _about(
+    model: Translator, val_hash: str, part: str, subject: str | None, unreadable: dict[Path, str]
+) -> dict[str, Any]:
+    """What was measured on what."""
+    header = model.header
+    return {
+        "bundle": {"name": model.name, "data_hash": header.data_hash, "steps": header.steps},
+        "pairs": {"val_hash": val_hash},
+        "part": part,
+        "subject": subject,
+        "unreadable": {str(path): reason for path, reason in unreadable.items()},
+    }
 
 
 def _column(figure: Figure) -> str:

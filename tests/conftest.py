@@ -19,6 +19,10 @@ from pix2pix.networks import Generator, Model
 TINY = ModelConfig(size_px=32, widths=(4, 8, 8), latent_size=4, roughness=True, encoder_widths=(4, 8))
 LITERAL = replace(TINY, roughness=False, encoder_widths=())  # knows no looseness, reads no photo
 
+needs_features = pytest.mark.skipif(
+    not os.environ.get("PIX2PIX_FEATURES"), reason="PIX2PIX_FEATURES is not set"
+)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
@@ -53,6 +57,31 @@ def draw_pair(seed: int, size_px: int = 32) -> tuple[np.ndarray, np.ndarray]:
     cv2.rectangle(sketch, (x, y), (x + w, y + h), 0, 1)
     cv2.rectangle(photo, (x, y), (x + w, y + h), colour, -1)
     return sketch, photo
+
+
+def framed_pair(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """`draw_pair` in a frame that fills the page of 64 x 64, so that it is left where it is."""
+    pair = draw_pair(seed, 64)
+    for picture in pair:
+        cv2.rectangle(picture, (2, 2), (61, 61), (0, 0, 0), 1)
+    return pair
+
+
+def save_framed(folder: Path, count: int) -> Path:
+    """Validation pairs of `framed_pair`."""
+    for kind in ("sketches", "photos"):
+        (folder / "val" / kind).mkdir(parents=True)
+    for seed in range(count):
+        sketch, photo = framed_pair(seed)
+        Image.fromarray(sketch).save(folder / "val" / "sketches" / f"{seed}.png")
+        Image.fromarray(photo).save(folder / "val" / "photos" / f"{seed}.png")
+    return folder
+
+
+@pytest.fixture
+def four(tmp_path: Path) -> Path:
+    """Four pairs to look at, 64x64."""
+    return save_framed(tmp_path / "four", 4)
 
 
 @pytest.fixture

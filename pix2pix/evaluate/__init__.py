@@ -2,7 +2,8 @@
 
     model = pix2pix.load("shoes")
     judges = Judges(choose_device("auto"), subject="shoes")
-    for figure in measure(model, [edges(Path("pairs/shoes"))], judges, ["lpips", "kid"]):
+    val = edges(list_pairs(Path("pairs/shoes"), "val"))
+    for figure in measure(model, [val], judges, ["lpips", "kid"]):
         print(figure.metric, figure.estimate)
 
 `metrics` is the registry, `figures` goes through sketches and photos, `answers` makes every photo once,

@@ -44,14 +44,13 @@ class Photo:
 
     @cached_property
     def description(self) -> Description:
-        """Features (1, 1280) and class (1,)."""
-        return describe(self.pixels[None], self.judges.objects)
+        """What is in it."""
+        return describe(self.pixels, self.judges.objects)
 
     @cached_property
     def inception(self) -> Float64:
         """Features (2048,)."""
-        features: Float64 = inception_features(self.pixels[None], self.judges.inception)[0]
-        return features
+        return inception_features(self.pixels, self.judges.inception)
 
     @cached_property
     def code(self) -> Tensor:
@@ -95,14 +94,18 @@ class Answers:
         pages = (restore_photo(photo, self._placement) for photo in photos)
         return [Photo(resized(page, (SEEN_PX, SEEN_PX)), self.judges) for page in pages]
 
+    @property
+    def real_file(self) -> Path:
+        """Where the real photo lies. Raises UsageError if there is none."""
+        if self._photo is None:
+            raise UsageError("these sketches have no real photos")
+        return self._photo
+
     @cached_property
     def real(self) -> Photo:
         """The real photo. Raises UsageError if there is none."""
-        if self._photo is None:
-            raise UsageError("these sketches have no real photos")
-        return Photo.read(self._photo, self.judges)
+        return Photo.read(self.real_file, self.judges)
 
     def rebuilt(self) -> Photo:
         """The answer with the z that the encoder reads off the real photo. Raises UsageError without one."""
-        side = self.model.size_px
-        return self.of_latents(self.model.encode_batch(resized(self.real.pixels, (side, side))[None]))[0]
+        return self.of_latents(self.model.encode(self.real_file)[None])[0]

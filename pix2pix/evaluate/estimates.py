@@ -45,14 +45,23 @@ def average(values: Float64) -> Estimate:
 
 
 def ratio(values: Float64, reference: Float64) -> Estimate:
-    """Mean of values (N,) over the mean of others (M,). Raises UsageError for fewer than 2 on a side."""
+    """Mean of values (N,) over the mean of those of real photos (M,).
+
+    Raises UsageError for fewer than 2 on a side, and where that mean is 0, or would be without one block.
+    """
     _need(2, "a ratio", values, reference)
-    return _between(lambda a, b: float(values[a].mean() / reference[b].mean()), len(values), len(reference))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = _between(
+            lambda a, b: float(values[a].mean() / reference[b].mean()), len(values), len(reference)
+        )
+    if not np.isfinite(found).all():
+        raise UsageError("the real photos, or all but a few of them, are blank: there is no ratio to them")
+    return found
 
 
-def of_subject(classes: NDArray[np.int64], subject: str) -> Float64:
-    """1 for ImageNet classes (N,) that are of the subject, 0 for others."""
-    return np.isin(classes, list(SUBJECTS[subject])).astype(np.float64)
+def of_subject(kind: int, subject: str) -> float:
+    """1 for a class of ImageNet that is of the subject, 0 for another."""
+    return float(kind in SUBJECTS[subject])
 
 
 def kernel_distance(a: Float64, b: Float64) -> Estimate:

@@ -53,9 +53,10 @@ def measure(
 ) -> Iterator[Figure]:
     """Every figure: first of real photos, as a scale; then each metric of each input, at each looseness.
 
-    The first input has photos: they are the real ones that every set of photos is compared with. A model that
-    knows no looseness is measured once. `advance` is called `count_sketches` times. The same figures on every
-    run. Raises ImageError for a sketch or photo that cannot be read.
+    The first input has photos: they are the real ones that every set of photos is compared with. An input
+    without sketches has no figures. `advance` is called `count_sketches` times. The same figures on every
+    run. Raises ImageError for a sketch or photo that cannot be read, UsageError for a looseness asked of a
+    model that knows none.
     """
     reference = _Seen({}, {})
     about_photos = {name: look for name in metrics if (look := METRICS[name].of_photo)}
@@ -69,7 +70,7 @@ def measure(
             if figure.estimate and not to_itself:
                 yield figure
     for value in _settings(model, loose):
-        for given in inputs:
+        for given in filter(lambda given: given.pairs, inputs):
             answers = _answers(model, given, judges, value)
             seen = _look({name: METRICS[name].of for name in metrics}, answers, advance)
             for metric in metrics:
@@ -77,25 +78,29 @@ def measure(
 
 
 def count_sketches(model: Translator, inputs: Sequence[Input], loose: Sequence[Loose]) -> int:
-    """How many sketches `measure` goes through, each once a looseness."""
-    return len(_settings(model, loose)) * sum(len(given.sketches) for given in inputs)
+    """How many sketches `measure` goes through, each once a looseness. Raises UsageError as `measure`."""
+    return len(_settings(model, loose)) * sum(len(given.pairs) for given in inputs)
 
 
 def _scenes(inputs: Sequence[Input], metrics: Sequence[str]) -> dict[str, list[Path]]:
     """The real photos to look at, by the name of their input."""
     if not any(METRICS[name].of_photo for name in metrics):
         return {}
-    return {given.name: sorted(set(given.photos)) for given in inputs if given.photos}
+    photos = {given.name: sorted({photo for _, photo in given.pairs if photo}) for given in inputs}
+    return {name: paths for name, paths in photos.items() if paths}
 
 
 def _settings(model: Translator, loose: Sequence[Loose]) -> Sequence[Loose | None]:
-    return list(dict.fromkeys(loose)) if model.takes_loose else [None]
+    if model.takes_loose:
+        return list(dict.fromkeys(loose))
+    if told := [value for value in loose if value != "guess"]:
+        raise UsageError(f"looseness {told[0]} was asked for, but this model knows none")
+    return [None]
 
 
 def _answers(model: Translator, given: Input, judges: Judges, loose: Loose | None) -> Iterator[Answers]:
     told = loose if isinstance(loose, float) else None
-    photos = given.photos or [None] * len(given.sketches)
-    for index, (sketch, photo) in enumerate(zip(given.sketches, photos, strict=True)):
+    for index, (sketch, photo) in enumerate(given.pairs):
         yield Answers(model, judges, sketch, photo, index, told)
 
 

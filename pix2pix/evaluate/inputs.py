@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pix2pix.dataset import list_pairs
-from pix2pix.errors import UsageError
+from pix2pix.dataset import Pair
+from pix2pix.errors import ImageError, UsageError
 from pix2pix.files import list_pictures
+from pix2pix.images import open_image
 
 
 @dataclass(frozen=True)
 class Input:
-    """Sketches of one kind, and the real photo of each, where there are any."""
+    """Sketches of one kind, each with its real photo, or None."""
 
     name: str
-    sketches: tuple[Path, ...]
-    photos: tuple[Path, ...] | None = None
+    pairs: tuple[tuple[Path, Path | None], ...]
 
 
-def edges(pairs: Path) -> Input:
-    """The val part of a pairs folder. Raises PairsError."""
-    val = list_pairs(pairs, "val")
-    return Input("edges", tuple(pair.sketch for pair in val), tuple(pair.photo for pair in val))
+def edges(val: Sequence[Pair]) -> Input:
+    """The val part of a pairs folder."""
+    return Input("edges", tuple((pair.sketch, pair.photo) for pair in val))
 
 
 def drawings(sketches: Path, photos: Path | None = None, part: tuple[int, int] = (1, 1)) -> Input:
@@ -33,24 +33,35 @@ def drawings(sketches: Path, photos: Path | None = None, part: tuple[int, int] =
     drawings: the n parts have no NAME in common. Raises UsageError if there is no drawing, or, naming some,
     if drawings have no photo.
     """
-    files = list_pictures(sketches)[0]
-    names = {path: path.relative_to(sketches).with_suffix("").as_posix() for path in files}
+    names = {
+        path: path.relative_to(sketches).with_suffix("").as_posix() for path in list_pictures(sketches)[0]
+    }
+    found = {}
     if photos is not None:
         found = {
             path.relative_to(photos).with_suffix("").as_posix(): path for path in list_pictures(photos)[0]
         }
-        names = {path: name if name in found else _thing(name) for path, name in names.items()}
-        if missing := [path.name for path, name in names.items() if name not in found]:
-            raise UsageError(f"{len(missing)} drawings have no photo in {photos}: {', '.join(missing[:5])}")
-    else:
-        names = {path: _thing(name) for path, name in names.items()}
+    names = {path: name if name in found else _thing(name) for path, name in names.items()}
+    if photos is not None and (missing := [path.name for path, name in names.items() if name not in found]):
+        raise UsageError(f"{len(missing)} drawings have no photo in {photos}: {', '.join(missing[:5])}")
     k, n = part
     taken = set(sorted(set(names.values()))[k - 1 :: n])
-    chosen = tuple(path for path in files if names[path] in taken)
+    chosen = tuple((path, found.get(name)) for path, name in names.items() if name in taken)
     if not chosen:
         raise UsageError(f"there are no drawings in part {k}/{n} of {sketches}")
-    owners = None if photos is None else tuple(found[names[path]] for path in chosen)
-    return Input("drawings", chosen, owners)
+    return Input("drawings", chosen)
+
+
+def leave_out_unreadable(inputs: Sequence[Input]) -> tuple[list[Input], dict[Path, str]]:
+    """The inputs less each sketch that cannot be read, or whose photo cannot; and the reason by file."""
+    unreadable = {}
+    for path in dict.fromkeys(path for given in inputs for pair in given.pairs for path in pair if path):
+        try:
+            open_image(path)
+        except ImageError as error:
+            unreadable[path] = str(error)
+    kept = [tuple(pair for pair in given.pairs if unreadable.keys().isdisjoint(pair)) for given in inputs]
+    return [replace(given, pairs=pairs) for given, pairs in zip(inputs, kept, strict=True)], unreadable
 
 
 def _thing(name: str) -> str:

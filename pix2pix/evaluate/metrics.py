@@ -43,7 +43,8 @@ class Metric:
 
     `of` gives the value (...) of one sketch, None if it has none. `of_photo` gives it for a real photo, where
     that makes sense. `compare` holds the values (N, ...) against those of the real photos (M, ...); without
-    it, they are averaged. `of` and `compare` raise UsageError for what cannot be measured.
+    it, they are averaged. `of` and `compare` raise UsageError for what cannot be measured; `why_none` is the
+    reason where `of` has no value of any sketch.
     """
 
     help: str
@@ -51,9 +52,12 @@ class Metric:
     of_photo: Callable[[Photo], Value] | None = None
     compare: Callable[[Float64, Float64], Estimate] | None = None
     digits: int = 3  # after the point, in tables
+    why_none: str = ""
 
     def estimate(self, values: Sequence[Value], reference: Sequence[Value]) -> Estimate:
         """The figure of all sketches. Raises UsageError if there are too few."""
+        if self.why_none and not values:
+            raise UsageError(self.why_none)
         stacked = np.asarray(values, np.float64)
         return self.compare(stacked, np.asarray(reference, np.float64)) if self.compare else average(stacked)
 
@@ -77,21 +81,29 @@ def _steps(photos: list[Photo]) -> list[float]:
     return [a.distance_to(b) for a, b in pairwise(photos)]
 
 
+def _need_z(answers: Answers) -> None:
+    if answers.model.latent_size == 0:
+        raise UsageError("this model has no z: one answer to each sketch")
+
+
 def _lpips(answers: Answers) -> float:
     return answers.real.distance_to(answers.of_seeds([0])[0])
 
 
 def _lpips_best(answers: Answers) -> float:
+    _need_z(answers)
     return min(map(answers.real.distance_to, answers.of_seeds(OTHER_SEEDS)))
 
 
 def _diversity(answers: Answers) -> float | None:
+    _need_z(answers)
     if answers.index >= DIVERSITY_SKETCHES:
         return None
     return fmean(_steps(answers.of_seeds(OTHER_SEEDS)))
 
 
 def _smoothness(answers: Answers) -> float | None:
+    _need_z(answers)
     if answers.index >= SMOOTHNESS_SKETCHES:
         return None
     ends = [answers.model.latent(2 * answers.index + seed) for seed in (1, 2)]
@@ -113,22 +125,22 @@ METRICS: dict[str, Metric] = {
     "lpips_best": Metric("The same of the best of 20 answers (seeds 1 to 20).", _lpips_best),
     "kid": _of_random_photos(
         "KID x1000 on EfficientNet-Lite0 features, random answers to real photos; lower is nearer.",
-        lambda photo: photo.description.features[0],
+        lambda photo: photo.description.features,
         _kernel_distance,
     ),
     "frechet": _of_random_photos(
         "Fréchet distance of the same features; biased upwards by few samples: compare equal counts only.",
-        lambda photo: photo.description.features[0],
+        lambda photo: photo.description.features,
         frechet_distance,
     ),
     "fid": _of_random_photos(
-        "FID: the same on Inception features; needs torch-fidelity and its weights.",
+        "FID: the same on Inception features; downloads their weights, or has them in PIX2PIX_FEATURES.",
         lambda photo: photo.inception,
         frechet_distance,
     ),
     "recognised": _of_default_photo(
         "Share of default answers whose ImageNet top-1 is of the subject.",
-        lambda photo: of_subject(photo.description.classes, photo.judges.subject)[0],
+        lambda photo: of_subject(photo.description.kind, photo.judges.subject),
     ),
     "sharpness": _of_default_photo(
         "Gradient energy of default answers over that of real photos; 1 is as sharp, a blur is below.",
@@ -141,6 +153,7 @@ METRICS: dict[str, Metric] = {
     "smoothness": Metric(
         "Largest over mean LPIPS step of 16 from seed to seed by slerp, for the first 20 sketches.",
         _smoothness,
+        why_none="the answers to a sketch are all alike, whatever their z",
     ),
     "reconstruction": Metric(
         "LPIPS-alex to the real photo with the z that the encoder reads off it.", _reconstruction
