@@ -67,13 +67,13 @@ def answer_sketch(
     return Answer(pictures, z, float(used[0]), loose_guessed=True, timings_ms=timings_ms)
 
 
-def bound_answer(shape: tuple[int, ...], count: int, noun: str) -> None:
-    """Refuse an answer that would hold more pixels than one picture may."""
+def bound_answer(shape: tuple[int, ...], count: int, noun: str, max_pixels: int = MAX_PIXELS) -> None:
+    """Raise ImageTooLarge for an answer of more pixels in all, by default those that one picture may have."""
     height, width = shape[:2]
-    if height * width * count > MAX_PIXELS:
+    if height * width * count > max_pixels:
         raise ImageTooLarge(
-            f"{count} {noun} of {width} x {height} pixels are more than the {MAX_PIXELS:,} pixels "
-            f"allowed in one answer: ask for fewer {noun}, or send a smaller sketch."
+            f"{count} {noun} of {width} x {height} pixels are more than the {max_pixels:,} pixels "
+            f"allowed in one answer: ask for fewer {noun}, or bring a smaller sketch."
         )
 
 

@@ -22,6 +22,7 @@ from app.payloads import TranslateRequest
 from app.requests import prefers_picture, read_payload, uploaded_file
 from pix2pix.errors import UsageError
 from pix2pix.images import encode_png, fit_sketch, read_sketch
+from pix2pix.latents import seeds_from
 
 if TYPE_CHECKING:
     from pix2pix.translator import Translator
@@ -77,11 +78,14 @@ def describe(name: str, translator: Translator) -> dict[str, Any]:
 
 
 def choose_latents(translator: Translator, asked: TranslateRequest) -> tuple[list[int | None], np.ndarray]:
-    """Return the seeds (None where z was given) and z (N, Z) float32; variant i uses seed + i."""
+    """Return the seeds (None where z was given) and z (N, Z) float32; variant i uses seed + i.
+
+    Raises UsageError for variants beyond the largest seed.
+    """
     if asked.latents is not None:
         return [one.seed for one in asked.latents], np.stack([as_z(one, translator) for one in asked.latents])
     if asked.z is not None:
         return [None], np.array([asked.z], dtype=np.float32)
     first = DEFAULT_SEED if asked.seed is None else asked.seed
-    seeds = range(first, first + asked.variants)
+    seeds = seeds_from(first, asked.variants)
     return list(seeds), np.stack([translator.latent(seed) for seed in seeds])

@@ -265,7 +265,7 @@ def models(ctx: click.Context, models: Path | None) -> None:
     metavar="NAME=VALUE",
     multiple=True,
     show_default="none",
-    help="A field of TrainConfig (see --dry-run), such as divergence_weight=0.01; may be given several times.",
+    help="A field of TrainConfig, such as divergence_weight=0.01; --dry-run shows them all.",
 )
 @click.option("--title", show_default="the run's name", help="What the model is called in lists.")
 @click.option(

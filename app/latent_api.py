@@ -1,23 +1,27 @@
-"""The routes that play with z: read off a photo, walked between, added and subtracted."""
+"""The routes that play with z: read off a photo, drawn far apart, walked between, added and subtracted."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from flask import Blueprint, g
 from flask.typing import ResponseReturnValue
+from PIL import Image
 
 from app.answers import answer_sketch
-from app.payloads import MAX_Z, ArithmeticRequest, EncodeRequest, InterpolateRequest, Latent
+from app.payloads import MAX_Z, ArithmeticRequest, EncodeRequest, InterpolateRequest, Latent, SeedsRequest
 from app.requests import read_payload
 from pix2pix import latents
 from pix2pix.errors import UsageError
+from pix2pix.images import read_photo
 
 if TYPE_CHECKING:
     from pix2pix.translator import Translator
+
+DRAWN_PER_SEED = 16  # to choose one from
 
 
 def add_latent_routes(api: Blueprint, translators: Mapping[str, Translator], inference: Lock) -> None:
@@ -27,9 +31,18 @@ def add_latent_routes(api: Blueprint, translators: Mapping[str, Translator], inf
     def encode() -> ResponseReturnValue:
         """Answer a photo with its z: what makes another sketch look like it."""
         asked, name = read_payload(EncodeRequest, translators)
+        photo = Image.fromarray(read_photo(asked.photo))  # may take seconds: not while others wait
         with inference:
-            z = translators[name].encode(asked.photo)
+            z = translators[name].encode(photo)
         return {"request_id": g.request_id, "model": name, "z": z.tolist()}
+
+    @api.post("/seeds")
+    def seeds() -> ResponseReturnValue:
+        """Answer a seed with itself and some of those after it, whose pictures differ clearly."""
+        asked, name = read_payload(SeedsRequest, translators)
+        drawn = latents.seeds_from(asked.seed, DRAWN_PER_SEED * asked.count)
+        chosen = latents.spread(as_seen(drawn, translators[name]), asked.count)
+        return {"request_id": g.request_id, "model": name, "seeds": [drawn[i] for i in chosen]}
 
     @api.post("/interpolate")
     def interpolate() -> ResponseReturnValue:
@@ -58,6 +71,16 @@ def as_z(latent: Latent, translator: Translator) -> latents.Latent:
     if latent.seed is not None:
         return translator.latent(latent.seed)
     return np.array(latent.z, np.float32)
+
+
+def as_seen(seeds: Sequence[int], translator: Translator) -> np.ndarray:
+    """Points (N, D) that lie apart as the answers look: along the directions, or in z if there are none."""
+    z = np.stack([translator.latent(seed) for seed in seeds])
+    if not translator.directions:
+        return z
+    vectors = np.array([direction.vector for direction in translator.directions])
+    shares = np.array([direction.share for direction in translator.directions])
+    return np.asarray(z @ vectors.T * np.sqrt(shares))
 
 
 def add_up(asked: ArithmeticRequest, translator: Translator) -> latents.Latent:

@@ -13,7 +13,6 @@ import numpy as np
 
 from app.options import (
     ANY_PATH,
-    MAX_SEED,
     PHOTO,
     device_option,
     finish,
@@ -23,11 +22,13 @@ from app.options import (
 )
 from pix2pix import latents
 from pix2pix.errors import ImageError, UsageError
+from pix2pix.latents import MAX_SEED
 
 if TYPE_CHECKING:
     from pix2pix.translator import Translator
 
 FARTHEST, COLUMNS = 2.0, 5  # of a sheet of directions: steps of z at its edges, and pictures a row
+MAX_PIXELS_IN_ALL = 400_000_000  # of pictures held at once: 1.2 GB
 
 
 class LatentSource(click.ParamType["int | Path"]):
@@ -40,9 +41,10 @@ class LatentSource(click.ParamType["int | Path"]):
         if isinstance(value, int | Path):
             return value
         if value.isascii() and value.isdecimal():
-            if int(value) > MAX_SEED:
-                self.fail(f"seed {value} is above {MAX_SEED}", param, ctx)
-            return int(value)
+            digits = value.lstrip("0") or "0"  # too many of them are no int at all
+            if len(digits) > len(str(MAX_SEED)) or int(digits) > MAX_SEED:
+                self.fail(f"seed {value:.20} is above {MAX_SEED}", param, ctx)
+            return int(digits)
         if not Path(value).is_file():
             self.fail(f"{value!r} is neither a seed, 0 to {MAX_SEED}, nor a photo's file", param, ctx)
         return Path(value)
@@ -75,13 +77,22 @@ def morph(
     device: str,
 ) -> None:
     """Walk from one answer to SKETCH to another, into OUT: .gif, .webp, .mp4, or a .png strip."""
+    from app.answers import bound_answer
     from pix2pix.animation import check_format, save_frames
+    from pix2pix.images import read_sketch
+
+    if len(stops) < 2:
+        raise UsageError("a walk needs two looks or more: give --through at least twice")
+    check_out(out, sketch, *stops)
+    check_format(out)
+    page = read_sketch(sketch)
+    bound_answer(page.shape, steps, "steps", MAX_PIXELS_IN_ALL)
+
     from pix2pix.translator import load
 
-    check_format(out)
     translator = load(model, models=models, device=device)
     z = latents.walk([latent_of(translator, stop) for stop in stops], steps)
-    save_frames(out, translator.answers(sketch, z, loose=loose))
+    save_frames(out, translator.answers(page, z, loose=loose))
     click.echo(click.format_filename(out))
 
 
@@ -112,17 +123,21 @@ def arithmetic(
 
     As in "with sunglasses, less without, and another face": --plus A --minus B --plus C.
     """
-    from pix2pix.images import check_suffix, save_image
+    from pix2pix.images import check_suffix
+
+    if not (plus or minus):
+        raise UsageError("nothing to add: give at least one --plus or --minus")
+    check_out(out, sketch, *plus, *minus)
+    check_suffix(out)
+
     from pix2pix.translator import load
 
-    check_suffix(out)
     translator = load(model, models=models, device=device)
     z = latents.combine(
         [latent_of(translator, source) for source in plus],
         [latent_of(translator, source) for source in minus],
     )
-    save_image(out, np.asarray(translator.translate(sketch, z=z, loose=loose)))
-    click.echo(click.format_filename(out))
+    write(out, np.asarray(translator.translate(sketch, z=z, loose=loose)))
 
 
 @click.command()
@@ -175,34 +190,54 @@ def directions(
     Effect is that of one step, in deviations of the attribute among random answers; share, of all that z
     changes.
     """
-    from pix2pix.images import check_suffix, save_image
-    from pix2pix.translator import load
+    from pix2pix.images import check_suffix, read_sketch
 
     if (sketch is None) != (sheet is None):
         raise UsageError("--sketch and --sheet go together: what to draw on, and where to write it")
-    if sheet is not None:
+    page = None
+    if sketch is not None and sheet is not None:
+        check_out(sheet, sketch)
         check_suffix(sheet)
+        page = read_sketch(sketch)
+
+    from pix2pix.translator import load
+
     translator = load(model, models=models, device=device)
     for line in described(translator):
         click.echo(line)
-    if sketch is not None and sheet is not None:
-        save_image(sheet, draw_sheet(translator, sketch, seed, loose))
+    if page is not None and sheet is not None:
+        write(sheet, draw_sheet(translator, page, seed, loose))
     elif not translator.directions:
         click.echo(f"{translator.name} has none: they are found at the end of training", err=True)
 
 
 def latent_of(translator: Translator, source: int | Path) -> latents.Latent:
-    """The z (Z,) of a seed or a photo. Raises ImageError, naming the file, and UsageError without encoder."""
-    if isinstance(source, int):
-        return translator.latent(source)
-    try:
-        return translator.encode(source)
-    except ImageError as error:
-        raise UsageError(f"{source}: {error}") from error
+    """The z (Z,) of a seed or a photo. Raises ImageError, and UsageError for a photo without encoder."""
+    return translator.latent(source) if isinstance(source, int) else translator.encode(source)
+
+
+def check_out(out: Path, *sources: int | Path) -> None:
+    """Raise UsageError for a folder, and for one of the pictures that `out` is to be made of."""
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder; give the name of a file")
+    for source in sources:
+        if isinstance(source, Path) and out.exists() and out.samefile(source):
+            raise UsageError(f"{source} would be replaced by what is made of it; choose another name")
+
+
+def write(out: Path, picture: np.ndarray) -> None:
+    """Write a picture (H, W, 3) uint8, its folder too, and print its path."""
+    from pix2pix.images import save_image
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    save_image(out, picture)
+    click.echo(click.format_filename(out))
 
 
 def described(translator: Translator) -> Iterator[str]:
-    """The model's directions, a line each."""
+    """The model's directions, a line each, below one that says what the figures are."""
+    if translator.directions:
+        yield "effect: of one step, in deviations among random answers; share: of all that z changes"
     for number, direction in enumerate(translator.directions, start=1):
         vector = " ".join(f"{x:+.2f}" for x in direction.vector)
         yield (
@@ -211,10 +246,13 @@ def described(translator: Translator) -> Iterator[str]:
         )
 
 
-def draw_sheet(translator: Translator, sketch: Path, seed: int, loose: float | None) -> np.ndarray:
+def draw_sheet(translator: Translator, sketch: np.ndarray, seed: int, loose: float | None) -> np.ndarray:
     """Pictures (H, W, 3) uint8: a row for each direction, from 2 steps against it to 2 along it."""
+    from app.answers import bound_answer
+
     if not translator.directions:
         raise UsageError(f"{translator.name} has no directions: they are found at the end of training")
+    bound_answer(sketch.shape, COLUMNS * len(translator.directions), "pictures", MAX_PIXELS_IN_ALL)
     at = np.linspace(-FARTHEST, FARTHEST, COLUMNS, dtype=np.float32)
     vectors = np.array([direction.vector for direction in translator.directions], np.float32)
     z = translator.latent(seed) + at[:, None] * vectors[:, None]  # (directions, columns, Z)

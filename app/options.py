@@ -56,7 +56,6 @@ class Duration(click.ParamType[float]):
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 ANY_PATH = click.Path(path_type=Path)
 PHOTO = click.Path(exists=True, dir_okay=False, path_type=Path)
-MAX_SEED = 2**32 - 1
 model_option = click.option(
     "--model", default="shoes", help="Name of a model, or path of its .safetensors file."
 )

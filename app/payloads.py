@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from pix2pix.latents import MAX_SEED
+
 if TYPE_CHECKING:
     from pix2pix.translator import Translator
 
-MAX_SEED = 2**31 - 1
 MAX_VARIANTS = 8
 MAX_STEPS = 32
 MAX_TERMS = 32
@@ -152,6 +153,13 @@ class EncodeRequest(Payload):
                 {"names": ", ".join(others) or "none"},
             )
         return model
+
+
+class SeedsRequest(Payload):
+    """How many seeds, from one on, whose answers differ clearly."""
+
+    seed: Seed = 0
+    count: int = Field(default=4, ge=1, le=MAX_VARIANTS)
 
 
 class InterpolateRequest(LoosePayload):

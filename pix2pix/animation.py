@@ -28,14 +28,15 @@ def check_format(path: Path) -> None:
 def save_frames(path: Path, frames: Sequence[Image.Image]) -> None:
     """Write RGB pictures of one size, whole or not at all: GIF or WebP, MP4, or a PNG with all side by side.
 
+    Makes the folder if there is none.
     Raises UnsupportedImage for another suffix, UsageError where this machine cannot write MP4.
     """
     check_format(path)
     suffix = path.suffix.lower()
+    path.parent.mkdir(parents=True, exist_ok=True)
     if suffix == ".png":
         save_image(path, np.concatenate([np.asarray(frame) for frame in frames], axis=1))
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
         whole = Path(folder) / f"frames{suffix}"
         (_write_film if suffix == ".mp4" else _write_animation)(whole, frames)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from pix2pix.errors import ImageError, UsageError
 from pix2pix.files import list_pictures, why_not_a_picture
 from pix2pix.images import Placement, fit_sketch, read_sketch, restore_photo, save_image
+from pix2pix.latents import seeds_from
 
 UInt8 = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
@@ -35,6 +36,11 @@ class BatchTranslator(Protocol):
         ...
 
     @property
+    def latent_size(self) -> int:
+        """How many numbers z has; 0 for a model with one answer to each sketch."""
+        ...
+
+    @property
     def takes_loose(self) -> bool:
         """Whether it can be told how literally to take the lines."""
         ...
@@ -44,7 +50,7 @@ class BatchTranslator(Protocol):
         ...
 
     def translate_batch(self, sketches: UInt8, z: Float32, loose: Float32 | None) -> UInt8:
-        """(N, S, S) sketches, (N, Z) latents and (N,) looseness, None to guess it, to (N, S, S, 3) photos."""
+        """(N, S, S) sketches, or one, (N, Z) latents and (N,) looseness or None to (N, S, S, 3) photos."""
         ...
 
 
@@ -66,8 +72,7 @@ class Converted:
 class _Settings:
     """What was asked for, the same for every file."""
 
-    seed: int
-    z: Float32 | None
+    z: Float32  # (variants, Z)
     loose: float | None
     overwrite: bool
     batch_size: int
@@ -105,13 +110,15 @@ def convert_folder(
     whatever seed and looseness they came from. A photo does not depend on the batch it was made in.
 
     Raises UsageError, before anything is written, for arguments out of range, a looseness where the model
-    knows none, a missing source, a destination inside of the source (its photos would be sketches the next
-    time), and two sources of one output name.
+    knows none, variants where it has no z, a missing source, a destination inside of the source (its photos
+    would be sketches the next time), and two sources of one output name.
     """
     if not 1 <= variants <= MAX_VARIANTS:
         raise UsageError(f"variants {variants} is not in 1..{MAX_VARIANTS}")
     if z is not None and variants > 1:
         raise UsageError(f"a given z has one answer, not {variants}")
+    if variants > 1 and translator.latent_size == 0:
+        raise UsageError(f"this model has no z: one answer to each sketch, not {variants}")
     if batch_size < 1:
         raise UsageError(f"batch size {batch_size} is not at least 1")
     if loose is not None and not 0 <= loose <= 1:
@@ -126,7 +133,8 @@ def convert_folder(
         raise UsageError(f"the destination {destination} is a file; it must be a folder")
     pictures, others = ([source], []) if source.is_file() else list_pictures(source)
     planned = _plan(pictures, source.parent if source.is_file() else source, destination, variants)
-    settings = _Settings(seed, z, loose, overwrite, batch_size)
+    drawn = [translator.latent(one) for one in seeds_from(seed, variants)] if z is None else [z]
+    settings = _Settings(np.stack(drawn), loose, overwrite, batch_size)
     return _convert(translator, planned, others, settings)
 
 
@@ -166,8 +174,8 @@ def _convert(
         else:
             remaining.append((path, outputs))
     files = iter(remaining)
-    variants = len(remaining[0][1]) if remaining else 1
-    while group := list(islice(files, max(1, settings.batch_size // variants))):
+    sources = settings.batch_size if len(settings.z) == 1 else 1  # one sketch with many z is quicker
+    while group := list(islice(files, sources)):
         yield from _convert_group(translator, group, settings)
 
 
@@ -197,10 +205,9 @@ def _jobs(
 ) -> list[_Job]:
     """The photos still to make of one sketch. Raises ImageError."""
     sketch, placement = fit_sketch(read_sketch(path), translator.size_px)
-    latents = (translator.latent(settings.seed + number) for number in range(len(outputs)))
     return [
-        _Job(path, sketch, placement, output, z if settings.z is None else settings.z)
-        for output, z in zip(outputs, latents, strict=True)
+        _Job(path, sketch, placement, output, z)
+        for output, z in zip(outputs, settings.z, strict=True)
         if settings.overwrite or not output.exists()
     ]
 
@@ -209,7 +216,8 @@ def _translate_and_save(
     translator: BatchTranslator, batch: list[_Job], loose: float | None
 ) -> Iterator[tuple[_Job, str]]:
     """Write one photo a job; yield those that could not be written, and why."""
-    sketches = np.stack([job.sketch for job in batch])
+    of_one = batch[0].source == batch[-1].source  # jobs come source by source
+    sketches = np.stack([job.sketch for job in (batch[:1] if of_one else batch)])
     z = np.stack([job.z for job in batch])
     told = None if loose is None else np.full(len(batch), loose, np.float32)
     for job, photo in zip(batch, translator.translate_batch(sketches, z, told), strict=True):

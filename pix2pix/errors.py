@@ -4,7 +4,8 @@
     ├── ImageError               a picture that cannot be used
     │   ├── UnreadableImage      empty, truncated, or not an image at all
     │   ├── UnsupportedImage     a readable image of a format or kind that is not accepted
-    │   └── ImageTooLarge        more pixels or bytes than the limit
+    │   ├── ImageTooLarge        more pixels or bytes than the limit
+    │   └── NoSubject            nothing is to be seen on it, or too little
     ├── PairsError               a pairs folder that is missing, empty or inconsistent
     ├── BundleError              a bundle that cannot be used
     │   ├── BundleNotFound       no bundle by that name or path
@@ -36,6 +37,10 @@ class UnsupportedImage(ImageError):
 
 class ImageTooLarge(ImageError):
     """The image has more pixels or bytes than the limit."""
+
+
+class NoSubject(ImageError):
+    """Nothing is to be seen on the photo, or too little."""
 
 
 class PairsError(Pix2PixError):

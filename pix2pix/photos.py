@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from pix2pix.errors import ImageError
+from pix2pix.errors import NoSubject
 from pix2pix.framing import Placement, place_photo, resized
 
 UInt8 = npt.NDArray[np.uint8]
@@ -123,14 +123,14 @@ def squared(photo: UInt8, fit: Fit, size_px: int) -> UInt8:
     rim drawn out to the square. Neither makes an edge that is none. `stretch` resizes the whole photo to the
     square as it is, as the official shoe pairs were made.
 
-    Raises ImageError where nothing is to be seen, or too little.
+    Raises NoSubject where nothing is to be seen, or too little.
     """
     box = subject_box(photo)
     if box is None:
-        raise ImageError("no subject found: the picture is of one colour")
+        raise NoSubject("no subject found: the picture is of one colour")
     longer, shorter = max(box.height, box.width), min(box.height, box.width)
     if longer < MIN_SUBJECT_PX or longer > MAX_ASPECT * shorter:
-        raise ImageError(
+        raise NoSubject(
             f"its subject is {box.width}x{box.height} px; it takes {MIN_SUBJECT_PX} px or more one way, "
             f"and no strip longer than {MAX_ASPECT} times its width"
         )

@@ -22,7 +22,7 @@ from PIL import Image
 from pix2pix import latents
 from pix2pix.bundle import Header, find_bundle, load_bundle
 from pix2pix.devices import choose_device
-from pix2pix.errors import BundleError, UsageError
+from pix2pix.errors import BundleError, NoSubject, UsageError
 from pix2pix.images import fit_sketch, read_photo, read_sketch, restore_photo
 from pix2pix.networks import Model, fold_for_inference
 from pix2pix.photos import squared
@@ -76,8 +76,12 @@ class Translator:
         """
         if self._encoder is None:
             raise UsageError(f"{self.name} has no encoder: it cannot read a z off a photo")
-        pixels = torch.from_numpy(squared(read_photo(photo), "pad", self.size_px).copy()).to(self._device)
-        mean, _ = self._encoder(from_pixels(pixels).permute(2, 0, 1)[None])
+        try:
+            subject = squared(read_photo(photo), "pad", self.size_px)
+        except NoSubject as error:
+            raise NoSubject(f"{photo if isinstance(photo, str | Path) else 'the photo'}: {error}") from error
+        pixels = from_pixels(torch.from_numpy(subject.copy()).to(self._device))
+        mean, _ = self._encoder(pixels.permute(2, 0, 1)[None])
         z: latents.Latent = mean[0].cpu().numpy()
         return z
 

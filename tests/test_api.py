@@ -17,9 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from PIL import Image
+from web import assert_problem, b64, encoded, photos, pixels, png, translate
 
 import pix2pix
 from app import create_app
+from pix2pix import latents
 from pix2pix.errors import BundleError
 
 SIZE_PX = 32
@@ -36,7 +38,7 @@ class InkBlot:
         self.name = name
 
     def latent(self, seed):
-        return np.random.Generator(np.random.PCG64(seed)).standard_normal(Z, dtype=np.float32)
+        return latents.draw(seed, Z)
 
     def answer_batch(self, sketches, z, loose=None):
         assert sketches.shape[1:] == (SIZE_PX, SIZE_PX) and sketches.dtype == np.uint8
@@ -59,43 +61,9 @@ def client():
     return create_app({"blots": InkBlot(), "spots": InkBlot("spots")}).test_client()
 
 
-def png(width=40, height=40, mode="L", save_as="PNG"):
-    """A filled black square on white paper, in the left half."""
-    image = Image.new(mode, (width, height), "white")
-    image.paste("black", (2, height // 4, width // 2, 3 * height // 4))
-    return encoded(image, save_as)
-
-
-def encoded(image, save_as="PNG", **options):
-    buffer = io.BytesIO()
-    image.save(buffer, save_as, **options)
-    return buffer.getvalue()
-
-
-def b64(data):
-    return base64.b64encode(data).decode()
-
-
-def pixels(data):
-    return np.asarray(Image.open(io.BytesIO(data)))
-
-
-def translate(client, **body):
-    return client.post("/api/v1/translate", json={"sketch": b64(png()), **body})
-
-
 def upload(client, data, accept="application/json", **fields):
     form = {"sketch": (io.BytesIO(data), "sketch.png"), **fields}
     return client.post("/api/v1/translate", data=form, headers={"Accept": accept})
-
-
-def assert_problem(response, status):
-    assert response.status_code == status, response.text
-    assert response.content_type == "application/problem+json"
-    assert {"type", "title", "status", "detail", "instance", "request_id"} <= response.json.keys()
-    assert response.json["status"] == status
-    assert response.json["request_id"] == response.headers["X-Request-ID"]
-    return response.json
 
 
 def test_a_sketch_becomes_a_picture_of_its_own_size_with_the_subject_in_its_own_place(client):
@@ -121,6 +89,13 @@ def test_variant_i_is_the_picture_of_seed_plus_i(client):
     assert [image["seed"] for image in several] == [5, 6, 7]
     assert several[2] == translate(client, seed=7).json["images"][0]
     assert several[0]["png"] != several[2]["png"]
+
+
+def test_variants_beyond_the_largest_seed_are_refused_not_answered_with_seeds_that_are(client):
+    last = translate(client, seed=latents.MAX_SEED - 1, variants=2).json["images"][1]
+    assert last == translate(client, seed=latents.MAX_SEED).json["images"][0]
+    refused = assert_problem(translate(client, seed=latents.MAX_SEED - 1, variants=3), 422)
+    assert f"beyond {latents.MAX_SEED}" in refused["detail"]
 
 
 def test_the_returned_z_makes_the_same_picture_again(client):
@@ -198,10 +173,6 @@ def loosely(tiny_bundle, literal_bundle):
     """A client of two real, untrained models: the first one takes looseness, the second does not."""
     translators = {path.stem: pix2pix.load(path, device="cpu") for path in (tiny_bundle, literal_bundle)}
     return create_app(translators).test_client()
-
-
-def photos(body):
-    return np.stack([pixels(base64.b64decode(image["png"])) for image in body["images"]]).astype(int)
 
 
 def test_looseness_is_guessed_for_all_variants_and_told(loosely):

@@ -15,22 +15,24 @@ from app.cli import main
 from pix2pix.convert import Converted, convert_folder
 from pix2pix.errors import UsageError
 from pix2pix.images import read_photo
+from pix2pix.latents import MAX_SEED
 
 
 class PaintingTranslator:
-    """Paper becomes (seed, 10, 20), ink black; remembers the sizes of its batches. Knows no looseness."""
+    """Paper becomes (seed, 10, 20), ink black; remembers how many sketches and z. Knows no looseness."""
 
     size_px = 64
     takes_loose = False
 
-    def __init__(self) -> None:
-        self.batches: list[int] = []
+    def __init__(self, latent_size: int = 1) -> None:
+        self.latent_size = latent_size
+        self.batches: list[tuple[int, int]] = []
 
     def latent(self, seed: int) -> np.ndarray:
         return np.array([seed], np.float32)
 
     def translate_batch(self, sketches: np.ndarray, z: np.ndarray, loose: None) -> np.ndarray:
-        self.batches.append(len(sketches))
+        self.batches.append((len(sketches), len(z)))
         colours = np.stack([z[:, 0], np.full(len(z), 10), np.full(len(z), 20)], axis=1)
         return np.where(sketches[..., None] < 128, 0, colours[:, None, None]).astype(np.uint8)
 
@@ -80,12 +82,29 @@ def test_variants_are_numbered_and_take_the_next_seeds(tmp_path: Path) -> None:
     assert reds == [5, 6, 7]
 
 
+def test_the_variants_of_a_sketch_are_made_of_the_one_sketch(tmp_path: Path) -> None:
+    """Each sketch was repeated for each of its variants: half as quick again."""
+    for name in ("a", "b"):
+        save_sketch(tmp_path / f"in/{name}.png")
+    translator = PaintingTranslator()
+    list(convert_folder(translator, tmp_path / "in", tmp_path / "out", variants=3, batch_size=2))
+    assert translator.batches == 2 * [(1, 2), (1, 1)]
+
+
+def test_a_model_without_z_is_not_asked_for_variants(tmp_path: Path) -> None:
+    """It gave as many identical files without a word."""
+    save_sketch(tmp_path / "in/a.png")
+    with pytest.raises(UsageError, match="no z: one answer to each sketch, not 2"):
+        convert_folder(PaintingTranslator(latent_size=0), tmp_path / "in", tmp_path / "out", variants=2)
+    assert not (tmp_path / "out").exists()
+
+
 def test_batches_are_of_the_asked_size_and_change_nothing(tmp_path: Path) -> None:
     for number in range(5):
         save_sketch(tmp_path / f"in/{number}.png", 64, 60 + number)
     translator = PaintingTranslator()
     list(convert_folder(translator, tmp_path / "in", tmp_path / "four", batch_size=4))
-    assert translator.batches == [4, 1]
+    assert translator.batches == [(4, 4), (1, 1)]
     list(convert_folder(PaintingTranslator(), tmp_path / "in", tmp_path / "one", batch_size=1))
     for number in range(5):
         name = f"{number}.png"
@@ -188,6 +207,7 @@ def test_two_sources_of_one_output_are_refused_up_front(tmp_path: Path, names: t
         ("in", "file", {}, "is a file"),
         ("in", "out", {"variants": 0}, "variants 0"),
         ("in", "out", {"batch_size": 0}, "batch size 0"),
+        ("in", "out", {"seed": MAX_SEED, "variants": 2}, f"beyond {MAX_SEED}"),
         ("in", "out", {"loose": -0.1}, r"looseness -0.1 is not in 0\.\.1"),
         ("in", "out", {"loose": 1.1}, r"looseness 1.1 is not in 0\.\.1"),
         ("in", "out", {"loose": float("nan")}, "looseness nan"),

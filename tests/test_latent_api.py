@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import io
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
 import numpy as np
 import pytest
 from conftest import LITERAL, TINY, draw_pair, save_untrained
 from PIL import Image
-from test_api import assert_problem, b64, encoded, photos, pixels, png, translate
+from web import assert_problem, b64, encoded, photos, picture, png, translate
 
 import pix2pix
 from app import create_app
@@ -51,22 +53,23 @@ def arithmetic(client, **body):
     return client.post("/api/v1/arithmetic", json=body)
 
 
+def assert_alike(images, others):
+    """The same but for the one level of 255 that pictures of batches of other sizes may be off."""
+    assert [image["z"] for image in images] == [other["z"] for other in others]
+    for image, other in zip(images, others, strict=True):
+        assert np.abs(picture(image) - picture(other)).max() <= 1
+
+
 def assert_only_wrong(response, pointer):
     (error,) = assert_problem(response, 422)["errors"]
     assert error["pointer"] == pointer and error["message"]
     return error
 
 
-def picture(image):
-    return pixels(base64.b64decode(image["png"])).astype(int)
-
-
 def test_the_list_of_models_says_which_read_photos_and_where_their_answers_can_be_moved(client):
     tiny, literal = client.get("/api/v1/models").json["models"]
     assert (tiny["encodes"], literal["encodes"]) == (True, False)
-    assert tiny["directions"] == [
-        {**asdict(direction), "vector": list(direction.vector)} for direction in DIRECTIONS
-    ]
+    assert tiny["directions"] == json.loads(json.dumps([asdict(direction) for direction in DIRECTIONS]))
     assert literal["directions"] == []
 
 
@@ -117,17 +120,92 @@ def test_a_photo_that_cannot_be_read_is_the_clients_problem(client, data, status
     assert_problem(client.post("/api/v1/encode", json={"photo": b64(data)}), status)
 
 
+def test_a_photo_is_decoded_while_others_are_drawn_for(translators):
+    """Regression: 40 megapixels were decoded while everybody's drawing waited."""
+    drawing, decoded = threading.Event(), threading.Event()
+
+    class Busy:
+        size_px, latent_size, takes_loose, encodes = 32, Z, True, True
+        latent = staticmethod(lambda seed: latents.draw(seed, Z))
+
+        def answer_batch(self, sketches, z, loose=None):
+            drawing.set()
+            assert decoded.wait(timeout=20)
+            return translators["tiny"].answer_batch(sketches, z, loose)
+
+    app = create_app({"busy": Busy()})
+    with ThreadPoolExecutor(2) as pool:
+        drawn = pool.submit(lambda: translate(app.test_client()).status_code)
+        assert drawing.wait(timeout=20)
+        broken = {"photo": b64(b"no picture")}
+        told = pool.submit(lambda: app.test_client().post("/api/v1/encode", json=broken).status_code)
+        try:
+            assert told.result(timeout=10) == 400
+        finally:
+            decoded.set()
+        assert drawn.result() == 200
+
+
+def seeds(client, **body):
+    return client.post("/api/v1/seeds", json=body)
+
+
+def test_seeds_are_far_apart_in_what_the_directions_see(client):
+    body = seeds(client, seed=100, count=4).json
+    assert body.keys() == {"request_id", "model", "seeds"} and body["model"] == "tiny"
+    assert body["seeds"][0] == 100 and len(set(body["seeds"])) == 4
+    assert all(100 <= seed < 164 for seed in body["seeds"])
+
+    def nearest(chosen):
+        z = np.stack([latents.draw(seed, Z) for seed in chosen])
+        at = np.stack([0.5**0.5 * z[:, 0], 0.2**0.5 * (0.6 * z[:, 1] + 0.8 * z[:, 3])], axis=1)
+        apart = np.linalg.norm(at[:, None] - at[None], axis=2)
+        return apart[~np.eye(len(chosen), dtype=bool)].min()
+
+    rng = np.random.default_rng(0)
+    by_chance = [nearest([100, *(101 + rng.permutation(63)[:3])]) for _ in range(200)]
+    assert nearest(body["seeds"]) > np.quantile(by_chance, 0.99)
+
+
+def test_seeds_need_no_directions_and_are_the_same_each_time(client):
+    first, again = (seeds(client, model="literal", seed=7, count=8).json["seeds"] for _ in range(2))
+    assert first == again and first[0] == 7 and len(set(first)) == 8
+    assert seeds(client, count=1).json["seeds"] == [0] and len(seeds(client).json["seeds"]) == 4
+
+
+def test_seeds_are_never_looked_for_beyond_the_largest(client):
+    first = latents.MAX_SEED - 31
+    assert max(seeds(client, seed=first, count=2).json["seeds"]) <= latents.MAX_SEED
+    refused = assert_problem(seeds(client, seed=first + 1, count=2), 422)
+    assert f"beyond {latents.MAX_SEED}" in refused["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"seed": -1}, "#/seed"),
+        ({"seed": 2**31}, "#/seed"),
+        ({"count": 0}, "#/count"),
+        ({"count": 9}, "#/count"),
+        ({"model": "boots"}, "#/model"),
+        ({"sketch": ""}, "#/sketch"),
+    ],
+)
+def test_a_wrong_field_of_seeds_is_named(client, body, pointer):
+    assert_only_wrong(seeds(client, **body), pointer)
+
+
 def test_a_walk_begins_and_ends_with_the_two_answers_and_moves_on_an_arc(client, translators):
     body = interpolate(client, steps=5, loose=0.5).json
     assert body.keys() == {"request_id", "model", "frames", "loose", "loose_guessed", "timings"}
     frames = body["frames"]
     assert len(frames) == 5 and frames[0].keys() == {"z", "png"}
     ends = [translate(client, seed=seed, loose=0.5).json["images"][0] for seed in (3, 4)]
-    assert [frames[0]["png"], frames[-1]["png"]] == [end["png"] for end in ends]
+    assert_alike([frames[0], frames[-1]], ends)
     walked = latents.walk([translators["tiny"].latent(3), translators["tiny"].latent(4)], 5)
     assert np.allclose([frame["z"] for frame in frames], walked)
     assert np.abs(picture(frames[2]) - picture(frames[0])).mean() > 0.5
-    assert frames[2]["png"] == translate(client, z=frames[2]["z"], loose=0.5).json["images"][0]["png"]
+    assert_alike([frames[2]], translate(client, z=frames[2]["z"], loose=0.5).json["images"])
 
 
 def test_a_walk_takes_z_and_seeds_and_the_same_looseness_throughout(client):
@@ -220,7 +298,7 @@ def test_several_seeds_and_z_are_translated_in_one_request_each_as_if_alone(clie
     body = translate(client, latents=[{"seed": 9}, {"z": z}, {"seed": 0}]).json
     assert [image["seed"] for image in body["images"]] == [9, None, 0]
     alone = [translate(client, **one).json for one in ({"seed": 9}, {"z": z}, {"seed": 0})]
-    assert body["images"] == [one["images"][0] for one in alone]
+    assert_alike(body["images"], [one["images"][0] for one in alone])
     first, second, third = photos(body)
     assert min(np.abs(first - second).mean(), np.abs(second - third).mean()) > 0.5
 
@@ -241,7 +319,7 @@ def test_wrong_latents_are_named(client, body, pointer):
     assert_only_wrong(translate(client, **body), pointer)
 
 
-@pytest.mark.parametrize("route", ["encode", "interpolate", "arithmetic"])
+@pytest.mark.parametrize("route", ["encode", "seeds", "interpolate", "arithmetic"])
 def test_latent_play_without_a_model_or_with_another_content_type_is_a_problem(client, route):
     assert_problem(create_app({}).test_client().post(f"/api/v1/{route}", json={}), 503)
     assert_problem(client.post(f"/api/v1/{route}", data=b"x", content_type="text/plain"), 415)

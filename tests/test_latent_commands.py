@@ -1,6 +1,8 @@
 """`pix2pix morph`, `arithmetic`, `encode`, `directions`, `convert --style` on an untrained model."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -115,7 +117,8 @@ def test_directions_are_printed_and_drawn(model: Path, sketch: Path, tmp_path: P
     sheet = tmp_path / "sheet.png"
     done = run("directions", model, "--sketch", sketch, "--sheet", sheet, "--seed", 2)
     assert done.exit_code == 0, done.stderr
-    first, second = done.stdout.splitlines()
+    head, first, second, written = done.stdout.splitlines()
+    assert head.startswith("effect: ") and "share: of all that z changes" in head and written == str(sheet)
     assert "lightness" in first and "70%" in first and "hue" in second
     translator = pix2pix.load(model, device="cpu")
     z = translator.latent(2) + 2 * np.array(ALONG[1].vector, np.float32)
@@ -123,25 +126,99 @@ def test_directions_are_printed_and_drawn(model: Path, sketch: Path, tmp_path: P
     assert np.abs(picture(sheet)[48:96, -48:] - expected).max() <= 1
 
 
-@pytest.mark.parametrize(
-    ("command", "reason"),
-    [
-        (["morph", "SKETCH", "OUT.bmp"], ".gif"),
-        (["morph", "SKETCH", "OUT.gif", "--through", "1"], "at least 2 stops"),
-        (["morph", "SKETCH", "OUT.gif", "--through", "nobody.jpg"], "neither a seed"),
-        (["arithmetic", "SKETCH", "OUT.png"], "at least one"),
-        (["arithmetic", "SKETCH", "OUT.txt", "--plus", "1"], ".png"),
-        (["directions", "MODEL", "--sketch", "SKETCH"], "go together"),
-    ],
-)
-def test_what_cannot_be_done_is_said_and_writes_nothing(
-    model: Path, sketch: Path, tmp_path: Path, command: list[str], reason: str
+def test_pictures_of_new_folders_make_them(model: Path, sketch: Path, tmp_path: Path) -> None:
+    strip, total, sheet = (tmp_path / name / "a.png" for name in ("strip", "sum", "sheet"))
+    for words in (
+        ("morph", sketch, strip, "--steps", 2, "--model", model),
+        ("arithmetic", sketch, total, "--plus", 1, "--model", model),
+        ("directions", model, "--sketch", sketch, "--sheet", sheet),
+    ):
+        assert run(*words).exit_code == 0
+    assert strip.is_file() and total.is_file() and sheet.is_file()
+
+
+REFUSED = [
+    ("morph SKETCH OUT.bmp", ".gif"),
+    ("morph SKETCH OUT.gif --through 1", "--through at least twice"),
+    ("morph SKETCH OUT.gif --through nobody.jpg", "neither a seed"),
+    ("morph SKETCH OUT.gif --through 1 --through 2147483648", "above 2147483647"),
+    ("morph SKETCH OUT.gif --through 1 --through " + 5000 * "9", "above 2147483647"),
+    ("morph SKETCH FOLDER.png", "FOLDER.png is a folder"),
+    ("morph SKETCH SKETCH", "SKETCH would be replaced"),
+    ("morph SKETCH LINK", "SKETCH would be replaced"),
+    ("morph SKETCH PHOTO --through 1 --through PHOTO", "PHOTO would be replaced"),
+    ("morph LARGE OUT.gif --steps 101", "101 steps of 2000 x 2000 pixels are more than the 400,000,000"),
+    ("morph BROKEN OUT.gif", "broken.png is not a picture"),
+    ("arithmetic SKETCH OUT.png", "at least one --plus or --minus"),
+    ("arithmetic SKETCH OUT.txt --plus 1", ".png"),
+    ("arithmetic SKETCH OUT.png --minus " + 5000 * "9", "above 2147483647"),
+    ("arithmetic SKETCH FOLDER.png --plus 1", "FOLDER.png is a folder"),
+    ("arithmetic SKETCH SKETCH --plus 1", "SKETCH would be replaced"),
+    ("arithmetic SKETCH PHOTO --plus 1 --minus PHOTO", "PHOTO would be replaced"),
+    ("directions shoes --sketch SKETCH", "go together"),
+    ("directions shoes --sheet OUT.png", "go together"),
+    ("directions shoes --sketch SKETCH --sheet OUT.txt", ".png"),
+    ("directions shoes --sketch SKETCH --sheet FOLDER.png", "FOLDER.png is a folder"),
+    ("directions shoes --sketch SKETCH --sheet SKETCH", "SKETCH would be replaced"),
+    ("convert SKETCH OUT --style PHOTO --variants 2", "--style"),
+    ("convert SKETCH OUT --style PHOTO --seed 2", "--style"),
+    ("convert SKETCH OUT --seed 2147483648", "2147483647"),
+]
+
+
+def test_mistakes_are_named_at_once_and_change_nothing(sketch: Path, photo: Path, tmp_path: Path) -> None:
+    """They were named once PyTorch and the model were loaded, or the input was overwritten without a word."""
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "link.png").hardlink_to(sketch)
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    Image.new("1", (2000, 2000), 1).save(tmp_path / "large.png")
+    names = {"SKETCH": str(sketch), "PHOTO": str(photo), "OUT": str(tmp_path / "out")}
+    names |= {name: str(tmp_path / f"{name.lower()}.png") for name in ("LINK", "LARGE", "BROKEN")}
+    names["FOLDER.png"] = str(tmp_path / "folder.png")
+
+    def named(text: str) -> str:
+        for name, there in names.items():
+            text = text.replace(name, there)
+        return text
+
+    commands = [named(command).split() for command, _ in REFUSED]
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    script = (
+        "import json, sys; from click.testing import CliRunner; from app.cli import main\n"
+        "done = [CliRunner().invoke(main, words) for words in json.load(sys.stdin)]\n"
+        "print(json.dumps([[one.exit_code, one.stderr] for one in done]))\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    asked = subprocess.run(
+        [sys.executable, "-c", script], input=json.dumps(commands), capture_output=True, text=True, check=True
+    )
+    for (command, reason), (exit_code, stderr) in zip(REFUSED, json.loads(asked.stdout), strict=True):
+        assert exit_code == 2 and named(reason) in " ".join(stderr.split()), (command, stderr)
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+
+
+def test_a_sheet_of_too_many_pixels_is_refused(
+    model: Path, sketch: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = {"SKETCH": str(sketch), "MODEL": str(model)}
-    words = [names.get(word, word.replace("OUT", str(tmp_path / "out"))) for word in command]
-    done = run(*words, *(["--model", model] if command[0] != "directions" else []))
-    assert done.exit_code == 2 and reason in done.stderr and "Traceback" not in done.stderr
-    assert not list(tmp_path.glob("out*"))
+    sheet = tmp_path / "sheet.png"
+    for allowed, exit_code in ((10 * 48 * 48 - 1, 2), (10 * 48 * 48, 0)):
+        monkeypatch.setattr("app.latent_commands.MAX_PIXELS_IN_ALL", allowed)
+        done = run("directions", model, "--sketch", sketch, "--sheet", sheet)
+        assert done.exit_code == exit_code and sheet.exists() == (exit_code == 0)
+        assert ("10 pictures of 48 x 48" in done.stderr) == (exit_code == 2)
+
+
+def test_a_photo_that_cannot_be_read_is_named_once(model: Path, sketch: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    done = run("arithmetic", sketch, tmp_path / "out.png", "--plus", tmp_path / "bad.png", "--model", model)
+    assert done.exit_code == 2 and done.stderr.count("bad.png") == 1
+
+
+def test_leading_zeros_of_a_seed_mean_nothing(model: Path, sketch: Path, tmp_path: Path) -> None:
+    for name, seed in (("a", "7"), ("b", 5000 * "0" + "7")):
+        done = run("arithmetic", sketch, tmp_path / f"{name}.png", "--plus", seed, "--model", model)
+        assert done.exit_code == 0, done.stderr
+    assert np.array_equal(picture(tmp_path / "a.png"), picture(tmp_path / "b.png"))
 
 
 def test_a_model_without_encoder_says_so(

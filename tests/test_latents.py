@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pix2pix.errors import UsageError
-from pix2pix.latents import combine, draw, slerp, walk
+from pix2pix.latents import MAX_SEED, combine, draw, seeds_from, slerp, spread, walk
 
 vectors = st.lists(st.floats(-3, 3, width=32), min_size=4, max_size=4).map(lambda x: np.array(x, np.float32))
 
@@ -65,3 +65,24 @@ def test_what_cannot_be_walked_or_added_says_so() -> None:
         combine([])
     with pytest.raises(UsageError, match="different models"):
         combine([a], [np.zeros(3, np.float32)])
+
+
+def test_the_corners_of_a_crowd_are_far_apart() -> None:
+    corners = [[9, 9], [-9, 9], [9, -9], [-9, -9]]
+    crowd = np.random.default_rng(0).uniform(-1, 1, (40, 2))
+    points = np.concatenate([crowd[:1], corners[:2], crowd[1:], corners[2:]])
+    assert sorted(spread(points, 5)) == [0, 1, 2, 42, 43]
+    assert spread(points, 5)[0] == 0 and spread(points, 1) == [0]
+
+
+def test_points_that_coincide_are_chosen_once_each() -> None:
+    assert spread(np.zeros((3, 0)), 3) == [0, 1, 2]
+    for count in (0, 4):
+        with pytest.raises(UsageError, match=f"{count} of 3"):
+            spread(np.zeros((3, 2)), count)
+
+
+def test_seeds_end_at_the_largest() -> None:
+    assert seeds_from(5, 3) == range(5, 8) and seeds_from(MAX_SEED, 1)[0] == MAX_SEED
+    with pytest.raises(UsageError, match=f"beyond {MAX_SEED}"):
+        seeds_from(MAX_SEED, 2)

@@ -13,8 +13,8 @@ import pytest
 from products import product, recompressed
 
 from data_prep.likeness import WORDS, Gallery, near_duplicates, perceptual_hash
-from pix2pix.photos import squared
 from pix2pix.images import read_photo
+from pix2pix.photos import squared
 
 PHOTOS = [product(seed) for seed in range(60)]
 

@@ -11,9 +11,9 @@ import pytest
 from products import product, recompressed
 
 from data_prep.edges import edge_method
-from pix2pix.photos import MARGIN, Box, background, plain_ground, squared, subject_box
-from pix2pix.errors import ImageError
+from pix2pix.errors import NoSubject
 from pix2pix.images import read_photo
+from pix2pix.photos import MARGIN, Box, background, plain_ground, squared, subject_box
 
 RED = (200, 40, 30)
 
@@ -133,7 +133,7 @@ def test_a_plain_ground_of_any_colour_gives_no_edge_but_the_subjects(ground: tup
     ],
 )
 def test_too_little_to_see_is_refused(photo: np.ndarray, words: str, fit: str) -> None:
-    with pytest.raises(ImageError, match=words):
+    with pytest.raises(NoSubject, match=words):
         squared(photo, fit, 64)
 
 

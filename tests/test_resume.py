@@ -120,7 +120,7 @@ def test_a_damaged_state_is_told_and_the_spare_taken(
     go_on(config, pairs, run)
     state, content = run / "state.pt", bytearray((run / "state.pt").read_bytes())
     if damage == "flipped":
-        for i in range(len(content) // 2, len(content) // 2 + 100):  # padding has no checksum: at most 64 bytes
+        for i in range(len(content) // 2, len(content) // 2 + 100):  # 64 may be padding
             content[i] ^= 1
     state.write_bytes(content[: len(content) // 2] if damage == "torn" else content)
     if damage == "gone":

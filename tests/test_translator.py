@@ -191,7 +191,7 @@ def test_a_photo_of_the_very_size_is_read_like_any_other(tiny: Translator, tmp_p
     assert z.shape == (4,) and z == pytest.approx(tiny.encode(Image.fromarray(photo)), abs=1e-5)
 
 
-def test_the_margin_round_a_photo_does_not_change_its_look(tiny: Translator) -> None:
+def test_the_margin_round_a_photo_does_not_change_its_look(tiny: Translator, tmp_path: Path) -> None:
     def page(height: int, width: int, top: int, left: int) -> np.ndarray:
         photo = np.full((height, width, 3), 255, np.uint8)
         photo[top : top + 40, left : left + 60] = (200, 30, 60)
@@ -204,6 +204,9 @@ def test_the_margin_round_a_photo_does_not_change_its_look(tiny: Translator) -> 
     assert np.abs(tiny.encode(other) - tight).max() > 0.2
     with pytest.raises(ImageError, match="no subject"):
         tiny.encode(Image.new("RGB", (32, 32), "gray"))
+    Image.new("RGB", (32, 32), "gray").save(tmp_path / "gray.png")
+    with pytest.raises(ImageError, match=r"gray\.png: no subject"):
+        tiny.encode(tmp_path / "gray.png")
 
 
 def test_a_z_that_is_no_number_is_refused(tiny: Translator) -> None:
