@@ -22,7 +22,9 @@ from waitress import create_server, wasyncore
 
 import pix2pix
 from app import create_app
+from app.payloads import MAX_Z
 from pix2pix.bundle import Direction, save_bundle
+from pix2pix.latents import MAX_SEED
 
 HERE = Path(__file__).parent
 ARTIFACTS = HERE / "artifacts"
@@ -38,8 +40,9 @@ OUTLINE = [
 SOLE = [(0.10, 0.67), (0.35, 0.68), (0.60, 0.67), (0.91, 0.68)]
 SCRIBBLE = [(0.20, 0.50), (0.70, 0.63), (0.25, 0.60), (0.60, 0.55), (0.30, 0.45), (0.50, 0.65)]
 
+COLOURS = ("#282221", "#ede6e0")
 DIRECTIONS = (
-    Direction(vector=(1.0, 0.0, 0.0, 0.0), attribute="lightness", effect=1.5, share=0.5),
+    Direction(vector=(1.0, 0.0, 0.0, 0.0), attribute="lightness", effect=1.5, share=0.5, colours=COLOURS),
     Direction(vector=(0.0, 0.6, 0.0, 0.8), attribute="hue", effect=0.7, share=0.2),
 )
 
@@ -207,6 +210,7 @@ def test_another_seed_makes_another_photo_and_the_old_seed_the_old_one(page):
 
 
 def test_clear_goes_back_to_the_hint_and_can_be_undone(page):
+    expect(page.locator("#invitation")).to_contain_text("Your photo appears here")
     draw(page, OUTLINE)
     before = photo(page)
     page.locator("#clear").click()
@@ -457,6 +461,45 @@ def test_reroll_changes_all_answers_but_the_pinned_one(play):
     expect(play.locator("#pin")).to_have_attribute("aria-pressed", "false")
 
 
+def test_where_all_answers_are_pinned_nothing_is_replaced_and_the_page_says_so(play):
+    for key in "2p3p4p1p":
+        play.keyboard.press(key)
+    before = answers(play)
+    play.locator("#morph").fill("24")
+    mix = photo(play)
+
+    def refused(act):
+        act()
+        expect(play.locator("#alert")).to_contain_text("All answers are pinned")
+        assert all(alike(a, b) for a, b in zip(before, answers(play), strict=True))
+
+    refused(lambda: play.keyboard.press("p"))
+    assert alike(photo(play), mix), "the mix is not lost"
+    for act in (lambda: play.keyboard.press("r"), lambda: set_seed(play, 99)):
+        refused(act)
+        play.keyboard.press("1")
+    drop(play, "#picture", Image.fromarray(draw_pair(0, 48)[1]))
+    refused(lambda: None)
+    play.locator("#morph").fill("0")
+    play.locator("#pin").click()
+    expect(play.locator("#alert")).to_be_hidden()
+    assert len(latents_asked(play, lambda: play.keyboard.press("r"))) == 1
+
+
+def test_undo_takes_back_a_reroll_before_it_takes_back_a_stroke(play):
+    before = answers(play)
+    latents_asked(play, lambda: play.keyboard.press("r"))
+    play.keyboard.press("2")
+    latents_asked(play, lambda: play.keyboard.press("Control+z"))
+    assert all(alike(a, b) for a, b in zip(before, answers(play), strict=True))
+    play.keyboard.press("Control+z")
+    expect(play.locator("#hint")).to_be_visible()
+    play.keyboard.press("r")
+    play.locator("#undo").click()
+    expect(play.locator("#seed")).to_have_value("1")
+    expect(play.locator("#undo")).to_be_disabled()
+
+
 def test_the_slider_morphs_from_the_chosen_answer_to_another_one(play, translators):
     ends = answers(play)
     slider = play.locator("#morph")
@@ -508,7 +551,10 @@ def test_a_photo_dropped_beside_the_paper_lends_its_look(play, translators):
     (latent,) = latents_asked(play, lambda: drop(play, "#picture", red))
     assert latent["z"] == translators["player"].encode(red).tolist()
     expect(play.get_by_role("radio", name="Answer 4: from photo, pinned")).to_be_checked()
-    expect(play.locator(".answer .look").nth(3)).to_be_visible()
+    small = pixels(play.locator(".answer .look").nth(3))
+    assert np.abs(small.mean(axis=(0, 1))[:3] - np.asarray(red).mean(axis=(0, 1))).max() < 10, (
+        "the photo, small"
+    )
     expect(play.locator("#seed")).to_have_attribute("placeholder", "from photo")
     borrowed = photo(play)
     assert not any(alike(borrowed, one) for one in before)
@@ -578,31 +624,108 @@ def test_a_direction_moves_the_chosen_answer_and_only_it(play, translators):
     expect(play.locator("#directions")).to_be_hidden()
 
 
+def test_what_an_answer_comes_from_fits_its_field(play):
+    bar = play.locator(".result .bar")
+    height = bar.bounding_box()["height"]
+    drop(play, "#picture", Image.fromarray(draw_pair(0, 48)[1]))
+    photo(play)
+    play.get_by_role("slider", name="Lightness").fill("1.5")
+    expect(play.locator("#seed")).to_have_attribute("placeholder", "from photo, moved")
+    room, text = play.locator("#seed").evaluate(
+        """(field) => {
+          const box = getComputedStyle(field);
+          const pen = document.createElement("canvas").getContext("2d");
+          pen.font = getComputedStyle(field, "::placeholder").font;
+          const room = field.clientWidth - parseFloat(box.paddingLeft) - parseFloat(box.paddingRight);
+          return [room, pen.measureText(field.placeholder).width];
+        }"""
+    )
+    assert text <= room
+    assert bar.bounding_box()["height"] == height, "and the bar stays one line"
+
+
+@pytest.mark.parametrize("colours", ["none", "active"])
+def test_a_direction_shows_the_colours_that_it_leads_to(open_page, colours):
+    page = open_page("#model=player", color_scheme="dark", forced_colors=colours)
+    draw(page, OUTLINE)
+    photo(page)
+
+    def track(name):
+        slider = page.get_by_role("slider", name=name)
+        slider.fill("2")
+        photo(page)
+        image = np.asarray(Image.open(io.BytesIO(slider.screenshot())).convert("RGB"), dtype=int)
+        return image[len(image) // 2]
+
+    row = track("Lightness")
+    for end, colour in zip(row[[6, -7]], COLOURS, strict=True):
+        assert np.abs(end - [int(colour[i : i + 2], 16) for i in (1, 3, 5)]).max() <= 2
+    middle = row[len(row) // 2 - 2 : len(row) // 2 + 2]
+    assert np.abs(middle - row[len(row) // 2 - 6]).max() > 90, "a mark where the answer is as it was"
+    plain = track("Hue")  # of an older bundle
+    assert np.abs(plain[6] - plain[-7]).max() == 0
+
+
+def test_what_is_dropped_hides_the_answers_wholly(play):
+    play.locator("#picture").dispatch_event(
+        "dragover", {"dataTransfer": play.evaluate_handle("new DataTransfer()")}
+    )
+    expect(play.locator(".result .drop")).to_be_visible()
+    edge = np.asarray(Image.open(io.BytesIO(play.locator(".show").screenshot())).convert("L"))[20:-20, -9:]
+    assert edge.min() == 255, "a sliver of the chosen answer's frame was left"
+
+
+def test_the_photo_stays_in_sight_above_the_sliders_of_a_small_phone(open_page):
+    page = open_page("#model=player", viewport={"width": 390, "height": 440}, has_touch=True, is_mobile=True)
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    shown, sliders = page.locator(".show").bounding_box(), page.locator("#directions").bounding_box()
+    assert shown["y"] >= 0
+    assert sliders["y"] >= shown["y"] + shown["height"] and sliders["y"] + sliders["height"] <= 440
+
+
 def test_the_address_names_the_answer_and_a_link_brings_it_back(play, open_page):
     play.keyboard.press("3")
     set_seed(play, 41)
     play.locator(".answer").nth(1).click()
     play.wait_for_url(re.compile("#model=player&seed=42$"))
     seeded = photo(play)
-    other = open_page(play.url.partition("/#")[2].join(["#", ""]))
+    window = {"viewport": play.viewport_size}  # the same corners of the outline are the same drawing
+    other = open_page("#" + play.url.partition("#")[2], **window)
     expect(other.locator("#model")).to_have_value("player")
     expect(other.locator("#seed")).to_have_value("42")
+    expect(other.locator("#invitation")).to_contain_text("Draw: this look will be used")
     draw(other, OUTLINE)
-    pictures = answers(other)
+    assert alike(photo(other), seeded)
     other.get_by_role("slider", name="Lightness").fill("2")
     other.wait_for_url(re.compile("#model=player&z="))
-    assert len(pictures) == 4
+    moved = photo(other)
+    assert not alike(moved, seeded)
 
-    third = open_page(other.url.partition("/#")[2].join(["#", ""]))
+    third = open_page("#" + other.url.partition("#")[2], **window)
     expect(third.locator("#seed")).to_have_attribute("placeholder", "from link")
     latent = latents_asked(third, lambda: draw(third, OUTLINE))[0]
     assert len(latent["z"]) == TINY.latent_size
+    assert np.abs(photo(third) - moved).max() <= 2, "z is told to three decimals"
     third.evaluate("location.hash = '#model=player&seed=42'")
     expect(third.locator("#seed")).to_have_value("42")
-    assert photo(third).shape == seeded.shape
+    assert alike(photo(third), seeded)
 
 
-@pytest.mark.parametrize("link", ["#model=boots&seed=7", "#model=player&z=1,2"])
+def test_what_a_link_may_name_and_a_direction_reach_is_what_the_server_takes(open_page):
+    page = open_page(f"#model=player&z={MAX_Z - 1:g},0,0,{-MAX_Z:g}")
+    told = page.evaluate("import('./static/js/client.js').then(({ MAX_SEED, MAX_Z }) => [MAX_SEED, MAX_Z])")
+    assert told == [MAX_SEED, MAX_Z]
+    expect(page.locator("#seed")).to_have_attribute("max", str(MAX_SEED))
+    draw(page, OUTLINE)
+    photo(page)
+    (latent,) = latents_asked(page, lambda: page.get_by_role("slider", name="Lightness").fill("3"))
+    assert latent["z"] == [MAX_Z, 0, 0, -MAX_Z]
+    page.evaluate(f"location.hash = '#seed={MAX_SEED}'")
+    expect(page.locator("#seed")).to_have_value(str(MAX_SEED))
+    photo(page)
+
+
+@pytest.mark.parametrize("link", ["#model=boots&seed=7", "#model=player&z=1,2", "#model=player&seed=abc"])
 def test_a_link_that_does_not_fit_is_told_and_the_page_works(open_page, link):
     page = open_page(link)
     expect(page.locator("#alert")).to_contain_text("This link")

@@ -39,15 +39,83 @@ test("a pinned answer keeps its z while the others change", () => {
   assert.deepEqual(answers.latent(1), { seed: 81 });
 });
 
-test("where all are pinned, the chosen one is changed and stays pinned", () => {
-  const answers = four();
-  for (const i of [0, 1, 2, 3]) {
+/** @param {Answers} answers @param {number[]} which  the last one stays chosen */
+function pinAll(answers, which) {
+  for (const i of which) {
     answers.choose(i);
     answers.togglePin();
   }
-  answers.reseed(9);
-  assert.deepEqual(latents(answers), [{ seed: 0 }, { seed: 1 }, { seed: 2 }, { seed: 9 }]);
-  assert.ok(answers.all[3].pinned);
+}
+
+test("where all are pinned, nothing is replaced", () => {
+  const answers = four();
+  pinAll(answers, [0, 1, 2, 3]);
+  assert.equal(answers.reseed(9), false);
+  assert.equal(answers.add([5, 6], "mix"), false);
+  assert.deepEqual(latents(answers), [{ seed: 0 }, { seed: 1 }, { seed: 2 }, { seed: 3 }]);
+  assert.equal(answers.canTakeBack, false);
+  answers.togglePin();
+  assert.equal(answers.reseed(9), true);
+  assert.deepEqual(answers.latent(3), { seed: 9 });
+});
+
+test("a z takes the only free answer, even the morph's target, never a pinned one", () => {
+  const answers = four();
+  pinAll(answers, [2, 3, 0]);
+  while (answers.target !== 1) answers.retarget();
+  assert.equal(answers.add([5, 6], "mix"), true);
+  assert.deepEqual(latents(answers), [{ seed: 0 }, { z: [5, 6] }, { seed: 2 }, { seed: 3 }]);
+  assert.equal(answers.chosen, 1);
+  assert.notEqual(answers.target, 1);
+});
+
+test("a z takes the chosen answer where only that one is free", () => {
+  const answers = four();
+  pinAll(answers, [0, 1, 3]);
+  answers.choose(2);
+  assert.equal(answers.add([5, 6], "mix"), true);
+  assert.deepEqual(latents(answers), [{ seed: 0 }, { seed: 1 }, { z: [5, 6] }, { seed: 3 }]);
+});
+
+test("a reroll can be taken back until something else changes", () => {
+  const answers = four();
+  assert.equal(answers.canTakeBack, false, "what the page begins with is no reroll");
+  answers.move(0, 1);
+  answers.reseed(50);
+  answers.choose(2);
+  answers.takeBack();
+  assert.deepEqual(latents(answers), [{ seed: 0 }, { seed: 1 }, { seed: 2 }, { seed: 3 }]);
+  assert.equal(answers.describe(0), "seed 0, moved");
+  assert.equal(answers.canTakeBack, false);
+  answers.begin(4, DIRECTIONS, null);
+  assert.deepEqual(answers.latent(0), { seed: 0 }, "the seeds to begin with come back, too");
+  for (const change of [() => answers.togglePin(), () => answers.move(0, 1), () => answers.add([1, 2], "mix"), () => answers.settle()]) {
+    answers.reseed(60);
+    assert.ok(answers.canTakeBack);
+    change();
+    assert.equal(answers.canTakeBack, false);
+  }
+});
+
+test("a direction ends where the server takes no more", () => {
+  const answers = four({ z: [99, -100] });
+  answers.move(0, 3);
+  answers.move(1, 3);
+  assert.deepEqual(answers.latent(0), { z: [100, -100] });
+  answers.move(0, -3);
+  answers.move(1, -3);
+  assert.deepEqual(answers.latent(0), { z: [96, -94] });
+});
+
+test("what a link names has an origin, until it is replaced", () => {
+  for (const latent of [{ seed: 42 }, { z: [1, 2] }]) {
+    const answers = four(latent);
+    assert.deepEqual(answers.all.map(({ origin }) => origin), ["from link", "", "", ""]);
+    if (answers.all[0].pinned) answers.togglePin();
+    answers.reseed(7);
+    assert.equal(answers.all[0].origin, "");
+  }
+  assert.equal(four().all[0].origin, "");
 });
 
 test("a morph leads to a pinned answer, else to the one that was chosen before", () => {

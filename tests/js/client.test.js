@@ -25,7 +25,6 @@ test("a translation becomes a data URL for each latent, with looseness and laten
   const { client, asked } = answering({ model: "shoes", images, loose: 0.3, loose_guessed: true });
   const request = { ...QUESTION, latents: [{ seed: 3 }, { z: [2] }] };
   assert.deepEqual(await client.translate(request), {
-    model: "shoes",
     loose: 0.3,
     looseGuessed: true,
     pictures: [{ z: [1], url: "data:image/png;base64,QUJD" }, { z: [2], url: "data:image/png;base64,QUJE" }],

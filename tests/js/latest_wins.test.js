@@ -14,7 +14,7 @@ function harness() {
   const live = new LatestWins({
     snapshot: () => world.question,
     ask: (request) => new Promise((resolve, reject) => seen.asked.push({ request, resolve, reject })),
-    onResult: (result, settled) => seen.results.push([result, settled]),
+    onResult: (result) => seen.results.push(result),
     onNothing: () => seen.nothing++,
     onProblem: (problem, retrying) => seen.problems.push([problem.message, retrying]),
     wait: (delayMs) => new Promise((resolve) => seen.waits.push({ delayMs, resolve })),
@@ -35,7 +35,7 @@ test("at most one request is under way, and only the latest drawing follows", as
   assert.deepEqual(seen.asked.map(({ request }) => request), ["a", "d"]);
   seen.asked[1].resolve("photo d");
   await settle();
-  assert.deepEqual(seen.results, [["photo a", false], ["photo d", true]]);
+  assert.deepEqual(seen.results, ["photo a", "photo d"]);
   assert.equal(seen.asked.length, 2);
 });
 
@@ -59,7 +59,7 @@ test("an answer that was withdrawn is dropped", async () => {
   assert.deepEqual(seen.results, []);
   seen.asked[1].resolve("photo b");
   await settle();
-  assert.deepEqual(seen.results, [["photo b", true]]);
+  assert.deepEqual(seen.results, ["photo b"]);
 });
 
 test("a passing problem is retried with the drawing as it is then, waiting longer each time", async () => {
@@ -80,7 +80,7 @@ test("a passing problem is retried with the drawing as it is then, waiting longe
   assert.deepEqual(seen.asked.map(({ request }) => request), ["a", "b", "b"]);
   assert.deepEqual(seen.waits.map(({ delayMs }) => delayMs), [1000, 2000]);
   assert.deepEqual(seen.problems, [["offline", true], ["offline", true]]);
-  assert.deepEqual(seen.results, [["photo b", true]]);
+  assert.deepEqual(seen.results, ["photo b"]);
 });
 
 test("a lasting problem is reported once and not retried until the drawing changes", async () => {

@@ -1,8 +1,9 @@
 // The answers side by side, as data: what each is made of, which one is chosen, which ones stay. No DOM here.
 
+import { MAX_SEED, MAX_Z } from "./client.js";
+
 /** How far a slider moves an answer along a direction, either way: z is spread like N(0, 1). */
 export const FURTHEST = 3;
-export const SEEDS = 2 ** 31;
 
 /**
  * @typedef {import("./client.js").Latent} Latent
@@ -10,8 +11,8 @@ export const SEEDS = 2 ** 31;
  * @typedef {object} Answer
  * @property {Latent} latent
  * @property {number[] | null} z  that of `latent`; null until the server has told it
- * @property {string} origin  in words, "" for a seed
- * @property {string} look  URL of the photo that it borrowed its look from, or ""
+ * @property {string} origin  where it came from, in words; "" for a seed that nobody's link named
+ * @property {string} look  URL of a small copy of the photo that it borrowed its look from, or ""
  * @property {number[]} moves  along each direction, in [-FURTHEST, FURTHEST]
  * @property {boolean} pinned
  */
@@ -35,6 +36,8 @@ export class Answers {
   /** @type {Direction[]} */
   #directions = [];
   #seed = 0;
+  /** What the last `reseed` replaced, until something else changes. @type {{all: Answer[], seed: number} | null} */
+  #former = null;
 
   /**
    * Begin anew for a model: a z of one means nothing to another, seeds do no harm.
@@ -46,27 +49,45 @@ export class Answers {
     this.#directions = directions;
     this.all = Array.from({ length: count }, () => answerOf({ seed: 0 }));
     [this.chosen, this.target] = [0, Math.min(1, count - 1)];
-    if (latent && "z" in latent) this.all[0] = answerOf(latent, { origin: "from link", pinned: true });
+    if (latent && "z" in latent) this.all[0] = answerOf(latent, { pinned: true });
     this.reseed(latent && "seed" in latent ? latent.seed : this.#seed);
+    if (latent) this.all[0].origin = "from link";
+    this.settle();
   }
 
   /**
-   * Give the answers that are not pinned `seed` and those after it. Where all are, it is the chosen one's turn.
+   * Give the answers that are not pinned `seed` and those after it; after the largest comes 0.
    * @param {number} seed
+   * @returns {boolean} false, and nothing is changed, where all are pinned
    */
   reseed(seed) {
+    if (this.all.every(({ pinned }) => pinned)) return false;
+    this.#former = { all: this.all, seed: this.#seed };
     this.#seed = seed;
-    const free = this.all.filter(({ pinned }) => !pinned);
-    if (free.length === 0) free.push(this.all[this.chosen]);
-    for (const [i, answer] of free.entries()) {
-      this.all[this.all.indexOf(answer)] = answerOf({ seed: (seed + i) % SEEDS }, { pinned: answer.pinned });
-    }
+    let next = seed;
+    this.all = this.all.map((answer) => (answer.pinned ? answer : answerOf({ seed: next++ % (MAX_SEED + 1) })));
+    return true;
   }
 
-  /** Choose the first of the answers that `reseed` changes. */
+  /** Whether the last change was a `reseed`. */
+  get canTakeBack() {
+    return this.#former !== null;
+  }
+
+  /** Bring back what the last `reseed` replaced. */
+  takeBack() {
+    ({ all: this.all, seed: this.#seed } = this.#former);
+    this.settle();
+  }
+
+  /** Something else changed: what was replaced does not come back. */
+  settle() {
+    this.#former = null;
+  }
+
+  /** Choose the first answer that is not pinned: there is one. */
   chooseFree() {
-    const free = this.all.findIndex(({ pinned }) => !pinned);
-    if (free >= 0) this.choose(free);
+    this.choose(this.all.findIndex(({ pinned }) => !pinned));
   }
 
   /** @param {number} i */
@@ -87,20 +108,26 @@ export class Answers {
   togglePin() {
     const answer = this.all[this.chosen];
     answer.pinned = !answer.pinned;
+    this.settle();
   }
 
   /**
    * Add an answer, pinned and chosen, in the place of one that is not: one that is neither end of the morph if
-   * there is such a one, else the chosen one.
+   * there is such a one, else the morph's target, else the chosen one.
    * @param {number[]} z
    * @param {string} origin
    * @param {string} [look]
+   * @returns {boolean} false, and nothing is changed, where all are pinned
    */
   add(z, origin, look = "") {
-    const free = this.all.findLastIndex(({ pinned }, i) => !pinned && i !== this.chosen && i !== this.target);
-    const place = free < 0 ? this.chosen : free;
+    const isEnd = (i) => i === this.chosen || i === this.target;
+    const inside = this.all.findLastIndex(({ pinned }, i) => !pinned && !isEnd(i));
+    const place = [inside, this.target, this.chosen].find((i) => i >= 0 && !this.all[i].pinned);
+    if (place === undefined) return false;
     this.all[place] = answerOf({ z }, { origin, look, pinned: true });
     this.choose(place);
+    this.settle();
+    return true;
   }
 
   /**
@@ -111,6 +138,7 @@ export class Answers {
   move(direction, amount) {
     const { moves } = this.all[this.chosen];
     this.#directions.forEach((_, i) => (moves[i] = i === direction ? amount : (moves[i] ?? 0)));
+    this.settle();
   }
 
   /**
@@ -123,7 +151,7 @@ export class Answers {
   }
 
   /**
-   * What to ask the server for.
+   * What to ask the server for. Where the directions lead beyond what it takes, they end there.
    * @param {number} i
    * @returns {Latent}
    */
@@ -131,9 +159,10 @@ export class Answers {
     const answer = this.all[i];
     if (!isMoved(answer) || !answer.z) return answer.latent;
     return {
-      z: answer.z.map((value, d) =>
-        answer.moves.reduce((sum, amount, along) => sum + amount * this.#directions[along].vector[d], value),
-      ),
+      z: answer.z.map((value, d) => {
+        const sum = answer.moves.reduce((sum, amount, i) => sum + amount * this.#directions[i].vector[d], value);
+        return Math.min(Math.max(sum, -MAX_Z), MAX_Z);
+      }),
     };
   }
 

@@ -2,17 +2,20 @@
 
 const API = "/api/v1";
 const TIMEOUT_MS = 60_000;
+/** The largest seed, and the largest size of a number of z, that the server takes. */
+export const MAX_SEED = 2 ** 31 - 1;
+export const MAX_Z = 100;
 const BUSY = [429, 502, 503, 504];
 
 /**
- * @typedef {{vector: number[], attribute: string, effect: number, share: number}} Direction
+ * @typedef {{vector: number[], attribute: string, effect: number, share: number,
+ *   colours: string[]}} Direction
  * @typedef {{name: string, title: string, size_px: number, latent_size: number, takes_loose: boolean,
  *   encodes: boolean, directions: Direction[], device: string}} Model
  * @typedef {{seed: number} | {z: number[]}} Latent  what makes one answer to a sketch differ from another
  * @typedef {{model: string, sketch: string, loose: number | null}} Question
  * @typedef {{z: number[], url: string}} Picture
- * @typedef {{model: string, pictures: Picture[], loose: number | null, looseGuessed: boolean,
- *   elapsedMs: number}} Answer
+ * @typedef {{pictures: Picture[], loose: number | null, looseGuessed: boolean, elapsedMs: number}} Answer
  */
 
 /** A refusal or a failure, in words for the person who draws. */
@@ -60,8 +63,8 @@ export class Client {
    */
   async translate(request) {
     const started = this.now();
-    const { model, images, loose, loose_guessed: looseGuessed } = await this.#ask("/translate", request);
-    return { model, loose, looseGuessed, pictures: images.map(asPicture), elapsedMs: this.now() - started };
+    const { images, loose, loose_guessed: looseGuessed } = await this.#ask("/translate", request);
+    return { loose, looseGuessed, pictures: images.map(asPicture), elapsedMs: this.now() - started };
   }
 
   /**

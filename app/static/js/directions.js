@@ -1,4 +1,4 @@
-// A slider for each way that a model's answers can be moved, named by what it changes most.
+// A slider for each way that a model's answers can be moved, named by what it changes most, in the colours it leads to.
 
 import { FURTHEST } from "./answers.js";
 
@@ -21,7 +21,7 @@ export class Directions {
 
   /** @param {Direction[]} directions */
   offerFor(directions) {
-    const rows = nameDirections(directions).map((name, i) => this.#row(name, i));
+    const rows = nameDirections(directions).map((name, i) => this.#row(name, i, directions[i].colours));
     this.#sliders = rows.map((row) => row.querySelector("input"));
     this.group.replaceChildren(...rows);
     this.group.hidden = rows.length === 0;
@@ -42,12 +42,14 @@ export class Directions {
   /**
    * @param {string} name
    * @param {number} i
+   * @param {string[]} colours  towards either end; none where nobody knows
    * @returns {HTMLElement}
    */
-  #row(name, i) {
+  #row(name, i, colours) {
     const row = this.template.content.firstElementChild.cloneNode(true);
     const slider = row.querySelector("input");
     [slider.min, slider.max] = [String(-FURTHEST), String(FURTHEST)];
+    for (const [end, colour] of colours.entries()) slider.style.setProperty(["--back", "--on"][end], colour);
     row.querySelector("span").textContent = name;
     slider.addEventListener("input", () => this.onMove(i, Number(slider.value)));
     row.addEventListener("dblclick", () => this.onMove(i, 0));

@@ -1,5 +1,7 @@
 // Files that come in: chosen with a button, or dropped on the page, where it matters on which side they fall.
 
+const THUMBNAIL_PX = 128;
+
 /**
  * Have a button open a file.
  * @param {HTMLButtonElement} button
@@ -13,6 +15,22 @@ export function offerFile(button, input, onFile) {
     input.value = "";
     if (file) onFile(file);
   });
+}
+
+/**
+ * A small square copy of a photo.
+ * @param {Blob} photo
+ * @returns {Promise<string>} a data: URL; "" for a file that the browser cannot show
+ */
+export async function makeThumbnail(photo) {
+  const image = await createImageBitmap(photo).catch(() => null);
+  if (!image) return "";
+  const side = Math.min(image.width, image.height);
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = THUMBNAIL_PX;
+  const [left, top] = [(image.width - side) / 2, (image.height - side) / 2];
+  canvas.getContext("2d").drawImage(image, left, top, side, side, 0, 0, THUMBNAIL_PX, THUMBNAIL_PX);
+  return canvas.toDataURL();
 }
 
 /**

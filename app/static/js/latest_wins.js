@@ -19,7 +19,7 @@ export class LatestWins {
    * @param {object} hooks
    * @param {() => Request | null} hooks.snapshot  what to ask now; null when there is nothing to ask
    * @param {(request: Request) => Promise<Result>} hooks.ask
-   * @param {(result: Result, settled: boolean) => void} hooks.onResult  settled: nothing newer is waiting
+   * @param {(result: Result) => void} hooks.onResult
    * @param {() => void} hooks.onNothing
    * @param {(problem: Error, retrying: boolean) => void} hooks.onProblem
    * @param {(delayMs: number) => Promise<unknown>} [hooks.wait]
@@ -52,7 +52,7 @@ export class LatestWins {
       const sequence = this.#sequence;
       try {
         const result = await this.hooks.ask(request);
-        if (sequence === this.#sequence) this.hooks.onResult(result, !this.#stale);
+        if (sequence === this.#sequence) this.hooks.onResult(result);
         retryMs = FIRST_RETRY_MS;
       } catch (problem) {
         const retrying = problem instanceof ServerProblem && problem.passing;

@@ -1,8 +1,17 @@
-// The answer in the address of the page, so that a link shows it again: the model, and the seed or the z.
+// The look in the address of the page, so that a link brings it back: the model, and the seed or the z.
+
+import { MAX_SEED, MAX_Z } from "./client.js";
 
 const DECIMALS = 3;
+const SHARE_AFTER_MS = 300; // browsers refuse to change an address too often
 
-/** @typedef {import("./client.js").Latent} Latent */
+/**
+ * @typedef {import("./client.js").Latent} Latent
+ * @typedef {object} Link
+ * @property {string | null} model
+ * @property {Latent | null} latent
+ * @property {boolean} readable  false where a seed or a z is given that is none
+ */
 
 /**
  * @param {string} model
@@ -16,20 +25,48 @@ export function writeLink(model, latent) {
 
 /**
  * @param {string} hash  of the page's address
- * @returns {{model: string | null, latent: Latent | null}} null for what is not there or makes no sense
+ * @returns {Link} null for what is not there
  */
 export function readLink(hash) {
   const fields = new URLSearchParams(hash.replace(/^#/, ""));
-  return { model: fields.get("model"), latent: readZ(fields.get("z")) ?? readSeed(fields.get("seed")) };
+  const [model, z, seed] = ["model", "z", "seed"].map((name) => fields.get(name));
+  const latent = z !== null ? readZ(z) : seed !== null ? readSeed(seed) : null;
+  return { model, latent, readable: latent !== null || (z ?? seed) === null };
 }
 
-/** @param {string | null} text */
+/** @param {string} text */
 function readZ(text) {
-  const z = (text ?? "").split(",").map((number) => (number.trim() === "" ? NaN : Number(number)));
-  return z.every((number) => Math.abs(number) <= 100) ? { z } : null;
+  const z = text.split(",").map((number) => (number.trim() === "" ? NaN : Number(number)));
+  return z.every((number) => Math.abs(number) <= MAX_Z) ? { z } : null;
 }
 
-/** @param {string | null} text */
+/** @param {string} text */
 function readSeed(text) {
-  return /^\d{1,10}$/.test(text ?? "") && Number(text) < 2 ** 31 ? { seed: Number(text) } : null;
+  return /^\d+$/.test(text) && Number(text) <= MAX_SEED ? { seed: Number(text) } : null;
+}
+
+/** @type {number | undefined} */
+let timer;
+
+/**
+ * Put a look in the page's address, once it is the same for a while.
+ * @param {string} model
+ * @param {Latent} latent
+ */
+export function shareLink(model, latent) {
+  clearTimeout(timer);
+  timer = setTimeout(() => {
+    const link = writeLink(model, latent);
+    if (link !== location.hash) history.replaceState(null, "", link);
+  }, SHARE_AFTER_MS);
+}
+
+/**
+ * Read the page's address, now and whenever somebody changes it.
+ * @param {(link: Link) => void} onLink
+ */
+export function takeLinks(onLink) {
+  const take = () => onLink(readLink(location.hash));
+  take();
+  window.addEventListener("hashchange", take);
 }

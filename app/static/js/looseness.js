@@ -22,9 +22,9 @@ export class Looseness {
     return this.auto.getAttribute("aria-pressed") === "true";
   }
 
-  /** @param {{takes_loose: boolean} | undefined} model */
+  /** @param {{takes_loose: boolean}} model */
   offerFor(model) {
-    this.group.hidden = !model?.takes_loose;
+    this.group.hidden = !model.takes_loose;
   }
 
   /**

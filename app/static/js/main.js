@@ -1,24 +1,23 @@
 // Wires the page together.
 
-import { Answers, SEEDS } from "./answers.js";
+import { Answers } from "./answers.js";
 import { SketchPad } from "./canvas.js";
-import { Client } from "./client.js";
+import { Client, MAX_SEED } from "./client.js";
 import { Directions } from "./directions.js";
 import { Drawing } from "./drawing.js";
-import { offerFile, takeDrops } from "./files.js";
+import { makeThumbnail, offerFile, takeDrops } from "./files.js";
 import { LatestWins } from "./latest_wins.js";
-import { readLink, writeLink } from "./link.js";
+import { shareLink, takeLinks } from "./link.js";
 import { Looseness } from "./looseness.js";
 import { ModelMenu } from "./menu.js";
 import { Morph } from "./morph.js";
 import { Pace } from "./pace.js";
 import { Pictures } from "./pictures.js";
-import { Result, complain, say } from "./result.js";
+import { Result } from "./result.js";
 import { takeKeys } from "./shortcuts.js";
+import { complain, explain, say } from "./status.js";
 import { Tools } from "./tools.js";
 
-const LINK_AFTER_MS = 300; // browsers refuse to change an address too often
-const ANSWERS = 4;
 const REROLLED_SEEDS = 1_000_000; // short enough to be read out
 
 /** @param {string} id */
@@ -29,8 +28,6 @@ const pace = new Pace();
 const drawing = new Drawing();
 /** Whether there is anything on the paper, as far as is known. */
 let inked = false;
-/** @type {number | undefined} */
-let linkTimer;
 
 const menu = new ModelMenu($("model"), () => begin(null));
 const tools = new Tools({
@@ -100,9 +97,10 @@ function due() {
 function redrawn() {
   pictures.expire();
   morph.expire();
+  answers.settle();
   const blank = drawing.items.length === 0 && !pad.isDrawing;
   $("hint").hidden = !blank;
-  $("undo").disabled = !drawing.canUndo;
+  showUndo();
   $("redo").disabled = !drawing.canRedo;
   $("clear").disabled = drawing.items.length === 0;
   pad.refresh();
@@ -116,12 +114,14 @@ function redrawn() {
   show();
 }
 
-/** @param {() => void} change */
+/** @param {() => boolean | void} change  false where there is no answer that may be replaced */
 function changeAnswers(change) {
   if (!menu.isReady) return;
-  change();
-  morph.reset();
-  if (inked) live.refresh();
+  const done = change() !== false;
+  complain(done ? "" : "All answers are pinned: let one go first.");
+  if (done) morph.reset();
+  if (done && inked) live.refresh();
+  showUndo();
   show();
 }
 
@@ -131,13 +131,16 @@ function forgetPictures() {
   morph.reset();
 }
 
+function showUndo() {
+  $("undo").disabled = !drawing.canUndo && !answers.canTakeBack;
+}
+
 /** Show everything as it is now. */
 function show() {
   result.show();
   const chosen = answers.all[answers.chosen];
   directions.show(chosen.moves, chosen.z !== null && !pictures.isEmpty);
-  clearTimeout(linkTimer);
-  linkTimer = setTimeout(shareLink, LINK_AFTER_MS);
+  shareLink(menu.current.name, currentLatent());
   if (!inked) {
     $("latency").textContent = "";
     say("empty", "Waiting for your first stroke");
@@ -145,36 +148,23 @@ function show() {
   else say("ready", "Photo is up to date");
 }
 
-/** @param {Error} problem @param {boolean} retrying */
-function explain(problem, retrying) {
-  complain(retrying ? `${problem.message} Trying again…` : problem.message);
-  if (retrying) say("waiting", "Waiting for the server");
-  else say("failed", "No photo for this sketch");
-}
-
 /** What is shown large, as the server knows it. */
 function currentLatent() {
   return pictures.front === "between" ? { z: morph.picture.z } : answers.latent(answers.chosen);
 }
 
-function shareLink() {
-  const link = writeLink(menu.current.name, currentLatent());
-  if (link !== location.hash) history.replaceState(null, "", link);
-}
-
-/** @param {"undo" | "redo" | "clear"} step */
+/** @param {"undo" | "redo" | "clear"} step  undo takes back a reroll, too, where that was the last change */
 function change(step) {
   if (pad.isDrawing) return;
+  if (step === "undo" && answers.canTakeBack) return changeAnswers(() => answers.takeBack());
   drawing[step]();
   redrawn();
 }
 
 /** @param {number} seed */
 function setSeed(seed) {
-  changeAnswers(() => {
-    answers.reseed(Math.min(Math.max(Math.trunc(seed), 0), SEEDS - 1));
-    answers.chooseFree();
-  });
+  const wanted = Math.min(Math.max(Math.trunc(seed), 0), MAX_SEED);
+  changeAnswers(() => answers.reseed(wanted) && answers.chooseFree());
 }
 
 function reroll() {
@@ -187,18 +177,8 @@ function pin() {
   const [mix, { large }] = [morph.picture, pictures];
   changeAnswers(() => {
     if (!mix) return answers.togglePin();
-    answers.add(mix.z, "mix");
-    pictures.showMeanwhile(answers.chosen, large);
+    return answers.add(mix.z, "mix") && pictures.showMeanwhile(answers.chosen, large);
   });
-}
-
-function save() {
-  const latent = currentLatent();
-  const origin = "seed" in latent ? `seed-${latent.seed}` : $("seed").placeholder.replaceAll(/\W+/g, "-");
-  const link = document.createElement("a");
-  link.href = pictures.large.url;
-  link.download = `${menu.current.name}-${origin}.png`;
-  link.click();
 }
 
 /** @param {File} file */
@@ -218,24 +198,25 @@ async function borrowLook(file) {
   const { name } = menu.current;
   say("working", "Reading the photo");
   try {
-    const z = await client.encode(name, file);
-    if (menu.current.name !== name) return;
-    complain("");
-    changeAnswers(() => answers.add(z, "from photo", URL.createObjectURL(file)));
+    const [z, look] = await Promise.all([client.encode(name, file), makeThumbnail(file)]);
+    if (menu.current.name === name) changeAnswers(() => answers.add(z, "from photo", look));
   } catch (problem) {
     show();
     complain(`The look of ${file.name} could not be read. ${problem.message}`);
   }
 }
 
-/** Show the answer that the page's address names. */
-function followLink() {
-  const { model, latent } = readLink(location.hash);
+/**
+ * Show the answer that the page's address names.
+ * @param {import("./link.js").Link} link
+ */
+function followLink({ model, latent, readable }) {
   const known = model === null || menu.pick(model);
   const size = menu.current.latent_size;
-  const fits = known && (latent === null || "seed" in latent || latent.z.length === size);
-  begin(fits ? latent : null);
+  const fits = latent === null || "seed" in latent || latent.z.length === size;
+  begin(known && fits ? latent : null);
   if (!known) complain(`This link is for a model that is not here: ${model}.`);
+  else if (!readable) complain("This link has no seed or z that can be read.");
   else if (!fits) complain("This link does not fit the model.");
 }
 
@@ -246,7 +227,7 @@ function followLink() {
 function begin(latent) {
   const model = menu.current;
   const hasLatent = model.latent_size > 0;
-  answers.begin(hasLatent ? ANSWERS : 1, model.directions, latent);
+  answers.begin(hasLatent ? result.places : 1, model.directions, latent);
   looseness.offerFor(model);
   directions.offerFor(model.directions);
   for (const id of ["source", "reroll", "pin", "morphing"]) $(id).hidden = !hasLatent;
@@ -260,7 +241,7 @@ for (const step of ["undo", "redo", "clear"]) $(step).addEventListener("click", 
 $("seed").addEventListener("change", () => ($("seed").value === "" ? show() : setSeed(Number($("seed").value))));
 $("reroll").addEventListener("click", reroll);
 $("pin").addEventListener("click", pin);
-$("save").addEventListener("click", save);
+$("save").addEventListener("click", () => result.save(menu.current.name));
 $("morph-to").addEventListener("click", () => changeAnswers(() => answers.retarget()));
 offerFile($("open"), $("file"), openSketch);
 offerFile($("look"), $("look-file"), borrowLook);
@@ -285,6 +266,5 @@ await menu.fill(
   (problem) => complain(`${problem.message} Trying again…`),
 );
 if (menu.isReady) {
-  followLink();
-  window.addEventListener("hashchange", followLink);
+  takeLinks(followLink);
 } else complain("No model is loaded on this server.");

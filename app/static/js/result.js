@@ -1,5 +1,6 @@
 // The side of the photo: the large picture, the answers, and everything that says which one it is.
 
+import { MAX_SEED } from "./client.js";
 import { Gallery, showPicture } from "./gallery.js";
 
 /**
@@ -21,6 +22,12 @@ export class Result {
     this.answers = answers;
     this.pictures = pictures;
     this.gallery = new Gallery($("answers"), onChoose);
+    $("seed").max = String(MAX_SEED);
+  }
+
+  /** How many answers there is room for. */
+  get places() {
+    return this.gallery.places.length;
   }
 
   show() {
@@ -29,12 +36,26 @@ export class Result {
     showPicture($("picture"), large?.url ?? "");
     $("save").disabled = large === null;
     $("invitation").hidden = large !== null;
+    $("look-set").hidden = answers.all[answers.chosen].origin === "";
+    $("look-open").hidden = !$("look-set").hidden;
     this.gallery.show(answers, (i) => {
       const picture = pictures.at(i);
       return picture && { url: picture.url, fresh: pictures.isFresh(i) };
     });
     this.#showSource();
     this.#showEnds();
+  }
+
+  /**
+   * Download the large picture.
+   * @param {string} model  its name, for the file's
+   */
+  save(model) {
+    const link = document.createElement("a");
+    link.href = this.pictures.large.url;
+    const origin = $("seed").value ? `seed-${$("seed").value}` : $("seed").placeholder.replaceAll(/\W+/g, "-");
+    link.download = `${model}-${origin}.png`;
+    link.click();
   }
 
   #showSource() {
@@ -57,19 +78,4 @@ export class Result {
     $("morph-to").setAttribute("aria-label", `Morph to answer ${answers.target + 1}; press for the next one`);
     $("morph").setAttribute("aria-label", `From answer ${answers.chosen + 1} to answer ${answers.target + 1}`);
   }
-}
-
-/**
- * @param {string} state
- * @param {string} words
- */
-export function say(state, words) {
-  $("status").dataset.state = $("photo").dataset.state = state;
-  if ($("status").textContent !== words) $("status").textContent = words;
-}
-
-/** @param {string} words  none hides the alert */
-export function complain(words) {
-  $("alert").hidden = words === "";
-  if ($("alert").textContent !== words) $("alert").textContent = words;
 }
