@@ -39,6 +39,13 @@ test("a pinned answer keeps its z while the others change", () => {
   assert.deepEqual(answers.latent(1), { seed: 81 });
 });
 
+test("seeds that are given are taken in their order", () => {
+  const answers = four();
+  pinAll(answers, [1]);
+  answers.reseed(70, [70, 91, 75, 99]);
+  assert.deepEqual(latents(answers), [{ seed: 70 }, { seed: 1 }, { seed: 91 }, { seed: 75 }]);
+});
+
 /** @param {Answers} answers @param {number[]} which  the last one stays chosen */
 function pinAll(answers, which) {
   for (const i of which) {

@@ -43,6 +43,14 @@ test("a walk becomes pictures in their order", async () => {
   assert.deepEqual([asked[0].url, JSON.parse(asked[0].body)], ["/api/v1/interpolate", walk]);
 });
 
+test("seeds far apart are asked for by the first of them", async () => {
+  const { client, asked } = answering({ seeds: [7, 19, 11] });
+  assert.deepEqual(await client.seeds("shoes", 7, 3), [7, 19, 11]);
+  assert.deepEqual(asked.map(({ url, body }) => [url, JSON.parse(body)]), [
+    ["/api/v1/seeds", { model: "shoes", seed: 7, count: 3 }],
+  ]);
+});
+
 test("a photo is sent as a file and becomes a z", async () => {
   const { client, asked } = answering({ z: [0.5, -1] });
   assert.deepEqual(await client.encode("shoes", new Blob(["photo"])), [0.5, -1]);

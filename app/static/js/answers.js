@@ -56,16 +56,17 @@ export class Answers {
   }
 
   /**
-   * Give the answers that are not pinned `seed` and those after it; after the largest comes 0.
+   * Give the answers that are not pinned `seeds`, or `seed` and those after it; after the largest comes 0.
    * @param {number} seed
+   * @param {number[]} [seeds]
    * @returns {boolean} false, and nothing is changed, where all are pinned
    */
-  reseed(seed) {
+  reseed(seed, seeds = this.all.map((_, i) => (seed + i) % (MAX_SEED + 1))) {
     if (this.all.every(({ pinned }) => pinned)) return false;
     this.#former = { all: this.all, seed: this.#seed };
     this.#seed = seed;
-    let next = seed;
-    this.all = this.all.map((answer) => (answer.pinned ? answer : answerOf({ seed: next++ % (MAX_SEED + 1) })));
+    const next = seeds.values();
+    this.all = this.all.map((answer) => (answer.pinned ? answer : answerOf({ seed: next.next().value })));
     return true;
   }
 

@@ -77,6 +77,17 @@ export class Client {
   }
 
   /**
+   * Choose seeds whose answers differ clearly.
+   * @param {string} model
+   * @param {number} seed  the first of them
+   * @param {number} count
+   * @returns {Promise<number[]>}
+   */
+  async seeds(model, seed, count) {
+    return (await this.#ask("/seeds", { model, seed, count })).seeds;
+  }
+
+  /**
    * Read off a photo what makes another sketch look like it.
    * @param {string} model
    * @param {Blob} photo

@@ -167,8 +167,13 @@ function setSeed(seed) {
   changeAnswers(() => answers.reseed(wanted) && answers.chooseFree());
 }
 
-function reroll() {
-  if (answers.all.length > 1) changeAnswers(() => answers.reseed(Math.ceil(Math.random() * REROLLED_SEEDS)));
+/** Other answers, far apart from each other; where the server does not say which, any. */
+async function reroll() {
+  if (answers.all.length < 2) return;
+  const { name } = menu.current;
+  const seed = Math.ceil(Math.random() * REROLLED_SEEDS);
+  const seeds = await client.seeds(name, seed, answers.all.length).catch(() => undefined);
+  if (menu.current.name === name) changeAnswers(() => answers.reseed(seed, seeds));
 }
 
 /** Pin the chosen answer or let it go; a mix becomes an answer. */
