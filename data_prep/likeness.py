@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from pix2pix.photos import UInt8, background, levelled
+from pix2pix.framing import UInt8
+from pix2pix.photos import background, levelled
 
 Hashes = npt.NDArray[np.uint64]
 Levels = npt.NDArray[np.float32]

@@ -17,8 +17,9 @@ import cv2
 from data_prep.likeness import Hashes, perceptual_hash
 from data_prep.sources import KINDS, Kind, SourcePair, read_source
 from pix2pix.errors import PairsError, UsageError
+from pix2pix.framing import UInt8
 from pix2pix.images import encode_jpeg, encode_png, read_photo
-from pix2pix.photos import FITS, Fit, UInt8, squared
+from pix2pix.photos import FITS, Fit, squared
 
 
 @dataclass(frozen=True)

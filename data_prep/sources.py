@@ -20,18 +20,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from pix2pix.decode import FORMATS
 from pix2pix.errors import PairsError, UsageError
 from pix2pix.files import list_pictures, why_not_a_picture
-from pix2pix.framing import padded_square, place_photo, place_sketch
+from pix2pix.framing import UInt8, padded_square, place_photo, place_sketch
 from pix2pix.images import read_photo, read_sketch
 
 Kind = Literal["photos", "ab", "ba", "folders"]
-UInt8 = npt.NDArray[np.uint8]
 
 KINDS: tuple[Kind, ...] = ("photos", "ab", "ba", "folders")
 SPLITS = {"train": "train", "val": "val", "test": "val"}

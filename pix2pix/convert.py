@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from pix2pix.errors import ImageError, UsageError
 from pix2pix.files import list_pictures, why_not_a_picture
+from pix2pix.framing import UInt8
 from pix2pix.images import Placement, fit_sketch, read_sketch, restore_photo, save_image
 from pix2pix.latents import seeds_from
 
-UInt8 = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
 Status = Literal["converted", "skipped", "ignored", "failed"]
 

@@ -19,7 +19,7 @@ from PIL import Image
 from pix2pix.decode import FORMATS, MAX_PIXELS, SUFFIXES, Source, open_image
 from pix2pix.errors import ImageTooLarge, UnreadableImage, UnsupportedImage
 from pix2pix.files import write_atomically
-from pix2pix.framing import Placement, fit_sketch, restore_photo
+from pix2pix.framing import Placement, UInt8, fit_sketch, restore_photo
 from pix2pix.ink import ink_on_paper
 
 __all__ = [
@@ -39,7 +39,6 @@ __all__ = [
     "save_image",
 ]
 
-UInt8 = npt.NDArray[np.uint8]
 SAVED_AS = {
     ".png": "PNG",
     ".jpg": "JPEG",

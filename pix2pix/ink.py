@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-UInt8 = npt.NDArray[np.uint8]
+from pix2pix.framing import UInt8
+
 Float32 = npt.NDArray[np.float32]
 Scalar = TypeVar("Scalar", np.uint8, np.float32)
 

@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pix2pix.errors import NoSubject
-from pix2pix.framing import Placement, place_photo, resized
+from pix2pix.framing import Placement, UInt8, place_photo, resized
 
-UInt8 = npt.NDArray[np.uint8]
 Fit = Literal["stretch", "pad"]
 
 FITS: tuple[Fit, ...] = ("pad", "stretch")

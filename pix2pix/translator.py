@@ -3,7 +3,8 @@
     shoes = pix2pix.load("shoes")
     shoes.translate("drawing.png", seed=7).save("shoe.png")
 
-Same sketch + same z + same looseness + same bundle = same photo: alone, in any batch, in any order.
+Same sketch + same z + same looseness + same bundle = same photo: on every run, in any order; in a batch of
+another size to within one of 255 levels.
 
 Looseness says how literally the lines are taken: 0 as they are, 1 as a rough hand's that wants mending. Where
 nobody says, it is guessed from the sketch.

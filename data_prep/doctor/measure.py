@@ -22,7 +22,8 @@ from PIL.Image import Image
 from data_prep.likeness import Hashes, perceptual_hash
 from data_prep.making import one_cv2_thread
 from pix2pix.errors import ImageError
-from pix2pix.images import UInt8, open_image, read_photo, read_sketch
+from pix2pix.framing import UInt8
+from pix2pix.images import open_image, read_photo, read_sketch
 
 Float32 = npt.NDArray[np.float32]
 

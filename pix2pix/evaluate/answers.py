@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2pix.errors import UsageError
-from pix2pix.evaluate.estimates import Float64, UInt8
+from pix2pix.evaluate.estimates import Float64
 from pix2pix.evaluate.judges import (
     Description,
     Judges,
@@ -19,7 +19,7 @@ from pix2pix.evaluate.judges import (
     inception_features,
     perceptual_code,
 )
-from pix2pix.framing import fit_sketch, resized, restore_photo
+from pix2pix.framing import UInt8, fit_sketch, resized, restore_photo
 from pix2pix.images import read_photo, read_sketch
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2pix.errors import UsageError
+from pix2pix.framing import UInt8
 
-UInt8 = NDArray[np.uint8]
 Float64 = NDArray[np.float64]
 Kept = NDArray[np.bool_]
 

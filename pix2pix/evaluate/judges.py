@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from pix2pix.errors import UsageError
-from pix2pix.evaluate.estimates import SUBJECTS, Float64, UInt8
+from pix2pix.evaluate.estimates import SUBJECTS, Float64
 from pix2pix.features import InceptionFeatures, ObjectFeatures, PerceptualDistance
+from pix2pix.framing import UInt8
 from pix2pix.pixels import from_pixels
 
 
