@@ -115,7 +115,7 @@ class TrainConfig:
 
     # With an encoder only (BicycleGAN): weights of the divergence of E(photo) from N(0, I), and of the L1
     # error with which E recovers the z of a free answer.
-    divergence_weight: float = 0.03
+    divergence_weight: float = 0.01
     latent_weight: float = 0.5
     mode_seeking_weight: float = 0.0  # two z are to give two pictures; draws half of the answers once more
 
@@ -150,7 +150,6 @@ class TrainConfig:
 PRESETS: dict[str, TrainConfig] = {
     "default": TrainConfig(
         model=ModelConfig(roughness=True, encoder_widths=(24, 48, 96, 192)),
-        discriminator_scales=2,
         differentiable_augment=True,
     ),
     # Photos to edge maps like those of the pairs: what `prepare --edges learned` draws with.

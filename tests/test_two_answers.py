@@ -22,7 +22,6 @@ RECIPE = replace(
     size_px=32,
     coarse_fraction=0.0,
     steps=500,
-    seed=1,
     discriminator_widths=(8, 16, 16),
     perceptual_weight=0.0,
     generator_lr=2e-3,
