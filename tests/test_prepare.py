@@ -662,7 +662,8 @@ def test_a_killed_run_loses_no_finished_pair_and_leaves_no_process(tmp_path: Pat
 def test_ctrl_c_ends_cleanly_with_the_finished_pairs_in_the_manifest(tmp_path: Path) -> None:
     for seed in range(60):
         save(tmp_path / f"src/{seed:02}.png", product(seed, 480, 640))
-    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # a background job is deaf
+    # a background job is begun deaf to Ctrl-C
+    heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     program = f"{heed}; from app.cli import main; main()"
     options = ["--edges", "canny", "--workers", 2]
     process = start("-c", program, "prepare", tmp_path / "src", tmp_path / "pairs", *options)
