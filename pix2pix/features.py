@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from pix2pix.errors import UsageError
 
 MISSING = "{} needs the extra `eval`: .venv/bin/pip install -e '.[eval]'"
+NOT_DOWNLOADED = "{} cannot be downloaded ({}); set PIX2PIX_FEATURES to a folder that holds {}"
 FILES = {"alex": "lpips-alexnet.safetensors", "vgg": "lpips-vgg16.safetensors"}
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
 
@@ -39,8 +40,7 @@ class PerceptualDistance(nn.Module):
                 self.net = lpips.LPIPS(net=net, pnet_rand=backbone is not None, verbose=False)
             except OSError as error:
                 raise UsageError(
-                    f"the {net} backbone of LPIPS cannot be downloaded ({error}); "
-                    f"set PIX2PIX_FEATURES to a folder that holds {FILES[net]}"
+                    NOT_DOWNLOADED.format(f"the {net} backbone of LPIPS", error, FILES[net])
                 ) from error
         if backbone is not None:
             _load_backbone(self.net, backbone)
@@ -93,8 +93,7 @@ class InceptionFeatures(nn.Module):
             )
         except OSError as error:
             raise UsageError(
-                f"the weights of Inception cannot be downloaded ({error}); "
-                f"set PIX2PIX_FEATURES to a folder that holds {INCEPTION_FILE}"
+                NOT_DOWNLOADED.format("the weights of Inception", error, INCEPTION_FILE)
             ) from error
 
     def forward(self, photos: Tensor) -> Tensor:
