@@ -243,6 +243,7 @@ def models(ctx: click.Context, models: Path | None) -> None:
 )
 @click.option("--from", "start_from", show_default="untrained", help="Model (name or file) to begin with.")
 @click.option("--resume", is_flag=True, help="Go on with the run of that name, with its own configuration.")
+@click.option("--other-pairs", is_flag=True, help="With --resume: go on though the pairs have changed.")
 @click.option(
     "--steps", type=click.IntRange(1), show_default="the preset's", help="Batches to train on in all."
 )
@@ -276,6 +277,16 @@ def models(ctx: click.Context, models: Path | None) -> None:
     "--threads", type=click.IntRange(1), show_default="all cores", help="CPU threads to compute with."
 )
 @click.option(
+    "--workers",
+    type=click.IntRange(0, 64),
+    show_default="a core less than there are, 8 at most",
+    help="Processes a device that prepare pairs ahead.",
+)
+@click.option("--devices", type=click.IntRange(1), default=1, help="GPUs, or processes on a CPU.")
+@click.option(
+    "--nodes", type=click.IntRange(1), default=1, help="Machines; docs/training.md says how to start them."
+)
+@click.option(
     "--precision",
     type=click.Choice(["auto", "32-true", "bf16-mixed", "16-mixed"]),
     default="auto",
@@ -302,6 +313,8 @@ def train(ctx: click.Context, /, pairs: Path, name: str, runs: Path, dry_run: bo
         return
     with Reporter("training", 1.0) as progress, training_command.stop_on_signals(progress.say) as stop:
         status = training_command.run(asked, config, progress, stop)
+    if not training_command.is_first_process():
+        return
     bundle = asked.run / f"{name}.safetensors"
     if status is not None:
         click.echo(f"{status.step} steps, {status.images} images in {in_words(status.seconds)}", err=True)

@@ -12,12 +12,15 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from app.options import cores
 from pix2pix.config import TrainConfig, refuse_other_model, train_config, with_settings
 from pix2pix.errors import UsageError
 
 if TYPE_CHECKING:
     from app.progress import Reporter
     from pix2pix.run_folder import Status
+
+MOST_WORKERS = 8
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,11 @@ class Asked:
     steps: int | None = None
     time_limit: float | None = None
     size_px: int | None = None
+    other_pairs: bool = False
     threads: int | None = None
+    workers: int | None = None
+    devices: int = 1
+    nodes: int = 1
     precision: str = "auto"
     device: str = "auto"
     title: str | None = None
@@ -65,8 +72,11 @@ def configuration(asked: Asked, *, preset_given: bool) -> TrainConfig:
     if asked.size_px is not None:
         preset = train_config(asked.preset)
         overrides["size_px"] = asked.size_px
-        overrides["coarse_size_px"] = min(preset.coarse_size_px, asked.size_px)
+        seen_px = min(preset.discriminator.size_px, asked.size_px)
+        overrides["discriminator"] = dataclasses.replace(preset.discriminator, size_px=seen_px)
         overrides["model"] = dataclasses.replace(preset.model, size_px=asked.size_px)
+    if asked.other_pairs:
+        raise UsageError("--other-pairs goes with --resume: a new run may have any pairs")
     config = with_settings(train_config(asked.preset, **overrides), asked.settings)
     if asked.start_from:
         from pix2pix.bundle import find_bundle, read_header
@@ -99,14 +109,21 @@ def run(asked: Asked, config: TrainConfig, progress: Reporter, stop: Callable[[]
 
     if asked.threads:
         torch.set_num_threads(asked.threads)
+    workers = asked.workers
+    if workers is None:
+        workers = min(MOST_WORKERS, max(0, cores() // asked.devices - 1))  # one core is the step's
     status: Status | None = None
     for step in train(
         config,
         asked.pairs,
         asked.run,
         resume=asked.resume,
+        other_pairs=asked.other_pairs,
         start_from=find_bundle(asked.start_from) if asked.start_from else None,
         device=asked.device,
+        devices=asked.devices,
+        nodes=asked.nodes,
+        workers=workers,
         precision=asked.precision,
         stop=stop,
         notify=progress.say,
@@ -116,6 +133,13 @@ def run(asked: Asked, config: TrainConfig, progress: Reporter, stop: Callable[[]
         status = step
         progress.update(step.progress, _note(step))
     return status
+
+
+def is_first_process() -> bool:
+    """See `pix2pix.devices`."""
+    from pix2pix import devices
+
+    return devices.is_first_process()
 
 
 @contextmanager
@@ -139,5 +163,8 @@ def stop_on_signals(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
 
 
 def _note(status: Status) -> str:
-    losses = " ".join(f"{name} {value:.3g}" for name, value in status.losses.items())
-    return f"step {status.step}, judged at {status.seen_px} px, {status.images_per_s:.1f} images/s, {losses}"
+    told = [f"step {status.step}", f"judged at {status.seen_px} px", f"{status.images_per_s:.1f} images/s"]
+    if "p_real_1" in status.standing:
+        real, made = status.standing["p_real_1"], status.standing["p_fake_1"]
+        told.append(f"D takes real ones for real with {real:.2f}, made ones with {made:.2f}")
+    return ", ".join(told)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from safetensors import SafetensorError, safe_open
 
-from pix2pix.config import STRICT, ModelConfig, from_json
+from pix2pix.config import STRICT, DiscriminatorConfig, ModelConfig, from_json
 from pix2pix.errors import BundleError, BundleNotFound, CorruptBundle, UsageError
 from pix2pix.files import write_atomically
 
@@ -57,6 +57,7 @@ class Header:
     licence: str
     metrics: dict[str, float] = field(default_factory=dict)
     directions: tuple[Direction, ...] = ()
+    discriminator: DiscriminatorConfig | None = None  # older bundles hold none
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def load_bundle(path: Path) -> tuple[Model, Header]:
     if bad := [name for name, weight in weights.items() if not weight.isfinite().all()]:
         raise CorruptBundle(f"{path}: {bad[0]} holds values that are not finite")
     with torch.random.fork_rng(devices=[]):  # building draws weights: leave the global generator alone
-        model = Model(header.model)
+        model = Model(header.model, header.discriminator)
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:

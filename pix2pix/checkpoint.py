@@ -17,11 +17,7 @@ import torch
 
 from pix2pix.errors import RunError
 from pix2pix.files import write_atomically
-
-
-def spare_of(path: Path) -> Path:
-    """Where the state before the last one lies."""
-    return path.with_name(f"{path.stem}.spare{path.suffix}")
+from pix2pix.run_folder import spare_of
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:

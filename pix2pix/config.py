@@ -64,6 +64,25 @@ class ModelConfig:
             )
 
 
+@dataclass(frozen=True)
+class DiscriminatorConfig:
+    """The discriminator. Four widths see patches of 70x70 pixels."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    widths: tuple[int, ...] = (32, 64, 128, 128)
+    norm: Literal["spectral", "instance"] = "spectral"
+    scales: int = 1  # as many discriminators, each at half the size of the one before
+    size_px: int = 128  # of the pictures it looks at
+
+    def __post_init__(self) -> None:
+        """Refuse what no network can be built of."""
+        if not self.widths or not all(0 < width <= MAX_WIDTH for width in self.widths):
+            raise UsageError(f"discriminator widths {self.widths} are not channel counts in 1..{MAX_WIDTH}")
+        if self.scales < 1:
+            raise UsageError(f"discriminator scales {self.scales} is below 1")
+
+
 def refuse_other_model(theirs: ModelConfig, ours: ModelConfig, name: str) -> None:
     """Raise UsageError, naming what differs, if weights of one model cannot begin a run of the other.
 
@@ -95,8 +114,8 @@ class TrainConfig:
     title: str | None = None  # what the bundle is called in lists; None is the run's name
     licence: str = "not stated"  # of the pairs, for whoever gets the bundle
     size_px: int = 256
-    # G always draws at size_px; in the first part of a run D and LPIPS look at the picture at this size.
-    coarse_size_px: int = 128
+    # G always draws at size_px; in the first part of a run D and LPIPS look at the picture at the size
+    # of `discriminator`, in the last part at size_px.
     coarse_fraction: float = 0.8
     steps: int = 100_000
     time_limit_s: float | None = None  # of training in all; whichever of the two comes first ends the run
@@ -119,14 +138,14 @@ class TrainConfig:
     latent_weight: float = 0.5
     mode_seeking_weight: float = 0.0  # two z are to give two pictures; draws half of the answers once more
 
-    discriminator_widths: tuple[int, ...] = (32, 64, 128, 128)  # four convolutions: patches of 70x70 pixels
-    discriminator_norm: Literal["spectral", "instance"] = "spectral"
-    discriminator_scales: int = 1  # as many discriminators, each at half the size of the one before
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     gradient_penalty_weight: float = 0.0  # R1, at every 16th step
     differentiable_augment: bool = False  # of what D sees, real and made alike; for little data
 
+    # Two time scales (Heusel et al. 2017): a rate each; and D may move n times for each move of G.
     generator_lr: float = 4e-4
     discriminator_lr: float = 4e-4
+    critic_steps: int = 1
     betas: tuple[float, float] = (0.5, 0.99)
     decay_fraction: float = 0.25  # the last part of the run, over which the rates fall linearly to zero
     ema_half_life_images: int = 10_000
@@ -136,15 +155,25 @@ class TrainConfig:
     strokes: bool = True  # edge maps drawn again as by hand, with every roughness; the rest stay as they are
     line_width: bool = True  # of those: lines of 1 to 4 px instead of the edge map's 1 px
 
+    # The share of each batch that is drawn from the pairs that G finds hardest, not in turn.
+    weak_points: float = 0.0
+
     sample_every: int = 500  # steps
     save_every: int = 500  # steps; and every five minutes
+    # The bundle with the lowest such figure of `pix2pix.evaluate` on val pairs is kept apart.
+    best_metric: Literal["lpips", "kid"] = "lpips"
+    score_every: int = 500  # steps; 0 never
+    score_pairs: int = 64
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained."""
         halved = bool(self.model.encoder_widths)  # half of a batch is bound to the photos' own z
-        for name, least in (("steps", 1), ("discriminator_scales", 1), ("batch_size", 1 + halved)):
-            if getattr(self, name) < least:
-                raise UsageError(f"{name} {getattr(self, name)} is below {least}, the least for this model")
+        least = {"steps": 1, "batch_size": 1 + halved, "critic_steps": 1, "score_every": 0, "score_pairs": 3}
+        for name, lowest in least.items():
+            if getattr(self, name) < lowest:
+                raise UsageError(f"{name} {getattr(self, name)} is below {lowest}, the least for this model")
+        if not 0 <= self.weak_points <= 1:
+            raise UsageError(f"weak_points {self.weak_points} is not in 0..1")
 
 
 PRESETS: dict[str, TrainConfig] = {
@@ -176,7 +205,7 @@ PRESETS: dict[str, TrainConfig] = {
         coarse_fraction=0.0,
         steps=10_000,
         perceptual_weight=0.0,
-        discriminator_widths=(16, 32, 64, 64),
+        discriminator=DiscriminatorConfig(widths=(16, 32, 64, 64)),
     ),
     # Isola et al. 2017: U-Net-256, 70x70 PatchGAN, BCE + 100 L1, Adam 2e-4, batch 1, where batch statistics
     # are instance statistics. Not the paper's: dropout in training only, so that an answer can be repeated;
@@ -196,8 +225,7 @@ PRESETS: dict[str, TrainConfig] = {
         reconstruction_weight=100.0,
         feature_matching_weight=0.0,
         perceptual_weight=0.0,
-        discriminator_widths=(64, 128, 256, 512),
-        discriminator_norm="instance",
+        discriminator=DiscriminatorConfig(widths=(64, 128, 256, 512), norm="instance", size_px=256),
         generator_lr=2e-4,
         discriminator_lr=2e-4,
         betas=(0.5, 0.999),
@@ -234,13 +262,16 @@ def with_settings(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
     for setting in settings:
         path, equals, text = setting.partition("=")
         *outer, name = path.split(".")
-        if not equals or outer not in ([], ["model"]):
-            raise UsageError(f"{setting!r} is not NAME=VALUE with a field of TrainConfig, or model.FIELD")
+        if not equals or outer not in ([], ["model"], ["discriminator"]):
+            raise UsageError(
+                f"{setting!r} is not NAME=VALUE with a field of TrainConfig, model.FIELD or "
+                "discriminator.FIELD"
+            )
         try:
             value = json.loads(text)
         except ValueError:
             value = text
-        (fields["model"] if outer else fields)[name] = value
+        (fields[outer[0]] if outer else fields)[name] = value
     return from_json(TrainConfig, json.dumps(fields))
 
 

@@ -1,18 +1,15 @@
-"""A pairs folder as batches of tensors, in an order that is a function of the seed alone."""
+"""A pairs folder: its list, its hash, and its pairs as arrays and tensors."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from pix2pix.augment import PairAugment
 from pix2pix.errors import ImageError, PairsError
 from pix2pix.files import PHOTO_SUFFIXES
 from pix2pix.framing import UInt8, resized
@@ -85,30 +82,3 @@ def to_tensors(sketches: list[UInt8], photos: list[UInt8]) -> tuple[Tensor, Tens
     sketch = torch.from_numpy(np.stack(sketches)[:, None])
     photo = torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2)  # NHWC storage: channels_last as it comes
     return from_pixels(sketch), from_pixels(photo)
-
-
-class PairBatches:
-    """Endless augmented batches. Batch `i` is a function of (pairs, seed, i): resuming needs no state."""
-
-    def __init__(self, pairs: list[Pair], augment: PairAugment, *, batch_size: int, seed: int) -> None:
-        """`seed` drives order and augmentation; each epoch sees every pair once."""
-        self.pairs, self.augment = pairs, augment
-        self.batch_size, self.seed = batch_size, seed
-
-    def batch(self, index: int, size_px: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Batch `index`: (N, 1, S, S) and (N, 3, S, S) in [-1, 1], and the sketches' roughness (N,)."""
-        drawn = [self._draw(index * self.batch_size + i, size_px) for i in range(self.batch_size)]
-        sketches, photos, roughness = zip(*drawn, strict=True)
-        return *to_tensors(list(sketches), list(photos)), torch.tensor(roughness)
-
-    def _draw(self, position: int, size_px: int) -> tuple[UInt8, UInt8, float]:
-        epoch, place = divmod(position, len(self.pairs))
-        sketch, photo = load_pair(self.pairs[_order(self.seed, epoch, len(self.pairs))[place]])
-        draw_seed = int(np.random.default_rng([self.seed, 1, position]).integers(2**31))
-        return self.augment(sketch, photo, size_px, draw_seed)
-
-
-@lru_cache(maxsize=2)  # a batch may reach into the next epoch
-def _order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
-    """The pairs' order in an epoch."""
-    return np.random.default_rng([seed, epoch]).permutation(count)

@@ -13,24 +13,27 @@ from torch import Tensor
 SHIFT, HOLE = 0.125, 0.5  # shares of the side
 
 
-def augment(given: Tensor, photo: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+DRAWS = 7  # random numbers that a picture takes
+
+
+def augment(given: Tensor, photo: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
     """Sketches (N, 1, H, W) and photos (N, 3, H, W) in [-1, 1], augmented; paper fills what is uncovered.
 
-    A function of the seed; gradients flow to the photo.
+    `draws` (N, 7) on the CPU, uniform in 0..1, say how; gradients flow to the photo.
     """
-    random = torch.Generator().manual_seed(seed)
-    n, _, h, w = photo.shape
-    brightness, saturation, contrast = torch.rand(3, n, 1, 1, 1, generator=random).to(photo)
+    h, w = photo.shape[2:]
+    brightness, saturation, contrast = draws[:, :3].T[..., None, None, None].to(photo)
     photo = photo + brightness - 0.5
     grey = photo.mean(dim=1, keepdim=True)
     photo = grey + (photo - grey) * 2 * saturation
     mean = photo.mean(dim=(1, 2, 3), keepdim=True)
     photo = mean + (photo - mean) * (contrast + 0.5)
     both = torch.cat([given, photo], dim=1)
-    shifts = ((2 * torch.rand(2, n, generator=random) - 1) * SHIFT * torch.tensor([[h], [w]])).round().int()
-    holes = (torch.rand(2, n, generator=random) * torch.tensor([[h], [w]])).int()
-    moved = [_shift(x, *shift) for x, shift in zip(both, shifts.T.tolist(), strict=True)]
-    cut = [x * _hole(h, w, *hole).to(x) for x, hole in zip(moved, holes.T.tolist(), strict=True)]
+    sides = torch.tensor([h, w])
+    shifts = ((2 * draws[:, 3:5] - 1) * SHIFT * sides).round().int().tolist()
+    holes = (draws[:, 5:] * sides).int().tolist()
+    moved = [_shift(x, *shift) for x, shift in zip(both, shifts, strict=True)]
+    cut = [x * _hole(h, w, *hole).to(x) for x, hole in zip(moved, holes, strict=True)]
     both = torch.stack(cut)
     return both[:, :1], both[:, 1:]
 

@@ -15,8 +15,9 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
-from pix2pix.config import ModelConfig
+from pix2pix.config import DiscriminatorConfig, ModelConfig
 
 CHANNELS = {"sketch": 1, "photo": 3}
 SLOPE = 0.2  # of the leaky rectifiers (Radford et al. 2016)
@@ -271,24 +272,26 @@ class Encoder(nn.Module):
 
 
 class Model(nn.Module):
-    """What a bundle holds: the generator, and the photo encoder where there is one."""
+    """What a bundle holds: the generator, and the photo encoder and the discriminator where there are any."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, discriminator: DiscriminatorConfig | None = None) -> None:
         """As `Generator`."""
         super().__init__()
         self.config = config
         self.generator = Generator(config)
         self.encoder = Encoder(config) if config.encoder_widths else None
+        self.discriminator = Discriminator(discriminator, config) if discriminator else None
 
 
 class Discriminator(nn.Module):
     """One PatchGAN, or several that see the picture at half the size each (Wang et al. 2018, section 3.2)."""
 
-    def __init__(self, widths: tuple[int, ...], norm: str, *, roughness: bool, scales: int = 1) -> None:
-        """As PatchDiscriminator."""
+    def __init__(self, config: DiscriminatorConfig, model: ModelConfig) -> None:
+        """Of answers by such a model."""
         super().__init__()
         self.scales = nn.ModuleList(
-            PatchDiscriminator(widths, norm, roughness=roughness) for _ in range(scales)
+            PatchDiscriminator(config.widths, config.norm, roughness=model.roughness)
+            for _ in range(config.scales)
         )
 
     def forward(self, given: Tensor, answer: Tensor, roughness: Tensor) -> tuple[list[Tensor], list[Tensor]]:
@@ -301,6 +304,27 @@ class Discriminator(nn.Module):
             logits.append(logit)
             features += seen
         return logits, features
+
+    @torch.no_grad()
+    def follow_norms(self) -> None:
+        """One power iteration of each spectral norm (Miyato et al. 2018, algorithm 1).
+
+        In evaluation mode nothing else makes one: how often D looks between two moves changes nothing.
+        """
+        for module in self.modules():
+            if is_parametrized(module, "weight"):
+                module.train()
+                module.weight  # noqa: B018 - computing it iterates
+                module.eval()
+
+    def probabilities(self, given: Tensor, answer: Tensor, roughness: Tensor, size_px: int) -> Tensor:
+        """How likely the first scale takes each patch for real, at `size_px`: (N, 1, H', W') in 0..1.
+
+        0.5 is where D changes its mind. What hinge loss trains is no calibrated probability.
+        """
+        given, answer = (F.adaptive_avg_pool2d(x, size_px) for x in (given, answer))
+        logits: Tensor = self.scales[0](given, answer, roughness)[0]
+        return torch.sigmoid(logits.float())
 
 
 class PatchDiscriminator(nn.Module):

@@ -1,5 +1,5 @@
-"""A run folder explains itself: config.json (what), stats.jsonl (how it went), samples/ (how it looks),
-state.pt (to resume), NAME.safetensors (to use).
+"""A run folder explains itself: report.html, made of config.json (what), stats.jsonl and scores.jsonl (how it
+went), samples/ (how it looks); state.pt (to resume), NAME.safetensors and NAME-best.safetensors (to use).
 """
 
 from __future__ import annotations
@@ -10,18 +10,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-from torchvision.utils import save_image
-
-from pix2pix import latents
-from pix2pix.checkpoint import spare_of
 from pix2pix.config import TrainConfig, from_json
 from pix2pix.errors import RunError, UsageError
-from pix2pix.files import write_atomically
-from pix2pix.networks import Model
+from pix2pix.files import sweep, write_atomically
 
 
 @dataclass(frozen=True)
@@ -34,7 +27,9 @@ class Status:
     progress: float  # 0 to 1, by steps or by time, whichever is further
     seconds: float  # of training, all sessions of the run together
     images_per_s: float
+    data_wait: float  # share of the time that went into waiting for pairs, 0 to 1
     losses: dict[str, float]
+    standing: dict[str, float]  # how the game stands: see `Game.play`
 
 
 @dataclass(frozen=True)
@@ -54,35 +49,40 @@ class RunFolder:
         self.config_file = path / "config.json"
         self.state_file = path / "state.pt"
         self.stats_file = path / "stats.jsonl"
+        self.scores_file = path / "scores.jsonl"
+        self.realism_file = path / "realism.jpg"
         self.bundle_file = path / f"{path.name}.safetensors"
+        self.best_file = path / f"{path.name}-best.safetensors"
 
-    def begin(self, config: TrainConfig, data_hash: str) -> None:
-        """Make the folder, or take one in which nothing was ever saved. Raises RunError if it holds a run."""
-        if self.state_file.exists() or spare_of(self.state_file).exists():
+    def sample_file(self, step: int) -> Path:
+        """Where the samples of a step lie."""
+        return self.path / "samples" / f"{step:07d}.png"
+
+    def begin(self, config: TrainConfig, data_hash: str, *, after: int | None = None) -> None:
+        """Make the folder, or take one in which nothing was ever saved; or go on `after` a step.
+
+        Raises RunError for one that is to be made and holds a run.
+        """
+        if after is not None:
+            sweep(self.path)
+        elif self.state_file.exists() or spare_of(self.state_file).exists():
             raise RunError(
                 f"{self.path} already holds a run: --resume goes on with it, another --name begins anew"
             )
         (self.path / "samples").mkdir(parents=True, exist_ok=True)
-        self.stats_file.write_text("")
-        self.record(config, data_hash)
+        for file in (self.stats_file, self.scores_file):  # steps after that will be taken again
+            kept = [line for line in read_lines(file) if after is not None and line["step"] <= after]
+            write_atomically(file, "".join(f"{json.dumps(line)}\n" for line in kept).encode())
+        content = json.dumps(dataclasses.asdict(Recorded(config, data_hash)), indent=1)
+        write_atomically(self.config_file, f"{content}\n".encode())
 
-    def check_data(self, data_hash: str) -> None:
-        """Raises RunError if the run was begun on other pairs."""
-        began_with = self._recorded().data_hash
-        if began_with != data_hash:
-            raise RunError(
-                f"{self.path} was trained on other pairs: data hash {began_with}, now {data_hash}; "
-                f"a new --name with --from {self.bundle_file} goes on with these"
-            )
+    def began_with(self, data_hash: str) -> bool:
+        """Whether these are the pairs the run was last trained on. Raises RunError if there is no run."""
+        return self._recorded().data_hash == data_hash
 
     def config(self) -> TrainConfig:
         """The configuration the run was last trained with. Raises RunError if there is none to be read."""
         return self._recorded().train
-
-    def record(self, config: TrainConfig, data_hash: str) -> None:
-        """Write down what the run is trained with from now on."""
-        content = json.dumps(dataclasses.asdict(Recorded(config, data_hash)), indent=1)
-        write_atomically(self.config_file, f"{content}\n".encode())
 
     def _recorded(self) -> Recorded:
         if not self.config_file.is_file():
@@ -92,49 +92,40 @@ class RunFolder:
         except UsageError as error:
             raise RunError(f"{self.config_file} is not a run's configuration: {error}") from error
 
-    def forget_after(self, step: int) -> None:
-        """Drop the lines of stats.jsonl of steps that will be taken again."""
-        lines = [line for line in self._stats_lines() if line["step"] <= step]
-        write_atomically(self.stats_file, "".join(f"{json.dumps(line)}\n" for line in lines).encode())
-
-    def _stats_lines(self) -> Iterator[dict[str, float]]:
-        """What was logged; the last line may be torn."""
-        for text in self.stats_file.read_text().splitlines() if self.stats_file.is_file() else ():
-            with suppress(ValueError):
-                yield json.loads(text)
-
-    def log(self, status: Status) -> None:
-        """Append a line to stats.jsonl."""
+    def log(self, status: Status, means: dict[str, float]) -> None:
+        """Append a line to stats.jsonl: where the run stands, and means since the line before."""
         line = {
             "step": status.step,
             "images": status.images,
             "seen_px": status.seen_px,
+            "progress": round(status.progress, 5),
             "seconds": round(status.seconds, 1),
             "images_per_s": round(status.images_per_s, 2),
-            **{name: round(value, 4) for name, value in status.losses.items()},
+            "data_wait": round(status.data_wait, 4),
+            **{name: round(value, 5) for name, value in means.items()},
         }
-        with self.stats_file.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        _append(self.stats_file, line)
 
-    @torch.no_grad()
-    def save_grid(self, step: int, model: Model, grid: tuple[Tensor, Tensor]) -> None:
-        """Draw samples/STEP.png: what is given, answers of seeds 0 and 1, the target, a row a pair.
+    def log_scores(self, step: int, seconds: float, figures: dict[str, float], *, best: bool) -> None:
+        """Append a line to scores.jsonl: see `pix2pix.scoring`; `best` where it is the best so far."""
+        rounded = {name: round(value, 5) for name, value in figures.items()}
+        _append(self.scores_file, {"step": step, "seconds": round(seconds, 1), **rounded, "best": best})
 
-        `grid` is what is given and the target, (N, C, S, S) in [-1, 1].
-        """
-        given, target = grid
-        device = next(model.parameters()).device
-        answers = []
-        for seed in (0, 1):
-            z = torch.from_numpy(np.tile(latents.draw(seed, model.config.latent_size), (len(given), 1)))
-            answer, _ = model.generator(given.to(device), z.to(device))
-            answers.append(answer.cpu())
-        columns = (x.expand(-1, 3, -1, -1) for x in (given, *answers, target))
-        rows = torch.stack(list(columns), dim=1)  # (N, 4, 3, S, S)
-        save_image(
-            rows.flatten(0, 1),
-            self.path / "samples" / f"{step:07d}.png",
-            nrow=4,
-            normalize=True,
-            value_range=(-1, 1),
-        )
+
+def spare_of(state_file: Path) -> Path:
+    """Where the state before the last one lies."""
+    return state_file.with_name(f"{state_file.stem}.spare{state_file.suffix}")
+
+
+def read_lines(file: Path) -> Iterator[dict[str, Any]]:
+    """The lines of a .jsonl file, which need not be there, that are whole and say their step."""
+    for text in file.read_text(errors="replace").splitlines() if file.is_file() else ():
+        with suppress(ValueError, RecursionError):  # the last line may be torn
+            line = json.loads(text)
+            if isinstance(line, dict) and "step" in line:
+                yield line
+
+
+def _append(file: Path, line: dict[str, float]) -> None:
+    with file.open("a") as open_file:
+        open_file.write(json.dumps(line) + "\n")

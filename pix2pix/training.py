@@ -3,47 +3,43 @@
     pix2pix train pairs/shoes --name shoes --time-limit 60m
     pix2pix train pairs/shoes --name shoes --resume
 
-G (the forger) and D (the investigator) move in turn. Every batch and latent is a function of the
-configuration and the step, so that a resumed run needs nothing but weights and optimiser states. Learning
-rate and the size D looks at follow the progress: of the steps, or, with a time limit, of the clock, which
-makes no two runs equal.
+`game` is what happens in a step; here is what goes around it: data, rates, saving, scoring, saying. Every
+latent and augmentation is a function of the configuration and the step, and the rest of what a step depends
+on is in the state, so that a resumed run is the run that was never stopped. Learning rate and the size at
+which D looks follow the progress: of the steps, or, with a time limit, of the clock, which makes no two runs
+equal.
 """
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 from lightning_fabric import Fabric
+from numpy.typing import NDArray
 from torch import Tensor
 
-from pix2pix import diffaugment, losses
+from pix2pix import diffaugment
 from pix2pix.augment import PairAugment
-from pix2pix.bundle import Header, load_bundle, save_bundle
-from pix2pix.checkpoint import load_state, restore, save_state
-from pix2pix.config import TrainConfig, refuse_other_model
-from pix2pix.dataset import Pair, PairBatches, data_hash, list_pairs, load_pair, to_tensors
-from pix2pix.devices import choose_device, choose_precision
+from pix2pix.config import TrainConfig
+from pix2pix.dataset import Pair, data_hash, list_pairs, load_pair, to_tensors
+from pix2pix.devices import make_fabric, tell_of_lost_processes
 from pix2pix.errors import PairsError, RunError, UsageError
-from pix2pix.features import PerceptualDistance
-from pix2pix.files import only_writer, sweep
-from pix2pix.finishing import finish
-from pix2pix.networks import Discriminator, Model
+from pix2pix.files import only_writer
+from pix2pix.game import Batch, Game, Played
+from pix2pix.keeping import Keeper, Point
+from pix2pix.loader import Loaded, load_batches
 from pix2pix.run_folder import RunFolder, Status
+from pix2pix.sampler import PairSampler
 
 GRID_PAIRS = 8  # fixed inputs of the sample grid
 LOG_EVERY = 50  # steps between lines of stats.jsonl
-SAVE_EVERY_S = 300.0  # at the longest between two saves, however slow the machine
-EMA_RAMP = 0.1  # of the run's images: the longest half-life, so that its beginning is forgotten (EDM2)
-PENALTY_EVERY = 16  # steps (Karras et al. 2020, section 3.2)
 SEED_STRIDE = 1_000_003  # a prime: the step seeds of two runs with neighbouring seeds do not coincide
 AUGMENT_STREAM = 0x9E3779B9  # added to step seeds: what D is shown must not go with z
 
@@ -54,9 +50,13 @@ def train(
     run: Path,
     *,
     resume: bool = False,
+    other_pairs: bool = False,
     start_from: Path | None = None,
     device: str = "auto",
+    devices: int = 1,
+    nodes: int = 1,
     precision: str = "auto",
+    workers: int = 0,
     stop: Callable[[], bool] = lambda: False,
     clock: Callable[[], float] = time.monotonic,
     notify: Callable[[str], None] = lambda message: None,
@@ -64,262 +64,129 @@ def train(
     """Train until `config.steps` or `config.time_limit_s`; yields a Status after each step.
 
     `stop` is asked before every step: when it says yes, the state is saved and the run ends early.
-    `start_from` begins with a bundle's generator.
-    `precision` is "auto" or one of Lightning Fabric's names.
+    `start_from` begins with a bundle's networks. `other_pairs` lets a run go on though its pairs changed.
+    `precision` is "auto" or one of Lightning Fabric's names. `workers` processes prepare batches ahead; 0
+    prepares them here. With several `devices` or `nodes` each process calls this; the batch is shared out
+    among them, and only the first one writes and yields.
     Raises PairsError for an unusable pairs folder, UsageError for a device or bundle that does not fit,
-    RunError for a run folder that cannot be begun or resumed or for a loss that is no longer finite, and
-    FolderInUse for a run folder that another process trains in.
+    RunError for a run folder that cannot be begun or resumed, for a loss that is no longer finite, for memory
+    that does not hold two pictures and for another process that is gone, and FolderInUse for a run folder
+    that another run writes to.
     """
     # --- what could stop a run, before anything is written: data, device, weights to begin with
-    train_pairs = list_pairs(pairs, "train")
-    fingerprint = data_hash(train_pairs)
-    grid = _grid_inputs(pairs, train_pairs, config)  # fixed inputs for the eye
-    chosen = choose_device(device)
-    fabric = Fabric(
-        accelerator=chosen.type,
-        devices=1 if chosen.index is None else [chosen.index],
-        precision=choose_precision(precision, chosen),
+    train_pairs, val_pairs = list_pairs(pairs, "train"), _validation(pairs)
+    grid = _grid_inputs(val_pairs or train_pairs, config)  # fixed inputs for the eye
+    _refuse_uneven(config, devices * nodes)
+    folder, fingerprint = RunFolder(run), data_hash(train_pairs)
+    same_pairs = not resume or folder.began_with(fingerprint)
+    if not same_pairs and not other_pairs:
+        raise RunError(
+            f"{run} was trained on other pairs (their hash is {fingerprint} now): --other-pairs goes on with "
+            f"these all the same; a new --name with --from {folder.bundle_file} begins a run of its own"
+        )
+    fabric = make_fabric(device, precision, devices=devices, nodes=nodes)
+    writes = fabric.is_global_zero
+    game = Game(config, fabric, notify)
+    images_before = game.begin_with(start_from) if start_from else 0
+    game.set_up()
+    sampler = PairSampler(
+        len(train_pairs), batch_size=config.batch_size, seed=config.seed, weak_points=config.weak_points
     )
-    torch.manual_seed(config.seed)
-    model = Model(config.model)
-    discriminator = Discriminator(
-        config.discriminator_widths,
-        config.discriminator_norm,
-        roughness=config.model.roughness,
-        scales=config.discriminator_scales,
-    )
-    images_before = 0  # that the bundle to begin with has seen
-    if start_from is not None:
-        images_before = _begin_with(start_from, model)
-    for player in (model, discriminator):
-        player.to(fabric.device).to(memory_format=torch.channels_last)
+    keeper = Keeper(config, folder, pairs, train_pairs, val_pairs, grid, game, sampler, images_before, notify)
 
-    # --- the players, their optimisers and the average of G and E that is shipped
-    average = copy.deepcopy(model).eval().requires_grad_(False)
-    g, d = fabric.setup_module(model.generator), fabric.setup_module(discriminator)
-    encoder = model.encoder
-    e = fabric.setup_module(encoder) if encoder else None
-    g_optimizer: Any = fabric.setup_optimizers(_adam(model, config.generator_lr, config))
-    d_optimizer: Any = fabric.setup_optimizers(_adam(discriminator, config.discriminator_lr, config))
-    perceptual = _perceptual(config, fabric.device, notify)
-    stateful = {
-        "model": model,
-        "average": average,
-        "discriminator": discriminator,
-        "g_optimizer": g_optimizer,
-        "d_optimizer": d_optimizer,
-        "precision": fabric.strategy.precision,  # with float16, the scale of the loss
-    }
-
-    folder = RunFolder(run)
-    if resume:
-        folder.check_data(fingerprint)
-    else:
+    if writes and not resume:
         run.mkdir(parents=True, exist_ok=True)
-    with only_writer(run):
+    with tell_of_lost_processes(fabric), only_writer(run) if writes else nullcontext(), closing(keeper):
         # --- begin, or go on where the state says
         step, seconds_before = 0, 0.0
         if resume:
-            sweep(run)
-            state = load_state(folder.state_file, notify)
-            restore(stateful, state, folder.state_file)
-            step, seconds_before, images_before = state["step"], state["seconds"], state["images_before"]
-            folder.record(config, fingerprint)
-            folder.forget_after(step)
-        else:
-            folder.begin(config, fingerprint)
-        augment = PairAugment(
-            flip=config.flip,
-            shift_scale=config.shift_scale,
-            strokes=config.strokes,
-            line_width=config.line_width,
+            step, seconds_before = keeper.go_on(with_sampler=same_pairs)
+        if writes:
+            keeper.begin(after=step if resume else None)
+        batches = load_batches(
+            train_pairs,
+            PairAugment(
+                flip=config.flip,
+                shift_scale=config.shift_scale,
+                strokes=config.strokes,
+                line_width=config.line_width,
+            ),
+            sampler,
+            size_px=config.size_px,
+            first_step=step,
+            places=range(fabric.global_rank, config.batch_size, fabric.world_size),
+            workers=workers,
+            pin_memory=fabric.device.type == "cuda",
         )
-        batches = PairBatches(train_pairs, augment, batch_size=config.batch_size, seed=config.seed)
-        began, seconds, first_step, marks = clock(), seconds_before, step, deque[tuple[float, int]](maxlen=20)
-        saved_at = seconds
+        began, seconds, first_step, waited = clock(), seconds_before, step, 0.0
+        marks = deque([(seconds, step, waited)], maxlen=20)
+        since_line, unreadable = Means(), set[str]()
 
         while True:
-            # --- where are we? save, show, stop
-            images = step * config.batch_size
-            progress = _progress(config, step, seconds)
-            done = progress >= 1 or stop()
-            due = step % config.save_every == 0 or seconds - saved_at >= SAVE_EVERY_S
-            moved = step > first_step or (resume and done)  # a run whose end failed is ended again
-            shown = average
-            if moved and (done or due):
-                saved_at = seconds
-                state = {name: part.state_dict() for name, part in stateful.items()}
-                counts = {"step": step, "seconds": seconds, "images_before": images_before}
-                save_state(folder.state_file, {**state, **counts})
-                header = Header(
-                    model=config.model,
-                    title=config.title or run.name,
-                    preset=config.preset,
-                    steps=step,
-                    images=images_before + images,
-                    data=f"{pairs.name}, {len(train_pairs)} pairs",
-                    data_hash=fingerprint,
-                    licence=config.licence,
-                )
-                if progress >= 1 and config.model.draws == "photo":
-                    shown = copy.deepcopy(average)  # training may go on with what it is the average of
-                    header = replace(header, directions=finish(shown, train_pairs, grid[0]))
-                save_bundle(folder.bundle_file, shown.state_dict(), header)
-            if moved and (done or step % config.sample_every == 0):
-                folder.save_grid(step, shown, grid)
-            if done:
+            # --- where are we? keep what is due, stop; the first process says so to all
+            progress, stopped = fabric.broadcast((_progress(config, step, seconds), stop()))
+            ended = progress >= 1
+            seen_px = config.discriminator.size_px if progress < config.coarse_fraction else config.size_px
+            at = Point(step, seconds, seen_px, ended=ended, stopped=stopped)
+            if writes and (step > first_step or (resume and ended)):  # a run whose end failed ends again
+                keeper.keep(at)
+            if ended or stopped:
                 return
 
-            # --- fetch: pairs, latents and rates are functions of (seed, step, progress)
-            sketch, photo, roughness = (x.to(fabric.device) for x in batches.batch(step, config.size_px))
-            given, target = _sides(sketch, photo, config)
-            step_seed = config.seed * SEED_STRIDE + step
-            z = torch.randn(
-                len(given), config.model.latent_size, generator=torch.Generator().manual_seed(step_seed)
-            ).to(fabric.device)
-            torch.manual_seed(step_seed)  # for dropout
-            _set_rate(g_optimizer, config.generator_lr * _decay(progress, config.decay_fraction))
-            _set_rate(d_optimizer, config.discriminator_lr * _decay(progress, config.decay_fraction))
+            # --- fetch: everything random about a step is a function of (seed, step)
+            sampler.begin(step)
+            asked = time.perf_counter()
+            try:
+                loaded = next(batches)
+            except (PairsError, RunError):
+                if writes and step > first_step:
+                    keeper.save(at)
+                raise
+            waited += time.perf_counter() - asked
+            for name in loaded.unreadable.keys() - unreadable:
+                notify(f"pair {name} is left out: {loaded.unreadable[name]}")
+            unreadable |= loaded.unreadable.keys()
+            batch = _batch(config, fabric, step, loaded)
 
-            # --- half of the answers are bound to the real photo, their z read off it; the rest are free
-            terms: dict[str, Tensor] = {}
-            bound = len(given)  # how many answers are
-            if e is not None:
-                bound //= 2
-                mean, log_variance = e(target[:bound])
-                sampled = mean + torch.exp(0.5 * log_variance) * z[:bound]
-                z = torch.cat([sampled, z[bound:]])
-                terms["g_divergence"] = config.divergence_weight * losses.divergence(mean, log_variance)
-            fake, guessed = g(given, z, roughness)
-
-            # --- D learns to tell real from made, from further away in the first part of the run
-            seen_px = config.coarse_size_px if progress < config.coarse_fraction else config.size_px
-            given_seen, target_seen, fake_seen = (
-                F.adaptive_avg_pool2d(x, seen_px) for x in (given, target, fake)
-            )
-            values: dict[str, Tensor] = {}
-            if config.adversarial_weight:
-                for_d = _for_discriminator(config, step_seed)
-                real_logits, real_features = d(*for_d(given_seen, target_seen), roughness)
-                fake_logits, _ = d(*for_d(given_seen, fake_seen.detach()), roughness)
-                d_loss = losses.mean_of(
-                    losses.DISCRIMINATOR_LOSSES[config.adversarial], real_logits, fake_logits
-                )
-                values = {"d": d_loss, "d_real": _mean_logit(real_logits), "d_fake": _mean_logit(fake_logits)}
-                if config.gradient_penalty_weight and step % PENALTY_EVERY == 0:
-                    real = target_seen.detach().requires_grad_()
-                    logits, _ = discriminator(given_seen, real, roughness)  # in full precision
-                    penalty = losses.gradient_penalty(real, logits)
-                    values["d_penalty"] = config.gradient_penalty_weight * PENALTY_EVERY * penalty
-                    d_loss = d_loss + values["d_penalty"]
-                d_optimizer.zero_grad()
-                fabric.backward(d_loss)
-                d_optimizer.step()
-
-            # --- G, and E with it, climb D's gradient
-            reconstruction = losses.RECONSTRUCTION_LOSSES[config.reconstruction]
-            fidelity = (
-                1 - roughness[:bound]
-            )  # where lines are not where the photo has them, L1 asks for a blur
-            difference = reconstruction(fake[:bound].float(), target[:bound])
-            terms["g_reconstruction"] = config.reconstruction_weight * (fidelity * difference).mean()
-            if config.adversarial_weight:
-                discriminator.requires_grad_(False)
-                fake_logits, fake_features = d(*for_d(given_seen, fake_seen), roughness)
-                discriminator.requires_grad_(True)
-                adversarial = losses.mean_of(losses.GENERATOR_LOSSES[config.adversarial], fake_logits)
-                terms["g_adversarial"] = config.adversarial_weight * adversarial
-                matching = losses.feature_matching(
-                    [x[:bound] for x in real_features], [x[:bound] for x in fake_features]
-                )
-                terms["g_features"] = config.feature_matching_weight * matching
-            if guessed is not None:
-                terms["g_roughness"] = losses.roughness_error(guessed.float(), roughness)
-            if perceptual is not None:
-                k = min(config.perceptual_samples, bound)
-                with fabric.autocast():
-                    distances = perceptual(fake_seen[:k], target_seen[:k])
-                terms["g_perceptual"] = config.perceptual_weight * distances.float().mean()
-            if encoder is not None and e is not None:
-                encoder.requires_grad_(False)
-                recovered, _ = e(fake[bound:])
-                encoder.requires_grad_(True)
-                terms["g_latent"] = config.latent_weight * F.l1_loss(recovered, z[bound:])
-                if config.mode_seeking_weight:
-                    other_z = (
-                        z[bound:].flip(dims=(0,)).neg()
-                    )  # free ones are symmetric: as likely as the first
-                    other, _ = g(given[bound:], other_z, roughness[bound:])
-                    modes = losses.mode_seeking(fake[bound:].float(), other.float(), z[bound:], other_z)
-                    terms["g_modes"] = config.mode_seeking_weight * modes
-            g_optimizer.zero_grad()
-            fabric.backward(sum(terms.values(), torch.zeros((), device=fabric.device)))
-            g_optimizer.step()
-
-            # --- the average of G and E follows
+            # --- D moves, then G and E climb its gradient
+            played = game.play(step, batch, seen_px=seen_px, rate=_decay(progress, config.decay_fraction))
+            sampler.learn(*_errors(fabric, config, played, loaded.indices))
             step += 1
-            images = step * config.batch_size
-            half_life = min(config.ema_half_life_images, EMA_RAMP * images)
-            _update_average(average, model, half_life=half_life, batch=len(given))
 
             # --- say how it went
             seconds = seconds_before + clock() - began
-            marks.append((seconds, images))
+            marks.append((seconds, step, waited))
+            took = marks[-1][0] - marks[0][0]
             status = Status(
                 step=step,
-                images=images,
+                images=step * config.batch_size,
                 seen_px=seen_px,
                 progress=_progress(config, step, seconds),
                 seconds=seconds,
-                images_per_s=_rate(marks),
-                losses=_finite(step, {**values, **terms}),
+                images_per_s=(step - marks[0][1]) * config.batch_size / took if took > 0 else 0.0,
+                data_wait=(waited - marks[0][2]) / took if took > 0 else 0.0,
+                losses=_finite(fabric, step, played.losses),
+                standing=_finite(fabric, step, played.standing),
             )
-            if step % LOG_EVERY == 0:
-                folder.log(status)
-            yield status
+            since_line.add({**status.losses, **status.standing})
+            if writes and step % LOG_EVERY == 0:
+                keeper.log(status, since_line.take())
+            if writes:
+                yield status
 
 
-def _adam(module: torch.nn.Module, rate: float, config: TrainConfig) -> torch.optim.Optimizer:
-    return torch.optim.Adam(module.parameters(), lr=rate, betas=config.betas, fused=True)
-
-
-def _perceptual(
-    config: TrainConfig, device: torch.device, notify: Callable[[str], None]
-) -> PerceptualDistance | None:
-    """LPIPS-VGG where the recipe asks for it and the machine has it; else None, and said so."""
-    if not config.perceptual_weight:
-        return None
+def _validation(pairs: Path) -> list[Pair]:
+    """The val part of a pairs folder, which need not have one."""
     try:
-        return PerceptualDistance("vgg").to(device)
-    except UsageError as error:
-        notify(f"training without the perceptual term: {error}")
-        return None
+        return list_pairs(pairs, "val")
+    except PairsError:
+        return []
 
 
-def _begin_with(bundle: Path, model: Model) -> int:
-    """Put a bundle's weights in; the pictures they have seen. Raises UsageError for another model's.
-
-    An encoder begins anew where the bundle holds no such one.
-    """
-    theirs, header = load_bundle(bundle)
-    refuse_other_model(header.model, model.config, str(bundle))
-    model.generator.load_state_dict(theirs.generator.state_dict())
-    if model.encoder and theirs.encoder and header.model.encoder_widths == model.config.encoder_widths:
-        model.encoder.load_state_dict(theirs.encoder.state_dict())
-    return header.images
-
-
-def _for_discriminator(
-    config: TrainConfig, step_seed: int
-) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """What is done to sketches and photos before D sees them: the same to real and to made ones."""
-    if not config.differentiable_augment:
-        return lambda given, answer: (given, answer)
-    return lambda given, answer: diffaugment.augment(given, answer, AUGMENT_STREAM + step_seed)
-
-
-def _mean_logit(logits: list[Tensor]) -> Tensor:
-    return torch.stack([x.float().mean() for x in logits]).mean()
+def _grid_inputs(pairs: list[Pair], config: TrainConfig) -> tuple[Tensor, Tensor]:
+    """Both sides of the first few pairs, as the model is given and is to draw them."""
+    sketches, photos = zip(*(load_pair(pair, config.size_px) for pair in pairs[:GRID_PAIRS]), strict=True)
+    return _sides(*to_tensors(list(sketches), list(photos)), config)
 
 
 def _sides(sketch: Tensor, photo: Tensor, config: TrainConfig) -> tuple[Tensor, Tensor]:
@@ -327,14 +194,40 @@ def _sides(sketch: Tensor, photo: Tensor, config: TrainConfig) -> tuple[Tensor, 
     return (sketch, photo) if config.model.draws == "photo" else (photo, sketch)
 
 
-def _grid_inputs(pairs: Path, train_pairs: list[Pair], config: TrainConfig) -> tuple[Tensor, Tensor]:
-    """Both sides of the sample grid's fixed pairs: the first of val, else of train."""
-    try:
-        chosen = list_pairs(pairs, "val")[:GRID_PAIRS]
-    except PairsError:
-        chosen = train_pairs[:GRID_PAIRS]
-    sketches, photos = zip(*(load_pair(pair, config.size_px) for pair in chosen), strict=True)
-    return _sides(*to_tensors(list(sketches), list(photos)), config)
+def _refuse_uneven(config: TrainConfig, processes: int) -> None:
+    """Raise UsageError where the bound and the free answers of a batch cannot be shared out evenly."""
+    multiple = processes * (2 if config.model.encoder_widths else 1)
+    if processes > 1 and config.batch_size % multiple:
+        raise UsageError(
+            f"batch_size {config.batch_size} is not a multiple of {multiple}, as it must be here"
+        )
+
+
+def _batch(config: TrainConfig, fabric: Fabric, step: int, loaded: Loaded) -> Batch:
+    """What is loaded, and this process's share of what is drawn for the step, on the device."""
+    step_seed = config.seed * SEED_STRIDE + step
+    of_z, of_draws = (torch.Generator().manual_seed(seed) for seed in (step_seed, step_seed + AUGMENT_STREAM))
+    z, other_z = torch.randn(2, config.batch_size, config.model.latent_size, generator=of_z)
+    draws = torch.rand(config.batch_size, diffaugment.DRAWS, generator=of_draws)
+    place = torch.arange(fabric.global_rank, config.batch_size, fabric.world_size)
+    torch.manual_seed(step_seed)  # for dropout
+    sketch, photo, roughness, z, other_z = (
+        x.to(fabric.device, non_blocking=True)
+        for x in (loaded.sketch, loaded.photo, loaded.roughness, z[place], other_z[place])
+    )
+    return Batch(place, *_sides(sketch, photo, config), roughness, z, other_z, draws[place])
+
+
+def _errors(
+    fabric: Fabric, config: TrainConfig, played: Played, indices: list[int]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Which pairs' errors were measured, and the errors, of all processes."""
+    told = torch.zeros(2, config.batch_size, dtype=torch.float64)  # each process fills in its own places
+    told[0, played.place] = torch.tensor(indices[: len(played.error)], dtype=torch.float64) + 1
+    told[1, played.place] = played.error.double().cpu()
+    told = torch.as_tensor(fabric.all_reduce(told.to(fabric.device), reduce_op="sum")).cpu()
+    index, error = told[:, told[0] > 0].numpy()
+    return index.astype(np.int64) - 1, error
 
 
 def _progress(config: TrainConfig, step: int, seconds: float) -> float:
@@ -348,27 +241,33 @@ def _decay(progress: float, fraction: float) -> float:
     return 1.0 if fraction == 0 else min(1.0, (1 - progress) / fraction)
 
 
-def _set_rate(optimizer: Any, rate: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+class Means:
+    """Running means by name."""
+
+    def __init__(self) -> None:
+        """Of nothing yet."""
+        self._sums: dict[str, tuple[float, int]] = {}
+
+    def add(self, values: dict[str, float]) -> None:
+        """Take values in; not every name need be in each."""
+        for name, value in values.items():
+            total, count = self._sums.get(name, (0.0, 0))
+            self._sums[name] = total + value, count + 1
+
+    def take(self) -> dict[str, float]:
+        """The means, and begin anew."""
+        means = {name: total / count for name, (total, count) in self._sums.items()}
+        self._sums.clear()
+        return means
 
 
-@torch.no_grad()
-def _update_average(average: Model, model: Model, *, half_life: float, batch: int) -> None:
-    """Exponential average of weights by half-life in images (Karras et al. 2018), shorter at first (EDM2)."""
-    weight = 1 - 0.5 ** (batch / half_life)
-    torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), weight)
-
-
-def _rate(marks: deque[tuple[float, int]]) -> float:
-    """Images per second over the last steps."""
-    (then, before), (now, images) = marks[0], marks[-1]
-    return (images - before) / (now - then) if now > then else 0.0
-
-
-def _finite(step: int, values: dict[str, Tensor]) -> dict[str, float]:
-    """The losses as numbers. Raises RunError, naming them, if any is not finite."""
-    numbers = {name: float(value.detach()) for name, value in values.items()}
-    if bad := [name for name, value in numbers.items() if not math.isfinite(value)]:
+def _finite(fabric: Fabric, step: int, values: dict[str, Tensor]) -> dict[str, float]:
+    """Means over all processes, as numbers. Raises RunError, naming them, if any is not finite."""
+    if not values:
+        return {}
+    told = torch.stack([value.detach().float() for value in values.values()])
+    told = torch.as_tensor(fabric.all_reduce(told, reduce_op="mean"))
+    numbers = dict(zip(values, told.tolist(), strict=True))
+    if bad := [name for name, number in numbers.items() if not math.isfinite(number)]:
         raise RunError(f"step {step}: {', '.join(bad)} is not finite; what was saved before stays")
     return numbers

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from pix2pix.bundle import Header, save_bundle
-from pix2pix.config import ModelConfig, TrainConfig
+from pix2pix.config import DiscriminatorConfig, ModelConfig, TrainConfig
 from pix2pix.networks import Generator, Model
 
 TINY = ModelConfig(size_px=32, widths=(4, 8, 8), latent_size=4, roughness=True, encoder_widths=(4, 8))
@@ -35,14 +35,14 @@ def tiny_config() -> TrainConfig:
         model=TINY,
         preset="fast",
         size_px=32,
-        coarse_size_px=16,
         coarse_fraction=0.5,
         steps=4,
         batch_size=2,
-        discriminator_widths=(4, 8),
+        discriminator=DiscriminatorConfig(widths=(4, 8), size_px=16),
         perceptual_weight=0.0,
         sample_every=2,
         save_every=2,
+        score_every=0,
     )
 
 

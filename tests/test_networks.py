@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pix2pix.config import PRESETS, ModelConfig, train_config
+from pix2pix.config import PRESETS, DiscriminatorConfig, ModelConfig, train_config
 from pix2pix.errors import UsageError
 from pix2pix.networks import (
     Discriminator,
@@ -20,6 +20,7 @@ from pix2pix.networks import (
 )
 
 BUNDLE_LIMIT_BYTES = 16_000_000
+ROUGH = ModelConfig(roughness=True)
 
 
 def parameters(module: torch.nn.Module) -> int:
@@ -41,16 +42,17 @@ def test_paper_generator_has_the_published_size() -> None:
 def test_paper_discriminator_has_the_published_size() -> None:
     paper = PRESETS["paper"]
     convs = 16 * (4 * 64 + 64 * 128 + 128 * 256 + 256 * 512 + 512 * 1)
-    built = Discriminator(paper.discriminator_widths, paper.discriminator_norm, roughness=False)
+    built = Discriminator(paper.discriminator, paper.model)
     assert sum(p.numel() for p in built.parameters() if p.ndim == 4) == convs
 
 
 def test_default_bundle_is_light() -> None:
-    assert parameters(Model(PRESETS["default"].model)) * 2 <= BUNDLE_LIMIT_BYTES  # half precision
+    whole = Model(PRESETS["default"].model, PRESETS["default"].discriminator)
+    assert parameters(whole) * 2 <= BUNDLE_LIMIT_BYTES  # half precision
 
 
 def test_discriminator_patch_is_70_pixels() -> None:
-    d = Discriminator((4, 8, 16, 32), "spectral", roughness=True)
+    d = Discriminator(DiscriminatorConfig((4, 8, 16, 32)), ROUGH)
     photo = torch.randn(1, 3, 160, 160, requires_grad=True)
     (logits,), _ = d(torch.randn(1, 1, 160, 160), photo, torch.rand(1))
     middle = logits.shape[-1] // 2
@@ -177,7 +179,7 @@ def test_a_size_the_stages_do_not_divide_is_refused() -> None:
 
 
 def test_each_scale_of_d_sees_half_the_size() -> None:
-    d = Discriminator((4, 8), "spectral", roughness=False, scales=3)
+    d = Discriminator(DiscriminatorConfig((4, 8), scales=3), ModelConfig())
     logits, features = d(torch.randn(2, 1, 64, 64), torch.randn(2, 3, 64, 64), torch.zeros(2))
     assert [x.shape[0] for x in logits] == [2, 2, 2] and len(features) == 3 * 2
     coarse = [x.shape[-1] for x in logits]
@@ -185,7 +187,7 @@ def test_each_scale_of_d_sees_half_the_size() -> None:
 
 
 def test_what_d_is_told_of_roughness_counts() -> None:
-    d = Discriminator((4, 8), "spectral", roughness=True)
+    d = Discriminator(DiscriminatorConfig((4, 8)), ROUGH)
     pair = torch.randn(1, 1, 32, 32), torch.randn(1, 3, 32, 32)
     (smooth,), _ = d(*pair, torch.zeros(1))
     (rough,), _ = d(*pair, torch.ones(1))

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import pix2pix
-from pix2pix.config import PRESETS, ModelConfig, TrainConfig
+from pix2pix.config import PRESETS, DiscriminatorConfig, ModelConfig, TrainConfig
 from pix2pix.training import train
 
 RED, BLUE = np.array([200, 30, 30]), np.array([30, 30, 200])
@@ -22,7 +22,7 @@ RECIPE = replace(
     size_px=32,
     coarse_fraction=0.0,
     steps=500,
-    discriminator_widths=(8, 16, 16),
+    discriminator=DiscriminatorConfig(widths=(8, 16, 16), size_px=32),
     perceptual_weight=0.0,
     generator_lr=2e-3,
     discriminator_lr=2e-3,
@@ -33,6 +33,7 @@ RECIPE = replace(
     line_width=False,
     sample_every=10_000,
     save_every=10_000,
+    score_every=0,
 )
 
 

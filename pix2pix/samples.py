@@ -1,0 +1,100 @@
+"""Pictures of how a run goes: what the model draws for fixed inputs, where D doubts it, the hardest pairs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+from torchvision.utils import make_grid
+
+from pix2pix import latents
+from pix2pix.dataset import Pair, load_pair, to_tensors
+from pix2pix.errors import PairsError
+from pix2pix.files import write_atomically
+from pix2pix.networks import Discriminator, Model
+from pix2pix.pixels import to_pixels
+from pix2pix.sampler import Hard
+
+REALISM_ROWS = 4
+HARDEST_PX = 128
+MADE, REAL = torch.tensor([0.86, 0.2, 0.15]), torch.tensor([0.15, 0.4, 0.9])  # red, blue
+OVERLAY = 0.6  # of the colour, where D is sure
+
+
+def draw_grid(file: Path, model: Model, grid: tuple[Tensor, Tensor]) -> None:
+    """What is given, answers of seeds 0 and 1, the target: a row a pair.
+
+    `grid` is what is given and the target, (N, C, S, S) in [-1, 1].
+    """
+    given, target = grid
+    _save(file, given, *(answer(model, given, seed) for seed in (0, 1)), target)
+
+
+def draw_hardest(
+    folder: Path, hardest: Sequence[Hard], pairs: Sequence[Pair], model: Model, size_px: int
+) -> None:
+    """hardest.json and hardest.jpg: sketch, answer and photo, a row a pair. Unreadable pairs are left out."""
+    told, sketches, photos = [], [], []
+    for hard in hardest:
+        pair = pairs[hard.index]
+        try:
+            sketch, photo = load_pair(pair, size_px)
+        except PairsError:
+            continue
+        sketches.append(sketch)
+        photos.append(photo)
+        told.append({"name": pair.name, **asdict(hard)})
+    if not told:
+        return
+    sketch_side, photo_side = to_tensors(sketches, photos)
+    given, target = (sketch_side, photo_side) if model.config.draws == "photo" else (photo_side, sketch_side)
+    small = [
+        F.adaptive_avg_pool2d(x, min(HARDEST_PX, size_px)) for x in (given, answer(model, given, 0), target)
+    ]
+    _save(folder / "hardest.jpg", *small)
+    write_atomically(folder / "hardest.json", json.dumps(told, indent=1).encode())
+
+
+def draw_realism(file: Path, model: Model, discriminator: Discriminator, given: Tensor, size_px: int) -> None:
+    """Answers, and over each the map of D, which looks at them in `size_px`: blue for real, red for made."""
+    given = given[:REALISM_ROWS]
+    drawn = answer(model, given, 0)
+    device = next(discriminator.parameters()).device
+    with torch.no_grad():
+        chances = discriminator.probabilities(
+            given.to(device), drawn.to(device), torch.zeros(len(given), device=device), size_px
+        )
+    _save(file, drawn, overlay(drawn, chances.cpu()))
+
+
+def overlay(photo: Tensor, chances: Tensor) -> Tensor:
+    """Photos (N, 3, H, W) in [-1, 1] under probabilities (N, 1, h, w): red where made, blue where real."""
+    chances = F.interpolate(chances, photo.shape[-2:], mode="bilinear")
+    sure = (2 * chances - 1).abs()
+    colour = torch.where(chances < 0.5, MADE[:, None, None], REAL[:, None, None])
+    covered: Tensor = torch.lerp(photo, 2 * colour - 1, OVERLAY * sure)
+    return covered
+
+
+@torch.no_grad()
+def answer(model: Model, given: Tensor, seed: int) -> Tensor:
+    """What `model` draws with the z of a seed, on the CPU."""
+    device = next(model.parameters()).device
+    z = torch.from_numpy(np.tile(latents.draw(seed, model.config.latent_size), (len(given), 1)))
+    drawn: Tensor = model.generator(given.to(device), z.to(device))[0]
+    return drawn.cpu()
+
+
+def _save(file: Path, *columns: Tensor) -> None:
+    """Columns of pictures (N, C, S, S) in [-1, 1] as a sheet, 2 px between them."""
+    rows = torch.stack([x.expand(-1, 3, -1, -1) for x in columns], dim=1)  # (N, columns, 3, S, S)
+    sheet = make_grid(rows.flatten(0, 1), nrow=len(columns), pad_value=-1)
+    file.parent.mkdir(exist_ok=True)
+    Image.fromarray(to_pixels(sheet[None])[0].permute(1, 2, 0).numpy()).save(file, quality=90)

@@ -1,0 +1,106 @@
+"""What a run is judged by on its way: the figure that tells the best weights, and D and G on val."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from pix2pix import latents
+from pix2pix.bundle import Header
+from pix2pix.config import TrainConfig
+from pix2pix.dataset import Pair, load_pair, to_tensors
+from pix2pix.evaluate.figures import measure
+from pix2pix.evaluate.inputs import edges
+from pix2pix.evaluate.judges import Judges
+from pix2pix.networks import Discriminator, Model
+from pix2pix.translator import Translator
+
+CHUNK = 8  # pictures at a time
+ANSWERED = 8  # sketches whose answers are compared
+
+
+class Scorer:
+    """Scores finished weights of a run, on the same validation pairs each time."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        train: list[Pair],
+        val: list[Pair],
+        device: torch.device,
+        notify: Callable[[str], None],
+    ) -> None:
+        """Takes `config.score_pairs` of each, from all over the lists."""
+        self.config, self.device, self.notify = config, device, notify
+        self._train, self._val = (_spread(pairs, config.score_pairs) for pairs in (train, val))
+        self._judges = Judges(device)
+
+    def score(self, model: Model, header: Header, discriminator: Discriminator) -> dict[str, float]:
+        """The metric by its name, lower is better; D's mean probabilities; how far answers are apart.
+
+        The metric is left out, and told once why, where it cannot be measured.
+
+        p_train, p_val      of real training and validation photos, 0..1; absent without an adversary
+        p_made              of the photos made for the validation sketches
+        spread, across      mean absolute difference, pixels in [-1, 1], of two answers to one sketch (models
+                            with z), and of answers to two sketches
+        """
+        told = self._metric(model, header)
+        sketches, photos = _tensors(self._val, self.config.size_px)
+        made = [self._answers(model, sketches, seed) for seed in (1, 2)]
+        if header.discriminator:
+            seen_px = header.discriminator.size_px
+            told["p_train"] = self._chance(
+                discriminator, *_tensors(self._train, self.config.size_px), seen_px
+            )
+            told["p_val"] = self._chance(discriminator, sketches, photos, seen_px)
+            told["p_made"] = self._chance(discriminator, sketches, made[0], seen_px)
+        if self.config.model.latent_size:
+            told["spread"] = _apart(made[0], made[1])
+        told["across"] = _apart(made[0][:ANSWERED], made[0][:ANSWERED].roll(1, dims=0))
+        return told
+
+    def _metric(self, model: Model, header: Header) -> dict[str, float]:
+        name = self.config.best_metric
+        translator = Translator(header.title, copy.deepcopy(model), header, self.device)  # changes its model
+        for figure in measure(translator, [edges(self._val)], self._judges, [name]):
+            if figure.photos == "made":
+                if figure.estimate:
+                    return {name: figure.estimate.value}
+                self.notify(f"{name} cannot be measured, so that no best weights are kept: {figure.reason}")
+        return {}
+
+    @torch.no_grad()
+    def _answers(self, model: Model, sketches: Tensor, seed: int) -> Tensor:
+        z = torch.from_numpy(latents.draw(seed, self.config.model.latent_size)).to(self.device)
+        drawn = []
+        for given in torch.split(sketches, CHUNK):
+            answer, _ = model.generator(given.to(self.device), z.expand(len(given), -1))
+            drawn.append(answer.cpu())
+        return torch.cat(drawn)
+
+    @torch.no_grad()
+    def _chance(self, discriminator: Discriminator, given: Tensor, photo: Tensor, seen_px: int) -> float:
+        chances: list[float] = []
+        for some, answer in zip(torch.split(given, CHUNK), torch.split(photo, CHUNK), strict=True):
+            smooth = torch.zeros(len(some), device=self.device)
+            seen = discriminator.probabilities(some.to(self.device), answer.to(self.device), smooth, seen_px)
+            chances += seen.mean(dim=(1, 2, 3)).tolist()
+        return sum(chances) / len(chances)
+
+
+def _spread(pairs: list[Pair], most: int) -> list[Pair]:
+    """At most so many, evenly from a list."""
+    return pairs[:: max(1, len(pairs) // most)][:most]
+
+
+def _tensors(pairs: list[Pair], size_px: int) -> tuple[Tensor, Tensor]:
+    sketches, photos = zip(*(load_pair(pair, size_px) for pair in pairs), strict=True)
+    return to_tensors(list(sketches), list(photos))
+
+
+def _apart(a: Tensor, b: Tensor) -> float:
+    return float((a - b).abs().mean())
