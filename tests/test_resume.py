@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -62,7 +63,7 @@ def assert_same_run(config: TrainConfig, pairs: Path, run: Path) -> None:
     for part, expected in load_state(whole / "state.pt").items():
         if part != "seconds":
             assert_equal(load_state(run / "state.pt")[part], expected)
-    ended, straight = (load_bundle(next(folder.glob("*.safetensors")))[0] for folder in (run, whole))
+    ended, straight = (load_bundle(folder / f"{folder.name}.safetensors")[0] for folder in (run, whole))
     assert_equal(dict(ended.state_dict()), dict(straight.state_dict()))
     assert not list(run.glob(".*")) and not list(run.glob("*.new.pt"))
 
@@ -84,14 +85,37 @@ def assert_equal(found: object, expected: object) -> None:
 
 
 @pytest.mark.parametrize("step", [3, 6])
+@pytest.mark.parametrize("weak_points", [0.0, 0.5])
 def test_a_run_killed_at_a_step_goes_on_bit_for_bit(
-    config: TrainConfig, pairs: Path, tmp_path: Path, step: int
+    config: TrainConfig, pairs: Path, tmp_path: Path, step: int, weak_points: float
 ) -> None:
-    run = tmp_path / "run"
+    run, config = tmp_path / "run", replace(config, weak_points=weak_points)
     assert die(config, pairs, run, "step", step).returncode == -signal.SIGKILL
     saved = (step - 1) // 2 * 2  # a step is saved when the next one is asked for
     assert go_on(config, pairs, run, resume=True) == list(range(saved + 1, 8))
     assert_same_run(config, pairs, run)
+
+
+def test_the_best_weights_are_those_of_a_run_never_stopped(
+    config: TrainConfig, pairs: Path, tmp_path: Path
+) -> None:
+    """By KID, whose network comes with a package."""
+    scored = replace(config, score_every=2, best_metric="kid", generator_lr=0.05)
+    for kind in ("sketches", "photos"):
+        shutil.copy(pairs / "train" / kind / "0.png", pairs / "val" / kind / "0.png")
+    run = tmp_path / "run"
+    assert die(scored, pairs, run, "step", 6).returncode == -signal.SIGKILL
+    go_on(scored, pairs, run, resume=True)
+    assert_same_run(scored, pairs, run)
+    scores = [json.loads(line) for line in (run / "scores.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in scores] == [2, 4, 6, 7]
+    best = min(scores, key=lambda line: line["kid"])
+    assert best == [line for line in scores if line["best"]][-1]
+    kept, header = load_bundle(run / "run-best.safetensors")
+    assert header.steps == best["step"] and header.metrics["kid"] == pytest.approx(best["kid"], abs=1e-4)
+    assert header.directions  # finished: ready for use
+    straight, _ = load_bundle(tmp_path / "whole" / "whole-best.safetensors")
+    assert_equal(dict(kept.state_dict()), dict(straight.state_dict()))
 
 
 def test_a_run_killed_while_it_writes_its_state_goes_on_bit_for_bit(

@@ -175,6 +175,9 @@ def test_a_run_is_neither_overwritten_nor_resumed_on_other_pairs(
     (pairs / "train" / "sketches" / "0.png").unlink()
     with pytest.raises(RunError, match="other pairs"):
         finish(tiny_config, pairs, run, resume=True)
+    longer = replace(tiny_config, steps=6)
+    assert [s.step for s in finish(longer, pairs, run, resume=True, other_pairs=True)] == [5, 6]
+    assert finish(longer, pairs, run, resume=True) == []  # they are its pairs from now on
 
 
 def test_an_empty_pairs_folder_names_what_was_expected(tiny_config: TrainConfig, tmp_path: Path) -> None:
@@ -225,6 +228,29 @@ def test_a_state_of_something_else_is_refused_and_changes_nothing(
     with pytest.raises(RunError, match="not a state of this run"):
         finish(replace(tiny_config, steps=9), pairs, run, resume=True)
     assert (run / "config.json").read_text() == before
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_pairs_that_turn_unreadable_on_the_way_lose_nothing(
+    tiny_config: TrainConfig, pairs: Path, tmp_path: Path, workers: int
+) -> None:
+    """One is left out and named; when none is left, the steps made so far are saved."""
+    run, told = tmp_path / "run", []
+    config = replace(tiny_config, steps=1000, save_every=1000, sample_every=1000)
+    photos = sorted((pairs / "train" / "photos").iterdir())
+    steps = train(config, pairs, run, device="cpu", workers=workers, notify=told.append)
+    last = next(steps).step
+    photos[0].write_bytes(b"")
+    while not told:
+        last = next(steps).step
+    assert "pair 0 is left out" in told[0] and "0.png" in told[0]
+    for photo in photos:
+        photo.write_bytes(b"")
+    with pytest.raises(PairsError, match=r"pair \d: "):
+        for status in steps:
+            last = status.step
+    assert load_state(run / "state.pt")["step"] == last
+    assert [line for line in told if "pair 0 " in line] == told[:1]
 
 
 def test_a_slow_run_saves_by_the_clock(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
