@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pix2pix.errors import ImageTooLarge
-from pix2pix.images import MAX_PIXELS, encode_png, fit_sketch, read_sketch, restore_photo
+from pix2pix.images import MAX_PIXELS, Placement, encode_png, fit_sketch, read_sketch, restore_photo
 
 if TYPE_CHECKING:
+    from app.payloads import SketchPayload
     from pix2pix.translator import Translator
 
 
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 class Answer:
     """Photos as PNG files, with the z of each.
 
-    `loose` is the looseness they were made with; None for a model that knows none.
+    `files` has for each photo "png", and "realism", to lay over it, where that was asked for. `loose` is the
+    looseness they were made with; None for a model that knows none.
     """
 
-    pictures: list[bytes]
+    files: list[dict[str, bytes]]
     z: np.ndarray
     loose: float | None
     loose_guessed: bool
@@ -35,8 +37,8 @@ class Answer:
     def images(self) -> list[dict[str, Any]]:
         """Build the JSON of each photo."""
         return [
-            {"z": z.tolist(), "png": base64.b64encode(picture).decode("ascii")}
-            for z, picture in zip(self.z, self.pictures, strict=True)
+            {"z": z.tolist()} | {name: base64.b64encode(file).decode("ascii") for name, file in files.items()}
+            for z, files in zip(self.z, self.files, strict=True)
         ]
 
     def circumstances(self) -> dict[str, Any]:
@@ -45,26 +47,41 @@ class Answer:
 
 
 def answer_sketch(
-    translator: Translator, file: bytes, z: np.ndarray, loose: float | None, inference: Lock, noun: str
+    translator: Translator, file: bytes, z: np.ndarray, asked: SketchPayload, inference: Lock, noun: str
 ) -> Answer:
-    """Translate one sketch with each z (N, Z), at the sketch's own size and place.
+    """Translate one sketch with each z (N, Z), in the way that was asked for, at its own size and place.
 
-    `loose` None is guessed where the model takes any. `noun` is what a refusal calls the photos. Raises
-    ImageError for a sketch that cannot be used, ImageTooLarge for more pixels than one picture may have.
+    Looseness that nobody told is guessed where the model takes any. `noun` is what a refusal calls the
+    photos. Raises ImageError for a sketch that cannot be used, ImageTooLarge for more pixels than one picture
+    may have.
     """
     timings_ms: dict[str, float] = {}
     with timed(timings_ms, "decode"):
         sketch = read_sketch(file)
         bound_answer(sketch.shape, len(z), noun)
         fitted, placement = fit_sketch(sketch, translator.size_px)
-    told = None if loose is None else np.full(len(z), loose, np.float32)
-    with inference, timed(timings_ms, "inference"):
-        photos, used = translator.answer_batch(fitted[None], z, told)
+    told = None if asked.loose is None else np.full(len(z), asked.loose, np.float32)
+    with inference:
+        with timed(timings_ms, "inference"):
+            photos, used = translator.answer_batch(fitted[None], z, told)
+        if asked.realism:
+            with timed(timings_ms, "realism"):
+                loose = None if used is None else np.broadcast_to(used, len(z))
+                overlays = translator.realism(fitted[None], photos, loose)
     with timed(timings_ms, "encode"):
-        pictures = [encode_png(restore_photo(photo, placement)) for photo in photos]
-    if loose is not None or used is None:
-        return Answer(pictures, z, loose, loose_guessed=False, timings_ms=timings_ms)
-    return Answer(pictures, z, float(used[0]), loose_guessed=True, timings_ms=timings_ms)
+        files = [{"png": encode_png(restore_photo(photo, placement))} for photo in photos]
+        if asked.realism:
+            for one, overlay in zip(files, overlays, strict=True):
+                one["realism"] = encode_png(restore_overlay(overlay, placement))
+    if asked.loose is not None or used is None:
+        return Answer(files, z, asked.loose, loose_guessed=False, timings_ms=timings_ms)
+    return Answer(files, z, float(used[0]), loose_guessed=True, timings_ms=timings_ms)
+
+
+def restore_overlay(overlay: np.ndarray, placement: Placement) -> np.ndarray:
+    """Put RGBA (S, S, 4) uint8 back where its photo is: (height, width, 4), clear outside of the square."""
+    clear = restore_photo(np.repeat(255 - overlay[..., 3:], 3, axis=2), placement)
+    return np.dstack([restore_photo(overlay[..., :3], placement), 255 - clear[..., :1]])
 
 
 def bound_answer(shape: tuple[int, ...], count: int, noun: str, max_pixels: int = MAX_PIXELS) -> None:

@@ -54,9 +54,11 @@ def create_api(translators: Mapping[str, Translator]) -> Blueprint:
         wants_picture = prefers_picture()
         if wants_picture and len(z) != 1:
             raise UsageError("A plain picture holds one variant: ask for variants=1, or accept JSON.")
-        answer = answer_sketch(translators[name], asked.sketch, z, asked.loose, inference, "variants")
+        if wants_picture and asked.realism:
+            raise UsageError("A plain picture holds no realism map: accept JSON.")
+        answer = answer_sketch(translators[name], asked.sketch, z, asked, inference, "variants")
         if wants_picture:
-            return Response(answer.pictures[0], content_type="image/png")
+            return Response(answer.files[0]["png"], content_type="image/png")
         images = [{"seed": seed, **image} for seed, image in zip(seeds, answer.images(), strict=True)]
         return {"request_id": g.request_id, "model": name, "images": images, **answer.circumstances()}
 
@@ -72,6 +74,7 @@ def describe(name: str, translator: Translator) -> dict[str, Any]:
         "latent_size": translator.latent_size,
         "takes_loose": translator.takes_loose,
         "encodes": translator.encodes,
+        "judges": translator.judges,
         "directions": [asdict(direction) for direction in translator.directions],
         "device": translator.device,
     }

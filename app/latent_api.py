@@ -50,7 +50,7 @@ def add_latent_routes(api: Blueprint, translators: Mapping[str, Translator], inf
         asked, name = read_payload(InterpolateRequest, translators)
         translator = translators[name]
         z = latents.walk([as_z(asked.start, translator), as_z(asked.end, translator)], asked.steps)
-        answer = answer_sketch(translator, asked.sketch, z, asked.loose, inference, "steps")
+        answer = answer_sketch(translator, asked.sketch, z, asked, inference, "steps")
         frames = {"frames": answer.images(), **answer.circumstances()}
         return {"request_id": g.request_id, "model": name, **frames}
 
@@ -61,7 +61,7 @@ def add_latent_routes(api: Blueprint, translators: Mapping[str, Translator], inf
         z = add_up(asked, translators[name])
         body: dict[str, Any] = {"request_id": g.request_id, "model": name, "z": z.tolist()}
         if asked.sketch is not None:
-            answer = answer_sketch(translators[name], asked.sketch, z[None], asked.loose, inference, "photos")
+            answer = answer_sketch(translators[name], asked.sketch, z[None], asked, inference, "photos")
             body |= {"image": answer.images()[0], **answer.circumstances()}
         return body
 

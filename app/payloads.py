@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
@@ -88,10 +88,11 @@ class Latent(BaseModel):
         return z if z is None else fits_the_model(z, info)
 
 
-class LoosePayload(Payload):
-    """How literally the lines of a sketch are taken."""
+class SketchPayload(Payload):
+    """How a sketch is answered: how literally its lines are taken, and whether a realism map comes along."""
 
     loose: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
+    realism: bool = False
 
     @field_validator("loose")
     @classmethod
@@ -101,8 +102,16 @@ class LoosePayload(Payload):
             raise PydanticCustomError("loose", "Input should be null: this model knows no looseness")
         return loose
 
+    @field_validator("realism")
+    @classmethod
+    def _judges(cls, realism: bool, info: ValidationInfo) -> bool:
+        if realism:
+            lacks = "This model has no discriminator: it cannot say how real a photo looks."
+            refuse_unable(info, lambda translator: translator.judges, lacks)
+        return realism
 
-class TranslateRequest(LoosePayload):
+
+class TranslateRequest(SketchPayload):
     """A sketch to translate: with a seed and those after it, with one z, or with each of `latents`."""
 
     sketch: Picture
@@ -144,14 +153,8 @@ class EncodeRequest(Payload):
     @field_validator("model")
     @classmethod
     def _encodes(cls, model: str | None, info: ValidationInfo) -> str | None:
-        translator = chosen(info)
-        if translator is not None and not translator.encodes:
-            others = [name for name, other in (info.context or {})["translators"].items() if other.encodes]
-            raise PydanticCustomError(
-                "encodes",
-                "This model has no encoder: it cannot read the look of a photo. Models that can: {names}",
-                {"names": ", ".join(others) or "none"},
-            )
+        lacks = "This model has no encoder: it cannot read the look of a photo."
+        refuse_unable(info, lambda translator: translator.encodes, lacks)
         return model
 
 
@@ -162,7 +165,7 @@ class SeedsRequest(Payload):
     count: int = Field(default=4, ge=1, le=MAX_VARIANTS)
 
 
-class InterpolateRequest(LoosePayload):
+class InterpolateRequest(SketchPayload):
     """A walk between two answers to a sketch."""
 
     sketch: Picture
@@ -171,7 +174,7 @@ class InterpolateRequest(LoosePayload):
     steps: int = Field(default=9, ge=2, le=MAX_STEPS)
 
 
-class ArithmeticRequest(LoosePayload):
+class ArithmeticRequest(SketchPayload):
     """Answers to add and to subtract, and a sketch to try the sum on, if one is given."""
 
     sketch: Picture | None = None
@@ -183,3 +186,13 @@ def chosen(info: ValidationInfo) -> Translator | None:
     """Return the translator asked for, the first by default; None where the asked name is unknown."""
     translator: Translator | None = (info.context or {}).get("chosen")
     return translator
+
+
+def refuse_unable(info: ValidationInfo, able: Callable[[Translator], bool], lacks: str) -> None:
+    """Refuse a model that is not `able`, naming those that are; `lacks` says why."""
+    translator = chosen(info)
+    if translator is None or able(translator):
+        return
+    names = [name for name, other in (info.context or {})["translators"].items() if able(other)]
+    told = {"lacks": lacks, "names": ", ".join(names) or "none"}
+    raise PydanticCustomError("unable", "{lacks} Models that can: {names}", told)

@@ -20,12 +20,11 @@ from pix2pix.errors import PairsError
 from pix2pix.files import write_atomically
 from pix2pix.networks import Discriminator, Model
 from pix2pix.pixels import to_pixels
+from pix2pix.realism import tint
 from pix2pix.sampler import Hard
 
 REALISM_ROWS = 4
 HARDEST_PX = 128
-MADE, REAL = torch.tensor([0.86, 0.2, 0.15]), torch.tensor([0.15, 0.4, 0.9])  # red, blue
-OVERLAY = 0.6  # of the colour, where D is sure
 
 
 def draw_grid(file: Path, model: Model, grid: tuple[Tensor, Tensor]) -> None:
@@ -75,11 +74,10 @@ def draw_realism(file: Path, model: Model, discriminator: Discriminator, given: 
 
 
 def overlay(photo: Tensor, chances: Tensor) -> Tensor:
-    """Photos (N, 3, H, W) in [-1, 1] under probabilities (N, 1, h, w): red where made, blue where real."""
-    chances = F.interpolate(chances, photo.shape[-2:], mode="bilinear")
-    sure = (2 * chances - 1).abs()
-    colour = torch.where(chances < 0.5, MADE[:, None, None], REAL[:, None, None])
-    covered: Tensor = torch.lerp(photo, 2 * colour - 1, OVERLAY * sure)
+    """Photos (N, 3, H, W) in [-1, 1] under the `tint` of probabilities (N, 1, h, w)."""
+    height, width = photo.shape[-2:]
+    rgba = tint(chances, (height, width))
+    covered: Tensor = torch.lerp(photo, 2 * rgba[:, :3] - 1, rgba[:, 3:])
     return covered
 
 

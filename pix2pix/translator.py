@@ -28,6 +28,7 @@ from pix2pix.images import fit_sketch, read_photo, read_sketch, restore_photo
 from pix2pix.networks import Model, fold_for_inference
 from pix2pix.photos import squared
 from pix2pix.pixels import from_pixels, to_pixels
+from pix2pix.realism import tint
 
 BATCH_SIZE = 8
 
@@ -58,10 +59,12 @@ class Translator:
         self.latent_size = header.model.latent_size
         self.takes_loose = header.model.roughness
         self.encodes = model.encoder is not None
+        self.judges = model.discriminator is not None
         self.directions = header.directions
         self.device = str(device)
         self._device = device
         self._generator, self._encoder = fold_for_inference(model.generator), model.encoder
+        self._discriminator = model.discriminator
         model.to(device).to(memory_format=torch.channels_last)
 
     def latent(self, seed: int) -> latents.Latent:
@@ -149,6 +152,48 @@ class Translator:
         if loose is None and guessed is not None:
             loose = guessed.cpu().numpy()
         return to_pixels(photos).permute(0, 2, 3, 1).cpu().numpy(), loose
+
+    @torch.inference_mode()
+    def realism(
+        self,
+        sketches: NDArray[np.uint8],
+        photos: NDArray[np.uint8],
+        loose: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.uint8]:
+        """How real the discriminator takes photos (N, S, S, 3) for: RGBA (N, S, S, 4) to lay over them.
+
+        Red where it takes them for made, blue where for real, clear where it cannot say. Sketches and
+        looseness are those that the photos were made from, as in `translate_batch`. Raises UsageError for
+        other shapes, for a looseness that cannot be, and for any photo where `judges` is False.
+        """
+        if self._discriminator is None or self.header.discriminator is None:
+            raise UsageError(f"{self.name} has no discriminator: it cannot judge a photo")
+        side = self.size_px
+        if photos.shape[1:] != (side, side, 3) or len(sketches) not in (1, len(photos)):
+            rows = "N" if len(sketches) == 1 else len(sketches)
+            raise UsageError(f"photos {photos.shape} do not fit: expected ({rows}, {side}, {side}, 3)")
+        if loose is not None:
+            self._check_loose(loose, len(photos))
+        x = self._as_tensor(sketches)
+        if len(photos) == 0:
+            return np.empty((0, side, side, 4), np.uint8)
+        answers = from_pixels(torch.from_numpy(np.ascontiguousarray(photos)).to(self._device))
+        chances = self._discriminator.probabilities(
+            x.expand(len(photos), -1, -1, -1),
+            answers.permute(0, 3, 1, 2),
+            self._roughness(x, loose).expand(len(photos)),
+            self.header.discriminator.size_px,
+        )
+        return to_pixels(2 * tint(chances, (side, side)) - 1).permute(0, 2, 3, 1).cpu().numpy()
+
+    def _roughness(self, x: torch.Tensor, loose: NDArray[np.float32] | None) -> torch.Tensor:
+        """What D is told of the hand that drew: as told, else guessed; (N,), or (1,) for all."""
+        if loose is not None:
+            return torch.from_numpy(loose.astype(np.float32)).to(self._device)
+        if self._generator.guess is None:
+            return torch.zeros(1, device=self._device)
+        guessed: torch.Tensor = self._generator.guess(self._generator.features(x))
+        return guessed
 
     def _as_tensor(self, sketches: NDArray[np.uint8]) -> torch.Tensor:
         """(N, S, S) uint8 -> (N, 1, S, S) in [-1, 1] on the device."""

@@ -112,10 +112,10 @@ def make_header(model: ModelConfig) -> Header:
     )
 
 
-def make_model(config: ModelConfig) -> Model:
+def make_model(config: ModelConfig, discriminator: DiscriminatorConfig | None = None) -> Model:
     """Untrained, but with weights large enough that answers, and z of photos, differ visibly."""
     torch.manual_seed(0)
-    model = Model(config).eval()
+    model = Model(config, discriminator).eval()
     with torch.no_grad():
         for parameter in model.generator.parameters():
             parameter.mul_(5)
@@ -129,6 +129,20 @@ def save_untrained(path: Path, model: ModelConfig, **header: object) -> Path:
     path.parent.mkdir(exist_ok=True)
     about = replace(make_header(model), **header)  # type: ignore[arg-type]
     save_bundle(path, make_model(model).state_dict(), about)
+    return path
+
+
+def save_critic(path: Path, model: ModelConfig, bias: float = 0.0) -> Path:
+    """As `save_untrained`, with a D whose logits vary visibly round `bias`: from 50 on it is sure."""
+    path.parent.mkdir(exist_ok=True)
+    critic = DiscriminatorConfig(widths=(4, 8), norm="instance", size_px=16)
+    whole = make_model(model, critic)
+    assert whole.discriminator is not None
+    head = whole.discriminator.scales[0].convs[-1]
+    with torch.no_grad():
+        head.weight.mul_(20)
+        head.bias.fill_(bias)
+    save_bundle(path, whole.state_dict(), replace(make_header(model), discriminator=critic))
     return path
 
 

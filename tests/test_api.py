@@ -16,13 +16,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from conftest import TINY, save_critic
 from PIL import Image
-from web import assert_problem, b64, encoded, photos, pixels, png, translate
+from web import assert_problem, b64, encoded, photos, picture, pixels, png, translate
 
 import pix2pix
 from app import create_app
 from pix2pix import latents
 from pix2pix.errors import BundleError
+from pix2pix.realism import OPACITY, REAL
 
 SIZE_PX = 32
 Z = 4
@@ -32,7 +34,7 @@ class InkBlot:
     """Translates ink to black, and paper to a colour made from z; knows no looseness."""
 
     title, size_px, latent_size, device, takes_loose = "Blots", SIZE_PX, Z, "cpu", False
-    encodes, directions = False, ()
+    encodes, judges, directions = False, False, ()
 
     def __init__(self, name="blots"):
         self.name = name
@@ -219,6 +221,94 @@ def test_a_model_without_looseness_says_so(loosely):
         assert error["pointer"] == "#/loose" and "knows no looseness" in error["message"]
 
 
+@pytest.fixture
+def judging(tiny_bundle):
+    """A client of two real models: `critic` holds a D that takes everything for real, `tiny` holds none."""
+    critic = save_critic(tiny_bundle.parent / "critic.safetensors", TINY, bias=50.0)
+    translators = {path.stem: pix2pix.load(path, device="cpu") for path in (critic, tiny_bundle)}
+    return create_app(translators).test_client()
+
+
+def overlay(image):
+    """The realism map of one of the images of an answer, (H, W, 4)."""
+    return pixels(base64.b64decode(image["realism"]))
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "box", "covered"),
+    [
+        (90, 60, (50, 20, 70, 40), (slice(17, 42), slice(47, 72))),  # a small drawing has a square of its own
+        (90, 60, (0, 20, 20, 40), (slice(17, 42), slice(0, 22))),  # which may reach over the edge
+        (30, 120, (2, 2, 28, 118), (slice(0, 120), slice(0, 30))),  # the square round the page
+    ],
+)
+def test_a_realism_map_lies_over_the_photo_and_is_clear_outside(judging, width, height, box, covered):
+    page = Image.new("L", (width, height), "white")
+    page.paste("black", box)
+    outside = np.ones((height, width), bool)
+    outside[covered] = False
+    body = translate(judging, sketch=b64(encoded(page)), variants=2, realism=True).json
+    for image in body["images"]:
+        rgba, photo = overlay(image), picture(image)
+        assert rgba.shape == (height, width, 4)
+        assert (rgba[covered] == [round(255 * part) for part in (*REAL, OPACITY)]).all()
+        assert (rgba[outside][:, 3] == 0).all() and (photo[outside] == 255).all()
+        assert photo[covered].min() < 250, "the photo lies there, too"
+
+
+def test_a_realism_map_comes_only_where_it_is_asked_for_and_the_photos_are_the_same(judging):
+    asked, plain = (translate(judging, seed=3, variants=2, **more).json for more in ({"realism": True}, {}))
+    assert [image.keys() for image in plain["images"]] == 2 * [{"seed", "z", "png"}]
+    assert [image.keys() for image in asked["images"]] == 2 * [{"seed", "z", "png", "realism"}]
+    assert [{**image, "realism": None} for image in asked["images"]] == [
+        {**image, "realism": None} for image in plain["images"]
+    ]
+    assert asked["timings"].keys() - plain["timings"].keys() == {"realism"}
+    assert translate(judging, seed=3, variants=2, realism=False).json["images"] == plain["images"]
+    assert upload(judging, png(), seed="3", realism="true").json["images"] == asked["images"][:1]
+
+
+def test_what_is_walked_or_added_is_judged_too(judging):
+    ends = {"from": {"seed": 1}, "to": {"seed": 2}, "steps": 3}
+    body = {"sketch": b64(png()), "realism": True}
+    frames = judging.post("/api/v1/interpolate", json=body | ends).json["frames"]
+    assert [overlay(frame).shape for frame in frames] == 3 * [(40, 40, 4)]
+    added = judging.post("/api/v1/arithmetic", json={**body, "plus": [{"seed": 1}]}).json
+    assert overlay(added["image"]).shape == (40, 40, 4)
+
+
+def test_a_model_without_discriminator_says_so_and_names_those_that_have_one(judging):
+    listed = {model["name"]: model["judges"] for model in judging.get("/api/v1/models").json["models"]}
+    assert listed == {"critic": True, "tiny": False}
+    for refused in (
+        translate(judging, model="tiny", realism=True),
+        upload(judging, png(), model="tiny", realism="true"),
+    ):
+        (error,) = assert_problem(refused, 422)["errors"]
+        assert error["pointer"] == "#/realism"
+        assert error["message"].endswith(
+            "no discriminator: it cannot say how real a photo looks. Models that can: critic"
+        )
+    assert "realism" not in translate(judging, model="tiny", realism=False).json["images"][0]
+
+
+def test_no_model_may_be_able_to_judge(client):
+    (error,) = assert_problem(translate(client, realism=True), 422)["errors"]
+    assert error["message"].endswith("Models that can: none")
+
+
+@pytest.mark.parametrize("realism", [1, "true", None, []])
+def test_a_wrong_wish_for_realism_is_named(judging, realism):
+    (error,) = assert_problem(translate(judging, realism=realism), 422)["errors"]
+    assert error["pointer"] == "#/realism"
+
+
+def test_a_plain_picture_holds_no_realism_map(judging):
+    refused = assert_problem(upload(judging, png(), "image/png", realism="true"), 422)
+    assert refused["detail"] == "A plain picture holds no realism map: accept JSON."
+    assert upload(judging, png(), "image/png", realism="false").content_type == "image/png"
+
+
 def test_an_unknown_model_is_the_only_thing_wrong(client):
     body = {"model": "boots", "loose": 0.5, "z": [0.0]}
     (error,) = assert_problem(translate(client, **body), 422)["errors"]
@@ -353,6 +443,7 @@ def test_the_models_are_listed(client):
         "latent_size": 4,
         "takes_loose": False,
         "encodes": False,
+        "judges": False,
         "directions": [],
         "device": "cpu",
     }

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import LITERAL, TINY, draw_pair, make_header, make_model, save_untrained
+from conftest import LITERAL, TINY, draw_pair, make_header, make_model, save_critic, save_untrained
 from PIL import Image, ImageDraw
 from playwright.sync_api import expect, sync_playwright
 from waitress import create_server, wasyncore
@@ -25,6 +25,7 @@ from app import create_app
 from app.payloads import MAX_Z
 from pix2pix.bundle import Direction, save_bundle
 from pix2pix.latents import MAX_SEED
+from pix2pix.realism import MADE, REAL
 
 HERE = Path(__file__).parent
 ARTIFACTS = HERE / "artifacts"
@@ -59,13 +60,14 @@ def save_reader(path):
 
 @pytest.fixture(scope="module")
 def translators(tmp_path_factory):
-    """`player` reads photos and has directions, `literal` does neither, `single` knows no z."""
+    """`player` reads photos and has directions, `literal` does not, `single` has no z, `critic` judges."""
     models = tmp_path_factory.mktemp("models")
     bundles = [
         save_reader(models / "reader.safetensors"),
         save_untrained(models / "literal.safetensors", LITERAL),
         save_untrained(models / "player.safetensors", TINY, directions=DIRECTIONS),
         save_untrained(models / "single.safetensors", replace(LITERAL, latent_size=0)),
+        save_critic(models / "critic.safetensors", TINY),
     ]
     return {"shoes": pix2pix.load("shoes"), **{path.stem: pix2pix.load(path) for path in bundles}}
 
@@ -144,8 +146,8 @@ def set_seed(page, seed):
 def photo(page):
     """Wait until the photo belongs to the drawing as it is; return its pixels (256, 256, 3)."""
     expect(page.locator("#status")).to_have_attribute("data-state", "ready", timeout=30_000)
-    expect(page.locator("#photo img")).to_be_visible()
-    return pixels(page.locator("#photo img"))
+    expect(page.locator("#picture")).to_be_visible()
+    return pixels(page.locator("#picture"))
 
 
 def pixels(image):
@@ -215,7 +217,7 @@ def test_clear_goes_back_to_the_hint_and_can_be_undone(page):
     before = photo(page)
     page.locator("#clear").click()
     expect(page.locator("#status")).to_have_attribute("data-state", "empty")
-    expect(page.locator("#photo img")).to_be_hidden()
+    expect(page.locator("#picture")).to_be_hidden()
     expect(page.locator("#hint")).to_be_visible()
     page.locator("#undo").click()
     assert np.array_equal(photo(page), before)
@@ -364,7 +366,7 @@ def test_a_finger_draws_on_a_phone_and_the_page_stays_still(open_page):
 
 
 @pytest.mark.parametrize("width", [320, 390])
-@pytest.mark.parametrize("model", ["shoes", "player", "single"])
+@pytest.mark.parametrize("model", ["shoes", "player", "single", "critic"])
 def test_nothing_is_wider_than_a_phone(open_page, width, model):
     page = open_page(f"#model={model}", viewport={"width": width, "height": 640}, is_mobile=True)
     expect(page.locator("#model")).to_have_value(model)
@@ -754,6 +756,103 @@ def test_a_model_without_z_has_one_answer(page):
     assert not alike(photo(page), first)
     page.locator("#model").select_option("player")
     assert len(answers(page)) == 4
+
+
+def realism(page):
+    """Wait as `photo` does; return the pixels of what is laid over the photo, (H, W, 4)."""
+    photo(page)
+    expect(page.locator("#map")).to_be_visible()
+    assert page.locator("#map").bounding_box() == page.locator("#picture").bounding_box()
+    return pixels(page.locator("#map"))
+
+
+def test_a_realism_map_lies_over_the_photo_while_it_is_wanted(open_page):
+    page = open_page("#model=critic", viewport={"width": 1280, "height": 800})
+    button, overlay, legend = (page.locator(id) for id in ("#realism", "#map", "#legend"))
+    draw(page, OUTLINE)
+    plain = photo(page)
+    expect(button).to_have_attribute("aria-pressed", "false")
+    asked, _ = translated(page, lambda: set_seed(page, 7))
+    assert "realism" not in asked
+    set_seed(page, 0)
+    photo(page)
+    expect(overlay).to_be_hidden()
+    expect(legend).to_be_hidden()
+
+    asked, told = translated(page, button.click)
+    assert asked["realism"] is True
+    expect(button).to_have_attribute("aria-pressed", "true")
+    first = realism(page)
+    assert first.shape == (256, 256, 4) and first[..., 3].std() > 5
+    assert overlay.get_attribute("src").endswith(told["images"][0]["realism"])
+    assert alike(photo(page), plain), "the photo itself is as it was"
+    expect(legend).to_have_text("looks madelooks real")
+    swatches = legend.locator("span").evaluate_all(
+        "(spans) => spans.map((span) => getComputedStyle(span, '::before').backgroundColor)"
+    )
+    assert swatches == [f"rgb({', '.join(str(round(255 * part)) for part in one)})" for one in (MADE, REAL)]
+
+    translated(page, lambda: draw(page, SOLE))
+    assert not alike(realism(page), first), "it follows the drawing"
+    page.locator("#undo").click()
+    assert alike(realism(page), first)
+    page.keyboard.press("3")
+    assert overlay.get_attribute("src").endswith(told["images"][2]["realism"]), "and the chosen answer"
+
+    page.keyboard.press("d")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    expect(overlay).to_be_hidden()
+    expect(legend).to_be_hidden()
+    asked, _ = translated(page, lambda: draw(page, SOLE))
+    assert "realism" not in asked
+
+
+def test_a_walk_between_two_answers_is_judged_on_the_way(open_page):
+    page = open_page("#model=critic", viewport={"width": 1280, "height": 800})
+    draw(page, OUTLINE)
+    photo(page)
+    page.keyboard.press("d")
+    start = realism(page)
+    with page.expect_response("**/api/v1/interpolate") as answered:
+        page.locator("#morph").fill("24")
+    assert answered.value.request.post_data_json["realism"] is True
+    half = realism(page)
+    assert not alike(half, start)
+    page.keyboard.press("d")
+    expect(page.locator("#map")).to_be_hidden()
+    expect(page.locator("#morph")).to_have_value("24")
+    asked, _ = translated(page, lambda: page.keyboard.press("d"))
+    assert "z" in asked["latents"][0], "the photo between is asked for, too"
+    assert np.abs(realism(page) - half).max() <= 2
+
+
+def test_a_model_without_critic_offers_no_realism_map(open_page):
+    page = open_page("#model=critic", viewport={"width": 1280, "height": 800})
+    draw(page, OUTLINE)
+    photo(page)
+    page.locator("#realism").click()
+    realism(page)
+    asked, _ = translated(page, lambda: page.locator("#model").select_option("player"))
+    assert "realism" not in asked
+    for id in ("#realism", "#map", "#legend"):
+        expect(page.locator(id)).to_be_hidden()
+    page.keyboard.press("d")
+    asked, _ = translated(page, lambda: page.locator("#model").select_option("critic"))
+    assert asked["realism"] is True, "what somebody wanted holds for the next model that can"
+    realism(page)
+
+
+@pytest.mark.parametrize("width", [320, 1000])
+def test_the_legend_of_the_realism_map_stays_within_the_photo(open_page, width):
+    page = open_page("#model=critic", viewport={"width": width, "height": 640})
+    draw(page, OUTLINE)
+    photo(page)
+    page.locator("#realism").click()
+    realism(page)
+    box, legend = page.locator("#photo").bounding_box(), page.locator("#legend").bounding_box()
+    assert legend["x"] >= box["x"] and legend["y"] >= box["y"]
+    assert legend["x"] + legend["width"] <= box["x"] + box["width"]
+    assert page.locator("#legend").evaluate("(legend) => legend.scrollWidth <= legend.clientWidth")
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="the JavaScript unit tests need node 20 or later")

@@ -6,16 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import draw_pair, save_untrained
+from conftest import LITERAL, TINY, draw_pair, save_critic, save_untrained
 from PIL import Image
 
 import pix2pix
 from app.serving import load_translators
 from data_prep.edges import LEARNED
 from pix2pix import latents
+from pix2pix.bundle import load_bundle
 from pix2pix.config import ModelConfig
 from pix2pix.devices import choose_device
 from pix2pix.errors import BundleError, ImageError, UsageError
+from pix2pix.networks import PatchDiscriminator
+from pix2pix.pixels import from_pixels
+from pix2pix.realism import MADE, OPACITY, REAL, tint
+from pix2pix.samples import overlay
 from pix2pix.translator import Translator
 
 
@@ -229,3 +234,108 @@ def test_a_model_without_z_answers_one_sketch_as_often_as_it_is_asked(tmp_path: 
     translator = pix2pix.load(save_untrained(tmp_path / "paper.safetensors", paper), device="cpu")
     photos = translator.translate_batch(np.full((1, 32, 32), 255, np.uint8), np.zeros((3, 0), np.float32))
     assert photos.shape == (3, 32, 32, 3) and (photos == photos[0]).all()
+
+
+@pytest.fixture
+def critic(tmp_path: Path) -> Translator:
+    return pix2pix.load(save_critic(tmp_path / "models" / "critic.safetensors", TINY), device="cpu")
+
+
+def levels(*parts: float) -> list[int]:
+    return [round(255 * part) for part in parts]
+
+
+@pytest.mark.parametrize(("bias", "colour"), [(50.0, REAL), (-50.0, MADE)])
+def test_what_d_is_sure_of_is_one_colour_as_opaque_as_can_be(
+    tmp_path: Path, bias: float, colour: tuple[float, ...]
+) -> None:
+    critic = pix2pix.load(save_critic(tmp_path / "critic.safetensors", TINY, bias), device="cpu")
+    sketches, z = batch(critic, 3)
+    rgba = critic.realism(sketches, critic.translate_batch(sketches, z))
+    assert rgba.shape == (3, 32, 32, 4) and rgba.dtype == np.uint8
+    assert (rgba == levels(*colour, OPACITY)).all()
+    assert (np.argmax(colour), np.argmin(colour)) == ((2, 0) if bias > 0 else (0, 2)), "blue, red"
+
+
+def test_what_lies_over_a_photo_is_what_reports_show(critic: Translator, tmp_path: Path) -> None:
+    """The whole way again, in floating point, and laid over the photo as `samples.overlay` does."""
+    sketches, z = batch(critic, 3)
+    loose = np.array([0, 0.5, 1], np.float32)
+    photos = critic.translate_batch(sketches, z, loose)
+    rgba = critic.realism(sketches, photos, loose).astype(float)
+    opacity = rgba[..., 3:] / 255
+    shown = photos * (1 - opacity) + rgba[..., :3] * opacity
+
+    model, header = load_bundle(tmp_path / "models" / "critic.safetensors")
+    assert model.discriminator is not None and header.discriminator is not None
+    given, drawn = (from_pixels(torch.from_numpy(x)) for x in (sketches[:, None], photos))
+    drawn = drawn.permute(0, 3, 1, 2)
+    with torch.no_grad():
+        chances = model.discriminator.probabilities(
+            given, drawn, torch.from_numpy(loose), header.discriminator.size_px
+        )
+    expected = (overlay(drawn, chances).permute(0, 2, 3, 1).numpy() + 1) * 127.5
+    assert np.abs(shown - expected).max() <= 1.5
+    assert np.abs(shown - photos).max() > 50
+    assert opacity.min() < 0.05 < 0.3 < opacity.max(), "D is sure here, and not there"
+
+
+def test_a_patch_is_coloured_where_it_was_looked_at() -> None:
+    """Regression: stretched over the whole photo, the map lay up to a patch too far out."""
+    seen = PatchDiscriminator((4, 4, 4), "spectral", roughness=False).eval()
+    photo = torch.zeros(1, 3, 64, 64, requires_grad=True)
+    logits, _ = seen(torch.zeros(1, 1, 64, 64), photo, torch.zeros(1))
+    row, column = 4, 9  # no patch at the border
+    logits[0, 0, row, column].backward()
+    assert photo.grad is not None
+    rows, columns = photo.grad.abs().sum(dim=(0, 1)).nonzero().T
+    centre = [(x.min().item() + x.max().item()) / 2 for x in (rows, columns)]
+
+    chances = torch.full_like(logits.detach(), 0.5)
+    chances[0, 0, row, column] = 1
+    weight = tint(chances, (64, 64))[0, 3]
+    weight /= weight.sum()
+    pixels = torch.arange(64.0)
+    coloured = [(weight.sum(dim=other) * pixels).sum().item() for other in (1, 0)]
+    assert coloured == pytest.approx(centre, abs=0.01)
+
+
+def test_photos_are_judged_with_the_looseness_they_were_made_with(critic: Translator) -> None:
+    sketches, z = batch(critic, 3)
+    photos, guessed = critic.answer_batch(sketches, z)
+    by_default = critic.realism(sketches, photos).astype(int)
+    assert np.abs(by_default - critic.realism(sketches, photos, guessed)).max() <= 1
+    assert mean_difference(by_default, critic.realism(sketches, photos, np.ones(3, np.float32))) > 1
+
+
+def test_one_sketch_has_many_photos_judged_like_each_alone(critic: Translator) -> None:
+    sketches, z = batch(critic, 3)
+    photos = critic.translate_batch(sketches[:1], z)
+    together = critic.realism(sketches[:1], photos)[..., 3].astype(int)
+    for i in range(3):
+        alone = critic.realism(sketches[:1], photos[i : i + 1])
+        assert np.abs(alone[0, ..., 3] - together[i]).max() <= 1
+    assert together.std() > 5
+    assert critic.realism(sketches[:1], photos[:0]).shape == (0, 32, 32, 4)
+
+
+def test_what_cannot_be_judged_is_refused(critic: Translator, tiny: Translator, tmp_path: Path) -> None:
+    sketches, z = batch(tiny, 2)
+    photos = tiny.translate_batch(sketches, z)
+    assert critic.judges and not tiny.judges
+    with pytest.raises(UsageError, match="tiny has no discriminator"):
+        tiny.realism(sketches, photos)
+    with pytest.raises(UsageError, match=r"expected \(2, 32, 32, 3\)"):
+        critic.realism(sketches, photos[:1])
+    with pytest.raises(UsageError, match=r"expected \(N, 32, 32, 3\)"):
+        critic.realism(sketches[:1], photos[..., 0])
+    with pytest.raises(UsageError, match=r"\(N, 32, 32\)"):
+        critic.realism(sketches[:, :16], photos)
+    with pytest.raises(UsageError, match=r"2 numbers in \[0, 1\]"):
+        critic.realism(sketches, photos, np.array([0, 2], np.float32))
+
+
+def test_a_model_without_looseness_judges_its_photos(tmp_path: Path) -> None:
+    critic = pix2pix.load(save_critic(tmp_path / "critic.safetensors", LITERAL), device="cpu")
+    sketches, z = batch(critic, 2)
+    assert critic.realism(sketches, critic.translate_batch(sketches, z))[..., 3].std() > 5

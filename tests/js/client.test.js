@@ -21,13 +21,16 @@ function answering(body) {
 const QUESTION = { model: "shoes", sketch: "s", loose: null };
 
 test("a translation becomes a data URL for each latent, with looseness and latency", async () => {
-  const images = [{ seed: 3, z: [1], png: "QUJD" }, { seed: null, z: [2], png: "QUJE" }];
+  const images = [{ seed: 3, z: [1], png: "QUJD" }, { seed: null, z: [2], png: "QUJE", realism: "QUJG" }];
   const { client, asked } = answering({ model: "shoes", images, loose: 0.3, loose_guessed: true });
   const request = { ...QUESTION, latents: [{ seed: 3 }, { z: [2] }] };
   assert.deepEqual(await client.translate(request), {
     loose: 0.3,
     looseGuessed: true,
-    pictures: [{ z: [1], url: "data:image/png;base64,QUJD" }, { z: [2], url: "data:image/png;base64,QUJE" }],
+    pictures: [
+      { z: [1], url: "data:image/png;base64,QUJD", realism: "" },
+      { z: [2], url: "data:image/png;base64,QUJE", realism: "data:image/png;base64,QUJG" },
+    ],
     elapsedMs: 40,
   });
   assert.deepEqual(asked.map(({ url, body }) => [url, JSON.parse(body)]), [["/api/v1/translate", request]]);
@@ -37,8 +40,8 @@ test("a walk becomes pictures in their order", async () => {
   const { client, asked } = answering({ frames: [{ z: [0], png: "QQ==" }, { z: [1], png: "Qg==" }] });
   const walk = { ...QUESTION, from: { seed: 1 }, to: { z: [1] }, steps: 2 };
   assert.deepEqual(await client.interpolate(walk), [
-    { z: [0], url: "data:image/png;base64,QQ==" },
-    { z: [1], url: "data:image/png;base64,Qg==" },
+    { z: [0], url: "data:image/png;base64,QQ==", realism: "" },
+    { z: [1], url: "data:image/png;base64,Qg==", realism: "" },
   ]);
   assert.deepEqual([asked[0].url, JSON.parse(asked[0].body)], ["/api/v1/interpolate", walk]);
 });

@@ -11,10 +11,10 @@ const BUSY = [429, 502, 503, 504];
  * @typedef {{vector: number[], attribute: string, effect: number, share: number,
  *   colours: string[]}} Direction
  * @typedef {{name: string, title: string, size_px: number, latent_size: number, takes_loose: boolean,
- *   encodes: boolean, directions: Direction[], device: string}} Model
+ *   encodes: boolean, judges: boolean, directions: Direction[], device: string}} Model
  * @typedef {{seed: number} | {z: number[]}} Latent  what makes one answer to a sketch differ from another
- * @typedef {{model: string, sketch: string, loose: number | null}} Question
- * @typedef {{z: number[], url: string}} Picture
+ * @typedef {{model: string, sketch: string, loose: number | null, realism?: true}} Question
+ * @typedef {{z: number[], url: string, realism: string}} Picture  `realism`: URL of the map to lay over it, or ""
  * @typedef {{pictures: Picture[], loose: number | null, looseGuessed: boolean, elapsedMs: number}} Answer
  */
 
@@ -128,11 +128,16 @@ export class Client {
 }
 
 /**
- * @param {{z: number[], png: string}} image
+ * @param {{z: number[], png: string, realism?: string}} image
  * @returns {Picture}
  */
-function asPicture({ z, png }) {
-  return { z, url: `data:image/png;base64,${png}` };
+function asPicture({ z, png, realism }) {
+  return { z, url: asUrl(png), realism: realism ? asUrl(realism) : "" };
+}
+
+/** @param {string} png  in base64 */
+function asUrl(png) {
+  return `data:image/png;base64,${png}`;
 }
 
 /**

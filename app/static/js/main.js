@@ -13,6 +13,7 @@ import { ModelMenu } from "./menu.js";
 import { Morph } from "./morph.js";
 import { Pace } from "./pace.js";
 import { Pictures } from "./pictures.js";
+import { Realism } from "./realism.js";
 import { Result } from "./result.js";
 import { takeKeys } from "./shortcuts.js";
 import { complain, explain, say } from "./status.js";
@@ -38,6 +39,7 @@ const tools = new Tools({
 });
 const pad = new SketchPad($("sketch"), drawing, { tool: () => tools.current, onChange: redrawn });
 const looseness = new Looseness({ group: $("looseness"), slider: $("loose"), auto: $("auto") }, redrawn);
+const realism = new Realism({ button: $("realism"), overlay: $("map"), legend: $("legend") }, askAgain);
 const answers = new Answers();
 const morph = new Morph($("morph"), {
   ask() {
@@ -83,7 +85,7 @@ const live = new LatestWins({
 /** @returns {import("./client.js").Question | null} null while there is nothing to ask */
 function currentQuestion() {
   const sketch = pad.export();
-  return sketch && { model: menu.current.name, sketch, loose: looseness.asked };
+  return sketch && { model: menu.current.name, sketch, loose: looseness.asked, ...(realism.asked && { realism: true }) };
 }
 
 /** What to ask for now: all that is out of date, but only the large picture where a pen would outrun the rest. */
@@ -114,6 +116,16 @@ function redrawn() {
   show();
 }
 
+/** The drawing is as it was, but what is to be known of its photos is not. */
+function askAgain() {
+  if (realism.asked) {
+    pictures.expire();
+    morph.expire();
+    if (inked) live.refresh();
+  }
+  show();
+}
+
 /** @param {() => boolean | void} change  false where there is no answer that may be replaced */
 function changeAnswers(change) {
   if (!menu.isReady) return;
@@ -138,6 +150,7 @@ function showUndo() {
 /** Show everything as it is now. */
 function show() {
   result.show();
+  realism.show(pictures.large);
   const chosen = answers.all[answers.chosen];
   directions.show(chosen.moves, chosen.z !== null && !pictures.isEmpty);
   shareLink(menu.current.name, currentLatent());
@@ -234,6 +247,7 @@ function begin(latent) {
   const hasLatent = model.latent_size > 0;
   answers.begin(hasLatent ? result.places : 1, model.directions, latent);
   looseness.offerFor(model);
+  realism.offerFor(model);
   directions.offerFor(model.directions);
   for (const id of ["source", "reroll", "pin", "morphing"]) $(id).hidden = !hasLatent;
   $("look").hidden = $("look-hint").hidden = !model.encodes;
@@ -264,6 +278,7 @@ takeKeys({
   choose: (i) => changeAnswers(() => answers.choose(i)),
   reroll,
   pin,
+  judge: () => realism.toggle(),
 });
 
 await menu.fill(

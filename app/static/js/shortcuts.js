@@ -9,6 +9,7 @@
  * @property {(i: number) => void} choose
  * @property {() => void} reroll
  * @property {() => void} pin
+ * @property {() => void} judge
  */
 
 /** @param {Actions} actions */
@@ -34,7 +35,7 @@ function withControl({ key, shiftKey }, { undo, redo }) {
  * @param {KeyboardEvent} event
  * @param {Actions} actions
  */
-function alone({ key }, { pick, widen, choose, reroll, pin }) {
+function alone({ key }, { pick, widen, choose, reroll, pin, judge }) {
   if (/^[1-9]$/.test(key)) return () => choose(Number(key) - 1);
   const act = {
     b: () => pick("brush"),
@@ -43,6 +44,7 @@ function alone({ key }, { pick, widen, choose, reroll, pin }) {
     "]": () => widen(1),
     r: reroll,
     p: pin,
+    d: judge,
   };
   return act[key.toLowerCase()];
 }
