@@ -118,8 +118,11 @@ class Game:
         """Go to the device, once the weights to begin with are there."""
         config, fabric = self.config, self.fabric
         self.discriminator.eval()  # its norms move in `_move_d` alone
+        # On a CPU, gradients of the paper's large kernels come in the other order: Adam would copy them all.
+        as_is = config.model.architecture == "paper" and fabric.device.type == "cpu"
+        storage = torch.contiguous_format if as_is else torch.channels_last
         for player in (self.model, self.discriminator):
-            player.to(fabric.device).to(memory_format=torch.channels_last)
+            player.to(fabric.device).to(memory_format=storage)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.g_optimizer: Any = fabric.setup_optimizers(_adam(self.model, config.generator_lr, config))
         self.d_optimizer: Any = fabric.setup_optimizers(
