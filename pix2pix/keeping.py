@@ -26,6 +26,7 @@ from pix2pix.samples import draw_grid, draw_hardest, draw_realism
 from pix2pix.scoring import Scorer
 
 SAVE_EVERY_S = 300.0  # at the longest between two saves, however slow the machine
+REPORT_EVERY_S = 60.0  # at the shortest, between two reports that nothing but numbers asks for
 HARDEST = 24  # pairs shown
 
 
@@ -67,7 +68,8 @@ class Keeper:
         """`grid` is both sides of the fixed inputs; `images_before` is what the weights have seen already."""
         self.config, self.folder, self.game, self.sampler, self.notify = config, folder, game, sampler, notify
         self.pairs, self.train, self.grid = pairs, train, grid
-        self.images_before, self.best, self.saved_at = images_before, Best(), 0.0
+        self.images_before, self.best = images_before, Best()
+        self.saved_at = self.reported_at = 0.0  # seconds of training
         self.data_hash = data_hash(train)
         self.events: Events | None = None
         self.scorer: Scorer | None = None
@@ -84,6 +86,8 @@ class Keeper:
         self.folder.log(status, means)
         if self.events is not None:
             self.events.log(status.step, means)
+        if status.seconds - self.reported_at >= REPORT_EVERY_S:
+            self._report(status.seconds)
 
     def close(self) -> None:
         """Write what is left."""
@@ -98,7 +102,7 @@ class Keeper:
         state = load_state(self.folder.state_file, self.notify)
         restore(self._stateful(with_sampler), state, self.folder.state_file)
         self.images_before, self.best = state["images_before"], Best(**state["best"])
-        self.saved_at = state["seconds"]
+        self.saved_at = self.reported_at = state["seconds"]
         return state["step"], state["seconds"]
 
     def keep(self, at: Point) -> None:
@@ -144,7 +148,7 @@ class Keeper:
             if header.discriminator:
                 draw_realism(folder.realism_file, shown, judge, self.grid[0], at.seen_px)
         if show or score:
-            write_report(folder.path)
+            self._report(at.seconds)
 
     def save(self, at: Point) -> None:
         """Write the state. Raises OSError, and leaves what there was."""
@@ -152,6 +156,10 @@ class Keeper:
         parts = {name: part.state_dict() for name, part in self._stateful().items()}
         counts = {"step": at.step, "seconds": at.seconds, "images_before": self.images_before}
         save_state(self.folder.state_file, {**parts, **counts, "best": asdict(self.best)})
+
+    def _report(self, seconds: float) -> None:
+        self.reported_at = seconds
+        write_report(self.folder.path)
 
     def _stateful(self, with_sampler: bool = True) -> dict[str, Any]:
         return {**self.game.stateful(), **({"sampler": self.sampler} if with_sampler else {})}

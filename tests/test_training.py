@@ -263,6 +263,17 @@ def test_a_slow_run_saves_by_the_clock(tiny_config: TrainConfig, pairs: Path, tm
     assert saved[:4] == [False, False, True, True]
 
 
+def test_a_slow_run_reports_before_its_first_pictures(
+    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
+) -> None:
+    ticks = iter(range(0, 10_000, 2))  # 2 s a step
+    run = tmp_path / "run"
+    config = replace(tiny_config, steps=200, sample_every=500, save_every=500)
+    steps = train(config, pairs, run, device="cpu", clock=lambda: next(ticks))
+    reported = next(status.step for status in steps if (run / "report.html").is_file())
+    assert reported == 50
+
+
 @pytest.mark.parametrize(
     ("option", "term"),
     [
