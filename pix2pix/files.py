@@ -41,11 +41,15 @@ def write_together(contents: dict[Path, bytes], *, durable: bool = False) -> Non
     temporary = {path: path.with_name(f".{uuid.uuid4().hex}.part") for path in contents}
     try:
         for path, data in contents.items():
-            with temporary[path].open("wb") as file:
-                file.write(data)
-                if durable:
-                    file.flush()
-                    os.fsync(file.fileno())
+            try:
+                with temporary[path].open("wb") as file:
+                    file.write(data)
+                    if durable:
+                        file.flush()
+                        os.fsync(file.fileno())
+            except OSError as error:
+                error.filename = str(path)  # of a full disk Python says none; of the rest, the temporary one
+                raise
         for path, written in temporary.items():
             written.replace(path)
     except BaseException:

@@ -131,7 +131,7 @@ def test_a_run_killed_while_it_writes_its_state_goes_on_bit_for_bit(
 def test_a_full_disk_leaves_the_state_there_was(config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     ended = die(config, pairs, run, "full", 3)
-    assert ended.returncode == 1 and "File too large" in ended.stderr
+    assert ended.returncode == 1 and "File too large" in ended.stderr and "state.new.pt" in ended.stderr
     assert not list(run.glob(".*.part"))
     assert go_on(config, pairs, run, resume=True)[0] == 3
     assert_same_run(config, pairs, run)
