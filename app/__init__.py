@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from app.api import create_api
+from app.batcher import Batcher
 from app.middleware import trace_requests
 from app.problems import report_problems
 from app.views import create_views
@@ -36,5 +37,5 @@ def create_app(translators: Mapping[str, Translator], *, max_upload_bytes: int =
     trace_requests(app)
     report_problems(app)
     app.register_blueprint(create_views(translators))
-    app.register_blueprint(create_api(translators))
+    app.register_blueprint(create_api(translators, Batcher()))
     return app

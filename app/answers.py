@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from flask import request
 
+from app.batcher import Batcher, Question
 from pix2pix.errors import ImageTooLarge
 from pix2pix.images import MAX_PIXELS, Placement, encode_png, fit_sketch, read_sketch, restore_photo
 
@@ -47,35 +48,35 @@ class Answer:
 
 
 def answer_sketch(
-    translator: Translator, file: bytes, z: np.ndarray, asked: SketchPayload, inference: Lock, noun: str
+    translator: Translator, file: bytes, z: np.ndarray, asked: SketchPayload, batcher: Batcher, noun: str
 ) -> Answer:
-    """Translate one sketch with each z (N, Z), in the way that was asked for, at its own size and place.
+    """Translate the current request's sketch with each z (N, Z), as it asks, at its own size and place.
 
     Looseness that nobody told is guessed where the model takes any. `noun` is what a refusal calls the
     photos. Raises ImageError for a sketch that cannot be used, ImageTooLarge for more pixels than one picture
-    may have.
+    may have, and as `Batcher.admit` and `Batcher.ask`.
     """
     timings_ms: dict[str, float] = {}
-    with timed(timings_ms, "decode"):
-        sketch = read_sketch(file)
-        bound_answer(sketch.shape, len(z), noun)
-        fitted, placement = fit_sketch(sketch, translator.size_px)
-    told = None if asked.loose is None else np.full(len(z), asked.loose, np.float32)
-    with inference:
-        with timed(timings_ms, "inference"):
-            photos, used = translator.answer_batch(fitted[None], z, told)
-        if asked.realism:
-            with timed(timings_ms, "realism"):
-                loose = None if used is None else np.broadcast_to(used, len(z))
-                overlays = translator.realism(fitted[None], photos, loose)
-    with timed(timings_ms, "encode"):
-        files = [{"png": encode_png(restore_photo(photo, placement))} for photo in photos]
-        if asked.realism:
-            for one, overlay in zip(files, overlays, strict=True):
-                one["realism"] = encode_png(restore_overlay(overlay, placement))
-    if asked.loose is not None or used is None:
-        return Answer(files, z, asked.loose, loose_guessed=False, timings_ms=timings_ms)
-    return Answer(files, z, float(used[0]), loose_guessed=True, timings_ms=timings_ms)
+    with batcher.admit(len(z)):
+        with timed(timings_ms, "decode"):
+            sketch = read_sketch(file)
+            bound_answer(sketch.shape, len(z), noun)
+            fitted, placement = fit_sketch(sketch, translator.size_px)
+        gone = request.environ.get("waitress.client_disconnected", lambda: False)
+        question = Question(translator, fitted, z, asked.loose, asked.realism, asked.stream, gone)
+        answered = batcher.ask(question)
+        timings_ms["queue"] = in_ms(answered.queue_s)
+        timings_ms["inference"] = in_ms(answered.inference_s)
+        with timed(timings_ms, "encode"):
+            files = [{"png": encode_png(restore_photo(photo, placement))} for photo in answered.photos]
+            if answered.overlays is not None:
+                for one, overlay in zip(files, answered.overlays, strict=True):
+                    one["realism"] = encode_png(restore_overlay(overlay, placement))
+    batcher.observe("decode", translator.name, timings_ms["decode"] / 1000)
+    batcher.observe("encode", translator.name, timings_ms["encode"] / 1000)
+    used = None if answered.loose is None else float(answered.loose[0])
+    guessed = used is not None and asked.loose is None
+    return Answer(files, z, used if guessed else asked.loose, guessed, timings_ms)
 
 
 def restore_overlay(overlay: np.ndarray, placement: Placement) -> np.ndarray:
@@ -99,4 +100,9 @@ def timed(timings_ms: dict[str, float], name: str) -> Iterator[None]:
     """Record how long the block took."""
     started = time.perf_counter()
     yield
-    timings_ms[name] = round((time.perf_counter() - started) * 1000, 1)
+    timings_ms[name] = in_ms(time.perf_counter() - started)
+
+
+def in_ms(seconds: float) -> float:
+    """Milliseconds, to a tenth."""
+    return round(1000 * seconds, 1)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from flask import Blueprint, Response, g
 from flask.typing import ResponseReturnValue
 
 from app.answers import answer_sketch
+from app.batcher import Batcher
 from app.latent_api import add_latent_routes, as_z
 from app.payloads import TranslateRequest
 from app.requests import prefers_picture, read_payload, uploaded_file
@@ -31,11 +31,10 @@ DEFAULT_SEED = 0
 OPENED_SKETCH_PX = 512
 
 
-def create_api(translators: Mapping[str, Translator]) -> Blueprint:
-    """Build the routes under /api/v1 for `translators`; inference runs one request at a time."""
+def create_api(translators: Mapping[str, Translator], batcher: Batcher) -> Blueprint:
+    """Build the routes under /api/v1 for `translators`, whose networks run in `batcher`."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
-    inference = Lock()
-    add_latent_routes(api, translators, inference)
+    add_latent_routes(api, translators, batcher)
 
     @api.get("/models")
     def models() -> ResponseReturnValue:
@@ -56,7 +55,7 @@ def create_api(translators: Mapping[str, Translator]) -> Blueprint:
             raise UsageError("A plain picture holds one variant: ask for variants=1, or accept JSON.")
         if wants_picture and asked.realism:
             raise UsageError("A plain picture holds no realism map: accept JSON.")
-        answer = answer_sketch(translators[name], asked.sketch, z, asked, inference, "variants")
+        answer = answer_sketch(translators[name], asked.sketch, z, asked, batcher, "variants")
         if wants_picture:
             return Response(answer.files[0]["png"], content_type="image/png")
         images = [{"seed": seed, **image} for seed, image in zip(seeds, answer.images(), strict=True)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from PIL import Image
 
 from app.answers import answer_sketch
+from app.batcher import Batcher
 from app.payloads import MAX_Z, ArithmeticRequest, EncodeRequest, InterpolateRequest, Latent, SeedsRequest
 from app.requests import read_payload
 from pix2pix import latents
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 DRAWN_PER_SEED = 16  # to choose one from
 
 
-def add_latent_routes(api: Blueprint, translators: Mapping[str, Translator], inference: Lock) -> None:
-    """Add the routes to `api`; the networks run while `inference` is held."""
+def add_latent_routes(api: Blueprint, translators: Mapping[str, Translator], batcher: Batcher) -> None:
+    """Add the routes to `api`; the networks run in `batcher`."""
 
     @api.post("/encode")
     def encode() -> ResponseReturnValue:
         """Answer a photo with its z: what makes another sketch look like it."""
         asked, name = read_payload(EncodeRequest, translators)
-        photo = Image.fromarray(read_photo(asked.photo))  # may take seconds: not while others wait
-        with inference:
-            z = translators[name].encode(photo)
+        with batcher.admit(1):
+            photo = Image.fromarray(read_photo(asked.photo))  # may take seconds: not while others wait
+            z = batcher.run(lambda: translators[name].encode(photo))
         return {"request_id": g.request_id, "model": name, "z": z.tolist()}
 
     @api.post("/seeds")
@@ -50,7 +50,7 @@ def add_latent_routes(api: Blueprint, translators: Mapping[str, Translator], inf
         asked, name = read_payload(InterpolateRequest, translators)
         translator = translators[name]
         z = latents.walk([as_z(asked.start, translator), as_z(asked.end, translator)], asked.steps)
-        answer = answer_sketch(translator, asked.sketch, z, asked, inference, "steps")
+        answer = answer_sketch(translator, asked.sketch, z, asked, batcher, "steps")
         frames = {"frames": answer.images(), **answer.circumstances()}
         return {"request_id": g.request_id, "model": name, **frames}
 
@@ -61,7 +61,7 @@ def add_latent_routes(api: Blueprint, translators: Mapping[str, Translator], inf
         z = add_up(asked, translators[name])
         body: dict[str, Any] = {"request_id": g.request_id, "model": name, "z": z.tolist()}
         if asked.sketch is not None:
-            answer = answer_sketch(translators[name], asked.sketch, z[None], asked, inference, "photos")
+            answer = answer_sketch(translators[name], asked.sketch, z[None], asked, batcher, "photos")
             body |= {"image": answer.images()[0], **answer.circumstances()}
         return body
 

@@ -93,6 +93,8 @@ class SketchPayload(Payload):
 
     loose: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
     realism: bool = False
+    # Of the questions of one stream, such as a pen that moves, those that a newer one overtakes are dropped.
+    stream: str | None = Field(default=None, min_length=1, max_length=64)
 
     @field_validator("loose")
     @classmethod

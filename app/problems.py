@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
 
 from pix2pix.errors import (
+    Abandoned,
     ImageError,
     ImageTooLarge,
     Pix2PixError,
@@ -32,6 +33,7 @@ STATUS_OF: dict[type[Pix2PixError], HTTPStatus] = {
     UnsupportedImage: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     ImageError: HTTPStatus.UNPROCESSABLE_ENTITY,
     UsageError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Abandoned: HTTPStatus.CONFLICT,
 }
 MAX_ERRORS = 20
 RECEIVED_CHARS = 80

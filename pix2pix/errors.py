@@ -69,3 +69,20 @@ class FolderInUse(Pix2PixError):
 
 class UsageError(Pix2PixError):
     """Arguments contradict each other or are out of range."""
+
+
+class Saturated(Pix2PixError):
+    """There is more to do than the server takes on at a time."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        """`retry_after_s` is when to ask again."""
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineExceeded(Pix2PixError):
+    """The answer would have come too late."""
+
+
+class Abandoned(Pix2PixError):
+    """Nobody wants the answer any more."""

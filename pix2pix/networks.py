@@ -101,9 +101,9 @@ class ResizeConv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(c_out))
         self.register_buffer("taps", torch.tensor(TAPS), persistent=False)
 
-    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """(N, C, H, W), (N, S, 2H, 2W) -> (N, C', 2H, 2W)."""
-        return _enlarge_and_join(x, skip, *self.kernels(), self.bias)
+    def forward(self, x: Tensor, skip: Tensor, rows: Tensor | None = None) -> Tensor:
+        """(N, C, H, W), (N, S, 2H, 2W) -> (N, C', 2H, 2W); `rows` as of `Generator.forward`."""
+        return _enlarge_and_join(x, skip, rows, *self.kernels(), self.bias)
 
     def kernels(self) -> tuple[Tensor, Tensor]:
         """The summed kernel for x (C, C', 4, 4), and the plain one for the skip (C', S, 3, 3)."""
@@ -125,14 +125,21 @@ class FoldedResizeConv(nn.Module):
         for name, value in (("summed", summed), ("of_skip", of_skip), ("bias", source.bias)):
             self.register_buffer(name, value.detach().contiguous())
 
-    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+    def forward(self, x: Tensor, skip: Tensor, rows: Tensor | None = None) -> Tensor:
         """As `ResizeConv.forward`."""
-        return _enlarge_and_join(x, skip, self.summed, self.of_skip, self.bias)
+        return _enlarge_and_join(x, skip, rows, self.summed, self.of_skip, self.bias)
 
 
-def _enlarge_and_join(x: Tensor, skip: Tensor, summed: Tensor, of_skip: Tensor, bias: Tensor) -> Tensor:
+def _enlarge_and_join(
+    x: Tensor, skip: Tensor, rows: Tensor | None, summed: Tensor, of_skip: Tensor, bias: Tensor
+) -> Tensor:
     enlarged = F.conv_transpose2d(x, summed, bias, stride=2, padding=1)
-    return enlarged + F.conv2d(skip, of_skip, padding=1)
+    return enlarged + _spread(F.conv2d(skip, of_skip, padding=1), rows)
+
+
+def _spread(x: Tensor, rows: Tensor | None) -> Tensor:
+    """Of what was computed once a sketch (M, ...), what belongs to each z: (N, ...)."""
+    return x if rows is None or len(x) == 1 else x[rows]
 
 
 class Up(nn.Module):
@@ -150,16 +157,17 @@ class Up(nn.Module):
         self.modulate = Modulate(c_out, config.latent_size + config.roughness)
         self.dropout = dropout
 
-    def forward(self, x: Tensor, skip: Tensor, condition: Tensor) -> Tensor:
+    def forward(self, x: Tensor, skip: Tensor, condition: Tensor, rows: Tensor | None = None) -> Tensor:
         """(N, C, H, W), (N, S, 2H, 2W), (N, K) -> (N, C', 2H, 2W), for the paper's with the skip appended.
 
-        x and skip may have N = 1 where the condition has more: they are broadcast.
+        x and skip may have N = 1 where the condition has more: they are broadcast. `rows` as of
+        `Generator.forward`: of skip.
         """
         if self.light:
-            x = F.relu(self.modulate(self.conv(x, skip), condition))
+            x = F.relu(self.modulate(self.conv(x, skip, rows), condition))
             return F.dropout(x, self.dropout, self.training)
         x = F.dropout(self.modulate(self.conv(x), condition), self.dropout, self.training)
-        return F.relu(torch.cat([x, skip.expand(len(x), -1, -1, -1)], dim=1))
+        return F.relu(torch.cat([x, _spread(skip, rows).expand(len(x), -1, -1, -1)], dim=1))
 
 
 class GuessRoughness(nn.Module):
@@ -209,12 +217,13 @@ class Generator(nn.Module):
         self.apply(_initialise)
 
     def forward(
-        self, given: Tensor, z: Tensor, roughness: Tensor | None = None
+        self, given: Tensor, z: Tensor, roughness: Tensor | None = None, rows: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """(N, C, H, W) in [-1, 1], paper +1, and (N, Z) -> (N, C', H, W) in [-1, 1], and a guess (N,).
 
         A model that draws photos is given sketches, C 1, and makes C' 3; one that draws sketches, 3 and 1.
-        One sketch (1, C, H, W) may be given for N of z: what does not depend on z is computed once.
+        One sketch (1, C, H, W) may be given for N of z, or M sketches with `rows` (N,), the sketch of each z:
+        what does not depend on z is computed once a sketch. The guess is (M,) then.
         `roughness` (N,) in [0, 1] is how rough a hand drew; where it is NaN or not given, the guess is taken.
         A model without roughness takes none and guesses None.
         """
@@ -222,13 +231,15 @@ class Generator(nn.Module):
         guessed = None if self.guess is None else self.guess(features)
         condition = z
         if guessed is not None:
-            told = guessed if roughness is None else torch.where(roughness.isnan(), guessed, roughness)
+            told = _spread(guessed, rows)
+            if roughness is not None:
+                told = torch.where(roughness.isnan(), told, roughness)
             told = ROUGHNESS_SPREAD * (told.detach() - 0.5)
             condition = torch.cat([z, told[:, None].expand(len(z), 1).to(z.dtype)], dim=1)
-        x = features.pop()
+        x = _spread(features.pop(), rows)
         for up in self.ups:
-            x = up(x, features.pop(), condition)
-        drawn = self.head(x, given) if self.light else self.head(x)
+            x = up(x, features.pop(), condition, rows)
+        drawn = self.head(x, given, rows) if self.light else self.head(x)
         drawn = drawn.expand(len(z), -1, -1, -1)  # where nothing depends on z
         return torch.tanh(drawn.float()), guessed  # half precision rounds 0.998 to 1: no gradient is left
 

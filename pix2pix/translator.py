@@ -126,32 +126,37 @@ class Translator:
         One sketch (1, S, S) may have N latents, which is quicker than N sketches. Raises UsageError for other
         shapes, for a looseness out of [0, 1], and for any where `takes_loose` is False.
         """
+        if loose is not None and np.isnan(loose).any():
+            raise _unfit(loose, len(z))
         return self.answer_batch(sketches, z, loose)[0]
 
     @torch.inference_mode()
     def answer_batch(
-        self, sketches: NDArray[np.uint8], z: NDArray[np.float32], loose: NDArray[np.float32] | None = None
+        self,
+        sketches: NDArray[np.uint8],
+        z: NDArray[np.float32],
+        loose: NDArray[np.float32] | None = None,
+        rows: NDArray[np.int64] | None = None,
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
-        """As `translate_batch`, with the looseness the photos were made with: (N,) as told, else guessed.
+        """As `translate_batch`, with the looseness (N,) that each photo was made with.
 
-        Guessed it is of each sketch, (1,) for one; None where `takes_loose` is False.
+        Where `loose` is NaN it is guessed. With `rows` (N,) there may be any number M of sketches: answer i
+        is to sketch rows[i], and what does not depend on z is computed once a sketch. The looseness is None
+        where `takes_loose` is False.
         """
-        if z.ndim != 2 or z.shape[1] != self.latent_size or len(sketches) not in (1, len(z)):
-            rows = "N" if len(sketches) == 1 else len(sketches)
-            raise UsageError(f"z {z.shape} does not fit: expected ({rows}, {self.latent_size})")
-        if loose is not None:
-            self._check_loose(loose, len(z))
-        x = self._as_tensor(sketches)
+        self._check(sketches, len(z), loose, rows)
+        if z.ndim != 2 or z.shape[1] != self.latent_size:
+            raise UsageError(f"z {z.shape} does not fit: expected (N, {self.latent_size})")
         if len(z) == 0:
             return np.empty((0, self.size_px, self.size_px, 3), np.uint8), loose
         if not np.isfinite(z).all():
             raise UsageError(f"z {z} holds numbers that are not finite")
         latent = torch.from_numpy(np.ascontiguousarray(z, np.float32)).to(self._device)
-        roughness = None if loose is None else torch.from_numpy(loose.astype(np.float32)).to(self._device)
-        photos, guessed = self._generator(x, latent, roughness)
-        if loose is None and guessed is not None:
-            loose = guessed.cpu().numpy()
-        return to_pixels(photos).permute(0, 2, 3, 1).cpu().numpy(), loose
+        told = None if loose is None else torch.from_numpy(loose.astype(np.float32)).to(self._device)
+        whose = None if rows is None else torch.from_numpy(rows.astype(np.int64)).to(self._device)
+        photos, guessed = self._generator(self._as_tensor(sketches), latent, told, whose)
+        used = None if guessed is None else _as_told(_of_rows(guessed, whose, len(z)), told).cpu().numpy()
+        return to_pixels(photos).permute(0, 2, 3, 1).cpu().numpy(), used
 
     @torch.inference_mode()
     def realism(
@@ -159,52 +164,76 @@ class Translator:
         sketches: NDArray[np.uint8],
         photos: NDArray[np.uint8],
         loose: NDArray[np.float32] | None = None,
+        rows: NDArray[np.int64] | None = None,
     ) -> NDArray[np.uint8]:
         """How real the discriminator takes photos (N, S, S, 3) for: RGBA (N, S, S, 4) to lay over them.
 
-        Red where it takes them for made, blue where for real, clear where it cannot say. Sketches and
-        looseness are those that the photos were made from, as in `translate_batch`. Raises UsageError for
-        other shapes, for a looseness that cannot be, and for any photo where `judges` is False.
+        Red where it takes them for made, blue where for real, clear where it cannot say. Sketches, looseness
+        and rows are those that the photos were made from, as in `answer_batch`. Raises UsageError for other
+        shapes, for a looseness that cannot be, and for any photo where `judges` is False.
         """
         if self._discriminator is None or self.header.discriminator is None:
             raise UsageError(f"{self.name} has no discriminator: it cannot judge a photo")
-        side = self.size_px
-        if photos.shape[1:] != (side, side, 3) or len(sketches) not in (1, len(photos)):
-            rows = "N" if len(sketches) == 1 else len(sketches)
-            raise UsageError(f"photos {photos.shape} do not fit: expected ({rows}, {side}, {side}, 3)")
-        if loose is not None:
-            self._check_loose(loose, len(photos))
-        x = self._as_tensor(sketches)
-        if len(photos) == 0:
+        side, count = self.size_px, len(photos)
+        self._check(sketches, count, loose, rows)
+        if photos.shape[1:] != (side, side, 3):
+            raise UsageError(f"photos {photos.shape} do not fit: expected (N, {side}, {side}, 3)")
+        if count == 0:
             return np.empty((0, side, side, 4), np.uint8)
+        given = self._as_tensor(sketches)
+        told = None if loose is None else torch.from_numpy(loose.astype(np.float32)).to(self._device)
+        whose = None if rows is None else torch.from_numpy(rows.astype(np.int64)).to(self._device)
+        roughness = torch.zeros(count, device=self._device)
+        if (guess := self._generator.guess) is not None:
+            roughness = _as_told(_of_rows(guess(self._generator.features(given)), whose, count), told)
         answers = from_pixels(torch.from_numpy(np.ascontiguousarray(photos)).to(self._device))
         chances = self._discriminator.probabilities(
-            x.expand(len(photos), -1, -1, -1),
+            _of_rows(given, whose, count),
             answers.permute(0, 3, 1, 2),
-            self._roughness(x, loose).expand(len(photos)),
+            roughness,
             self.header.discriminator.size_px,
         )
         return to_pixels(2 * tint(chances, (side, side)) - 1).permute(0, 2, 3, 1).cpu().numpy()
 
-    def _roughness(self, x: torch.Tensor, loose: NDArray[np.float32] | None) -> torch.Tensor:
-        """What D is told of the hand that drew: as told, else guessed; (N,), or (1,) for all."""
-        if loose is not None:
-            return torch.from_numpy(loose.astype(np.float32)).to(self._device)
-        if self._generator.guess is None:
-            return torch.zeros(1, device=self._device)
-        guessed: torch.Tensor = self._generator.guess(self._generator.features(x))
-        return guessed
+    def _check(
+        self,
+        sketches: NDArray[np.uint8],
+        count: int,
+        loose: NDArray[np.float32] | None,
+        rows: NDArray[np.int64] | None,
+    ) -> None:
+        """Raise UsageError where `count` answers cannot be made from sketches, looseness and rows."""
+        side = self.size_px
+        if sketches.shape[1:] != (side, side):
+            raise UsageError(
+                f"sketches {sketches.shape} do not fit this bundle: expected (N, {side}, {side})"
+            )
+        if rows is None and len(sketches) not in (1, count):
+            raise UsageError(f"{len(sketches)} sketches do not fit {count} answers: expected 1 or {count}")
+        if rows is not None and (rows.shape != (count,) or not ((rows >= 0) & (rows < len(sketches))).all()):
+            raise UsageError(f"rows {rows} do not say which of {len(sketches)} sketches {count} answers have")
+        if loose is None:
+            return
+        if not self.takes_loose:
+            raise UsageError(f"{self.name} knows no looseness")
+        if loose.shape != (count,) or ((loose < 0) | (loose > 1)).any():  # NaN is neither
+            raise _unfit(loose, count)
 
     def _as_tensor(self, sketches: NDArray[np.uint8]) -> torch.Tensor:
         """(N, S, S) uint8 -> (N, 1, S, S) in [-1, 1] on the device."""
-        if sketches.shape[1:] != (self.size_px, self.size_px):
-            expected = f"(N, {self.size_px}, {self.size_px})"
-            raise UsageError(f"sketches {sketches.shape} do not fit this bundle: expected {expected}")
         pixels = torch.from_numpy(np.ascontiguousarray(sketches)).to(self._device)
         return from_pixels(pixels)[:, None]
 
-    def _check_loose(self, loose: NDArray[np.float32], count: int) -> None:
-        if not self.takes_loose:
-            raise UsageError(f"{self.name} knows no looseness")
-        if loose.shape != (count,) or not ((loose >= 0) & (loose <= 1)).all():
-            raise UsageError(f"looseness {loose} does not fit: expected {count} numbers in [0, 1]")
+
+def _unfit(loose: NDArray[np.float32], count: int) -> UsageError:
+    return UsageError(f"looseness {loose} does not fit: expected {count} numbers in [0, 1]")
+
+
+def _of_rows(x: torch.Tensor, rows: torch.Tensor | None, count: int) -> torch.Tensor:
+    """What belongs to each of `count` answers, of what is known of each sketch."""
+    return x.expand(count, *x.shape[1:]) if rows is None else x[rows]
+
+
+def _as_told(guessed: torch.Tensor, told: torch.Tensor | None) -> torch.Tensor:
+    """The looseness that is told, and guessed where it is not."""
+    return guessed if told is None else torch.where(told.isnan(), guessed, told)

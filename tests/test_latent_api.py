@@ -125,13 +125,13 @@ def test_a_photo_is_decoded_while_others_are_drawn_for(translators):
     drawing, decoded = threading.Event(), threading.Event()
 
     class Busy:
-        size_px, latent_size, takes_loose, encodes = 32, Z, True, True
+        name, device, size_px, latent_size, takes_loose, encodes = "busy", "cpu", 32, Z, True, True
         latent = staticmethod(lambda seed: latents.draw(seed, Z))
 
-        def answer_batch(self, sketches, z, loose=None):
+        def answer_batch(self, sketches, z, loose, rows):
             drawing.set()
             assert decoded.wait(timeout=20)
-            return translators["tiny"].answer_batch(sketches, z, loose)
+            return translators["tiny"].answer_batch(sketches, z, loose, rows)
 
     app = create_app({"busy": Busy()})
     with ThreadPoolExecutor(2) as pool:

@@ -84,7 +84,7 @@ def test_wrong_shapes_say_what_is_expected(tiny: Translator) -> None:
         tiny.translate_batch(np.zeros((1, 16, 16), np.uint8), np.zeros((1, 4), np.float32))
     with pytest.raises(UsageError, match=r"\(N, 4\)"):
         tiny.translate(draw_pair(0)[0], z=np.zeros(3, np.float32))
-    with pytest.raises(UsageError, match=r"\(2, 4\)"):
+    with pytest.raises(UsageError, match="2 sketches do not fit 3 answers"):
         tiny.translate_batch(np.zeros((2, 32, 32), np.uint8), np.zeros((3, 4), np.float32))
 
 
@@ -123,7 +123,7 @@ def test_looseness_is_guessed_from_each_sketch_where_nobody_says(tiny: Translato
     assert mean_difference(by_default, tiny.translate_batch(sketches, z, np.ones(3, np.float32))) > 1
     for i in range(3):
         _, alone = tiny.answer_batch(sketches[i : i + 1], z)  # of one sketch, for all z
-        assert alone == pytest.approx(guessed[i : i + 1], abs=1e-5)
+        assert alone == pytest.approx(np.repeat(guessed[i], 3), abs=1e-5)
 
 
 @pytest.mark.parametrize("loose", [[-0.01, 0], [0, 1.01], [0, np.nan], [np.inf, 0], [0.5], [[0.5, 0.5]], 0.5])
@@ -182,9 +182,29 @@ def test_one_sketch_for_many_latents_is_the_same_as_the_sketch_repeated(tiny: Tr
         once = tiny.translate_batch(sketches[:1], z, told).astype(int)
         repeated = tiny.translate_batch(np.repeat(sketches[:1], 4, axis=0), z, told)
         assert once.shape == repeated.shape and np.abs(once - repeated).max() <= 1
-    with pytest.raises(UsageError, match="does not fit"):
+    with pytest.raises(UsageError, match="3 sketches do not fit 4 answers"):
         tiny.translate_batch(sketches[:3], z)
     assert len(tiny.translate_batch(sketches[:1], z[:0])) == 0
+
+
+def test_rows_say_which_sketch_each_answer_has(critic: Translator) -> None:
+    sketches, z = batch(critic, 6)
+    rows = np.array([2, 0, 0, 1, 2, 2])
+    loose = np.array([np.nan, 0, np.nan, 1, 0.5, np.nan], np.float32)
+    photos, used = critic.answer_batch(sketches[:3], z, loose, rows)
+    maps = critic.realism(sketches[:3], photos, loose, rows).astype(int)
+    assert used is not None
+    for i, row in enumerate(rows):
+        told = None if np.isnan(loose[i]) else loose[i : i + 1]
+        alone, alone_used = critic.answer_batch(sketches[row : row + 1], z[i : i + 1], told)
+        assert np.abs(photos[i].astype(int) - alone[0]).max() <= 1
+        assert used[i : i + 1] == pytest.approx(alone_used, abs=1e-5)
+        judged = critic.realism(sketches[row : row + 1], photos[i : i + 1], told)
+        assert np.abs(maps[i, ..., 3] - judged[0, ..., 3]).max() <= 1
+    assert not np.array_equal(photos[0], photos[4])
+    for wrong in (rows[:5], rows + 1, rows - 1):
+        with pytest.raises(UsageError, match="do not say which of 3 sketches 6 answers have"):
+            critic.answer_batch(sketches[:3], z, None, wrong)
 
 
 def test_a_photo_of_the_very_size_is_read_like_any_other(tiny: Translator, tmp_path: Path) -> None:
@@ -325,7 +345,7 @@ def test_what_cannot_be_judged_is_refused(critic: Translator, tiny: Translator, 
     assert critic.judges and not tiny.judges
     with pytest.raises(UsageError, match="tiny has no discriminator"):
         tiny.realism(sketches, photos)
-    with pytest.raises(UsageError, match=r"expected \(2, 32, 32, 3\)"):
+    with pytest.raises(UsageError, match="2 sketches do not fit 1 answers"):
         critic.realism(sketches, photos[:1])
     with pytest.raises(UsageError, match=r"expected \(N, 32, 32, 3\)"):
         critic.realism(sketches[:1], photos[..., 0])

@@ -1,0 +1,300 @@
+"""Questions of many clients, answered in batches by the one thread that the networks run on.
+
+    batcher = Batcher()
+    with batcher.admit(len(z)):                    # Saturated where too many are at it already
+        answered = batcher.ask(Question(translator, sketch, z))
+
+Nobody waits for a batch to fill: whatever waits when the thread is free, and is for the same model, is taken
+together, up to what suits the device. A batch that fails is tried again in halves: out of memory, they fit;
+and a question that cannot be answered fails alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, InvalidStateError
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from pix2pix.errors import Abandoned, DeadlineExceeded, Saturated
+
+if TYPE_CHECKING:
+    from app.metrics import Metrics
+    from pix2pix.translator import Translator
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+MAX_BATCH = {"cpu": 8, "cuda": 64}  # photos; more on two cores is hardly quicker a photo, and all wait for it
+MAX_ADMITTED = 256  # photos that are decoded, waited for, computed or encoded at a time
+DEADLINE_S = 30.0
+FIRST_GUESS_S = 0.05  # of what a photo takes, before any was made
+
+
+@dataclass(eq=False)
+class Question:
+    """N photos are wanted: of a sketch (S, S) uint8 with z (N, Z), N > 0. Looseness None is guessed."""
+
+    translator: Translator
+    sketch: np.ndarray
+    z: np.ndarray
+    loose: float | None = None
+    realism: bool = False
+    stream: str | None = None  # of its questions only the newest is worth an answer
+    gone: Callable[[], bool] = lambda: False  # whether nobody waits for the answer any more
+    asked: float = field(default_factory=time.monotonic, init=False)
+    answer: Future[Answered] = field(default_factory=Future, init=False)
+
+
+@dataclass(eq=False)
+class _Errand:
+    """Anything else that needs the device."""
+
+    call: Callable[[], Any]
+    answer: Future[Any] = field(default_factory=Future, init=False)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Photos (N, S, S, 3) uint8, the looseness (N,) they were made with, RGBA (N, S, S, 4) to lay over."""
+
+    photos: np.ndarray
+    loose: np.ndarray | None
+    overlays: np.ndarray | None
+    queue_s: float
+    inference_s: float
+
+
+class Batcher:
+    """One thread that owns the device, and those who wait for it. Safe to use from many threads."""
+
+    def __init__(
+        self,
+        metrics: Metrics | None = None,
+        *,
+        max_admitted: int = MAX_ADMITTED,
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
+        """The thread begins with the first question."""
+        self.max_admitted, self.deadline_s = max_admitted, deadline_s
+        self._metrics = metrics
+        self._changed = threading.Condition()
+        self._waiting: deque[Question | _Errand] = deque()
+        self._admitted, self._photo_s, self._closing = 0, FIRST_GUESS_S, False
+        self._thread: threading.Thread | None = None
+        if metrics:
+            metrics.watch_queue(lambda: len(self._waiting))
+
+    @contextmanager
+    def admit(self, count: int) -> Iterator[None]:
+        """Be at work on `count` photos, from sketch to files. Raises Saturated where that is too many."""
+        with self._changed:
+            if self._closing or (self._admitted and self._admitted + count > self.max_admitted):
+                self._count_rejection("saturated")
+                why = "is shutting down" if self._closing else "has as much to draw as it can hold"
+                raise Saturated(f"The server {why}.", retry_after_s=max(1.0, self._admitted * self._photo_s))
+            self._admitted += count
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._admitted -= count
+                self._changed.notify_all()
+
+    def ask(self, question: Question) -> Answered:
+        """Wait for the answer.
+
+        Raises DeadlineExceeded, Abandoned where a newer question of its stream came or its client is gone,
+        and whatever the model raises.
+        """
+        with self._changed:
+            for other in self._waiting:
+                if question.stream and isinstance(other, Question) and other.stream == question.stream:
+                    self._drop(other, "superseded", "A newer question of this stream has come.")
+        answered: Answered = self._wait_for(question)
+        return answered
+
+    def run(self, call: Callable[[], T]) -> T:
+        """Call something on the device's thread, in turn, and wait for it. Raises as `ask`."""
+        result: T = self._wait_for(_Errand(call))
+        return result
+
+    def observe(self, stage: str, model: str, seconds: float) -> None:
+        """Count how long a stage of an answer took."""
+        if self._metrics:
+            self._metrics.observe_stage(stage, model, seconds)
+
+    def close(self, within_s: float) -> bool:
+        """Admit nothing more, and wait until all that was admitted is done; whether it is."""
+        with self._changed:
+            self._closing = True
+            return self._changed.wait_for(lambda: not self._admitted, within_s)
+
+    def _wait_for(self, item: Question | _Errand) -> Any:
+        with self._changed:
+            self._waiting.append(item)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._work, name="device", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+        try:
+            return item.answer.result(self.deadline_s)
+        except TimeoutError:
+            item.answer.cancel()
+            self._count_rejection("deadline")
+            raise DeadlineExceeded(f"No answer came within {self.deadline_s:g} s.") from None
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting)
+                taken = self._take()
+            if taken:
+                self._serve(taken)
+
+    def _take(self) -> list[Question | _Errand]:
+        """The first that waits, and what may go with it; the rest stays in its order."""
+        taken: list[Question | _Errand] = []
+        left: deque[Question | _Errand] = deque()
+        for item in self._waiting:
+            if isinstance(item, Question) and item.gone():
+                self._drop(item, "gone", "The client is gone.")
+            elif not taken or _goes_with(item, taken):
+                taken.append(item)
+            else:
+                left.append(item)
+        self._waiting = left
+        return [item for item in taken if item.answer.set_running_or_notify_cancel()]
+
+    def _serve(self, taken: list[Question | _Errand]) -> None:
+        """Answer what was taken: with an error, if need be. Somebody waits for each."""
+        try:
+            questions = [item for item in taken if isinstance(item, Question)]
+            if questions:
+                self._answer(questions)
+            for item in taken:
+                if isinstance(item, _Errand):
+                    item.answer.set_result(item.call())
+        except BaseException as error:
+            told = (
+                error
+                if isinstance(error, Exception)
+                else RuntimeError(f"the device's thread ended: {error!r}")
+            )
+            for item in taken:
+                if not item.answer.done():
+                    item.answer.set_exception(told)
+            if not isinstance(error, Exception):
+                raise  # the next question begins another thread
+
+    def _answer(self, questions: list[Question]) -> None:
+        began = time.monotonic()
+        translator = questions[0].translator
+        counts = [len(question.z) for question in questions]
+        batch = _Batch(
+            translator,
+            np.stack([question.sketch for question in questions]),
+            np.concatenate([question.z for question in questions]),
+            np.repeat([np.nan if q.loose is None else q.loose for q in questions], counts).astype(np.float32),
+            np.repeat(np.arange(len(questions)), counts),
+            questions[0].realism,
+        )
+        rows = batch.answer(np.arange(sum(counts)), most=most_at_once(translator))
+        took = time.monotonic() - began
+        self._photo_s += 0.1 * (took / sum(counts) - self._photo_s)
+        self.observe("inference", translator.name, took)
+        if self._metrics:
+            self._metrics.observe_batch(translator.name, sum(counts))
+        for question, end in zip(questions, np.cumsum(counts), strict=True):
+            own = rows[end - len(question.z) : end]
+            waited = began - question.asked
+            self.observe("queue", translator.name, waited)
+            failed = next((row for row in own if isinstance(row, Exception)), None)
+            if failed:
+                question.answer.set_exception(failed)
+            else:
+                photos, loose, overlays = zip(*own, strict=True)
+                question.answer.set_result(
+                    Answered(np.stack(photos), _stacked(loose), _stacked(overlays), waited, took)
+                )
+
+    def _drop(self, item: Question | _Errand, reason: str, why: str) -> None:
+        with suppress(InvalidStateError):  # given up a moment ago
+            item.answer.set_exception(Abandoned(why))
+            self._count_rejection(reason)
+
+    def _count_rejection(self, reason: str) -> None:
+        if self._metrics:
+            self._metrics.reject(reason)
+
+
+def most_at_once(translator: Translator) -> int:
+    """How many photos its device computes in a batch."""
+    return MAX_BATCH[translator.device.partition(":")[0]]
+
+
+def _goes_with(item: Question | _Errand, taken: list[Question | _Errand]) -> bool:
+    """Whether it may be answered in one batch with those."""
+    if not isinstance(item, Question):
+        return False
+    photos = len(item.z)
+    for other in taken:
+        if (
+            not isinstance(other, Question)
+            or other.translator is not item.translator
+            or other.realism != item.realism
+        ):
+            return False
+        photos += len(other.z)
+    return photos <= most_at_once(item.translator)
+
+
+def _stacked(column: tuple[Any, ...]) -> np.ndarray | None:
+    return None if column[0] is None else np.stack(column)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What one translator is asked: N photos of M sketches."""
+
+    translator: Translator
+    sketches: np.ndarray  # (M, S, S)
+    z: np.ndarray  # (N, Z)
+    loose: np.ndarray  # (N,), NaN where it is to be guessed
+    rows: np.ndarray  # (N,): of which sketch
+    realism: bool
+
+    def answer(self, at: np.ndarray, most: int) -> list[tuple[Any, Any, Any] | Exception]:
+        """Photo, looseness and overlay of those `at` (K,), `most` at a time, or why there are none."""
+        if len(at) <= most:
+            try:
+                return self._at_once(at)
+            except Exception as error:
+                if len(at) == 1:
+                    return [error]
+                logger.warning("a batch of %d photos failed, going on with halves: %r", len(at), error)
+        half = len(at) // 2
+        return self.answer(at[:half], most) + self.answer(at[half:], most)
+
+    def _at_once(self, at: np.ndarray) -> list[tuple[Any, Any, Any] | Exception]:
+        whose, rows = np.unique(self.rows[at], return_inverse=True)
+        sketches, loose = self.sketches[whose], self.loose[at] if self.translator.takes_loose else None
+        photos, used = self.translator.answer_batch(sketches, self.z[at], loose, rows)
+        overlays = self.translator.realism(sketches, photos, used, rows) if self.realism else None
+        nothing = [None] * len(at)
+        return list(
+            zip(
+                photos,
+                nothing if used is None else used,
+                nothing if overlays is None else overlays,
+                strict=True,
+            )
+        )
