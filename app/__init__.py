@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from app.api import create_api
-from app.batcher import Batcher
+from app.batcher import DEADLINE_S, MAX_ADMITTED, Batcher
+from app.metrics import Metrics
 from app.middleware import trace_requests
 from app.problems import report_problems
 from app.views import create_views
@@ -26,16 +27,26 @@ if TYPE_CHECKING:
 MAX_UPLOAD_BYTES = 20 * 2**20
 
 
-def create_app(translators: Mapping[str, Translator], *, max_upload_bytes: int = MAX_UPLOAD_BYTES) -> Flask:
+def create_app(
+    translators: Mapping[str, Translator],
+    *,
+    max_upload_bytes: int = MAX_UPLOAD_BYTES,
+    max_admitted: int = MAX_ADMITTED,
+    deadline_s: float = DEADLINE_S,
+) -> Flask:
     """Build the WSGI application that serves `translators`, by name; the first one is the default.
 
     `max_upload_bytes` bounds a whole request body: base64 makes a picture a third larger than its file.
+    `max_admitted` photos are worked on at a time, each answered within `deadline_s`.
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = max_upload_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = max_upload_bytes
-    trace_requests(app)
+    metrics = Metrics()
+    trace_requests(app, metrics)
     report_problems(app)
-    app.register_blueprint(create_views(translators))
-    app.register_blueprint(create_api(translators, Batcher()))
+    app.register_blueprint(create_views(translators, metrics))
+    app.register_blueprint(
+        create_api(translators, Batcher(metrics, max_admitted=max_admitted, deadline_s=deadline_s))
+    )
     return app

@@ -165,6 +165,8 @@ class Batcher:
         taken: list[Question | _Errand] = []
         left: deque[Question | _Errand] = deque()
         for item in self._waiting:
+            if item.answer.done():
+                continue  # given up
             if isinstance(item, Question) and item.gone():
                 self._drop(item, "gone", "The client is gone.")
             elif not taken or _goes_with(item, taken):
@@ -185,15 +187,11 @@ class Batcher:
                     item.answer.set_result(item.call())
         except BaseException as error:
             told = (
-                error
-                if isinstance(error, Exception)
-                else RuntimeError(f"the device's thread ended: {error!r}")
+                error if isinstance(error, Exception) else RuntimeError(f"the device's thread met {error!r}")
             )
             for item in taken:
                 if not item.answer.done():
                     item.answer.set_exception(told)
-            if not isinstance(error, Exception):
-                raise  # the next question begins another thread
 
     def _answer(self, questions: list[Question]) -> None:
         began = time.monotonic()

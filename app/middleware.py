@@ -10,6 +10,8 @@ from urllib.parse import quote
 
 from flask import Flask, Response, g, request
 
+from app.metrics import Metrics
+
 logger = logging.getLogger(__name__)
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -35,8 +37,8 @@ SECURITY_HEADERS = {
 }
 
 
-def trace_requests(app: Flask) -> None:
-    """Give every request of `app` an id, a log line and the security headers."""
+def trace_requests(app: Flask, metrics: Metrics) -> None:
+    """Give every request of `app` an id, a log line, a place in `metrics` and the security headers."""
 
     @app.before_request
     def begin() -> None:
@@ -49,11 +51,13 @@ def trace_requests(app: Flask) -> None:
         response.headers.update(SECURITY_HEADERS)
         if request.path.startswith("/api/"):
             response.headers["Cache-Control"] = "no-store"
-        elapsed_ms = (time.perf_counter() - g.started) * 1000
+        elapsed_s = time.perf_counter() - g.started
+        rule = request.url_rule.rule if request.url_rule else "none"
+        metrics.observe_request(rule, request.method, response.status_code, elapsed_s)
         # quote(): a newline in a path must not forge a second log line
         path = quote(request.path)
-        status = response.status_code
-        logger.info("%s %s %d %.0f ms request_id=%s", request.method, path, status, elapsed_ms, g.request_id)
+        status, ms = response.status_code, 1000 * elapsed_s
+        logger.info("%s %s %d %.0f ms request_id=%s", request.method, path, status, ms, g.request_id)
         return response
 
 

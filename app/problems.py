@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import reprlib
 from http import HTTPStatus
@@ -17,9 +18,11 @@ from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntit
 
 from pix2pix.errors import (
     Abandoned,
+    DeadlineExceeded,
     ImageError,
     ImageTooLarge,
     Pix2PixError,
+    Saturated,
     UnreadableImage,
     UnsupportedImage,
     UsageError,
@@ -34,6 +37,8 @@ STATUS_OF: dict[type[Pix2PixError], HTTPStatus] = {
     ImageError: HTTPStatus.UNPROCESSABLE_ENTITY,
     UsageError: HTTPStatus.UNPROCESSABLE_ENTITY,
     Abandoned: HTTPStatus.CONFLICT,
+    Saturated: HTTPStatus.SERVICE_UNAVAILABLE,
+    DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
 }
 MAX_ERRORS = 20
 RECEIVED_CHARS = 80
@@ -64,7 +69,10 @@ def explain_known(error: Pix2PixError) -> Response:
     """Answer what a user can cause with the status of the nearest class in the table."""
     for kind in type(error).__mro__:
         if kind in STATUS_OF:
-            return problem(STATUS_OF[kind], str(error), kind=kind.__name__)
+            answer = problem(STATUS_OF[kind], str(error), kind=kind.__name__)
+            if isinstance(error, Saturated):
+                answer.headers["Retry-After"] = str(math.ceil(error.retry_after_s))
+            return answer
     return explain_failure(error)
 
 

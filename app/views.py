@@ -1,18 +1,21 @@
-"""The canvas page, and the two questions a supervisor asks: are you alive, are you ready."""
+"""The canvas page, and what a supervisor asks: are you alive, are you ready, how does it go."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, render_template
+from flask import Blueprint, Response, render_template
 from flask.typing import ResponseReturnValue
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from app.metrics import Metrics
 
 if TYPE_CHECKING:
     from pix2pix.translator import Translator
 
 
-def create_views(translators: Mapping[str, Translator]) -> Blueprint:
+def create_views(translators: Mapping[str, Translator], metrics: Metrics) -> Blueprint:
     """Build the routes outside the API."""
     views = Blueprint("views", __name__)
 
@@ -29,5 +32,9 @@ def create_views(translators: Mapping[str, Translator]) -> Blueprint:
         if not translators:
             return {"status": "no model is loaded"}, 503
         return {"status": "ready", "models": list(translators)}
+
+    @views.get("/metrics")
+    def figures() -> ResponseReturnValue:
+        return Response(metrics.page(), content_type=CONTENT_TYPE_LATEST)
 
     return views

@@ -79,8 +79,20 @@ class DiscriminatorConfig:
         """Refuse what no network can be built of."""
         if not self.widths or not all(0 < width <= MAX_WIDTH for width in self.widths):
             raise UsageError(f"discriminator widths {self.widths} are not channel counts in 1..{MAX_WIDTH}")
-        if self.scales < 1:
-            raise UsageError(f"discriminator scales {self.scales} is below 1")
+        if self.scales < 1 or self.size_px < 1:
+            raise UsageError(f"discriminator scales {self.scales} or size {self.size_px} px is below 1")
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Of its convolutions, one for each width and the last: 4 px wide, 1 px of padding."""
+        return (2,) * max(1, len(self.widths) - 1) + (1,) * min(2, len(self.widths))
+
+    def sees(self, side_px: int) -> bool:
+        """Whether pictures of that size have a patch for each of its scales."""
+        side = side_px >> (self.scales - 1)
+        for stride in self.strides:
+            side = (side - 2) // stride + 1
+        return side > 0
 
 
 def refuse_other_model(theirs: ModelConfig, ours: ModelConfig, name: str) -> None:
@@ -172,6 +184,12 @@ class TrainConfig:
         for name, lowest in least.items():
             if getattr(self, name) < lowest:
                 raise UsageError(f"{name} {getattr(self, name)} is below {lowest}, the least for this model")
+        smallest = min(self.size_px, self.discriminator.size_px) if self.coarse_fraction else self.size_px
+        if self.adversarial_weight and not self.discriminator.sees(smallest):
+            raise UsageError(
+                f"a discriminator of {len(self.discriminator.widths)} widths and {self.discriminator.scales} "
+                f"scales sees no patch in pictures of {smallest} px"
+            )
         if not 0 <= self.weak_points <= 1:
             raise UsageError(f"weak_points {self.weak_points} is not in 0..1")
 

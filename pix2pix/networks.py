@@ -301,8 +301,7 @@ class Discriminator(nn.Module):
         """Of answers by such a model."""
         super().__init__()
         self.scales = nn.ModuleList(
-            PatchDiscriminator(config.widths, config.norm, roughness=model.roughness)
-            for _ in range(config.scales)
+            PatchDiscriminator(config, roughness=model.roughness) for _ in range(config.scales)
         )
 
     def forward(self, given: Tensor, answer: Tensor, roughness: Tensor) -> tuple[list[Tensor], list[Tensor]]:
@@ -341,23 +340,21 @@ class Discriminator(nn.Module):
 class PatchDiscriminator(nn.Module):
     """PatchGAN (Isola et al. 2017): is each patch of the answer likely for what was given?"""
 
-    def __init__(self, widths: tuple[int, ...], norm: str, *, roughness: bool) -> None:
-        """Four widths see patches of 70x70 pixels. `norm` is "instance" or "spectral".
-
-        With `roughness` D is told it: how far a likely photo may be from the lines.
-        """
+    def __init__(self, config: DiscriminatorConfig, *, roughness: bool) -> None:
+        """With `roughness` D is told it: how far a likely photo may be from the lines."""
         super().__init__()
         self.roughness = roughness
-        convs: list[nn.Module] = [nn.Conv2d(sum(CHANNELS.values()) + roughness, widths[0], 4, 2, 1)]
-        for i, (a, b) in enumerate(pairwise(widths)):
-            convs.append(nn.Conv2d(a, b, 4, stride=2 if i < len(widths) - 2 else 1, padding=1))
-        convs.append(nn.Conv2d(widths[-1], 1, 4, 1, 1))
+        channels = (sum(CHANNELS.values()) + roughness, *config.widths, 1)
+        convs: list[nn.Module] = [
+            nn.Conv2d(c_in, c_out, 4, stride, padding=1)
+            for (c_in, c_out), stride in zip(pairwise(channels), config.strides, strict=True)
+        ]
         for conv in convs:
             _initialise(conv)
-        if norm == "spectral":
+        if config.norm == "spectral":
             convs = [nn.utils.parametrizations.spectral_norm(conv) for conv in convs]
         self.convs = nn.ModuleList(convs)
-        inner = widths[1:] if norm == "instance" else []
+        inner = config.widths[1:] if config.norm == "instance" else []
         self.norms = nn.ModuleList(InstanceNorm(c) for c in inner)
 
     def forward(self, given: Tensor, answer: Tensor, roughness: Tensor) -> tuple[Tensor, list[Tensor]]:

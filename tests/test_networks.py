@@ -211,3 +211,27 @@ def test_an_encoder_needs_a_latent_to_write_to() -> None:
     for refused in ({"latent_size": 0}, {"draws": "sketch"}):
         with pytest.raises(UsageError, match="needs a latent"):
             ModelConfig(encoder_widths=(8, 8), **refused)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("widths", [(4,), (4, 8), (4, 8, 8), (4, 8, 8, 8)])
+@pytest.mark.parametrize("scales", [1, 2])
+def test_a_discriminator_says_what_it_can_look_at(widths: tuple[int, ...], scales: int) -> None:
+    config = DiscriminatorConfig(widths=widths, scales=scales)
+    discriminator = Discriminator(config, ModelConfig())
+    smallest = next(side for side in range(1, 200) if config.sees(side))
+    logits, _ = discriminator(
+        torch.zeros(1, 1, smallest, smallest), torch.zeros(1, 3, smallest, smallest), torch.zeros(1)
+    )
+    assert all(x.numel() for x in logits)
+    smaller = smallest - scales
+    with pytest.raises(RuntimeError):
+        discriminator(
+            torch.zeros(1, 1, smaller, smaller), torch.zeros(1, 3, smaller, smaller), torch.zeros(1)
+        )
+
+
+def test_pictures_too_small_for_the_discriminator_are_refused() -> None:
+    with pytest.raises(UsageError, match="4 widths and 9 scales sees no patch in pictures of 128 px"):
+        train_config("default", discriminator=DiscriminatorConfig(scales=9))
+    with pytest.raises(UsageError, match="sees no patch in pictures of 16 px"):
+        train_config("default", discriminator=DiscriminatorConfig(size_px=16))

@@ -14,7 +14,7 @@ from app.serving import load_translators
 from data_prep.edges import LEARNED
 from pix2pix import latents
 from pix2pix.bundle import load_bundle
-from pix2pix.config import ModelConfig
+from pix2pix.config import DiscriminatorConfig, ModelConfig
 from pix2pix.devices import choose_device
 from pix2pix.errors import BundleError, ImageError, UsageError
 from pix2pix.networks import PatchDiscriminator
@@ -302,7 +302,7 @@ def test_what_lies_over_a_photo_is_what_reports_show(critic: Translator, tmp_pat
 
 def test_a_patch_is_coloured_where_it_was_looked_at() -> None:
     """Regression: stretched over the whole photo, the map lay up to a patch too far out."""
-    seen = PatchDiscriminator((4, 4, 4), "spectral", roughness=False).eval()
+    seen = PatchDiscriminator(DiscriminatorConfig(widths=(4, 4, 4)), roughness=False).eval()
     photo = torch.zeros(1, 3, 64, 64, requires_grad=True)
     logits, _ = seen(torch.zeros(1, 1, 64, 64), photo, torch.zeros(1))
     row, column = 4, 9  # no patch at the border

@@ -1,0 +1,293 @@
+"""The thread that owns the device: what waits together is answered together, and what fails, fails alone."""
+
+import base64
+import io
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app import create_app
+from app.batcher import Answered, Batcher, Question
+from app.metrics import Metrics
+from pix2pix import latents
+from pix2pix.errors import Abandoned, DeadlineExceeded, Saturated
+from pix2pix.translator import Translator, load
+from tests.conftest import TINY, draw_pair, save_untrained
+
+S, Z = 4, 3
+POISON = 99.0
+
+
+class Recorder:
+    """Answers a sketch with its own value plus z, and remembers its batches."""
+
+    name, device, takes_loose, size_px, latent_size = "recorder", "cpu", False, S, Z
+
+    def __init__(self, memory: int = 1000) -> None:
+        self.batches: list[int] = []
+        self.memory = memory
+
+    def answer_batch(self, sketches, z, loose, rows):
+        assert loose is None
+        self.batches.append(len(z))
+        if len(z) > self.memory:
+            raise RuntimeError("CUDA out of memory")
+        if (z == POISON).any():
+            raise ValueError("poisoned")
+        value = sketches[rows, 0, 0] + z[:, 0].astype(np.uint8)
+        return np.broadcast_to(value[:, None, None, None], (len(z), S, S, 3)).copy(), None
+
+
+def question(to: Recorder, value: int = 0, photos: int = 1, **options: object) -> Question:
+    z = np.tile(np.arange(photos, dtype=np.float32)[:, None], (1, Z))
+    return Question(to, np.full((S, S), value, np.uint8), z, **options)  # type: ignore[arg-type]
+
+
+class Held:
+    """Questions that wait together: the device is busy until `release`."""
+
+    def __init__(self, batcher: Batcher) -> None:
+        self.batcher, self.pool, self.gate = batcher, ThreadPoolExecutor(16), threading.Event()
+        began = threading.Event()
+
+        def busy() -> None:
+            began.set()
+            assert self.gate.wait(20)
+
+        self.pool.submit(batcher.run, busy)
+        assert began.wait(20)
+
+    def ask(self, one: Question) -> "Future[Answered]":
+        asked = self.pool.submit(self.batcher.ask, one)
+        waited = time.monotonic() + 20
+        while one not in self.batcher._waiting and not asked.done() and time.monotonic() < waited:
+            time.sleep(0.001)
+        return asked
+
+    def release(self) -> None:
+        self.gate.set()
+
+
+@pytest.fixture
+def held():
+    one = Held(Batcher())
+    yield one
+    one.release()
+    one.pool.shutdown()
+
+
+def test_what_waits_is_answered_together_up_to_the_largest_batch(held: Held) -> None:
+    model, other = Recorder(), Recorder()
+    asked = [held.ask(question(model, value=10 * i, photos=3)) for i in range(4)]
+    apart = held.ask(question(other, value=5))
+    held.release()
+    for i, answer in enumerate(asked):
+        photos = answer.result(20).photos
+        assert photos[:, 0, 0, 0].tolist() == [10 * i, 10 * i + 1, 10 * i + 2]
+    assert apart.result(20).photos[0, 0, 0, 0] == 5
+    assert model.batches == [6, 6]  # 8 at most
+    assert other.batches == [1]
+
+
+def test_more_photos_than_a_batch_are_made_in_several() -> None:
+    model = Recorder()
+    photos = Batcher().ask(question(model, photos=20)).photos
+    assert photos[:, 0, 0, 0].tolist() == list(range(20))
+    assert max(model.batches) <= 8
+
+
+def test_alone_nothing_waits_for_company() -> None:
+    model, batcher = Recorder(), Batcher()
+    began = time.monotonic()
+    for _ in range(20):
+        batcher.ask(question(model))
+    assert model.batches == [1] * 20 and time.monotonic() - began < 2
+
+
+def test_a_poisoned_question_fails_alone(held: Held) -> None:
+    model = Recorder()
+    asked = [held.ask(question(model, value=i)) for i in range(5)]
+    poisoned = question(model)
+    poisoned.z[:] = POISON
+    bad = held.ask(poisoned)
+    held.release()
+    assert [answer.result(20).photos[0, 0, 0, 0] for answer in asked] == list(range(5))
+    with pytest.raises(ValueError, match="poisoned"):
+        bad.result(20)
+
+
+def test_out_of_memory_a_batch_is_halved(held: Held) -> None:
+    model = Recorder(memory=2)
+    asked = [held.ask(question(model, value=i, photos=2)) for i in range(4)]
+    held.release()
+    for i, answer in enumerate(asked):
+        assert answer.result(20).photos[:, 0, 0, 0].tolist() == [i, i + 1]
+    assert model.batches[0] == 8 and model.batches.count(2) == 4
+
+
+def test_of_a_stream_only_the_newest_question_is_answered(held: Held) -> None:
+    model = Recorder()
+    old, new = (held.ask(question(model, value=i, stream="pen")) for i in (1, 2))
+    other = held.ask(question(model, value=3, stream="another pen"))
+    with pytest.raises(Abandoned, match="newer"):
+        old.result(20)
+    held.release()
+    assert new.result(20).photos[0, 0, 0, 0] == 2 and other.result(20).photos[0, 0, 0, 0] == 3
+    assert model.batches == [2]
+
+
+def test_what_nobody_waits_for_is_not_computed(held: Held) -> None:
+    model, left = Recorder(), threading.Event()
+    gone = held.ask(question(model, value=1, gone=left.is_set))
+    stays = held.ask(question(model, value=2))
+    left.set()
+    held.release()
+    with pytest.raises(Abandoned, match="gone"):
+        gone.result(20)
+    assert stays.result(20).photos[0, 0, 0, 0] == 2 and model.batches == [1]
+
+
+def test_a_question_that_waits_too_long_is_given_up_and_not_computed() -> None:
+    metrics, model = Metrics(), Recorder()
+    held = Held(Batcher(metrics, deadline_s=0.2))
+    with pytest.raises(DeadlineExceeded, match=r"0\.2 s"):
+        held.ask(question(model)).result(20)
+    held.release()
+    assert held.batcher.run(lambda: "next") == "next"
+    assert model.batches == []
+    assert b'pix2pix_rejections_total{reason="deadline"} 2.0' in metrics.page()  # this, and what held it up
+
+
+def test_more_than_is_taken_on_is_turned_away_until_there_is_room() -> None:
+    batcher = Batcher(max_admitted=4)
+    with batcher.admit(3):
+        with pytest.raises(Saturated) as refused, batcher.admit(2):
+            pass
+        assert refused.value.retry_after_s >= 1
+        with batcher.admit(1):
+            pass
+    with batcher.admit(32):  # more than ever fit: not for ever refused
+        pass
+
+
+def test_the_thread_survives_what_it_is_thrown() -> None:
+    batcher, model = Batcher(), Recorder()
+
+    def leave() -> None:
+        raise SystemExit
+
+    with pytest.raises(RuntimeError, match="SystemExit"):
+        batcher.run(leave)
+    assert batcher.ask(question(model, value=9)).photos[0, 0, 0, 0] == 9
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_dead_thread_is_replaced_and_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    batcher, model = Batcher(), Recorder()
+    with monkeypatch.context() as patch, ThreadPoolExecutor(1) as pool:
+        patch.setattr(batcher, "_take", lambda: 1 / 0)
+        lost = pool.submit(batcher.ask, question(model, value=8))
+        while batcher._thread is None or batcher._thread.is_alive():
+            time.sleep(0.001)
+        patch.undo()
+        assert batcher.ask(question(model, value=9)).photos[0, 0, 0, 0] == 9
+        assert lost.result(20).photos[0, 0, 0, 0] == 8
+
+
+def test_closing_waits_for_what_was_admitted_and_admits_no_more(held: Held) -> None:
+    batcher, model = held.batcher, Recorder()
+    with batcher.admit(1):
+        last = held.ask(question(model, value=1))
+        assert not batcher.close(within_s=0.05)
+        with pytest.raises(Saturated, match="shutting down"), batcher.admit(1):
+            pass
+        held.release()
+        assert last.result(20).photos[0, 0, 0, 0] == 1
+    assert batcher.close(within_s=5)
+
+
+# ---------------------------------------------------------------------------------------------- through HTTP
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Translator:
+    folder: Path = tmp_path_factory.mktemp("bundles")
+    return load(save_untrained(folder / "tiny.safetensors", TINY), device="cpu")
+
+
+def png(seed: int) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(draw_pair(seed)[0]).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def test_a_photo_is_the_same_alone_and_in_any_batch(tiny: Translator) -> None:
+    sizes: list[int] = []
+    real = tiny.answer_batch
+
+    def watched(sketches, z, loose, rows):
+        sizes.append(len(z))
+        return real(sketches, z, loose, rows)
+
+    app = create_app({"tiny": tiny})
+    bodies = [
+        {"sketch": png(i), "seed": i, "variants": 1 + i % 3, **({"loose": 0.5} if i % 2 else {})}
+        for i in range(12)
+    ]
+
+    def pixels(body: dict) -> np.ndarray:
+        answer = app.test_client().post("/api/v1/translate", json=body)
+        assert answer.status_code == 200
+        photos = [base64.b64decode(image["png"]) for image in answer.json["images"]]
+        return np.stack([np.asarray(Image.open(io.BytesIO(photo)), int) for photo in photos])
+
+    tiny.answer_batch = watched  # type: ignore[method-assign]
+    try:
+        alone = [pixels(body) for body in bodies]
+        assert sizes == [len(photos) for photos in alone]
+        sizes.clear()
+        with ThreadPoolExecutor(12) as pool:
+            mixed = [photos for _ in range(4) for photos in pool.map(pixels, bodies)]
+    finally:
+        del tiny.answer_batch
+    assert len(sizes) < len(mixed)  # some were together
+    for one, other in zip(alone * 4, mixed, strict=True):
+        assert np.abs(one - other).max() <= 1
+    assert np.abs(alone[0][0] - alone[3][0]).max() > 20
+
+
+def test_a_full_server_says_when_to_ask_again() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Slow:
+        name, device, size_px, latent_size, takes_loose, directions = "slow", "cpu", 32, 4, False, ()
+        encodes = judges = False
+        latent = staticmethod(lambda seed: latents.draw(seed, 4))
+
+        def answer_batch(self, sketches, z, loose, rows):
+            begun.set()
+            assert go_on.wait(20)
+            return np.zeros((len(z), 32, 32, 3), np.uint8), None
+
+    app = create_app({"slow": Slow()}, max_admitted=2)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(
+            lambda: app.test_client().post("/api/v1/translate", json={"sketch": png(0), "variants": 2})
+        )
+        assert begun.wait(20)
+        refused = app.test_client().post("/api/v1/translate", json={"sketch": png(1)})
+        go_on.set()
+        assert first.result(20).status_code == 200
+    assert refused.status_code == 503 and int(refused.headers["Retry-After"]) >= 1
+    assert refused.json["type"] == "urn:pix2pix:problem:saturated"
+    figures = app.test_client().get("/metrics").text
+    assert 'pix2pix_rejections_total{reason="saturated"} 1.0' in figures
+    assert 'pix2pix_stage_seconds_count{model="slow",stage="inference"} 1.0' in figures
+    assert 'pix2pix_batch_photos_sum{model="slow"} 2.0' in figures
+    served = app.test_client().post("/api/v1/translate", json={"sketch": png(1)})
+    assert served.status_code == 200
