@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import TINY, draw_pair, save_untrained
 from PIL import Image
 
 from app import create_app
@@ -17,7 +18,6 @@ from app.metrics import Metrics
 from pix2pix import latents
 from pix2pix.errors import Abandoned, DeadlineExceeded, Saturated
 from pix2pix.translator import Translator, load
-from tests.conftest import TINY, draw_pair, save_untrained
 
 S, Z = 4, 3
 POISON = 99.0
