@@ -43,10 +43,10 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = max_upload_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = max_upload_bytes
     metrics = Metrics()
+    batcher = Batcher(metrics, max_admitted=max_admitted, deadline_s=deadline_s)
+    app.extensions["batcher"] = batcher
     trace_requests(app, metrics)
     report_problems(app)
-    app.register_blueprint(create_views(translators, metrics))
-    app.register_blueprint(
-        create_api(translators, Batcher(metrics, max_admitted=max_admitted, deadline_s=deadline_s))
-    )
+    app.register_blueprint(create_views(translators, batcher, metrics))
+    app.register_blueprint(create_api(translators, batcher))
     return app

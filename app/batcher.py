@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_BATCH = {"cpu": 8, "cuda": 64}  # photos; more on two cores is hardly quicker a photo, and all wait for it
-MAX_ADMITTED = 256  # photos that are decoded, waited for, computed or encoded at a time
+MAX_ADMITTED = 64  # photos that are decoded, waited for, computed or encoded at a time
 DEADLINE_S = 30.0
 FIRST_GUESS_S = 0.05  # of what a photo takes, before any was made
 
@@ -88,7 +88,7 @@ class Batcher:
         self._metrics = metrics
         self._changed = threading.Condition()
         self._waiting: deque[Question | _Errand] = deque()
-        self._admitted, self._photo_s, self._closing = 0, FIRST_GUESS_S, False
+        self._admitted, self._photo_s, self.closing = 0, FIRST_GUESS_S, False
         self._thread: threading.Thread | None = None
         if metrics:
             metrics.watch_queue(lambda: len(self._waiting))
@@ -97,9 +97,9 @@ class Batcher:
     def admit(self, count: int) -> Iterator[None]:
         """Be at work on `count` photos, from sketch to files. Raises Saturated where that is too many."""
         with self._changed:
-            if self._closing or (self._admitted and self._admitted + count > self.max_admitted):
+            if self.closing or (self._admitted and self._admitted + count > self.max_admitted):
                 self._count_rejection("saturated")
-                why = "is shutting down" if self._closing else "has as much to draw as it can hold"
+                why = "is shutting down" if self.closing else "has as much to draw as it can hold"
                 raise Saturated(f"The server {why}.", retry_after_s=max(1.0, self._admitted * self._photo_s))
             self._admitted += count
         try:
@@ -135,7 +135,7 @@ class Batcher:
     def close(self, within_s: float) -> bool:
         """Admit nothing more, and wait until all that was admitted is done; whether it is."""
         with self._changed:
-            self._closing = True
+            self.closing = True
             return self._changed.wait_for(lambda: not self._admitted, within_s)
 
     def _wait_for(self, item: Question | _Errand) -> Any:

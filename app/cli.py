@@ -57,6 +57,7 @@ def main() -> None:
 def serve(host: str, port: int, models: Path | None, device: str, open_page: bool) -> None:
     """Serve the canvas and the HTTP API with every model that can be loaded."""
     from app import create_app, serving
+    from app.models import Models
 
     def ready(url: str) -> None:
         click.echo(f"Draw at {url} (models: {', '.join(translators)}; Ctrl-C ends it)", err=True)
@@ -64,7 +65,8 @@ def serve(host: str, port: int, models: Path | None, device: str, open_page: boo
             serving.open_browser(url)
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    translators = serving.load_translators(models, device, partial(click.echo, err=True))
+    translators = Models(models, device, partial(click.echo, err=True))
+    translators.watch()
     serving.listen(create_app(translators), host, port, ready)
 
 

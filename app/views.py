@@ -9,13 +9,14 @@ from flask import Blueprint, Response, render_template
 from flask.typing import ResponseReturnValue
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from app.batcher import Batcher
 from app.metrics import Metrics
 
 if TYPE_CHECKING:
     from pix2pix.translator import Translator
 
 
-def create_views(translators: Mapping[str, Translator], metrics: Metrics) -> Blueprint:
+def create_views(translators: Mapping[str, Translator], batcher: Batcher, metrics: Metrics) -> Blueprint:
     """Build the routes outside the API."""
     views = Blueprint("views", __name__)
 
@@ -31,6 +32,8 @@ def create_views(translators: Mapping[str, Translator], metrics: Metrics) -> Blu
     def readyz() -> ResponseReturnValue:
         if not translators:
             return {"status": "no model is loaded"}, 503
+        if batcher.closing:
+            return {"status": "shutting down"}, 503
         return {"status": "ready", "models": list(translators)}
 
     @views.get("/metrics")

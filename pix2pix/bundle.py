@@ -155,10 +155,15 @@ def find_bundle(name_or_path: str | Path, models: Path | None = None) -> Path:
 
 def list_bundles(models: Path | None = None) -> list[BundleInfo]:
     """Every bundle that can be found, the earlier folder winning where two share a name; no torch needed."""
-    found: dict[str, BundleInfo] = {}
+    return [_describe(path) for path in bundle_files(models)]
+
+
+def bundle_files(models: Path | None = None) -> list[Path]:
+    """The file of every name, the earlier folder winning where two share one."""
+    found: dict[str, Path] = {}
     for folder in search_path(models):
         for path in sorted(folder.glob("*.safetensors")):
-            found.setdefault(path.stem, _describe(path))
+            found.setdefault(path.stem, path)
     return list(found.values())
 
 

@@ -21,6 +21,7 @@ from PIL import Image
 
 from app import serving
 from app.cli import main
+from app.models import Models
 from app.options import Duration
 from app.progress import Reporter, in_words
 from pix2pix.errors import CorruptBundle, UsageError
@@ -46,7 +47,7 @@ class FakeTranslator:
     def latent(self, seed: int) -> np.ndarray:
         return np.array([seed], np.float32)
 
-    def translate_batch(self, sketches: np.ndarray, z: np.ndarray, loose: None) -> np.ndarray:
+    def translate_batch(self, sketches: np.ndarray, z: np.ndarray, loose: None = None) -> np.ndarray:
         return np.broadcast_to(z[:, :, None, None], (len(z), *sketches.shape[1:], 3)).astype(np.uint8)
 
 
@@ -229,7 +230,10 @@ def listed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         bundle.BundleInfo("corrupt", tmp_path / "corrupt.safetensors", 10, None, "it is not whole"),
         bundle.BundleInfo("shoes", tmp_path / "shoes.safetensors", 14_000_000, header),
     ]
+    for one in found:
+        one.path.touch()
     monkeypatch.setattr(bundle, "list_bundles", lambda models=None: found)
+    monkeypatch.setattr(bundle, "bundle_files", lambda models=None: [one.path for one in found])
 
 
 def test_models_lists_what_there_is_and_names_what_is_broken(listed: None) -> None:
@@ -243,14 +247,14 @@ def test_serving_leaves_out_a_corrupt_bundle_and_puts_shoes_first(
     listed: None, translator: list[Any]
 ) -> None:
     warnings: list[str] = []
-    assert list(serving.load_translators(None, "cpu", warnings.append)) == ["shoes", "bags"]
+    assert list(Models(None, "cpu", warnings.append)) == ["shoes", "bags"]
     assert len(warnings) == 1 and "'corrupt' is left out" in warnings[0]
 
 
 def test_serving_without_any_model_is_an_error(
     monkeypatch: pytest.MonkeyPatch, translator: list[Any]
 ) -> None:
-    monkeypatch.setattr("pix2pix.bundle.list_bundles", lambda models=None: [])
+    monkeypatch.setattr("pix2pix.bundle.bundle_files", lambda models=None: [])
     result = run("serve")
     assert result.exit_code == 2
     assert "no usable model" in result.stderr

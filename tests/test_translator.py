@@ -10,7 +10,7 @@ from conftest import LITERAL, TINY, draw_pair, save_critic, save_untrained
 from PIL import Image
 
 import pix2pix
-from app.serving import load_translators
+from app.models import Models
 from data_prep.edges import LEARNED
 from pix2pix import latents
 from pix2pix.bundle import load_bundle
@@ -171,7 +171,7 @@ def test_a_bundle_that_draws_sketches_is_no_translator_and_does_not_stop_the_oth
     with pytest.raises(BundleError, match="draws sketches"):
         pix2pix.load("edges", models)
     warnings: list[str] = []
-    assert next(iter(load_translators(models, "cpu", warnings.append))) == "tiny"
+    assert next(iter(Models(models, "cpu", warnings.append))) == "tiny"
     assert len(warnings) == 1 and "'edges'" in warnings[0]
 
 
