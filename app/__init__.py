@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
+from app.access import guard
 from app.api import create_api
 from app.batcher import DEADLINE_S, MAX_ADMITTED, Batcher
 from app.metrics import Metrics
@@ -33,11 +34,15 @@ def create_app(
     max_upload_bytes: int = MAX_UPLOAD_BYTES,
     max_admitted: int = MAX_ADMITTED,
     deadline_s: float = DEADLINE_S,
+    token: str | None = None,
+    rate: str | None = None,
+    proxies: int = 0,
 ) -> Flask:
     """Build the WSGI application that serves `translators`, by name; the first one is the default.
 
     `max_upload_bytes` bounds a whole request body: base64 makes a picture a third larger than its file.
-    `max_admitted` photos are worked on at a time, each answered within `deadline_s`.
+    `max_admitted` photos are worked on at a time, each answered within `deadline_s`. `token`, `rate` and
+    `proxies` say who may ask, and how often: see `app.access.guard`.
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = max_upload_bytes
@@ -47,6 +52,7 @@ def create_app(
     app.extensions["batcher"] = batcher
     trace_requests(app, metrics)
     report_problems(app)
+    guard(app, metrics, token=token, rate=rate, proxies=proxies)
     app.register_blueprint(create_views(translators, batcher, metrics))
     app.register_blueprint(create_api(translators, batcher))
     return app

@@ -14,7 +14,15 @@ from flask import request
 
 from app.batcher import Batcher, Question
 from pix2pix.errors import ImageTooLarge
-from pix2pix.images import MAX_PIXELS, Placement, encode_png, fit_sketch, read_sketch, restore_photo
+from pix2pix.images import (
+    MAX_PIXELS,
+    WEB_FORMATS,
+    Placement,
+    encode_png,
+    fit_sketch,
+    read_sketch,
+    restore_photo,
+)
 
 if TYPE_CHECKING:
     from app.payloads import SketchPayload
@@ -59,7 +67,7 @@ def answer_sketch(
     timings_ms: dict[str, float] = {}
     with batcher.admit(len(z)):
         with timed(timings_ms, "decode"):
-            sketch = read_sketch(file)
+            sketch = read_sketch(file, WEB_FORMATS)
             bound_answer(sketch.shape, len(z), noun)
             fitted, placement = fit_sketch(sketch, translator.size_px)
         gone = request.environ.get("waitress.client_disconnected", lambda: False)

@@ -21,7 +21,7 @@ from app.latent_api import add_latent_routes, as_z
 from app.payloads import TranslateRequest
 from app.requests import prefers_picture, read_payload, uploaded_file
 from pix2pix.errors import UsageError
-from pix2pix.images import encode_png, fit_sketch, read_sketch
+from pix2pix.images import WEB_FORMATS, encode_png, fit_sketch, read_sketch
 from pix2pix.latents import seeds_from
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def create_api(translators: Mapping[str, Translator], batcher: Batcher) -> Bluep
     @api.post("/sketch")
     def sketch() -> ResponseReturnValue:
         """Answer any picture with the sketch seen in it, black on white: what the canvas opens."""
-        seen, _ = fit_sketch(read_sketch(uploaded_file("sketch")), OPENED_SKETCH_PX)
+        seen, _ = fit_sketch(read_sketch(uploaded_file("sketch"), WEB_FORMATS), OPENED_SKETCH_PX)
         return Response(encode_png(seen), content_type="image/png")
 
     @api.post("/translate")

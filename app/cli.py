@@ -11,10 +11,12 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import click
 
 from app import evaluate_command, latent_commands
+from app.access import RATE, is_loopback
 from app.options import (
     ANY_PATH,
     FAILED_ITEMS,
@@ -54,20 +56,70 @@ def main() -> None:
 @models_option
 @device_option
 @click.option("--open", "open_page", is_flag=True, help="Open the canvas in the browser.")
-def serve(host: str, port: int, models: Path | None, device: str, open_page: bool) -> None:
+@click.option(
+    "--token",
+    envvar="PIX2PIX_TOKEN",
+    show_default="none",
+    help="What clients have to know: Authorization: Bearer TOKEN. Better in PIX2PIX_TOKEN than here.",
+)
+@click.option("--public", is_flag=True, help="Let others than this machine ask without a token.")
+@click.option(
+    "--behind-proxy",
+    "proxies",
+    type=click.IntRange(0, 10),
+    default=0,
+    help="Proxies of yours in front, whose word on the client's address is taken.",
+)
+@click.option(
+    "--rate", default=RATE, help='How often each client may ask, such as "60 per second;1000 per hour".'
+)
+@click.option(
+    "--drain", type=Duration(), default="10s", help="How long what was begun may take to end after SIGTERM."
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["plain", "json"]),
+    default="plain",
+    help="Lines to read, or JSON objects.",
+)
+def serve(
+    host: str,
+    port: int,
+    models: Path | None,
+    device: str,
+    open_page: bool,
+    token: str | None,
+    public: bool,
+    proxies: int,
+    rate: str,
+    drain: float,
+    log_format: str,
+) -> None:
     """Serve the canvas and the HTTP API with every model that can be loaded."""
     from app import create_app, serving
+    from app.middleware import JsonLines
     from app.models import Models
 
+    if not (token or public or is_loopback(host)):
+        raise UsageError(
+            f"--host {host} lets others than this machine ask: give a --token that they have to know, or say "
+            "--public"
+        )
+
     def ready(url: str) -> None:
-        click.echo(f"Draw at {url} (models: {', '.join(translators)}; Ctrl-C ends it)", err=True)
+        page = f"{url}?token={quote(token)}" if token else url
+        click.echo(f"Draw at {page} (models: {', '.join(translators)}; Ctrl-C ends it)", err=True)
         if open_page:
-            serving.open_browser(url)
+            serving.open_browser(page)
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if log_format == "json":
+        for handler in logging.getLogger().handlers:
+            handler.setFormatter(JsonLines())
     translators = Models(models, device, partial(click.echo, err=True))
     translators.watch()
-    serving.listen(create_app(translators), host, port, ready)
+    app = create_app(translators, token=token, rate=rate, proxies=proxies)
+    serving.listen(app, host, port, ready, drain_s=drain)
 
 
 @main.command()

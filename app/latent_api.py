@@ -16,7 +16,7 @@ from app.payloads import MAX_Z, ArithmeticRequest, EncodeRequest, InterpolateReq
 from app.requests import read_payload
 from pix2pix import latents
 from pix2pix.errors import UsageError
-from pix2pix.images import read_photo
+from pix2pix.images import WEB_FORMATS, read_photo
 
 if TYPE_CHECKING:
     from pix2pix.translator import Translator
@@ -32,7 +32,9 @@ def add_latent_routes(api: Blueprint, translators: Mapping[str, Translator], bat
         """Answer a photo with its z: what makes another sketch look like it."""
         asked, name = read_payload(EncodeRequest, translators)
         with batcher.admit(1):
-            photo = Image.fromarray(read_photo(asked.photo))  # may take seconds: not while others wait
+            photo = Image.fromarray(
+                read_photo(asked.photo, WEB_FORMATS)
+            )  # may take seconds: not while others wait
             z = batcher.run(lambda: translators[name].encode(photo))
         return {"request_id": g.request_id, "model": name, "z": z.tolist()}
 

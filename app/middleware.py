@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import time
 import uuid
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 from flask import Flask, Response, g, request
@@ -33,7 +35,10 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "X-Frame-Options": "DENY",  # for browsers that do not know frame-ancestors
 }
 
 
@@ -54,11 +59,37 @@ def trace_requests(app: Flask, metrics: Metrics) -> None:
         elapsed_s = time.perf_counter() - g.started
         rule = request.url_rule.rule if request.url_rule else "none"
         metrics.observe_request(rule, request.method, response.status_code, elapsed_s)
-        # quote(): a newline in a path must not forge a second log line
-        path = quote(request.path)
-        status, ms = response.status_code, 1000 * elapsed_s
-        logger.info("%s %s %d %.0f ms request_id=%s", request.method, path, status, ms, g.request_id)
+        told = {
+            "method": request.method,
+            "path": quote(request.path),  # a newline in a path must not forge a second log line
+            "status": response.status_code,
+            "ms": round(1000 * elapsed_s),
+            "client": request.remote_addr,
+            "request_id": g.request_id,
+        }
+        logger.info(
+            "%(method)s %(path)s %(status)d %(ms)d ms client=%(client)s request_id=%(request_id)s",
+            told,
+            extra={"told": told},
+        )
         return response
+
+
+class JsonLines(logging.Formatter):
+    """A JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Time, level, logger, message, what else is told, and the traceback if there is one."""
+        fields = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "told", {}),
+        }
+        if record.exc_info:
+            fields["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(fields)
 
 
 def choose_request_id(offered: str | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -15,6 +16,7 @@ Source: TypeAlias = bytes | BinaryIO | str | Path | Image.Image
 MAX_PIXELS = 40_000_000
 MAX_SIDE_PX = 32_000  # a longer strip is no drawing, and slow to look through
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
+WEB_FORMATS = ("PNG", "JPEG", "WEBP")  # what strangers may send: the fewer decoders, the better
 SUFFIXES = frozenset(
     [
         ".png",
@@ -53,13 +55,13 @@ TRANSPOSED = {  # EXIF orientation -> what makes it upright
 }
 
 
-def open_image(source: Source) -> Image.Image:
+def open_image(source: Source, formats: tuple[str, ...] = FORMATS) -> Image.Image:
     """Open a picture: bounded, fully decoded and upright, in its own mode (any that Pillow has).
 
     `source` is the encoded bytes, a binary file, a path, or a Pillow image. Colour profiles are not applied.
 
     Raises `UnreadableImage` (missing, empty, truncated, not an image), `UnsupportedImage` (a format outside
-    of `FORMATS`, or an animation or several pages) and `ImageTooLarge` (over `MAX_PIXELS`, told from the
+    of `formats`, or an animation or several pages) and `ImageTooLarge` (over `MAX_PIXELS`, told from the
     header, before anything is decoded).
     """
     if isinstance(source, Image.Image):
@@ -76,29 +78,32 @@ def open_image(source: Source) -> Image.Image:
     else:
         name = "the image"
         data = source if isinstance(source, bytes) else source.read()
-    return _decoded(_identified(data, name), name)
+    return _decoded(_identified(data, name, formats), name)
 
 
-def _identified(data: bytes, name: str) -> Image.Image:
+def _identified(data: bytes, name: str, formats: tuple[str, ...]) -> Image.Image:
     """Open lazily: only the header is read here."""
     if not data:
         raise UnreadableImage(f"{name} is empty (0 bytes).")
     try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
+        return Image.open(io.BytesIO(data), formats=formats)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageTooLarge(f"{name} has over {MAX_PIXELS:,} pixels, the limit.") from error
     except UnidentifiedImageError as error:
-        raise _not_a_picture(data, name) from error
+        raise _not_a_picture(data, name, formats) from error
     except Exception as error:  # Pillow's parsers raise many kinds on damaged headers
         raise UnreadableImage(f"{name} is damaged: {error}.") from error
 
 
-def _not_a_picture(data: bytes, name: str) -> UnreadableImage | UnsupportedImage:
+def _not_a_picture(data: bytes, name: str, formats: tuple[str, ...]) -> UnreadableImage | UnsupportedImage:
     start = data[:64].lstrip()
     found = next((kind for magic, kind in KNOWN_ELSEWHERE.items() if start.startswith(magic)), None)
     if data[4:8] == b"ftyp":
         found = "HEIC, AVIF or a video"
-    accepted = ", ".join(FORMATS)
+    if len(formats) < len(FORMATS):
+        with suppress(Exception):  # Pillow's parsers raise many kinds on damaged headers
+            found = f"a {Image.open(io.BytesIO(data), formats=FORMATS).format} file"
+    accepted = ", ".join(formats)
     if found:
         return UnsupportedImage(f"{name} is {found}; accepted are {accepted}.")
     return UnreadableImage(

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pix2pix.decode import FORMATS, MAX_PIXELS, SUFFIXES, Source, open_image
+from pix2pix.decode import FORMATS, MAX_PIXELS, SUFFIXES, WEB_FORMATS, Source, open_image
 from pix2pix.errors import ImageTooLarge, UnreadableImage, UnsupportedImage
 from pix2pix.files import write_atomically
 from pix2pix.framing import Placement, UInt8, fit_sketch, restore_photo
@@ -26,6 +26,7 @@ __all__ = [
     "FORMATS",
     "MAX_PIXELS",
     "SUFFIXES",
+    "WEB_FORMATS",
     "Placement",
     "Source",
     "check_suffix",
@@ -55,26 +56,26 @@ SAVE_OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def read_sketch(source: Source | npt.NDArray[Any]) -> UInt8:
+def read_sketch(source: Source | npt.NDArray[Any], formats: tuple[str, ...] = FORMATS) -> UInt8:
     """Turn anything a person may bring into a sketch: (H, W) uint8, paper 255, ink 0.
 
-    `source` is what `open_image` takes, or an array: (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, of
-    bool, uint8 or uint16. Ink is what differs from the paper: coloured strokes, white on black, strokes on
-    transparency, pencil, a photographed page. A blank page is all 255. Clean sketches only lose noise;
-    reading a result again gives the same.
+    `source` and `formats` are what `open_image` takes; or `source` is an array, (H, W), (H, W, 1), (H, W, 3)
+    RGB or (H, W, 4) RGBA, of bool, uint8 or uint16. Ink is what differs from the paper: coloured strokes,
+    white on black, strokes on transparency, pencil, a photographed page. A blank page is all 255. Clean
+    sketches only lose noise; reading a result again gives the same.
 
     Raises what `open_image` raises.
     """
-    image = _image_of_array(source) if isinstance(source, np.ndarray) else open_image(source)
+    image = _image_of_array(source) if isinstance(source, np.ndarray) else open_image(source, formats)
     image = _eight_bit(image)
     if image.has_transparency_data:
         return ink_on_paper(_over_contrasting_paper(np.asarray(image.convert("RGBA"))))
     return ink_on_paper(np.asarray(image.convert("L" if image.mode in ("1", "L", "LA", "La") else "RGB")))
 
 
-def read_photo(source: Source) -> UInt8:
-    """Read a photo as (H, W, 3) uint8 RGB, transparency over white. Raises what `open_image` raises."""
-    image = _eight_bit(open_image(source))
+def read_photo(source: Source, formats: tuple[str, ...] = FORMATS) -> UInt8:
+    """Read a photo as (H, W, 3) uint8 RGB, transparency over white. Takes and raises as `open_image`."""
+    image = _eight_bit(open_image(source, formats))
     if image.has_transparency_data:
         return _over(np.asarray(image.convert("RGBA")), 255)
     return np.asarray(image.convert("RGB"), np.uint8)

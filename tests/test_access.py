@@ -1,0 +1,173 @@
+"""Who may ask, and how often."""
+
+import io
+import json
+import logging
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from web import assert_problem, b64, encoded, png, translate
+
+from app import create_app
+from app.access import is_loopback
+from app.cli import main
+from app.middleware import JsonLines
+from pix2pix import latents
+
+MODELS = {
+    "none": SimpleNamespace(
+        name="none",
+        title="None",
+        size_px=32,
+        latent_size=4,
+        takes_loose=False,
+        encodes=False,
+        judges=False,
+        directions=(),
+        device="cpu",
+        latent=lambda seed: latents.draw(seed, 4),
+    )
+}
+
+
+def client(**options):
+    return create_app(MODELS, **options).test_client()
+
+
+def ask(one, **headers):
+    return one.get("/api/v1/models", headers=headers)
+
+
+# ------------------------------------------------------------------------------------------------- how often
+
+
+def test_a_client_beyond_its_rate_is_told_when_to_come_again() -> None:
+    one = client(rate="3 per minute")
+    assert [ask(one).status_code for _ in range(5)] == [200] * 3 + [429] * 2
+    refused = ask(one)
+    problem = assert_problem(refused, 429)
+    assert "3 per 1 minute" in problem["detail"]
+    assert 0 < int(refused.headers["Retry-After"]) <= 60
+    for path in ("/", "/healthz", "/readyz", "/metrics", "/static/style.css"):
+        with one.get(path) as answer:
+            assert answer.status_code == 200
+    assert 'pix2pix_rejections_total{reason="rate"} 3.0' in one.get("/metrics").text
+
+
+def test_each_client_has_a_rate_of_its_own() -> None:
+    one = client(rate="1 per minute")
+    assert ask(one).status_code == 200 and ask(one).status_code == 429
+    assert one.get("/api/v1/models", environ_base={"REMOTE_ADDR": "10.0.0.9"}).status_code == 200
+
+
+def test_a_client_cannot_choose_its_address_unless_a_proxy_says_it() -> None:
+    direct, behind = client(rate="1 per minute"), client(rate="1 per minute", proxies=1)
+    told = [
+        [ask(one, **{"X-Forwarded-For": f"10.0.0.{i}"}).status_code for i in range(3)]
+        for one in (direct, behind)
+    ]
+    assert told == [[200, 429, 429], [200, 200, 200]]
+
+
+# ------------------------------------------------------------------------------------------------ other sites
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://localhost:81", "http://localhost.evil"]
+)
+def test_a_page_of_another_site_may_not_post(origin: str) -> None:
+    refused = client().post("/api/v1/seeds", json={}, headers={"Origin": origin})
+    assert "own pages" in assert_problem(refused, 403)["detail"]
+
+
+@pytest.mark.parametrize("headers", [{}, {"Origin": "http://localhost"}])
+def test_its_own_page_and_programs_may(headers: dict) -> None:
+    assert client().post("/api/v1/seeds", json={}, headers=headers).status_code == 200
+
+
+# -------------------------------------------------------------------------------------------------- the token
+
+
+def test_without_the_token_nothing_is_to_be_had_but_health() -> None:
+    one = client(token="s3cret")
+    for path in ("/", "/metrics", "/static/style.css"):
+        assert one.get(path).status_code == 401
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic s3cret"}):
+        refused = ask(one, **headers)
+        assert_problem(refused, 401)
+        assert refused.headers["WWW-Authenticate"].startswith("Bearer")
+    assert [one.get(path).status_code for path in ("/healthz", "/readyz")] == [200, 200]
+    assert ask(one, Authorization="Bearer s3cret").status_code == 200
+    assert ask(one, Authorization="Bearer s3crét").status_code == 401
+
+
+def test_the_page_is_opened_with_the_token_once() -> None:
+    one = client(token="s3cret")
+    assert one.get("/?token=wrong").status_code == 401
+    opened = one.get("/?token=s3cret")
+    assert opened.status_code == 302 and opened.headers["Location"] == "/"
+    cookie = opened.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    assert one.get("/").status_code == 200 and ask(one).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "alone"),
+    [
+        *[(host, True) for host in ("127.0.0.1", "::1", "localhost", "127.9.9.9")],
+        *[(host, False) for host in ("0.0.0.0", "::", "192.168.1.5", "example.org")],
+    ],
+)
+def test_loopback_is_told_from_the_rest(host: str, alone: bool) -> None:
+    assert is_loopback(host) == alone
+
+
+def test_others_may_not_ask_by_oversight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PIX2PIX_TOKEN", raising=False)
+    told = CliRunner().invoke(main, ["serve", "--host", "0.0.0.0"])
+    assert told.exit_code == 2 and "--token" in told.stderr and "--public" in told.stderr
+
+
+# ------------------------------------------------------------------------------------------- what may be sent
+
+
+@pytest.mark.parametrize("kind", ["GIF", "BMP", "TIFF", "PPM"])
+def test_only_png_jpeg_and_webp_are_decoded(kind: str) -> None:
+    picture = png(save_as=kind)
+    problem = assert_problem(translate(client(), sketch=b64(picture)), 415)
+    assert f"a {kind} file; accepted are PNG, JPEG, WEBP" in problem["detail"]
+    for path, name in (("sketch", "sketch"), ("encode", "photo")):
+        body = {name: (io.BytesIO(picture), "x.png")}
+        if path == "sketch":
+            assert_problem(client().post(f"/api/v1/{path}", data=body), 415)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_these_are(kind: str) -> None:
+    body = {"sketch": (io.BytesIO(png(save_as=kind)), "anything")}
+    assert client().post("/api/v1/sketch", data=body).status_code == 200
+
+
+def test_a_bomb_is_told_from_its_header() -> None:
+    bomb = encoded(Image.new("1", (20_000, 20_000)))
+    assert len(bomb) < 100_000
+    assert_problem(client().post("/api/v1/sketch", data={"sketch": (io.BytesIO(bomb), "x.png")}), 413)
+
+
+# ------------------------------------------------------------------------------------------------------- logs
+
+
+def test_a_log_line_may_be_json(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "app.middleware"):
+        client().get("/api/v1/models?x=1", headers={"X-Request-ID": "abc-1"})
+    line = json.loads(JsonLines().format(caplog.records[-1]))
+    expected = {"method": "GET", "path": "/api/v1/models", "status": 200, "request_id": "abc-1"}
+    assert expected.items() <= line.items() and line["client"] == "127.0.0.1" and line["ms"] >= 0
+    try:
+        raise ValueError("a\nb")
+    except ValueError:
+        logging.getLogger("app.x").error("bad", exc_info=True)
+    told = JsonLines().format(caplog.records[-1])
+    assert "\n" not in told and "ValueError" in json.loads(told)["traceback"]
