@@ -19,6 +19,7 @@ from app.api import create_api
 from app.batcher import DEADLINE_S, MAX_ADMITTED, Batcher
 from app.metrics import Metrics
 from app.middleware import trace_requests
+from app.openapi import create_openapi
 from app.problems import report_problems
 from app.views import create_views
 
@@ -55,4 +56,5 @@ def create_app(
     guard(app, metrics, token=token, rate=rate, proxies=proxies)
     app.register_blueprint(create_views(translators, batcher, metrics))
     app.register_blueprint(create_api(translators, batcher))
+    app.register_blueprint(create_openapi(max_upload_bytes))
     return app

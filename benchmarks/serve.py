@@ -4,7 +4,7 @@
 
 Each browser sends one of the project's sketches over loopback, waits for its photo, thinks for `--think`
 seconds (one alone: not at all), and asks again; turned away, it waits as long as it is told. Both servers run
-the same bundle in a process of their own, with all cores. "bare" is the model alone, one photo after the other.
+the same bundle in a process of their own, on all cores. "bare" is the model alone, one photo after the other.
 `--requests N` asks N times in all instead, with the largest number of clients, and prints memory on the way.
 """
 

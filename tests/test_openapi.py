@@ -1,0 +1,85 @@
+"""The description of the API is what the API does."""
+
+import warnings
+
+import pytest
+from conftest import TINY, save_critic
+from hypothesis import HealthCheck, given, settings
+from web import b64, png
+
+import pix2pix
+from app import create_app
+from app.openapi import ROUTES
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import schemathesis
+    from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+SKETCH = b64(png())
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory):
+    bundle = save_critic(tmp_path_factory.mktemp("models") / "tiny.safetensors", TINY)
+    return create_app({"tiny": pix2pix.load(bundle, device="cpu")})
+
+
+@pytest.fixture(scope="module")
+def document(app):
+    return app.test_client().get("/openapi.json").json
+
+
+def test_every_route_is_described_and_no_other(app, document) -> None:
+    described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    there = {
+        (method, rule.rule)
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+        if rule.rule not in ("/", "/docs", "/openapi.json", "/static/<path:filename>")
+    }
+    assert described == there
+
+
+def test_the_page_names_every_route_and_loads_nothing_from_elsewhere(app, document) -> None:
+    page = app.test_client().get("/docs").text
+    assert all(path in page for path in document["paths"])
+    assert "http" not in page.replace("https://", "") and "<script" not in page and "style=" not in page
+    assert "variants" in page and "multipart/form-data" in page
+
+
+@pytest.mark.filterwarnings("ignore")  # of schemathesis
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_the_api_conforms_to_its_description(app, route) -> None:
+    schema = schemathesis.openapi.from_wsgi("/openapi.json", app)
+
+    @given(case=schema[route.path][route.method.upper()].as_strategy())
+    @settings(max_examples=30, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    def conforms(case) -> None:
+        # no schema says what a picture is, or that one of two fields is to be given
+        case.call_and_validate(excluded_checks=[positive_data_acceptance])
+
+    conforms()
+
+
+BODIES = {
+    "/api/v1/translate": [{"sketch": SKETCH}, {"sketch": SKETCH, "seed": 3, "variants": 2, "realism": True}],
+    "/api/v1/seeds": [{}, {"seed": 5, "count": 2}],
+    "/api/v1/encode": [{"photo": SKETCH}],
+    "/api/v1/interpolate": [{"sketch": SKETCH, "from": {"seed": 1}, "to": {"seed": 2}, "steps": 2}],
+    "/api/v1/arithmetic": [{"plus": [{"seed": 1}]}, {"plus": [{"seed": 1}], "sketch": SKETCH}],
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("path", "body"), [(path, body) for path, many in BODIES.items() for body in many])
+def test_answers_to_sound_questions_are_as_described(app, path, body) -> None:
+    operation = schemathesis.openapi.from_wsgi("/openapi.json", app)[path]["POST"]
+    case = operation.Case(body=body, media_type="application/json")
+    response = case.call_and_validate()
+    assert response.status_code == 200
+
+
+def test_only_what_is_described_may_be_in_an_answer(document) -> None:
+    schemas = document["components"]["schemas"]
+    assert all(schemas[name]["additionalProperties"] is False for name in schemas if name.endswith("Answer"))
