@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from flask import Flask
+from flask_compress import Compress
 
 from app.access import guard
 from app.api import create_api
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pix2pix.translator import Translator
 
 MAX_UPLOAD_BYTES = 20 * 2**20
+COMPRESSED_TYPES = ["text/html", "text/css", "text/javascript", "image/svg+xml"]  # pictures are small already
 
 
 def create_app(
@@ -48,6 +50,8 @@ def create_app(
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = max_upload_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = max_upload_bytes
+    app.config["COMPRESS_MIMETYPES"] = COMPRESSED_TYPES
+    Compress(app)
     metrics = Metrics()
     batcher = Batcher(metrics, max_admitted=max_admitted, deadline_s=deadline_s)
     app.extensions["batcher"] = batcher

@@ -16,6 +16,8 @@ from pix2pix.bundle import Header, save_bundle
 from pix2pix.config import DiscriminatorConfig, ModelConfig, TrainConfig
 from pix2pix.networks import Generator, Model
 
+pytest_plugins = ["canvas"]
+
 TINY = ModelConfig(size_px=32, widths=(4, 8, 8), latent_size=4, roughness=True, encoder_widths=(4, 8))
 LITERAL = replace(TINY, roughness=False, encoder_widths=())  # knows no looseness, reads no photo
 

@@ -33,7 +33,8 @@ test("a translation becomes a data URL for each latent, with looseness and laten
     ],
     elapsedMs: 40,
   });
-  assert.deepEqual(asked.map(({ url, body }) => [url, JSON.parse(body)]), [["/api/v1/translate", request]]);
+  const sent = { ...request, stream: client.stream };
+  assert.deepEqual(asked.map(({ url, body }) => [url, JSON.parse(body)]), [["/api/v1/translate", sent]]);
 });
 
 test("a walk becomes pictures in their order", async () => {
@@ -76,3 +77,8 @@ for (const [name, fetch, message, passing] of [
     });
   });
 }
+
+test("a busy server says when to ask again", async () => {
+  const fetch = async () => new Response("", { status: 503, headers: { "Retry-After": "7" } });
+  await assert.rejects(new Client({ fetch }).models(), { passing: true, retryAfterMs: 7_000 });
+});

@@ -1,12 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Drawing, beginStroke, extendStroke, smoothCurves } from "../../app/static/js/drawing.js";
+import { Drawing, OpenStroke, linesOf, smoothCurves } from "../../app/static/js/drawing.js";
 
-const PEN = { width: 2, erase: false };
+const PEN = { width: 2, erase: false, mirrored: false, smooth: false };
 
 /** @param {number} x */
-const stroke = (x) => beginStroke({ x, y: 0 }, PEN);
+const stroke = (x) => new OpenStroke({ x, y: 0 }, PEN).stroke;
+
+/**
+ * @param {import("../../app/static/js/drawing.js").Point[]} points
+ * @param {object} [tool]
+ */
+function drawn([first, ...rest], tool = {}) {
+  const open = new OpenStroke(first, { ...PEN, ...tool });
+  for (const point of rest) open.extend(point);
+  return open.stroke;
+}
 
 test("undo takes off the last stroke and redo brings it back", () => {
   const drawing = new Drawing();
@@ -15,10 +25,10 @@ test("undo takes off the last stroke and redo brings it back", () => {
   drawing.add(second);
   drawing.undo();
   assert.deepEqual(drawing.items, [first]);
-  assert.ok(drawing.canRedo);
+  assert.ok(drawing.undone.length > 0);
   drawing.redo();
   assert.deepEqual(drawing.items, [first, second]);
-  assert.ok(!drawing.canRedo);
+  assert.equal(drawing.undone.length, 0);
 });
 
 test("a new stroke after an undo forgets what was undone", () => {
@@ -28,7 +38,7 @@ test("a new stroke after an undo forgets what was undone", () => {
   drawing.add(stroke(2));
   drawing.redo();
   assert.equal(drawing.items.length, 1);
-  assert.ok(!drawing.canRedo);
+  assert.equal(drawing.undone.length, 0);
 });
 
 test("undo and redo on an empty drawing do nothing", () => {
@@ -36,7 +46,7 @@ test("undo and redo on an empty drawing do nothing", () => {
   drawing.undo();
   drawing.redo();
   assert.deepEqual(drawing.items, []);
-  assert.ok(!drawing.canUndo);
+  assert.equal(drawing.done.length, 0);
 });
 
 test("clear empties the paper, can be undone, and happens only once", () => {
@@ -55,7 +65,7 @@ test("an opened picture replaces what was there, strokes go on top, undo returns
   const [before, after] = [stroke(1), stroke(2)];
   const picture = { kind: "picture", image: {} };
   drawing.add(before);
-  drawing.add(picture);
+  drawing.replace([picture]);
   drawing.add(after);
   assert.deepEqual(drawing.items, [picture, after]);
   drawing.undo();
@@ -64,9 +74,43 @@ test("an opened picture replaces what was there, strokes go on top, undo returns
 });
 
 test("points that do not move are left out of a stroke", () => {
-  const line = stroke(0);
-  for (const x of [0.1, 0.2, 3, 3.1, 6]) extendStroke(line, { x, y: 0 });
+  const line = drawn([0, 0.1, 0.2, 3, 3.1, 6].map((x) => ({ x, y: 0 })));
   assert.deepEqual(line.points.map(({ x }) => x), [0, 3, 6]);
+});
+
+test("a smoothed line swallows a tremble, and ends where the pen does", () => {
+  const trembling = Array.from({ length: 60 }, (_, i) => ({ x: i, y: i % 2 }));
+  const wobble = ({ points }) => Math.max(...points.slice(5, -1).map(({ y }, i, all) => Math.abs(y - (all[i - 1]?.y ?? y))));
+  const [rough, smooth] = [false, true].map((smooth) => drawn(trembling, { smooth }));
+  assert.equal(wobble(rough), 1);
+  assert.ok(wobble(smooth) < 0.5, `${wobble(smooth)}`);
+  assert.deepEqual(smooth.points.at(-1), { x: 59, y: 1 });
+});
+
+test("a mirrored stroke is drawn on both sides", () => {
+  const lines = linesOf(drawn([{ x: 10, y: 5 }, { x: 20, y: 9 }], { mirrored: true }));
+  assert.deepEqual(lines, [
+    { path: "M10 5Q20 9 20 9", width: 2 },
+    { path: "M246 5Q236 9 236 9", width: 2 },
+  ]);
+});
+
+test("a pen's pressure widens the line gently, half as wide to half as wide again", () => {
+  const widths = (pressure) => linesOf(drawn([0, 5, 10].map((x) => ({ x, y: 0, pressure })))).map(({ width }) => width);
+  assert.deepEqual(widths(0), [1, 1]);
+  assert.deepEqual(widths(0.5), [2, 2]);
+  assert.deepEqual(widths(1), [3, 3]);
+});
+
+test("where the pressure jumps, the width follows from point to point", () => {
+  const line = drawn([0, 5, 10, 15].map((x) => ({ x, y: 0, pressure: x > 0 ? 1 : 0 })));
+  const widths = linesOf(line).map(({ width }) => width);
+  assert.deepEqual(widths, [...widths].sort((a, b) => a - b));
+  assert.ok(widths[0] < 2 && widths[2] > 2, `${widths}`);
+});
+
+test("a tap is a dot", () => {
+  assert.deepEqual(linesOf(stroke(7)), [{ path: "M7 0h.01", width: 2 }]);
 });
 
 test("curves meet at midpoints and end at the last point", () => {

@@ -70,6 +70,26 @@ export class Answers {
     return true;
   }
 
+  /** What there is to remember. */
+  get state() {
+    return { all: this.all, chosen: this.chosen, target: this.target, seed: this.#seed };
+  }
+
+  /**
+   * Bring back a `state`, if it is one of this model's.
+   * @param {{all: Answer[], chosen: number, target: number, seed: number}} state
+   * @param {number} latentSize
+   * @returns {boolean} false, and nothing is changed, where it is another's
+   */
+  restore({ all, chosen, target, seed }, latentSize) {
+    const fits = ({ latent, moves }) =>
+      (latent.z ?? { length: latentSize }).length === latentSize && moves.length <= this.#directions.length;
+    if (all.length !== this.all.length || !all.every(fits)) return false;
+    [this.all, this.chosen, this.target, this.#seed] = [all, chosen, target, seed];
+    this.settle();
+    return true;
+  }
+
   /** Whether the last change was a `reseed`. */
   get canTakeBack() {
     return this.#former !== null;

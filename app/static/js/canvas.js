@@ -1,6 +1,6 @@
 // Painting a drawing, and turning pointer events into strokes.
 
-import { PAPER_SIZE, beginStroke, extendStroke, smoothCurves } from "./drawing.js";
+import { OpenStroke, PAPER_SIZE, linesOf, round } from "./drawing.js";
 
 /** @typedef {import("./drawing.js").Drawing} Drawing */
 /** @typedef {import("./drawing.js").Item} Item */
@@ -10,6 +10,8 @@ const PAPER = "#fff";
 const INK = "#000";
 /** `buttons` of a pen that is held upside down. */
 const PEN_ERASER = 32;
+/** Of a canvas, in pixels: what phones have memory for. */
+const MAX_SIDE = 2048;
 
 /** A square canvas that shows items. It keeps what it painted, so that a new stroke costs one stroke. */
 class Surface {
@@ -73,34 +75,28 @@ function paintItem(context, item) {
  * @param {CanvasRenderingContext2D} context
  * @param {Stroke} stroke
  */
-function paintStroke(context, { points, width, erase }) {
-  const [start] = points;
-  context.strokeStyle = context.fillStyle = erase ? PAPER : INK;
-  context.beginPath();
-  if (points.length === 1) {
-    context.arc(start.x, start.y, width / 2, 0, 2 * Math.PI);
-    context.fill();
-    return;
-  }
-  context.lineWidth = width;
+function paintStroke(context, stroke) {
+  context.strokeStyle = stroke.erase ? PAPER : INK;
   context.lineCap = context.lineJoin = "round";
-  context.moveTo(start.x, start.y);
-  for (const { control, end } of smoothCurves(points)) context.quadraticCurveTo(control.x, control.y, end.x, end.y);
-  context.stroke();
+  for (const { path, width } of linesOf(stroke)) {
+    context.lineWidth = width;
+    context.stroke(new Path2D(path));
+  }
 }
 
 /** The canvas that people draw on: mouse, pen or finger. */
 export class SketchPad {
-  /** @type {Stroke | null} */
-  #current = null;
+  /** @type {OpenStroke | null} */
+  #open = null;
   #pointer = -1;
   #frame = 0;
+  #zoom = 1;
 
   /**
    * @param {HTMLCanvasElement} element
    * @param {Drawing} drawing
    * @param {object} options
-   * @param {() => {width: number, erase: boolean}} options.tool  asked at the start of each stroke
+   * @param {() => import("./drawing.js").Tool} options.tool  asked at the start of each stroke
    * @param {() => void} options.onChange  also while a stroke grows
    */
   constructor(element, drawing, { tool, onChange }) {
@@ -120,14 +116,14 @@ export class SketchPad {
   }
 
   get isDrawing() {
-    return this.#current !== null;
+    return this.#open !== null;
   }
 
   /** Paint again before the next frame. */
   refresh() {
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
-      this.screen.paint(this.drawing.items, this.#current);
+      this.#paint(this.screen);
     });
   }
 
@@ -136,42 +132,72 @@ export class SketchPad {
    * @returns {string | null} a 256 x 256 PNG as a data: URL; null when the paper is blank
    */
   export() {
-    this.exported.paint(this.drawing.items, this.#current);
+    this.#paint(this.exported);
     return this.exported.hasInk() ? this.exported.canvas.toDataURL("image/png") : null;
   }
 
+  /**
+   * The drawing for people.
+   * @param {number} side  in pixels
+   * @returns {string} a PNG as a data: URL
+   */
+  picture(side) {
+    const surface = new Surface(newCanvas(side));
+    this.#paint(surface);
+    return surface.canvas.toDataURL("image/png");
+  }
+
+  /** Forget the stroke that is being drawn: it was none. */
+  drop() {
+    if (!this.#open) return;
+    this.#open = null;
+    this.#changed();
+  }
+
+  /** @param {number} zoom  at which the element is shown, so that lines stay sharp */
+  setZoom(zoom) {
+    this.#zoom = zoom;
+    this.#fit();
+  }
+
   #fit() {
-    const side = Math.round(this.element.clientWidth * devicePixelRatio);
+    const wanted = Math.round(this.element.clientWidth * devicePixelRatio * this.#zoom);
+    const side = Math.min(wanted, MAX_SIDE);
     if (side === 0 || side === this.element.width) return;
     this.screen.resize(side);
-    this.screen.paint(this.drawing.items, this.#current);
+    this.#paint(this.screen);
+  }
+
+  /** @param {Surface} surface */
+  #paint(surface) {
+    surface.paint(this.drawing.items, this.#open?.stroke ?? null);
   }
 
   /** @param {PointerEvent} event */
   #begin(event) {
     const upsideDown = event.buttons === PEN_ERASER;
-    if (this.#current || (event.button > 0 && !upsideDown)) return;
+    if (this.#open || (event.button > 0 && !upsideDown)) return;
     event.preventDefault();
     this.element.setPointerCapture(event.pointerId);
     this.#pointer = event.pointerId;
-    const { width, erase } = this.tool();
-    this.#current = beginStroke(this.#locate(event), { width, erase: erase || upsideDown });
+    const tool = this.tool();
+    this.#open = new OpenStroke(this.#locate(event), { ...tool, erase: tool.erase || upsideDown });
     this.#changed();
   }
 
   /** @param {PointerEvent} event */
   #extend(event) {
-    if (!this.#current || event.pointerId !== this.#pointer) return;
+    if (!this.#open || event.pointerId !== this.#pointer) return;
     const events = event.getCoalescedEvents?.() ?? [];
-    for (const step of events.length > 0 ? events : [event]) extendStroke(this.#current, this.#locate(step));
+    for (const step of events.length > 0 ? events : [event]) this.#open.extend(this.#locate(step));
     this.#changed();
   }
 
   /** @param {PointerEvent} event */
   #end(event) {
-    if (!this.#current || event.pointerId !== this.#pointer) return;
-    this.drawing.add(this.#current);
-    this.#current = null;
+    if (!this.#open || event.pointerId !== this.#pointer) return;
+    this.drawing.add(this.#open.stroke);
+    this.#open = null;
     this.#changed();
   }
 
@@ -180,13 +206,15 @@ export class SketchPad {
     this.onChange();
   }
 
-  /** @param {PointerEvent} event */
-  #locate(event) {
+  /**
+   * @param {PointerEvent} event
+   * @returns {import("./drawing.js").Point}
+   */
+  #locate({ clientX, clientY, pointerType, pressure }) {
     const box = this.element.getBoundingClientRect();
-    return {
-      x: ((event.clientX - box.left) / box.width) * PAPER_SIZE,
-      y: ((event.clientY - box.top) / box.height) * PAPER_SIZE,
-    };
+    const x = round(((clientX - box.left) / box.width) * PAPER_SIZE);
+    const y = round(((clientY - box.top) / box.height) * PAPER_SIZE);
+    return pointerType === "pen" ? { x, y, pressure: round(pressure) } : { x, y };
   }
 }
 

@@ -23,10 +23,12 @@ export class ServerProblem extends Error {
   /**
    * @param {string} message
    * @param {boolean} passing  whether the same request may succeed a little later
+   * @param {number} [retryAfterMs]  when to ask again, where the server said so
    */
-  constructor(message, passing) {
+  constructor(message, passing, retryAfterMs = 0) {
     super(message);
     this.passing = passing;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 
@@ -36,6 +38,8 @@ export class Client {
   constructor({ fetch = globalThis.fetch.bind(globalThis), now = () => performance.now() } = {}) {
     this.fetch = fetch;
     this.now = now;
+    /** So that the server can leave out sketches that a newer one of this page has overtaken. */
+    this.stream = Math.random().toString(36).slice(2);
   }
 
   /** @returns {Promise<Model[]>} */
@@ -63,7 +67,7 @@ export class Client {
    */
   async translate(request) {
     const started = this.now();
-    const { images, loose, loose_guessed: looseGuessed } = await this.#ask("/translate", request);
+    const { images, loose, loose_guessed: looseGuessed } = await this.#ask("/translate", { ...request, stream: this.stream });
     return { loose, looseGuessed, pictures: images.map(asPicture), elapsedMs: this.now() - started };
   }
 
@@ -119,10 +123,14 @@ export class Client {
     try {
       response = await this.fetch(API + path, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) });
     } catch {
-      throw new ServerProblem("The server cannot be reached.", true);
+      const offline = globalThis.navigator?.onLine === false;
+      throw new ServerProblem(offline ? "You are offline." : "The server cannot be reached.", true);
     }
     if (response.ok) return response;
-    if (BUSY.includes(response.status)) throw new ServerProblem("The server is busy.", true);
+    if (BUSY.includes(response.status)) {
+      const retryAfterS = Number(response.headers.get("Retry-After")) || 0; // a date is none that we are sent
+      throw new ServerProblem("The server is busy.", true, 1000 * retryAfterS);
+    }
     throw new ServerProblem(await explain(response), false);
   }
 }

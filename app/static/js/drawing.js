@@ -5,84 +5,134 @@ export const PAPER_SIZE = 256;
 
 /** Points closer than this to the one before add nothing that can be seen. */
 const MIN_STEP = 0.4;
+/** Length of the string on which a smoothed line follows the pen. */
+const STRING = 2.5;
+/** How quickly the width follows the pressure, from point to point. */
+const PRESSURE_SHARE = 0.3;
 
 /**
- * @typedef {{x: number, y: number}} Point
- * @typedef {{kind: "stroke", points: Point[], width: number, erase: boolean}} Stroke
- * @typedef {{kind: "picture", image: CanvasImageSource}} Picture  an opened image; it replaces what was there
- * @typedef {{kind: "clear"}} Clear
- * @typedef {Stroke | Picture | Clear} Item
+ * @typedef {{x: number, y: number, pressure?: number}} Point  `pressure` in [0, 1], of pens that feel it
+ * @typedef {{width: number, erase: boolean, mirrored: boolean, smooth: boolean}} Tool
+ * @typedef {{kind: "stroke", points: Point[], width: number, erase: boolean, mirrored: boolean}} Stroke
+ * @typedef {{kind: "picture", url: string, image: CanvasImageSource}} Picture  it covers the paper
+ * @typedef {{kind: "sheet", items: (Stroke | Picture)[]}} Sheet  a new sheet of paper with these on it
+ * @typedef {Stroke | Picture} Item
+ * @typedef {Item | Sheet} Step
  */
 
-/** A list of items; undo takes the last one off. Items are never changed once added. */
+/** A list of steps; undo takes the last one off. Steps are never changed once added. */
 export class Drawing {
-  /** @type {Item[]} */
-  #done = [];
-  /** @type {Item[]} */
-  #undone = [];
+  /** @type {Step[]} */
+  done = [];
+  /** @type {Step[]} */
+  undone = [];
 
-  /** @param {Item} item */
-  add(item) {
-    this.#done.push(item);
-    this.#undone = [];
-  }
-
-  /** Empty the paper, as one more step that can be undone. */
-  clear() {
-    if (this.items.length > 0) this.add({ kind: "clear" });
-  }
-
-  undo() {
-    const item = this.#done.pop();
-    if (item) this.#undone.push(item);
-  }
-
-  redo() {
-    const item = this.#undone.pop();
-    if (item) this.#done.push(item);
-  }
-
-  get canUndo() {
-    return this.#done.length > 0;
-  }
-
-  get canRedo() {
-    return this.#undone.length > 0;
+  /** @param {Step} step */
+  add(step) {
+    this.done.push(step);
+    this.undone = [];
   }
 
   /**
-   * What is on the paper, bottom first: everything since the last clear or opened picture.
+   * Put other things in the place of all there is, as one more step that can be undone.
+   * @param {Item[]} items
+   */
+  replace(items) {
+    if (this.items.length + items.length > 0) this.add({ kind: "sheet", items });
+  }
+
+  clear() {
+    this.replace([]);
+  }
+
+  undo() {
+    const step = this.done.pop();
+    if (step) this.undone.push(step);
+  }
+
+  redo() {
+    const step = this.undone.pop();
+    if (step) this.done.push(step);
+  }
+
+  /**
+   * What is on the paper, bottom first.
    * @returns {Item[]}
    */
   get items() {
-    const start = this.#done.findLastIndex((item) => item.kind !== "stroke");
-    if (start < 0) return [...this.#done];
-    return this.#done.slice(this.#done[start].kind === "clear" ? start + 1 : start);
+    const start = this.done.findLastIndex(({ kind }) => kind === "sheet");
+    return start < 0 ? [...this.done] : [...this.done[start].items, ...this.done.slice(start + 1)];
+  }
+}
+
+/** A stroke while it is drawn. A smoothed one follows the pen on a short string, which swallows a tremble. */
+export class OpenStroke {
+  /**
+   * @param {Point} point
+   * @param {Tool} tool
+   */
+  constructor(point, tool) {
+    this.tool = tool;
+    this.pen = point;
+    this.points = [point];
+  }
+
+  /** @param {Point} pen */
+  extend(pen) {
+    const last = this.points[this.points.length - 1];
+    const distance = Math.hypot(pen.x - last.x, pen.y - last.y);
+    const pulled = distance - (this.tool.smooth ? STRING : 0);
+    this.pen = pen;
+    if (pulled < MIN_STEP) return;
+    const along = (a, b, share) => round(a + share * (b - a));
+    const [x, y] = [along(last.x, pen.x, pulled / distance), along(last.y, pen.y, pulled / distance)];
+    this.points.push("pressure" in pen ? { x, y, pressure: along(last.pressure, pen.pressure, PRESSURE_SHARE) } : { x, y });
+  }
+
+  /**
+   * The stroke as it would be if the pen were lifted now: it ends at the pen.
+   * @returns {Stroke}
+   */
+  get stroke() {
+    const { width, erase, mirrored } = this.tool;
+    const last = this.points[this.points.length - 1];
+    const arrived = Math.hypot(this.pen.x - last.x, this.pen.y - last.y) < MIN_STEP;
+    const points = arrived ? [...this.points] : [...this.points, { ...last, x: this.pen.x, y: this.pen.y }];
+    return { kind: "stroke", points, width, erase, mirrored };
   }
 }
 
 /**
- * @param {Point} point
- * @param {{width: number, erase: boolean}} tool
- * @returns {Stroke}
+ * The lines of a stroke, to be drawn with round ends.
+ * @param {Stroke} stroke
+ * @returns {{path: string, width: number}[]} SVG path data; many short ones where the pressure varies
  */
-export function beginStroke(point, { width, erase }) {
-  return { kind: "stroke", points: [point], width, erase };
+export function linesOf({ points, width, mirrored }) {
+  const mirror = (point) => ({ ...point, x: round(PAPER_SIZE - point.x) });
+  const sides = mirrored ? [points, points.map(mirror)] : [points];
+  return sides.flatMap((side) => line(side, width));
 }
 
 /**
- * Lengthen a stroke that is still being drawn.
- * @param {Stroke} stroke
- * @param {Point} point
+ * @param {Point[]} points
+ * @param {number} width
  */
-export function extendStroke(stroke, point) {
-  const last = stroke.points[stroke.points.length - 1];
-  if (Math.hypot(point.x - last.x, point.y - last.y) >= MIN_STEP) stroke.points.push(point);
+function line(points, width) {
+  const [{ x, y, pressure }] = points;
+  const widthAt = (pressure = 0.5) => round(width * (0.5 + pressure));
+  if (points.length === 1) return [{ path: `M${x} ${y}h.01`, width: widthAt(pressure) }];
+  const curves = smoothCurves(points).map(({ control, end }) => ({
+    bow: `Q${control.x} ${control.y} ${end.x} ${end.y}`,
+    end: `M${end.x} ${end.y}`,
+    width: widthAt(control.pressure),
+  }));
+  if (pressure === undefined) return [{ path: `M${x} ${y}${curves.map(({ bow }) => bow).join("")}`, width }];
+  return curves.map(({ bow, width }, i) => ({ path: (curves[i - 1]?.end ?? `M${x} ${y}`) + bow, width }));
 }
 
 /**
  * Smooth a polyline into quadratic curves: each inner point becomes a control point, the curves meet at the
- * midpoints between them.
+ * midpoints between them. A point that stands there twice is a corner.
  * @param {Point[]} points
  * @returns {{control: Point, end: Point}[]} curves that start at points[0]
  */
@@ -91,8 +141,16 @@ export function smoothCurves(points) {
   for (let i = 1; i < points.length; i++) {
     const control = points[i];
     const next = points[i + 1];
-    const end = next ? { x: (control.x + next.x) / 2, y: (control.y + next.y) / 2 } : control;
+    const end = next ? { x: round((control.x + next.x) / 2), y: round((control.y + next.y) / 2) } : control;
     curves.push({ control, end });
   }
   return curves;
+}
+
+/**
+ * To hundredths of a unit: finer than any screen, and short to write down.
+ * @param {number} value
+ */
+export function round(value) {
+  return Math.round(100 * value) / 100;
 }

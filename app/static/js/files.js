@@ -1,6 +1,6 @@
-// Files that come in: chosen with a button, or dropped on the page, where it matters on which side they fall.
+// Files that come in, chosen with a button or dropped on the page, where it matters on which side they fall; files that go out.
 
-const THUMBNAIL_PX = 128;
+const QUALITY = 0.85;
 
 /**
  * Have a button open a file.
@@ -18,19 +18,53 @@ export function offerFile(button, input, onFile) {
 }
 
 /**
- * A small square copy of a photo.
+ * A small copy of a photo.
  * @param {Blob} photo
+ * @param {number} longest  its longer side, in pixels
  * @returns {Promise<string>} a data: URL; "" for a file that the browser cannot show
  */
-export async function makeThumbnail(photo) {
+export async function shrink(photo, longest) {
   const image = await createImageBitmap(photo).catch(() => null);
   if (!image) return "";
-  const side = Math.min(image.width, image.height);
+  const scale = Math.min(1, longest / Math.max(image.width, image.height));
   const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = THUMBNAIL_PX;
-  const [left, top] = [(image.width - side) / 2, (image.height - side) / 2];
-  canvas.getContext("2d").drawImage(image, left, top, side, side, 0, 0, THUMBNAIL_PX, THUMBNAIL_PX);
-  return canvas.toDataURL();
+  [canvas.width, canvas.height] = [image.width, image.height].map((side) => Math.max(1, Math.round(side * scale)));
+  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+  return canvas.toDataURL("image/webp", QUALITY);
+}
+
+/**
+ * @param {Blob} file
+ * @returns {Promise<string>} a data: URL
+ */
+export function asDataUrl(file) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result);
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(file);
+  });
+}
+
+/**
+ * @param {string} url
+ * @returns {Promise<HTMLImageElement>} decoded
+ */
+export async function loadImage(url) {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  return image;
+}
+
+/**
+ * @param {string} url
+ * @param {string} name  of the file
+ */
+export function download(url, name) {
+  const link = document.createElement("a");
+  [link.href, link.download] = [url, name];
+  link.click();
 }
 
 /**

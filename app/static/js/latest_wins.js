@@ -1,9 +1,6 @@
 // The loop that keeps a picture up to date with something that changes quickly.
 
-import { ServerProblem } from "./client.js";
-
-const FIRST_RETRY_MS = 1_000;
-const LONGEST_RETRY_MS = 10_000;
+import { Patience, sleep } from "./patience.js";
 
 /**
  * Keeps one result up to date with something that changes quickly. At most one request is under way; whatever
@@ -41,7 +38,7 @@ export class LatestWins {
 
   async #run() {
     this.#running = true;
-    let retryMs = FIRST_RETRY_MS;
+    const patience = new Patience();
     while (this.#stale) {
       this.#stale = false;
       const request = this.hooks.snapshot();
@@ -53,21 +50,15 @@ export class LatestWins {
       try {
         const result = await this.hooks.ask(request);
         if (sequence === this.#sequence) this.hooks.onResult(result);
-        retryMs = FIRST_RETRY_MS;
+        patience.renew();
       } catch (problem) {
-        const retrying = problem instanceof ServerProblem && problem.passing;
-        if (sequence === this.#sequence) this.hooks.onProblem(problem, retrying);
-        if (!retrying) continue;
-        await this.hooks.wait(retryMs);
-        retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS);
+        const delay = patience.delayAfter(problem);
+        if (sequence === this.#sequence) this.hooks.onProblem(problem, delay !== null);
+        if (delay === null) continue;
+        await this.hooks.wait(delay);
         this.#stale = true;
       }
     }
     this.#running = false;
   }
-}
-
-/** @param {number} delayMs */
-export function sleep(delayMs) {
-  return new Promise((resolve) => setTimeout(resolve, delayMs));
 }

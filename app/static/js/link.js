@@ -64,9 +64,10 @@ export function shareLink(model, latent) {
 /**
  * Read the page's address, now and whenever somebody changes it.
  * @param {(link: Link) => void} onLink
+ * @param {string} known  the address of what is shown already
  */
-export function takeLinks(onLink) {
+export function takeLinks(onLink, known) {
   const take = () => onLink(readLink(location.hash));
-  take();
+  if (location.hash !== known) take();
   window.addEventListener("hashchange", take);
 }

@@ -1,5 +1,7 @@
 // How literally the lines are taken: left to the model, sketch by sketch, until somebody says.
 
+import { isPressed, press } from "./toggle.js";
+
 /** A slider from 0, "follow my lines", to 1, "fix them", and a button that is pressed while the model decides. */
 export class Looseness {
   /**
@@ -19,7 +21,18 @@ export class Looseness {
   }
 
   get isAuto() {
-    return this.auto.getAttribute("aria-pressed") === "true";
+    return isPressed(this.auto);
+  }
+
+  /** What there is to remember: null for auto. */
+  get state() {
+    return this.isAuto ? null : Number(this.slider.value);
+  }
+
+  set state(loose) {
+    if (loose !== null) this.slider.value = String(loose);
+    press(this.auto, loose === null);
+    this.#describe();
   }
 
   /** @param {{takes_loose: boolean}} model */
@@ -32,7 +45,7 @@ export class Looseness {
    * @returns {number | null} in [0, 1]; null lets the model guess
    */
   get asked() {
-    return this.group.hidden || this.isAuto ? null : Number(this.slider.value);
+    return this.group.hidden ? null : this.state;
   }
 
   /**
@@ -47,7 +60,7 @@ export class Looseness {
 
   /** @param {boolean} isAuto */
   #setAuto(isAuto) {
-    this.auto.setAttribute("aria-pressed", String(isAuto));
+    press(this.auto, isAuto);
     this.#describe();
     this.onChange();
   }

@@ -1,43 +1,41 @@
 // Wires the page together.
 
 import { Answers } from "./answers.js";
-import { SketchPad } from "./canvas.js";
 import { Client, MAX_SEED } from "./client.js";
 import { Directions } from "./directions.js";
-import { Drawing } from "./drawing.js";
-import { makeThumbnail, offerFile, takeDrops } from "./files.js";
+import { asDataUrl, loadImage, offerFile, shrink, takeDrops } from "./files.js";
 import { LatestWins } from "./latest_wins.js";
 import { shareLink, takeLinks } from "./link.js";
 import { Looseness } from "./looseness.js";
+import { Memory, recall } from "./memory.js";
 import { ModelMenu } from "./menu.js";
 import { Morph } from "./morph.js";
+import { offerMenu } from "./popover.js";
 import { Pace } from "./pace.js";
+import { Paper, withImages } from "./paper.js";
+import { insist } from "./patience.js";
 import { Pictures } from "./pictures.js";
 import { Realism } from "./realism.js";
 import { Result } from "./result.js";
+import { Shelf } from "./shelf.js";
 import { takeKeys } from "./shortcuts.js";
 import { complain, explain, say } from "./status.js";
-import { Tools } from "./tools.js";
 
 const REROLLED_SEEDS = 1_000_000; // short enough to be read out
+const LOOK_PX = 128; // of the small copy of a photo that lent its look
 
 /** @param {string} id */
 const $ = (id) => document.getElementById(id);
 
 const client = new Client();
 const pace = new Pace();
-const drawing = new Drawing();
 /** Whether there is anything on the paper, as far as is known. */
 let inked = false;
 
+const memory = new Memory(states);
 const menu = new ModelMenu($("model"), () => begin(null));
-const tools = new Tools({
-  buttons: { brush: $("brush"), eraser: $("eraser") },
-  slider: $("width"),
-  ring: $("ring"),
-  paper: $("sketch"),
-});
-const pad = new SketchPad($("sketch"), drawing, { tool: () => tools.current, onChange: redrawn });
+const paper = new Paper({ onChange: redrawn, onTrace: () => memory.note(), onExample: replaceDrawing });
+const shelf = new Shelf($("shelf"), bringBack);
 const looseness = new Looseness({ group: $("looseness"), slider: $("loose"), auto: $("auto") }, redrawn);
 const realism = new Realism({ button: $("realism"), overlay: $("map"), legend: $("legend") }, askAgain);
 const answers = new Answers();
@@ -74,7 +72,7 @@ const live = new LatestWins({
     pace.note(answer.pictures.length, answer.elapsedMs);
     answer.wanted.forEach((one, i) => pictures.keep(one, answer.pictures[i]));
     looseness.show(answer);
-    $("latency").textContent = `${Math.round(answer.elapsedMs)} ms`;
+    $("latency").textContent = `${Math.round(answer.elapsedMs)} ms · ${menu.current.device}`;
     complain("");
     show();
   },
@@ -84,14 +82,14 @@ const live = new LatestWins({
 
 /** @returns {import("./client.js").Question | null} null while there is nothing to ask */
 function currentQuestion() {
-  const sketch = pad.export();
+  const sketch = paper.pad.export();
   return sketch && { model: menu.current.name, sketch, loose: looseness.asked, ...(realism.asked && { realism: true }) };
 }
 
 /** What to ask for now: all that is out of date, but only the large picture where a pen would outrun the rest. */
 function due() {
   const stale = pictures.due();
-  if (!pad.isDrawing || pace.isLive(stale.length)) return stale;
+  if (!paper.isDrawing || pace.isLive(stale.length)) return stale;
   return stale.filter(({ place }) => place === pictures.front);
 }
 
@@ -100,15 +98,11 @@ function redrawn() {
   pictures.expire();
   morph.expire();
   answers.settle();
-  const blank = drawing.items.length === 0 && !pad.isDrawing;
-  $("hint").hidden = !blank;
   showUndo();
-  $("redo").disabled = !drawing.canRedo;
-  $("clear").disabled = drawing.items.length === 0;
-  pad.refresh();
+  paper.show();
   if (!menu.isReady) return;
-  inked = !blank;
-  if (blank) {
+  inked = !paper.isBlank;
+  if (!inked) {
     live.withdraw();
     forgetPictures();
     complain("");
@@ -144,7 +138,7 @@ function forgetPictures() {
 }
 
 function showUndo() {
-  $("undo").disabled = !drawing.canUndo && !answers.canTakeBack;
+  $("undo").disabled = paper.drawing.done.length === 0 && !answers.canTakeBack;
 }
 
 /** Show everything as it is now. */
@@ -154,6 +148,9 @@ function show() {
   const chosen = answers.all[answers.chosen];
   directions.show(chosen.moves, chosen.z !== null && !pictures.isEmpty);
   shareLink(menu.current.name, currentLatent());
+  memory.note();
+  $("keep").disabled = pictures.large === null;
+  $("session").hidden = shelf.all.length === 0 && pictures.large === null;
   if (!inked) {
     $("latency").textContent = "";
     say("empty", "Waiting for your first stroke");
@@ -166,12 +163,48 @@ function currentLatent() {
   return pictures.front === "between" ? { z: morph.picture.z } : answers.latent(answers.chosen);
 }
 
+/** Put the result on the shelf. */
+async function keep() {
+  const { large } = pictures;
+  if (!large) return;
+  const items = paper.drawing.items;
+  await shelf.add({ model: menu.current.name, items, latent: currentLatent(), loose: looseness.state }, large.url);
+  show();
+}
+
+/**
+ * Draw other things in the place of what is there, which stays on the shelf.
+ * @param {import("./drawing.js").Item[]} items
+ */
+function replaceDrawing(items) {
+  keep();
+  paper.drawing.replace(items);
+  redrawn();
+}
+
+/** @param {import("./shelf.js").Kept} kept */
+function bringBack({ model, items, latent, loose }) {
+  if (!menu.pick(model)) return complain(`The model ${model} is not here any more.`);
+  keep();
+  begin(latent);
+  looseness.state = loose;
+  replaceDrawing(items);
+}
+
 /** @param {"undo" | "redo" | "clear"} step  undo takes back a reroll, too, where that was the last change */
 function change(step) {
-  if (pad.isDrawing) return;
+  if (paper.isDrawing) return;
   if (step === "undo" && answers.canTakeBack) return changeAnswers(() => answers.takeBack());
-  drawing[step]();
+  if (step === "clear") keep();
+  paper.drawing[step]();
   redrawn();
+}
+
+/** Download the photo; it is on the shelf, too. */
+function save() {
+  if (!pictures.large) return;
+  keep();
+  result.save(menu.current.name);
 }
 
 /** @param {number} seed */
@@ -202,10 +235,20 @@ function pin() {
 /** @param {File} file */
 async function openSketch(file) {
   try {
-    const image = await createImageBitmap(await client.openSketch(file));
+    const url = await asDataUrl(await insist(() => client.openSketch(file), explainWait));
+    const image = await loadImage(url);
     complain("");
-    drawing.add({ kind: "picture", image });
-    redrawn();
+    replaceDrawing([{ kind: "picture", url, image }]);
+  } catch (problem) {
+    complain(`${file.name} could not be opened. ${problem.message}`);
+  }
+}
+
+/** @param {File} file */
+async function traceOver(file) {
+  try {
+    await paper.trace.open(file);
+    complain("");
   } catch (problem) {
     complain(`${file.name} could not be opened. ${problem.message}`);
   }
@@ -216,12 +259,17 @@ async function borrowLook(file) {
   const { name } = menu.current;
   say("working", "Reading the photo");
   try {
-    const [z, look] = await Promise.all([client.encode(name, file), makeThumbnail(file)]);
+    const [z, look] = await Promise.all([insist(() => client.encode(name, file), explainWait), shrink(file, LOOK_PX)]);
     if (menu.current.name === name) changeAnswers(() => answers.add(z, "from photo", look));
   } catch (problem) {
     show();
     complain(`The look of ${file.name} could not be read. ${problem.message}`);
   }
+}
+
+/** @param {Error} problem */
+function explainWait(problem) {
+  explain(problem, true);
 }
 
 /**
@@ -241,14 +289,17 @@ function followLink({ model, latent, readable }) {
 /**
  * Begin with the model that is picked.
  * @param {import("./client.js").Latent | null} latent  of the first answer; null stays with the seeds there were
+ * @param {import("./answers.js").Answers["state"]} [left]  the answers that there were, if they fit
  */
-function begin(latent) {
+function begin(latent, left) {
   const model = menu.current;
   const hasLatent = model.latent_size > 0;
   answers.begin(hasLatent ? result.places : 1, model.directions, latent);
+  if (left) answers.restore(left, model.latent_size);
   looseness.offerFor(model);
   realism.offerFor(model);
   directions.offerFor(model.directions);
+  paper.offerExamples(model.name);
   for (const id of ["source", "reroll", "pin", "morphing"]) $(id).hidden = !hasLatent;
   $("look").hidden = $("look-hint").hidden = !model.encodes;
   live.withdraw();
@@ -256,13 +307,49 @@ function begin(latent) {
   redrawn();
 }
 
+/** What there is to remember, fullest first. */
+function states() {
+  const question = { address: location.hash, model: menu.current.name, loose: looseness.state, answers: answers.state };
+  const { done, undone, ...tools } = paper.state;
+  const blank = { url: "", strength: tools.trace.strength };
+  return [
+    { ...question, paper: { done, undone, ...tools }, shelf: shelf.all },
+    { ...question, paper: { done: paper.drawing.items, undone: [], ...tools, trace: blank }, shelf: [] },
+  ];
+}
+
+/**
+ * Go on where the page was left, if it was.
+ * @returns {Promise<string>} the address that it had
+ */
+async function restore() {
+  const left = recall();
+  try {
+    if (left) {
+      await paper.restore(left.paper);
+      shelf.restore(await Promise.all(left.shelf.map(async (kept) => ({ ...kept, items: await withImages(kept.items) }))));
+      looseness.state = left.loose;
+    }
+  } catch (problem) {
+    complain(`What was here before could not be brought back. ${problem.message}`);
+  }
+  begin(null, left && menu.pick(left.model) ? left.answers : undefined);
+  return left?.address ?? "";
+}
+
 for (const step of ["undo", "redo", "clear"]) $(step).addEventListener("click", () => change(step));
 $("seed").addEventListener("change", () => ($("seed").value === "" ? show() : setSeed(Number($("seed").value))));
 $("reroll").addEventListener("click", reroll);
 $("pin").addEventListener("click", pin);
-$("save").addEventListener("click", () => result.save(menu.current.name));
+$("keep").addEventListener("click", keep);
+$("save").addEventListener("click", save);
+$("save-png").addEventListener("click", () => paper.save("png", `${menu.current.name}-sketch`));
+$("save-svg").addEventListener("click", () => paper.save("svg", `${menu.current.name}-sketch`));
+$("help-open").addEventListener("click", () => $("help").showModal());
 $("morph-to").addEventListener("click", () => changeAnswers(() => answers.retarget()));
+offerMenu($("more"), $("menu"));
 offerFile($("open"), $("file"), openSketch);
+offerFile($("trace-open"), $("trace-file"), traceOver);
 offerFile($("look"), $("look-file"), borrowLook);
 takeDrops({
   photoSide: $("result"),
@@ -270,21 +357,34 @@ takeDrops({
   onLook: borrowLook,
   onSketch: openSketch,
 });
-takeKeys({
-  undo: () => change("undo"),
-  redo: () => change("redo"),
-  pick: (tool) => tools.pick(tool),
-  widen: (step) => tools.widen(step),
-  choose: (i) => changeAnswers(() => answers.choose(i)),
-  reroll,
-  pin,
-  judge: () => realism.toggle(),
-});
+takeKeys(
+  {
+    undo: () => change("undo"),
+    redo: () => change("redo"),
+    brush: () => paper.tools.pick("brush"),
+    eraser: () => paper.tools.pick("eraser"),
+    thinner: () => paper.tools.widen(-1),
+    wider: () => paper.tools.widen(1),
+    mirror: () => paper.tools.toggleMirror(),
+    smooth: () => paper.tools.toggleSmooth(),
+    zoomIn: () => $("zoom-in").click(),
+    zoomOut: () => $("zoom-out").click(),
+    fit: () => paper.view.fit(),
+    reroll,
+    pin,
+    judge: () => realism.toggle(),
+    keep,
+    save,
+    help: () => $("help").showModal(),
+  },
+  (i) => changeAnswers(() => answers.choose(i)),
+);
 
 await menu.fill(
   () => client.models(),
   (problem) => complain(`${problem.message} Trying again…`),
 );
 if (menu.isReady) {
-  takeLinks(followLink);
+  complain("");
+  takeLinks(followLink, await restore());
 } else complain("No model is loaded on this server.");

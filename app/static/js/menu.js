@@ -1,10 +1,8 @@
 // The models that the server offers, and which one is picked.
 
-import { sleep } from "./latest_wins.js";
+import { insist } from "./patience.js";
 
 /** @typedef {import("./client.js").Model} Model */
-
-const RETRY_MS = 2_000;
 
 export class ModelMenu {
   /** @type {Model[]} */
@@ -44,15 +42,7 @@ export class ModelMenu {
    * @param {(problem: Error) => void} onProblem
    */
   async fill(load, onProblem) {
-    for (;;) {
-      try {
-        this.#models = await load();
-        break;
-      } catch (problem) {
-        onProblem(problem);
-        await sleep(RETRY_MS);
-      }
-    }
+    this.#models = await insist(load, onProblem);
     this.select.replaceChildren(...this.#models.map((model) => new Option(this.#label(model), model.name)));
     this.select.disabled = this.#models.length === 0;
   }

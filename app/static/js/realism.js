@@ -1,6 +1,7 @@
 // Where D, the critic that the model was trained against, doubts the photo: laid over it while somebody wants to see.
 
 import { showPicture } from "./gallery.js";
+import { isPressed, press } from "./toggle.js";
 
 export class Realism {
   /**
@@ -25,12 +26,12 @@ export class Realism {
 
   /** Whether to ask for maps. */
   get asked() {
-    return !this.button.hidden && this.button.getAttribute("aria-pressed") === "true";
+    return !this.button.hidden && isPressed(this.button);
   }
 
   toggle() {
     if (this.button.hidden) return;
-    this.button.setAttribute("aria-pressed", String(!this.asked));
+    press(this.button, !this.asked);
     this.onChange();
   }
 

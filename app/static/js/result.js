@@ -1,7 +1,9 @@
 // The side of the photo: the large picture, the answers, and everything that says which one it is.
 
 import { MAX_SEED } from "./client.js";
+import { download } from "./files.js";
 import { Gallery, showPicture } from "./gallery.js";
+import { press } from "./toggle.js";
 
 /**
  * @typedef {import("./answers.js").Answers} Answers
@@ -51,11 +53,8 @@ export class Result {
    * @param {string} model  its name, for the file's
    */
   save(model) {
-    const link = document.createElement("a");
-    link.href = this.pictures.large.url;
     const origin = $("seed").value ? `seed-${$("seed").value}` : $("seed").placeholder.replaceAll(/\W+/g, "-");
-    link.download = `${model}-${origin}.png`;
-    link.click();
+    download(this.pictures.large.url, `${model}-${origin}.png`);
   }
 
   #showSource() {
@@ -64,7 +63,7 @@ export class Result {
     const latent = answers.latent(answers.chosen);
     $("seed").value = "seed" in latent && !between ? String(latent.seed) : "";
     $("seed").placeholder = between ? "mix" : answers.describe(answers.chosen);
-    $("pin").setAttribute("aria-pressed", String(!between && answers.all[answers.chosen].pinned));
+    press($("pin"), !between && answers.all[answers.chosen].pinned);
     $("pin").title = between ? "Keep this mix as an answer (P)" : "Keep this answer while others change (P)";
   }
 

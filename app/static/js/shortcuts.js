@@ -1,50 +1,44 @@
 // The keyboard.
 
 /**
- * @typedef {object} Actions
- * @property {() => void} undo
- * @property {() => void} redo
- * @property {(tool: "brush" | "eraser") => void} pick
- * @property {(step: number) => void} widen
- * @property {(i: number) => void} choose
- * @property {() => void} reroll
- * @property {() => void} pin
- * @property {() => void} judge
+ * Each by its name in the help panel of canvas.html.
+ * @typedef {Record<"undo" | "redo" | "brush" | "eraser" | "thinner" | "wider" | "mirror" | "smooth" | "zoomIn" | "zoomOut"
+ *   | "fit" | "reroll" | "pin" | "judge" | "keep" | "save" | "help", () => void>} Actions
  */
 
-/** @param {Actions} actions */
-export function takeKeys(actions) {
+const WITH_CONTROL = { z: "undo", Z: "redo", y: "redo", s: "save" };
+const ALONE = {
+  b: "brush",
+  e: "eraser",
+  "[": "thinner",
+  "]": "wider",
+  m: "mirror",
+  s: "smooth",
+  "+": "zoomIn",
+  "=": "zoomIn",
+  "-": "zoomOut",
+  0: "fit",
+  r: "reroll",
+  p: "pin",
+  d: "judge",
+  k: "keep",
+  "?": "help",
+};
+
+/**
+ * @param {Actions} actions
+ * @param {(i: number) => void} choose  an answer, by its digit
+ */
+export function takeKeys(actions, choose) {
   document.addEventListener("keydown", (event) => {
-    if (event.target.matches("select, input:not([type=range], [type=radio])") || event.altKey) return;
-    const act = event.ctrlKey || event.metaKey ? withControl(event, actions) : alone(event, actions);
-    if (!act) return;
+    if (event.target.closest("select, dialog, input:not([type=range], [type=radio])") || event.altKey) return;
+    const { key } = event;
+    const withControl = event.ctrlKey || event.metaKey;
+    const digit = !withControl && /^[1-9]$/.test(key);
+    const name = withControl ? WITH_CONTROL[event.shiftKey ? key.toUpperCase() : key.toLowerCase()] : ALONE[key.toLowerCase()];
+    if (!digit && !name) return;
     event.preventDefault();
-    act();
+    if (digit) choose(Number(key) - 1);
+    else actions[name]();
   });
-}
-
-/**
- * @param {KeyboardEvent} event
- * @param {Actions} actions
- */
-function withControl({ key, shiftKey }, { undo, redo }) {
-  return { z: shiftKey ? redo : undo, y: redo }[key.toLowerCase()];
-}
-
-/**
- * @param {KeyboardEvent} event
- * @param {Actions} actions
- */
-function alone({ key }, { pick, widen, choose, reroll, pin, judge }) {
-  if (/^[1-9]$/.test(key)) return () => choose(Number(key) - 1);
-  const act = {
-    b: () => pick("brush"),
-    e: () => pick("eraser"),
-    "[": () => widen(-1),
-    "]": () => widen(1),
-    r: reroll,
-    p: pin,
-    d: judge,
-  };
-  return act[key.toLowerCase()];
 }

@@ -1,6 +1,7 @@
-// The drawing tools: brush and eraser, each with its width, and the ring that shows it.
+// The drawing tools: brush and eraser, each with its width, and the ring that shows it; mirror and smoothing.
 
 import { PAPER_SIZE } from "./drawing.js";
+import { isPressed, press } from "./toggle.js";
 
 /** @typedef {"brush" | "eraser"} Tool */
 
@@ -13,29 +14,53 @@ export class Tools {
    * @param {object} elements
    * @param {Record<Tool, HTMLButtonElement>} elements.buttons
    * @param {HTMLInputElement} elements.slider
+   * @param {HTMLButtonElement} elements.mirror
+   * @param {HTMLElement} elements.guide  the line that strokes are mirrored in
+   * @param {HTMLButtonElement} elements.smooth
    * @param {HTMLElement} elements.ring  follows the pointer over the paper
    * @param {HTMLElement} elements.paper
    */
-  constructor({ buttons, slider, ring, paper }) {
-    this.buttons = buttons;
-    this.slider = slider;
-    this.ring = ring;
+  constructor({ buttons, slider, mirror, guide, smooth, ring, paper }) {
+    [this.buttons, this.slider, this.ring] = [buttons, slider, ring];
+    [this.mirror, this.guide, this.smooth] = [mirror, guide, smooth];
+    mirror.addEventListener("click", () => this.toggleMirror());
+    smooth.addEventListener("click", () => this.toggleSmooth());
     for (const name of Object.keys(buttons)) buttons[name].addEventListener("click", () => this.pick(name));
     slider.addEventListener("input", () => this.#setWidth(Number(slider.value)));
-    paper.addEventListener("pointermove", (event) => this.#moveRing(event, paper));
+    paper.addEventListener("pointermove", (event) => this.#moveRing(event));
     this.pick("brush");
   }
 
   get current() {
-    return { width: this.#widths[this.#tool], erase: this.#tool === "eraser" };
+    const [mirrored, smooth] = [isPressed(this.mirror), isPressed(this.smooth)];
+    return { width: this.#widths[this.#tool], erase: this.#tool === "eraser", mirrored, smooth };
+  }
+
+  /** What there is to remember. */
+  get state() {
+    return { widths: this.#widths, mirrored: isPressed(this.mirror), smooth: isPressed(this.smooth) };
+  }
+
+  set state({ widths, mirrored, smooth }) {
+    this.#widths = { ...this.#widths, ...widths };
+    press(this.smooth, smooth);
+    this.toggleMirror(mirrored);
+    this.pick(this.#tool);
+  }
+
+  toggleMirror(on = !isPressed(this.mirror)) {
+    press(this.mirror, on);
+    this.guide.hidden = !on;
+  }
+
+  toggleSmooth() {
+    press(this.smooth, !isPressed(this.smooth));
   }
 
   /** @param {Tool} tool */
   pick(tool) {
     this.#tool = tool;
-    for (const [name, button] of Object.entries(this.buttons)) {
-      button.setAttribute("aria-pressed", String(name === tool));
-    }
+    for (const [name, button] of Object.entries(this.buttons)) press(button, name === tool);
     this.#setWidth(this.#widths[tool]);
   }
 
@@ -52,12 +77,9 @@ export class Tools {
     this.ring.style.setProperty("--width", String(Number(this.slider.value) / PAPER_SIZE));
   }
 
-  /**
-   * @param {PointerEvent} event
-   * @param {HTMLElement} paper
-   */
-  #moveRing(event, paper) {
-    const box = paper.getBoundingClientRect();
+  /** @param {PointerEvent} event */
+  #moveRing(event) {
+    const box = this.ring.parentElement.getBoundingClientRect();
     this.ring.hidden = event.pointerType === "touch";
     this.ring.style.setProperty("--x", `${event.clientX - box.left}px`);
     this.ring.style.setProperty("--y", `${event.clientY - box.top}px`);

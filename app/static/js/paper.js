@@ -1,0 +1,115 @@
+// The side of the sketch: the paper, what is drawn on it, and everything that helps to draw.
+
+import { SketchPad } from "./canvas.js";
+import { Drawing } from "./drawing.js";
+import { examplesFor } from "./examples.js";
+import { download, loadImage } from "./files.js";
+import { toSvg } from "./svg.js";
+import { Tools } from "./tools.js";
+import { Trace } from "./trace.js";
+import { View } from "./view.js";
+
+const SAVED_PX = 1024;
+
+/** @typedef {import("./drawing.js").Item} Item */
+
+/** @param {string} id */
+const $ = (id) => document.getElementById(id);
+
+export class Paper {
+  drawing = new Drawing();
+
+  /**
+   * @param {object} hooks
+   * @param {() => void} hooks.onChange  the drawing changed, also while a stroke grows
+   * @param {() => void} hooks.onTrace  the photo to draw over changed
+   * @param {(items: Item[]) => void} hooks.onExample  somebody chose one
+   */
+  constructor({ onChange, onTrace, onExample }) {
+    this.onExample = onExample;
+    this.tools = new Tools({
+      buttons: { brush: $("brush"), eraser: $("eraser") },
+      slider: $("width"),
+      mirror: $("mirror"),
+      guide: $("guide"),
+      smooth: $("smooth"),
+      ring: $("ring"),
+      paper: $("sketch"),
+    });
+    this.pad = new SketchPad($("sketch"), this.drawing, { tool: () => this.tools.current, onChange });
+    this.view = new View(
+      { paper: $("paper"), sheet: $("sheet"), buttons: { out: $("zoom-out"), fit: $("fit"), in: $("zoom-in") } },
+      { onGrab: () => this.pad.drop(), onZoom: (scale) => this.pad.setZoom(scale) },
+    );
+    const tracing = { image: $("trace"), group: $("tracing"), slider: $("strength"), remove: $("trace-remove") };
+    this.trace = new Trace(tracing, onTrace);
+  }
+
+  get isDrawing() {
+    return this.pad.isDrawing;
+  }
+
+  get isBlank() {
+    return this.drawing.items.length === 0 && !this.pad.isDrawing;
+  }
+
+  show() {
+    $("hint").hidden = !this.isBlank;
+    $("redo").disabled = this.drawing.undone.length === 0;
+    $("clear").disabled = $("save-svg").disabled = $("save-png").disabled = this.drawing.items.length === 0;
+    this.pad.refresh();
+  }
+
+  /** @param {string} model  whose examples to offer */
+  offerExamples(model) {
+    const examples = examplesFor(model);
+    $("examples").hidden = examples.length === 0;
+    $("examples").replaceChildren(
+      ...examples.map(({ name, items }) => {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.ariaLabel = `Start from an example: ${name}`;
+        button.title = name;
+        button.innerHTML = toSvg(items);
+        button.addEventListener("click", () => this.onExample(items));
+        return button;
+      }),
+    );
+  }
+
+  /**
+   * @param {"png" | "svg"} format
+   * @param {string} name  of the file, without its ending
+   */
+  save(format, name) {
+    const svg = () => `data:image/svg+xml,${encodeURIComponent(toSvg(this.drawing.items))}`;
+    download(format === "svg" ? svg() : this.pad.picture(SAVED_PX), `${name}.${format}`);
+  }
+
+  /** What there is to remember. */
+  get state() {
+    const { done, undone } = this.drawing;
+    return { done, undone, tools: this.tools.state, trace: this.trace.state };
+  }
+
+  /** @param {Paper["state"]} state  as JSON brought it back */
+  async restore({ done, undone, tools, trace }) {
+    [this.drawing.done, this.drawing.undone] = await Promise.all([withImages(done), withImages(undone)]);
+    [this.tools.state, this.trace.state] = [tools, trace];
+  }
+}
+
+/**
+ * Decode the pictures of steps that come from JSON.
+ * @template {import("./drawing.js").Step} Step
+ * @param {Step[]} steps
+ * @returns {Promise<Step[]>}
+ */
+export function withImages(steps) {
+  return Promise.all(
+    steps.map(async (step) => {
+      if (step.kind === "sheet") return { ...step, items: await withImages(step.items) };
+      return step.kind === "picture" ? { ...step, image: await loadImage(step.url) } : step;
+    }),
+  );
+}

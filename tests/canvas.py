@@ -1,0 +1,197 @@
+"""Drawing on the canvas page: a real Chromium, the real app, the shipped shoes, small untrained models."""
+
+from __future__ import annotations
+
+import base64
+import io
+import shutil
+import threading
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import LITERAL, TINY, make_header, make_model, save_critic, save_untrained
+from PIL import Image, ImageDraw
+from playwright.sync_api import expect, sync_playwright
+from waitress import create_server, wasyncore
+
+import pix2pix
+from app import create_app
+from pix2pix.bundle import Direction, save_bundle
+
+HERE = Path(__file__).parent
+ARTIFACTS = HERE / "artifacts"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+STEPS = 6  # mouse moves from one corner to the next
+
+# a sneaker from the side, in fractions of the canvas
+OUTLINE = [
+    (0.09, 0.43), (0.12, 0.54), (0.09, 0.66), (0.10, 0.72), (0.30, 0.73), (0.50, 0.72), (0.72, 0.73),
+    (0.90, 0.72), (0.92, 0.66), (0.88, 0.61), (0.78, 0.58), (0.68, 0.55), (0.60, 0.50), (0.52, 0.43),
+    (0.46, 0.36), (0.40, 0.35), (0.34, 0.41), (0.26, 0.42), (0.18, 0.40), (0.13, 0.38), (0.09, 0.43),
+]  # fmt: skip
+SOLE = [(0.10, 0.67), (0.35, 0.68), (0.60, 0.67), (0.91, 0.68)]
+SCRIBBLE = [(0.20, 0.50), (0.70, 0.63), (0.25, 0.60), (0.60, 0.55), (0.30, 0.45), (0.50, 0.65)]
+
+COLOURS = ("#282221", "#ede6e0")
+DIRECTIONS = (
+    Direction(vector=(1.0, 0.0, 0.0, 0.0), attribute="lightness", effect=1.5, share=0.5, colours=COLOURS),
+    Direction(vector=(0.0, 0.6, 0.0, 0.8), attribute="hue", effect=0.7, share=0.2),
+)
+
+
+def save_reader(path):
+    """A model that takes looseness, and takes most sketches for careful ones."""
+    model = replace(TINY, encoder_widths=())
+    reader = make_model(model)
+    with torch.no_grad():
+        reader.generator.guess.layers[-1].bias.fill_(-1.5)
+    save_bundle(path, reader.state_dict(), make_header(model))
+    return path
+
+
+@pytest.fixture(scope="module")
+def translators(tmp_path_factory):
+    """`player` reads photos and has directions, `literal` does not, `single` has no z, `critic` judges."""
+    models = tmp_path_factory.mktemp("models")
+    bundles = [
+        save_reader(models / "reader.safetensors"),
+        save_untrained(models / "literal.safetensors", LITERAL),
+        save_untrained(models / "player.safetensors", TINY, directions=DIRECTIONS),
+        save_untrained(models / "single.safetensors", replace(LITERAL, latent_size=0)),
+        save_critic(models / "critic.safetensors", TINY),
+    ]
+    return {"shoes": pix2pix.load("shoes"), **{path.stem: pix2pix.load(path) for path in bundles}}
+
+
+@pytest.fixture(scope="module")
+def url(translators):
+    server = create_server(create_app(translators), host="127.0.0.1", port=0)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    yield f"http://127.0.0.1:{server.effective_port}/"
+    server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map, ignore_all=True))
+    thread.join()
+    server.task_dispatcher.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.fail("Chromium is not installed. On Debian or Ubuntu: apt-get install chromium")
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser, url):
+    """Open the canvas in a fresh window; whatever the page complains about fails the test."""
+    contexts, complaints = [], []
+
+    def open_page(link="", **window):
+        contexts.append(browser.new_context(**window))
+        page = contexts[-1].new_page()
+        page.on(
+            "console", lambda message: complaints.append(message.text) if message.type == "error" else None
+        )
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(url + link)
+        expect(page.locator("#model")).to_be_enabled()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def page(open_page):
+    return open_page(viewport={"width": 1280, "height": 800})
+
+
+def path_on_canvas(page, corners):
+    """Many points along `corners`, in page coordinates."""
+    box = page.locator("#sketch").bounding_box()
+    corners = np.array(corners) * [box["width"], box["height"]] + [box["x"], box["y"]]
+    legs = [np.linspace(a, b, STEPS, endpoint=False) for a, b in pairwise(corners)]
+    return [(float(x), float(y)) for x, y in np.concatenate([*legs, corners[-1:]])]
+
+
+def draw(page, corners):
+    first, *rest = path_on_canvas(page, corners)
+    page.mouse.move(*first)
+    page.mouse.down()
+    for point in rest:
+        page.mouse.move(*point)
+    page.mouse.up()
+
+
+def set_seed(page, seed):
+    page.locator("#seed").fill(str(seed))
+    page.locator("#seed").press("Enter")
+
+
+def photo(page):
+    """Wait until the photo belongs to the drawing as it is; return its pixels (256, 256, 3)."""
+    expect(page.locator("#status")).to_have_attribute("data-state", "ready", timeout=30_000)
+    expect(page.locator("#picture")).to_be_visible()
+    return pixels(page.locator("#picture"))
+
+
+def pixels(image):
+    """Of an <img> that shows a data: URL, (H, W, 3)."""
+    data = base64.b64decode(image.get_attribute("src").partition(",")[2])
+    return np.asarray(Image.open(io.BytesIO(data)), dtype=float)
+
+
+def answers(page):
+    """Wait as `photo` does; return the pixels of the four small pictures."""
+    photo(page)
+    return [pixels(image) for image in page.locator(".answer .picture").all()]
+
+
+def inside_outline():
+    mask = Image.new("1", (256, 256))
+    ImageDraw.Draw(mask).polygon([(x * 256, y * 256) for x, y in OUTLINE], fill=1)
+    return np.asarray(mask)
+
+
+def png(image):
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def translated(page, act):
+    """What the page asked for and what it was told, after `act`, once the photo is up to date."""
+    with page.expect_response("**/api/v1/translate") as answered:
+        act()
+    photo(page)
+    return answered.value.request.post_data_json, answered.value.json()
+
+
+def alike(a, b):
+    """The same picture: in batches of different sizes sums are rounded differently, by one of 255 at most."""
+    return np.abs(a - b).max() <= 1
+
+
+def drop(page, target, image):
+    """Drop a picture on an element, as from a folder."""
+    transfer = page.evaluate_handle(
+        """(base64) => {
+          const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([bytes], "dropped.png", { type: "image/png" }));
+          return transfer;
+        }""",
+        base64.b64encode(png(image)).decode(),
+    )
+    for event in ("dragover", "drop"):
+        page.locator(target).dispatch_event(event, {"dataTransfer": transfer})

@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { examplesFor } from "../../app/static/js/examples.js";
+import { toSvg } from "../../app/static/js/svg.js";
+
+const STROKE = { kind: "stroke", points: [{ x: 1, y: 2 }, { x: 30, y: 4 }], width: 3, erase: false, mirrored: false };
+
+test("strokes become paths, bottom first, and the eraser paints paper", () => {
+  const picture = { kind: "picture", url: "data:image/png;base64,QQ==", image: {} };
+  const lines = toSvg([picture, STROKE, { ...STROKE, erase: true }]).trim().split("\n");
+  assert.match(lines[0], /^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" viewBox="0 0 256 256"/);
+  assert.equal(lines[2], '<image width="256" height="256" href="data:image/png;base64,QQ=="/>');
+  assert.equal(lines[3], '<path stroke="#000" stroke-width="3" d="M1 2Q30 4 30 4"/>');
+  assert.equal(lines[4], '<path stroke="#fff" stroke-width="3" d="M1 2Q30 4 30 4"/>');
+  assert.equal(lines.at(-1), "</svg>");
+});
+
+test("the examples of every shipped model lie on the paper", () => {
+  for (const model of ["shoes", "handbags"]) {
+    const examples = examplesFor(model);
+    assert.ok(examples.length >= 3);
+    for (const { name, items } of examples) {
+      const numbers = items.flatMap(({ points }) => points.flatMap(({ x, y }) => [x, y]));
+      assert.ok(numbers.every((number) => number >= 0 && number <= 256), name);
+    }
+  }
+  assert.deepEqual(examplesFor("chairs"), []);
+});
