@@ -9,6 +9,7 @@ save_image(Path("shoe.png"), page)
 from __future__ import annotations
 
 import io
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ SAVED_AS = {
     ".tiff": "TIFF",
 }
 SAVE_OPTIONS: dict[str, dict[str, Any]] = {
-    "PNG": {"compress_level": 4},
+    "PNG": {"compress_level": 1, "compress_type": zlib.Z_RLE},  # why: experiments.md
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"lossless": True},
 }
