@@ -26,6 +26,7 @@ from app.options import (
     Duration,
     PlainErrors,
     device_option,
+    engine_option,
     exit_code,
     finish,
     given,
@@ -55,6 +56,7 @@ def main() -> None:
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, help="Port; 0 takes any free one.")
 @models_option
 @device_option
+@engine_option
 @click.option("--open", "open_page", is_flag=True, help="Open the canvas in the browser.")
 @click.option(
     "--token",
@@ -87,6 +89,7 @@ def serve(
     port: int,
     models: Path | None,
     device: str,
+    engine: str,
     open_page: bool,
     token: str | None,
     public: bool,
@@ -116,7 +119,7 @@ def serve(
     if log_format == "json":
         for handler in logging.getLogger().handlers:
             handler.setFormatter(JsonLines())
-    translators = Models(models, device, partial(click.echo, err=True))
+    translators = Models(models, device, partial(click.echo, err=True), engine)
     translators.watch()
     app = create_app(translators, token=token, rate=rate, proxies=proxies)
     serving.listen(app, host, port, ready, drain_s=drain)
@@ -143,6 +146,7 @@ def serve(
 @loose_option
 @click.option("--overwrite", is_flag=True, help="Make photos anew that are there already.")
 @device_option
+@engine_option
 @click.pass_context
 def convert(
     ctx: click.Context,
@@ -156,6 +160,7 @@ def convert(
     loose: float | None,
     overwrite: bool,
     device: str,
+    engine: str,
 ) -> None:
     """Turn the sketches below SRC (or one file) into photos of their own size and place below DST.
 
@@ -169,7 +174,7 @@ def convert(
     from pix2pix.translator import load
 
     total = 1 if source.is_file() else sum(map(len, list_pictures(source)))
-    translator = load(model, models=models, device=device)
+    translator = load(model, models=models, device=device, engine=engine)
     results = convert_folder(
         translator,
         source,
@@ -267,12 +272,14 @@ def doctor(ctx: click.Context, pairs: Path, html: Path | None, json_file: Path |
 @models_option
 @click.pass_context
 def models(ctx: click.Context, models: Path | None) -> None:
-    """List the models that can be loaded, with size, steps, metrics and where they were found."""
+    """List the models that can be loaded: size, steps, metrics, what computes them, where they were found."""
     from pix2pix.bundle import list_bundles
+    from pix2pix.engines import choose_engine
 
     found = list_bundles(models)
     if not found:
         raise BundleNotFound("there are no models; train one, or name its folder with --models")
+    engine = choose_engine("auto", "auto")
     for info in found:
         size = f"{info.size_bytes / 1e6:.1f} MB"
         if info.header is None:
@@ -280,7 +287,14 @@ def models(ctx: click.Context, models: Path | None) -> None:
             click.echo(f"Warning: {info.error}", err=True)
             continue
         metrics = " ".join(f"{name}={value:.4g}" for name, value in info.header.metrics.items())
-        told = [info.name, size, f"{info.header.steps} steps", metrics or "no metrics", info.header.title]
+        told = [
+            info.name,
+            size,
+            f"{info.header.steps} steps",
+            metrics or "no metrics",
+            info.header.title,
+            engine,
+        ]
         click.echo("  ".join([*told, str(info.path)]))
     counts = Counter("unusable" if info.header is None else "usable" for info in found)
     ctx.exit(exit_code(counts["usable"], counts["unusable"]))

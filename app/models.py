@@ -29,13 +29,15 @@ Stamp = tuple[Path, int, int, int]  # a file and what changes when it is written
 class Models(Mapping[str, "Translator"]):
     """Translators by name, ready and warm; the first one is the default. Safe to use from many threads."""
 
-    def __init__(self, folder: Path | None, device: str, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Path | None, device: str, warn: Callable[[str], None], engine: str = "auto"
+    ) -> None:
         """Load what is there: what lies in `folder` comes first, then the default model.
 
         `warn` is told of each that cannot be used, once. Raises BundleNotFound if there is none, UsageError
         for a device that is not there.
         """
-        self._folder, self._device, self._warn = folder, device, warn
+        self._folder, self._device, self._engine, self._warn = folder, device, engine, warn
         self._known: dict[str, Stamp] = {}  # loaded or refused
         self._loaded: dict[str, Translator] = {}  # replaced, never changed: who reads it needs no lock
         self.look(settled_s=0.0)
@@ -112,7 +114,7 @@ class Models(Mapping[str, "Translator"]):
         """A translator that has made its first photo: the next takes no longer than any."""
         from pix2pix.translator import load
 
-        translator = load(path, device=self._device)
+        translator = load(path, device=self._device, engine=self._engine)
         page = np.full((1, translator.size_px, translator.size_px), 255, np.uint8)
         translator.translate_batch(page, translator.latent(0)[None])
         return translator

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 from pix2pix.errors import Pix2PixError, UsageError
 
+INSTALL = "pip install -e '.[train]' (drawing and converting on a CPU need none of it)"
 FAILED_ITEMS, NOTHING_DONE, INTERRUPTED = 1, 2, 130
 
 
@@ -25,6 +26,10 @@ class PlainErrors(click.Group):
             return super().invoke(ctx)
         except Pix2PixError as error:
             click.echo(f"Error: {error}", err=True)
+            ctx.exit(NOTHING_DONE)
+        except ModuleNotFoundError as error:
+            name, command = error.name, ctx.invoked_subcommand
+            click.echo(f"Error: {name} is not installed, which {command} needs: {INSTALL}", err=True)
             ctx.exit(NOTHING_DONE)
         except OSError as error:
             where = f"{click.format_filename(error.filename)}: " if error.filename else ""
@@ -72,6 +77,12 @@ device_option = click.option(
     help="Where to compute; auto takes a GPU if there is one.",
 )
 
+engine_option = click.option(
+    "--engine",
+    type=click.Choice(["auto", "onnxruntime", "torch", "compiled", "fastest"]),
+    default="auto",
+    help="What computes; auto is ONNX Runtime on a CPU and PyTorch on a GPU, fastest tries all.",
+)
 
 loose_option = click.option(
     "--loose",

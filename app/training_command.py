@@ -136,10 +136,10 @@ def run(asked: Asked, config: TrainConfig, progress: Reporter, stop: Callable[[]
 
 
 def is_first_process() -> bool:
-    """See `pix2pix.devices`."""
-    from pix2pix import devices
+    """See `pix2pix.processes`."""
+    from pix2pix import processes
 
-    return devices.is_first_process()
+    return processes.is_first_process()
 
 
 @contextmanager

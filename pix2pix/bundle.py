@@ -15,7 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file
 
 from pix2pix.config import STRICT, DiscriminatorConfig, ModelConfig, from_json
 from pix2pix.errors import BundleError, BundleNotFound, CorruptBundle, UsageError
@@ -102,24 +105,32 @@ def read_header(path: Path) -> Header:
         raise CorruptBundle(f"{path}: its header lacks or garbles a field: {error}") from error
 
 
+def read_weights(path: Path) -> tuple[dict[str, NDArray[np.float32]], Header]:
+    """The tensors in float32, by name; no torch needed.
+
+    Raises as `read_header`, and CorruptBundle if a tensor holds values that are not finite.
+    """
+    header = read_header(path)
+    weights = {name: tensor.astype(np.float32) for name, tensor in load_file(path).items()}
+    if bad := [name for name, weight in weights.items() if not np.isfinite(weight).all()]:
+        raise CorruptBundle(f"{path}: {bad[0]} holds values that are not finite")
+    return weights, header
+
+
 def load_bundle(path: Path) -> tuple[Model, Header]:
     """The networks in float32, in evaluation mode, on the CPU.
 
-    Raises as `read_header`, and CorruptBundle if the tensors do not fit the header's model.
+    Raises as `read_weights`, and CorruptBundle if the tensors do not fit the header's model.
     """
     import torch
-    from safetensors.torch import load_file
 
     from pix2pix.networks import Model
 
-    header = read_header(path)
-    weights = {name: tensor.to(torch.float32) for name, tensor in load_file(path).items()}
-    if bad := [name for name, weight in weights.items() if not weight.isfinite().all()]:
-        raise CorruptBundle(f"{path}: {bad[0]} holds values that are not finite")
+    weights, header = read_weights(path)
     with torch.random.fork_rng(devices=[]):  # building draws weights: leave the global generator alone
         model = Model(header.model, header.discriminator)
     try:
-        model.load_state_dict(weights)
+        model.load_state_dict({name: torch.from_numpy(weight) for name, weight in weights.items()})
     except RuntimeError as error:
         raise CorruptBundle(f"{path}: its tensors do not fit its own model description: {error}") from error
     return model.eval(), header

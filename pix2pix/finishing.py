@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from pix2pix.architecture import ENCODER_PX
 from pix2pix.bundle import Direction
 from pix2pix.dataset import Pair
 from pix2pix.directions import find_directions
 from pix2pix.errors import ImageError, PairsError
 from pix2pix.framing import resized
 from pix2pix.images import read_photo
-from pix2pix.networks import ENCODER_PX, Model
+from pix2pix.networks import Model
 from pix2pix.pixels import from_pixels
 from pix2pix.whitening import whiten
 

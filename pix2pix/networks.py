@@ -17,16 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
+from pix2pix.architecture import ENCODER_PX, NORM_EPSILON, ROUGHNESS_SPREAD, SLOPE, TAPS
 from pix2pix.config import DiscriminatorConfig, ModelConfig
 
 CHANNELS = {"sketch": 1, "photo": 3}
-SLOPE = 0.2  # of the leaky rectifiers (Radford et al. 2016)
-NORM_EPSILON = 1e-5
-ROUGHNESS_SPREAD = 4.0  # from 0 to 1, as G is told it: so that it weighs as much as a number of z
-ENCODER_PX = 128  # at which E looks at a photo
 DROPOUT_STAGES = 3  # of the decoder, from the innermost (Isola et al. 2017, section 6.1)
-# Row t: which of a 3x3 kernel's taps, along one side, meet the same pixel once pixels are doubled.
-TAPS = ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, 0.0))
 
 
 class InstanceNorm(nn.Module):

@@ -6,9 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-MADE, REAL = (0.86, 0.2, 0.15), (0.15, 0.4, 0.9)  # red, blue
-OPACITY = 0.6  # where D is sure
-LOST = 1  # patches on each side, to the two last convolutions of a PatchGAN
+from pix2pix.architecture import LOST, MADE, OPACITY, REAL
 
 
 def tint(chances: Tensor, size: tuple[int, int]) -> Tensor:

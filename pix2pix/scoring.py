@@ -12,6 +12,7 @@ from pix2pix import latents
 from pix2pix.bundle import Header
 from pix2pix.config import TrainConfig
 from pix2pix.dataset import Pair, load_pair, to_tensors
+from pix2pix.engines.on_torch import TorchEngine
 from pix2pix.evaluate.figures import measure
 from pix2pix.evaluate.inputs import edges
 from pix2pix.evaluate.judges import Judges
@@ -65,7 +66,8 @@ class Scorer:
 
     def _metric(self, model: Model, header: Header) -> dict[str, float]:
         name = self.config.best_metric
-        translator = Translator(header.title, copy.deepcopy(model), header, self.device)  # changes its model
+        engine = TorchEngine(copy.deepcopy(model), header, self.device)  # changes its model
+        translator = Translator(header.title, engine, header)
         for figure in measure(translator, [edges(self._val)], self._judges, [name]):
             if figure.photos == "made":
                 if figure.estimate:

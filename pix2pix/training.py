@@ -29,12 +29,12 @@ from pix2pix import diffaugment
 from pix2pix.augment import PairAugment
 from pix2pix.config import TrainConfig
 from pix2pix.dataset import Pair, data_hash, list_pairs, load_pair, to_tensors
-from pix2pix.devices import make_fabric, tell_of_lost_processes
 from pix2pix.errors import PairsError, RunError, UsageError
 from pix2pix.files import only_writer
 from pix2pix.game import Batch, Game, Played
 from pix2pix.keeping import Keeper, Point
 from pix2pix.loader import Loaded, load_batches
+from pix2pix.processes import make_fabric, tell_of_lost_processes
 from pix2pix.run_folder import RunFolder, Status
 from pix2pix.sampler import PairSampler
 

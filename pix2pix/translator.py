@@ -16,78 +16,68 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from pix2pix import latents
-from pix2pix.bundle import Header, find_bundle, load_bundle
-from pix2pix.devices import choose_device
+from pix2pix.bundle import Header, find_bundle, read_header
+from pix2pix.engines import Engine, make_engine
 from pix2pix.errors import BundleError, NoSubject, UsageError
 from pix2pix.images import fit_sketch, read_photo, read_sketch, restore_photo
-from pix2pix.networks import Model, fold_for_inference
 from pix2pix.photos import squared
-from pix2pix.pixels import from_pixels, to_pixels
-from pix2pix.realism import tint
 
 BATCH_SIZE = 8
 
 
-def load(name_or_path: str | Path, models: Path | None = None, device: str = "auto") -> Translator:
+def load(
+    name_or_path: str | Path, models: Path | None = None, device: str = "auto", engine: str = "auto"
+) -> Translator:
     """A Translator for a bundle's name or path.
 
-    `device` is "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
+    `device` is "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N"; `engine` is "auto", "onnxruntime",
+    "torch", "compiled" or "fastest": see `pix2pix.engines`.
     Raises BundleNotFound, CorruptBundle, BundleError for a bundle that draws sketches, or UsageError for a
-    device that is not there.
+    device or an engine that is not there.
     """
     path = find_bundle(name_or_path, models)
-    chosen = choose_device(device)
-    model, header = load_bundle(path)
-    if header.model.draws != "photo":
+    if read_header(path).model.draws != "photo":
         raise BundleError(f"{path} draws sketches from photos, not photos from sketches")
-    return Translator(path.stem, model, header, chosen)
+    return Translator(path.stem, *make_engine(path, device, engine))
 
 
 class Translator:
     """A bundle, ready to translate. May be shared between threads."""
 
-    def __init__(self, name: str, model: Model, header: Header, device: torch.device) -> None:
+    def __init__(self, name: str, engine: Engine, header: Header) -> None:
         """Use `load`."""
         self.name, self.header = name, header
         self.title = header.title
         self.size_px = header.model.size_px
         self.latent_size = header.model.latent_size
         self.takes_loose = header.model.roughness
-        self.encodes = model.encoder is not None
-        self.judges = model.discriminator is not None
+        self.encodes = bool(header.model.encoder_widths)
+        self.judges = header.discriminator is not None
         self.directions = header.directions
-        self.device = str(device)
-        self._device = device
-        self._generator, self._encoder = fold_for_inference(model.generator), model.encoder
-        self._discriminator = model.discriminator
-        model.to(device).to(memory_format=torch.channels_last)
+        self.device, self.engine = engine.device, engine.name
+        self._engine = engine
 
     def latent(self, seed: int) -> latents.Latent:
         """The z that `seed` stands for, (Z,) float32."""
         return latents.draw(seed, self.latent_size)
 
-    @torch.inference_mode()
     def encode(self, photo: Any) -> latents.Latent:
         """The z (Z,) of a photo, anything that `read_photo` takes: what to give for another one like it.
 
         The subject is found and squared first, as for training: its margin does not matter. Raises ImageError
         for a picture that cannot be used, UsageError where `encodes` is False.
         """
-        if self._encoder is None:
+        if not self.encodes:
             raise UsageError(f"{self.name} has no encoder: it cannot read a z off a photo")
         try:
             subject = squared(read_photo(photo), "pad", self.size_px)
         except NoSubject as error:
             raise NoSubject(f"{photo if isinstance(photo, str | Path) else 'the photo'}: {error}") from error
-        pixels = from_pixels(torch.from_numpy(subject.copy()).to(self._device))
-        mean, _ = self._encoder(pixels.permute(2, 0, 1)[None])
-        z: latents.Latent = mean[0].cpu().numpy()
-        return z
+        return self._engine.encode(subject)
 
     def translate(
         self,
@@ -130,7 +120,6 @@ class Translator:
             raise _unfit(loose, len(z))
         return self.answer_batch(sketches, z, loose)[0]
 
-    @torch.inference_mode()
     def answer_batch(
         self,
         sketches: NDArray[np.uint8],
@@ -151,14 +140,9 @@ class Translator:
             return np.empty((0, self.size_px, self.size_px, 3), np.uint8), loose
         if not np.isfinite(z).all():
             raise UsageError(f"z {z} holds numbers that are not finite")
-        latent = torch.from_numpy(np.ascontiguousarray(z, np.float32)).to(self._device)
-        told = None if loose is None else torch.from_numpy(loose.astype(np.float32)).to(self._device)
-        whose = None if rows is None else torch.from_numpy(rows.astype(np.int64)).to(self._device)
-        photos, guessed = self._generator(self._as_tensor(sketches), latent, told, whose)
-        used = None if guessed is None else _as_told(_of_rows(guessed, whose, len(z)), told).cpu().numpy()
-        return to_pixels(photos).permute(0, 2, 3, 1).cpu().numpy(), used
+        told = self._told(loose, len(z))
+        return self._engine.answer(sketches, z.astype(np.float32), told, _whose(sketches, rows, len(z)))
 
-    @torch.inference_mode()
     def realism(
         self,
         sketches: NDArray[np.uint8],
@@ -172,7 +156,7 @@ class Translator:
         and rows are those that the photos were made from, as in `answer_batch`. Raises UsageError for other
         shapes, for a looseness that cannot be, and for any photo where `judges` is False.
         """
-        if self._discriminator is None or self.header.discriminator is None:
+        if not self.judges:
             raise UsageError(f"{self.name} has no discriminator: it cannot judge a photo")
         side, count = self.size_px, len(photos)
         self._check(sketches, count, loose, rows)
@@ -180,20 +164,7 @@ class Translator:
             raise UsageError(f"photos {photos.shape} do not fit: expected (N, {side}, {side}, 3)")
         if count == 0:
             return np.empty((0, side, side, 4), np.uint8)
-        given = self._as_tensor(sketches)
-        told = None if loose is None else torch.from_numpy(loose.astype(np.float32)).to(self._device)
-        whose = None if rows is None else torch.from_numpy(rows.astype(np.int64)).to(self._device)
-        roughness = torch.zeros(count, device=self._device)
-        if (guess := self._generator.guess) is not None:
-            roughness = _as_told(_of_rows(guess(self._generator.features(given)), whose, count), told)
-        answers = from_pixels(torch.from_numpy(np.ascontiguousarray(photos)).to(self._device))
-        chances = self._discriminator.probabilities(
-            _of_rows(given, whose, count),
-            answers.permute(0, 3, 1, 2),
-            roughness,
-            self.header.discriminator.size_px,
-        )
-        return to_pixels(2 * tint(chances, (side, side)) - 1).permute(0, 2, 3, 1).cpu().numpy()
+        return self._engine.realism(sketches, photos, self._told(loose, count), _whose(sketches, rows, count))
 
     def _check(
         self,
@@ -219,21 +190,19 @@ class Translator:
         if loose.shape != (count,) or ((loose < 0) | (loose > 1)).any():  # NaN is neither
             raise _unfit(loose, count)
 
-    def _as_tensor(self, sketches: NDArray[np.uint8]) -> torch.Tensor:
-        """(N, S, S) uint8 -> (N, 1, S, S) in [-1, 1] on the device."""
-        pixels = torch.from_numpy(np.ascontiguousarray(sketches)).to(self._device)
-        return from_pixels(pixels)[:, None]
+    def _told(self, loose: NDArray[np.float32] | None, count: int) -> NDArray[np.float32] | None:
+        """The looseness (N,) as an engine takes it."""
+        if not self.takes_loose:
+            return None
+        return np.full(count, np.nan, np.float32) if loose is None else loose.astype(np.float32)
+
+
+def _whose(sketches: NDArray[np.uint8], rows: NDArray[np.int64] | None, count: int) -> NDArray[np.int64]:
+    """Of which sketch each answer is."""
+    if rows is not None:
+        return rows.astype(np.int64)
+    return np.arange(count) if len(sketches) == count else np.zeros(count, np.int64)
 
 
 def _unfit(loose: NDArray[np.float32], count: int) -> UsageError:
     return UsageError(f"looseness {loose} does not fit: expected {count} numbers in [0, 1]")
-
-
-def _of_rows(x: torch.Tensor, rows: torch.Tensor | None, count: int) -> torch.Tensor:
-    """What belongs to each of `count` answers, of what is known of each sketch."""
-    return x.expand(count, *x.shape[1:]) if rows is None else x[rows]
-
-
-def _as_told(guessed: torch.Tensor, told: torch.Tensor | None) -> torch.Tensor:
-    """The looseness that is told, and guessed where it is not."""
-    return guessed if told is None else torch.where(told.isnan(), guessed, told)

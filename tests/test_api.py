@@ -23,8 +23,8 @@ from web import assert_problem, b64, encoded, photos, picture, pixels, png, tran
 import pix2pix
 from app import create_app
 from pix2pix import latents
+from pix2pix.architecture import OPACITY, REAL
 from pix2pix.errors import BundleError
-from pix2pix.realism import OPACITY, REAL
 
 SIZE_PX = 32
 Z = 4

@@ -160,7 +160,11 @@ def test_a_question_that_waits_too_long_is_given_up_and_not_computed() -> None:
     held.release()
     assert held.batcher.run(lambda: "next") == "next"
     assert model.batches == []
-    assert b'pix2pix_rejections_total{reason="deadline"} 2.0' in metrics.page()  # this, and what held it up
+    counted = b'pix2pix_rejections_total{reason="deadline"} 2.0'  # this, and what held it up, a moment later
+    end = time.monotonic() + 10
+    while counted not in metrics.page() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert counted in metrics.page()
 
 
 def test_more_than_is_taken_on_is_turned_away_until_there_is_room() -> None:

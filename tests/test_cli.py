@@ -58,7 +58,7 @@ def translator(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
     asked: list[tuple[Any, ...]] = []
 
-    def load(name: Any, models: Any = None, device: str = "auto") -> FakeTranslator:
+    def load(name: Any, models: Any = None, device: str = "auto", engine: str = "auto") -> FakeTranslator:
         asked.append((name, models, device))
         if "corrupt" in str(name):
             raise CorruptBundle(f"{name} is not whole")

@@ -13,13 +13,14 @@ import pix2pix
 from app.models import Models
 from data_prep.edges import LEARNED
 from pix2pix import latents
+from pix2pix.architecture import MADE, OPACITY, REAL
 from pix2pix.bundle import load_bundle
 from pix2pix.config import DiscriminatorConfig, ModelConfig
 from pix2pix.devices import choose_device
 from pix2pix.errors import BundleError, ImageError, UsageError
 from pix2pix.networks import PatchDiscriminator
 from pix2pix.pixels import from_pixels
-from pix2pix.realism import MADE, OPACITY, REAL, tint
+from pix2pix.realism import tint
 from pix2pix.samples import overlay
 from pix2pix.translator import Translator
 

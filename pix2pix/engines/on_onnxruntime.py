@@ -1,0 +1,89 @@
+"""A bundle on ONNX Runtime, on the CPU."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from onnx import ModelProto
+from onnxruntime.capi import onnxruntime_pybind11_state as states
+
+from pix2pix import graph
+from pix2pix.bundle import Header, read_weights
+from pix2pix.engines import Float32, Int64, UInt8
+from pix2pix.errors import CorruptBundle
+
+REFUSALS = (states.Fail, states.InvalidGraph, states.InvalidArgument, states.RuntimeException)
+
+
+class OnnxRuntimeEngine:
+    """Its graphs are built from the bundle's weights; those that few ask for, when somebody does."""
+
+    name = "onnxruntime"
+    device = "cpu"
+
+    def __init__(self, weights: graph.Weights, header: Header) -> None:
+        """Raises CorruptBundle where weights and header are not of one model."""
+        self._weights, self._header = weights, header
+        self._answer = self._session(graph.answer_graph)
+
+    @classmethod
+    def load(cls, path: Path) -> tuple[OnnxRuntimeEngine, Header]:
+        """The engine of a bundle, and its header. Raises as `read_weights`."""
+        weights, header = read_weights(path)
+        try:
+            return cls(weights, header), header
+        except CorruptBundle as error:
+            raise CorruptBundle(f"{path}: {error}") from error
+
+    def answer(
+        self, sketches: UInt8, z: Float32, loose: Float32 | None, rows: Int64
+    ) -> tuple[UInt8, Float32 | None]:
+        """As of `Engine`."""
+        photos, *used = _run(self._answer, sketches=sketches, z=z, loose=loose, rows=rows)
+        return photos, used[0] if used else None
+
+    def encode(self, photo: UInt8) -> Float32:
+        """As of `Engine`."""
+        z: Float32 = _run(self._encode, photo=photo)[0]
+        return z
+
+    def realism(self, sketches: UInt8, photos: UInt8, loose: Float32 | None, rows: Int64) -> UInt8:
+        """As of `Engine`."""
+        overlays: UInt8 = _run(self._realism, sketches=sketches, photos=photos, loose=loose, rows=rows)[0]
+        return overlays
+
+    @cached_property
+    def _encode(self) -> onnxruntime.InferenceSession:
+        return self._session(graph.encode_graph)
+
+    @cached_property
+    def _realism(self) -> onnxruntime.InferenceSession:
+        return self._session(graph.realism_graph)
+
+    def _session(self, build: Callable[[graph.Weights, Header], ModelProto]) -> onnxruntime.InferenceSession:
+        try:
+            return make_session(build(self._weights, self._header).SerializeToString())
+        except (KeyError, ValueError, *REFUSALS) as error:
+            raise CorruptBundle(f"its tensors do not fit its own model description: {error}") from error
+
+
+def make_session(model: bytes | str) -> onnxruntime.InferenceSession:
+    """A session for a model's bytes or path, with as many threads as OMP_NUM_THREADS says, else as cores."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _run(session: onnxruntime.InferenceSession, **given: Any) -> list[Any]:
+    """All outputs; what the graph has no input for is left out."""
+    wanted = {one.name for one in session.get_inputs()}
+    feed = {name: np.ascontiguousarray(value) for name, value in given.items() if name in wanted}
+    outputs: list[Any] = session.run(None, feed)
+    return outputs
