@@ -126,7 +126,7 @@ def serve(
 
 
 @main.command()
-@click.argument("source", metavar="SRC", type=click.Path(exists=True, path_type=Path))
+@click.argument("source", metavar="SRC", type=click.Path(exists=True, path_type=Path, allow_dash=True))
 @click.argument("destination", metavar="DST", type=ANY_PATH)
 @model_option
 @models_option
@@ -144,59 +144,66 @@ def serve(
     help="Photos of each sketch; from 2 on NAME-1.png to NAME-K.png, with the seeds N to N+K-1 of --seed N.",
 )
 @loose_option
+@click.option(
+    "--size",
+    default="source",
+    help="Of the photos: source (the sketch's), model (its square), or the longer side in px.",
+)
+@click.option(
+    "--format",
+    "suffix",
+    type=click.Choice(["png", "jpg", "webp", "source"]),
+    default="png",
+    help="Of the photos; source keeps the sketch's where it can be written.",
+)
+@click.option(
+    "--sheet",
+    type=ANY_PATH,
+    show_default="none",
+    help="Picture to write, of the first sketches and their photos.",
+)
 @click.option("--overwrite", is_flag=True, help="Make photos anew that are there already.")
 @device_option
 @engine_option
 @click.pass_context
 def convert(
     ctx: click.Context,
+    /,
     source: Path,
     destination: Path,
     model: str,
     models: Path | None,
-    seed: int,
     style: Path | None,
-    variants: int,
-    loose: float | None,
-    overwrite: bool,
+    sheet: Path | None,
     device: str,
     engine: str,
+    size: str,
+    suffix: str,
+    **asked: Any,
 ) -> None:
-    """Turn the sketches below SRC (or one file) into photos of their own size and place below DST.
+    """Turn the sketches below SRC (a folder, one file, or - for a list of paths) into photos below DST.
 
-    Prints the path of each photo written. Sub-folders and names are kept.
+    Prints the path of each photo written. Sub-folders and names are kept. What was done is kept in
+    DST/manifest.jsonl: run the same again to go on.
     """
-    if style is not None and (given(ctx, "seed") or variants > 1):
+    if style is not None and (given(ctx, "seed") or given(ctx, "variants")):
         raise UsageError("--style says which answer is wanted: leave out --seed and --variants")
 
-    from pix2pix.convert import convert_folder
-    from pix2pix.files import list_pictures
-    from pix2pix.translator import load
+    from app import convert_command
 
-    total = 1 if source.is_file() else sum(map(len, list_pictures(source)))
-    translator = load(model, models=models, device=device, engine=engine)
-    results = convert_folder(
-        translator,
+    counts = convert_command.run(
         source,
         destination,
-        seed=seed,
-        z=None if style is None else translator.encode(style),
-        variants=variants,
-        loose=loose,
-        overwrite=overwrite,
+        model=model,
+        models=models,
+        device=device,
+        engine=engine,
+        style=style,
+        sheet=sheet,
+        size=size,
+        suffix="" if suffix == "source" else f".{suffix}",
+        **asked,
     )
-    counts: Counter[str] = Counter()
-    with Reporter("converting", total, "files") as progress:
-        for result in results:
-            counts[result.status] += 1
-            if result.status == "converted":
-                for output in result.outputs:
-                    click.echo(click.format_filename(output))
-            else:
-                progress.say(f"{result.status}: {click.format_filename(result.source)}: {result.error}")
-            progress.advance()
-    if counts["skipped"]:
-        click.echo("Photos that were there already are as they were; --overwrite makes them anew.", err=True)
     finish(ctx, counts, done=("converted", "skipped"), failed="failed")
 
 

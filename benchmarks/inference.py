@@ -1,67 +1,111 @@
-"""Latency of one picture, the default generator against the paper's U-Net, in one run on one machine.
+"""What a photo costs: every engine on this machine, against the paper's U-Net in plain PyTorch.
 
-    python benchmarks/inference.py [--threads 2] [--repeats 30]
+    python benchmarks/inference.py [--model shoes] [--repeats 30] [--compiled]
 
-Both run in PyTorch eager float32 with untrained weights: speed does not depend on them.
-The last column is against the paper's network in plain storage (NCHW), what ports of pix2pix run.
+"plain" is what ports of pix2pix run: eager float32, plain storage (NCHW), one picture at a time; untrained
+weights, as speed does not depend on them. All engines run the same bundle, from pixels to pixels. GFLOP are
+counted on the layers as they are computed; the peak is that of `a @ b` in float32 here and now.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 
 import click
 import numpy as np
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
-from pix2pix.bundle import Header
+import pix2pix
+from pix2pix.bundle import find_bundle, load_bundle
 from pix2pix.config import PRESETS
-from pix2pix.networks import Generator
+from pix2pix.images import fit_sketch, read_sketch
+from pix2pix.networks import Generator, fold_for_inference
 from pix2pix.translator import Translator
 
-
-def translator(preset: str) -> Translator:
-    """An untrained Translator of a preset."""
-    model = PRESETS[preset].model
-    header = Header(model, preset, preset, 0, 0, "none", "", "none")
-    return Translator(preset, Generator(model), header, torch.device("cpu"))
+SKETCHES = sorted((Path(__file__).parents[1] / "docs" / "sketches" / "shoes").glob("*.png"))
+BATCHES = {"cpu": (1, 2, 4, 8, 16), "cuda": (1, 8, 64, 256)}
 
 
-def p50_ms(call: object, repeats: int) -> float:
-    """Median milliseconds of `call`, after two warm-up calls."""
-    assert callable(call)
+def p50_s(call: Callable[[], object], repeats: int) -> float:
+    """Median seconds of `call`, after two warm-up calls."""
     times = []
     for i in range(repeats + 2):
         began = time.perf_counter()
         call()
         if i >= 2:
             times.append(time.perf_counter() - began)
-    return 1000 * median(times)
+    return median(times)
+
+
+def peak_gflops(device: str, side: int = 2048) -> float:
+    """Measured GFLOP/s of a large product."""
+    a = torch.rand(side, side, device=device)
+
+    def product() -> None:
+        (a @ a)[0, 0].item()
+
+    return 2 * side**3 / p50_s(product, 10) / 1e9
+
+
+def gflop(generator: Generator, side: int, latent_size: int) -> float:
+    """Of one picture."""
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        generator(torch.ones(1, 1, side, side), torch.zeros(1, latent_size))
+    return counter.get_total_flops() / 1e9
 
 
 @click.command(help=__doc__)
-@click.option("--threads", default=2, show_default=True, help="Threads of PyTorch.")
+@click.option("--model", default="shoes", show_default=True, help="Bundle.")
 @click.option("--repeats", default=30, show_default=True, help="Timed calls of each.")
-def main(threads: int, repeats: int) -> None:
+@click.option("--compiled", is_flag=True, help="Compiled PyTorch, too: it compiles for a minute.")
+def main(model: str, repeats: int, compiled: bool) -> None:
     """Print a table."""
-    torch.set_num_threads(threads)
-    plain = Generator(PRESETS["paper"].model).eval()
-    sketch, no_z = torch.ones(1, 1, 256, 256), torch.zeros(1, 0)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    peak = peak_gflops(device)
+    paper = PRESETS["paper"].model
+    unet = Generator(paper).eval().to(device)
+    sketch, no_z = (
+        torch.ones(1, 1, paper.size_px, paper.size_px, device=device),
+        torch.zeros(1, 0, device=device),
+    )
 
-    def plain_call() -> None:
+    def plain() -> None:
         with torch.inference_mode():
-            plain(sketch, no_z)
+            unet(sketch, no_z)[0].cpu()
 
-    times = {"paper, plain PyTorch": p50_ms(plain_call, repeats)}
-    for preset in ("paper", "default"):
-        model = translator(preset)
-        page = np.full((1, model.size_px, model.size_px), 255, np.uint8)
-        z = model.latent(0)[None]
-        times[f"{preset}, Translator"] = p50_ms(lambda m=model, p=page, z=z: m.translate_batch(p, z), repeats)
-    print(f"{'256 x 256, batch 1':24} {'p50 ms':>8} {'of plain':>9}")
-    for name, ms in times.items():
-        print(f"{name:24} {ms:8.1f} {ms / times['paper, plain PyTorch']:9.2f}")
+    unet_s, unet_gflop = p50_s(plain, repeats), gflop(unet.cpu(), paper.size_px, 0)
+    print(f"{device}, {torch.get_num_threads()} threads; peak {peak:.0f} GFLOP/s in float32")
+    print(f"{'':26} {'GFLOP':>6} {'p50 ms':>8} {'of plain':>9} {'of peak':>8} {'photos/s':>9} {'batch':>6}")
+    told = f"{unet_gflop:6.1f} {1000 * unet_s:8.1f} {1:9.2f} {unet_gflop / unet_s / peak:8.0%}"
+    print(f"{'paper, plain PyTorch':26} {told} {1 / unet_s:9.1f} {1:6}")
+
+    bundle = find_bundle(model)
+    generator = fold_for_inference(load_bundle(bundle)[0].generator)
+    names = ["torch", *(["compiled"] if compiled else []), *(["onnxruntime"] if device == "cpu" else [])]
+    for name in names:
+        engine = pix2pix.load(bundle, device=device, engine=name)
+        cost = gflop(generator, engine.size_px, engine.latent_size)
+        one, best_batch, best_rate = engine_speed(engine, device, repeats)
+        told = f"{cost:6.1f} {1000 * one:8.1f} {one / unet_s:9.2f} {cost / one / peak:8.0%}"
+        print(f"{f'{model}, {name}':26} {told} {best_rate:9.1f} {best_batch:6}", flush=True)
+
+
+def engine_speed(translator: Translator, device: str, repeats: int) -> tuple[float, int, float]:
+    """Median seconds of one photo; the best batch, and its photos a second."""
+    pages = np.stack([fit_sketch(read_sketch(path), translator.size_px)[0] for path in SKETCHES])
+    seconds = {}
+    for batch in BATCHES[device]:
+        sketches = pages[np.arange(batch) % len(pages)]
+        z = np.stack([translator.latent(seed) for seed in range(batch)])
+        seconds[batch] = p50_s(
+            lambda s=sketches, z=z: translator.translate_batch(s, z), max(5, repeats // batch)
+        )
+    best = max(seconds, key=lambda batch: batch / seconds[batch])
+    return seconds[1], best, best / seconds[best]
 
 
 if __name__ == "__main__":

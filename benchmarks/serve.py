@@ -3,8 +3,9 @@
     python benchmarks/serve.py [--clients 1,8,32,128] [--seconds 15] [--think 0.1] [--requests 0]
 
 Each browser sends one of the project's sketches over loopback, waits for its photo, thinks for `--think`
-seconds (one alone: not at all), and asks again; turned away, it waits as long as it is told. Both servers run
-the same bundle in a process of their own, on all cores. "bare" is the model alone, one photo after the other.
+seconds (one alone: not at all), and asks again; turned away, it waits as long as it is told. All servers run
+the same bundle in a process of their own, on all cores: the plain route on PyTorch, and on the engine that
+ours has. "bare" is the model alone on that engine, one photo after the other.
 `--requests N` asks N times in all instead, with the largest number of clients, and prints memory on the way.
 """
 
@@ -27,14 +28,14 @@ import numpy as np
 SKETCHES = sorted((Path(__file__).parents[1] / "docs" / "sketches").rglob("*.png"))
 
 PLAIN = """
-import base64, io, threading
+import base64, io, sys, threading
 import pix2pix
 from flask import Flask, request
 from waitress import serve
 from pix2pix.images import encode_png
 import numpy as np
 
-app, model, lock = Flask("plain"), pix2pix.load("shoes"), threading.Lock()
+app, model, lock = Flask("plain"), pix2pix.load("shoes", engine=sys.argv[1]), threading.Lock()
 
 @app.post("/api/v1/translate")
 def translate():
@@ -152,7 +153,7 @@ def row(name: str, clients: int, tally: Tally, took: float, process: subprocess.
     """A line of the table."""
     p50, p95, p99 = np.percentile(np.array(tally.latencies) * 1000, (50, 95, 99))
     return (
-        f"{name:6} {clients:7} {p50:8.0f} {p95:8.0f} {p99:8.0f} {len(tally.latencies) / took:9.1f} "
+        f"{name:18} {clients:7} {p50:8.0f} {p95:8.0f} {p99:8.0f} {len(tally.latencies) / took:9.1f} "
         f"{tally.turned_away:9} {tally.failed:7} {resident_mib(process):8.0f}"
     )
 
@@ -178,9 +179,15 @@ def main(clients: str, seconds: float, think: float, requests: int) -> None:
     print(f"bare inference: {bare_ms():.1f} ms")
     columns = ("clients", "p50 ms", "p95 ms", "p99 ms", "photos/s", "503", "failed", "MiB")
     print(
-        f"{'':6} {columns[0]:>7} " + " ".join(f"{c:>{w}}" for c, w in zip(columns[1:], WIDTHS, strict=True))
+        f"{'':18} {columns[0]:>7} " + " ".join(f"{c:>{w}}" for c, w in zip(columns[1:], WIDTHS, strict=True))
     )
-    for name, command, port in (("plain", [sys.executable, "-c", PLAIN], 8765), ("ours", OURS, 8766)):
+    plain = [sys.executable, "-c", PLAIN]
+    servers = (
+        ("plain, PyTorch", [*plain, "torch"], 8765),
+        ("plain, same engine", [*plain, "auto"], 8765),
+        ("pix2pix serve", OURS, 8766),
+    )
+    for name, command, port in servers:
         with served(command, port) as process:
             for count in counts:
                 tally, took = load(port, count, think if count > 1 else 0.0, seconds=seconds)

@@ -9,6 +9,7 @@ Names are looked up in the given folder, then `PIX2PIX_MODELS`, `./models`, and 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 from dataclasses import dataclass, field
@@ -134,6 +135,12 @@ def load_bundle(path: Path) -> tuple[Model, Header]:
     except RuntimeError as error:
         raise CorruptBundle(f"{path}: its tensors do not fit its own model description: {error}") from error
     return model.eval(), header
+
+
+def digest_of(path: Path) -> str:
+    """What tells a bundle from any other: the SHA-256 of its file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def search_path(models: Path | None = None) -> list[Path]:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pix2pix import latents
-from pix2pix.bundle import Header, find_bundle, read_header
+from pix2pix.bundle import Header, digest_of, find_bundle, read_header
 from pix2pix.engines import Engine, make_engine
 from pix2pix.errors import BundleError, NoSubject, UsageError
 from pix2pix.images import fit_sketch, read_photo, read_sketch, restore_photo
@@ -42,15 +42,15 @@ def load(
     path = find_bundle(name_or_path, models)
     if read_header(path).model.draws != "photo":
         raise BundleError(f"{path} draws sketches from photos, not photos from sketches")
-    return Translator(path.stem, *make_engine(path, device, engine))
+    return Translator(path.stem, *make_engine(path, device, engine), digest=digest_of(path))
 
 
 class Translator:
     """A bundle, ready to translate. May be shared between threads."""
 
-    def __init__(self, name: str, engine: Engine, header: Header) -> None:
-        """Use `load`."""
-        self.name, self.header = name, header
+    def __init__(self, name: str, engine: Engine, header: Header, digest: str = "") -> None:
+        """Use `load`. `digest` tells the bundle from any other."""
+        self.name, self.header, self.digest = name, header, digest
         self.title = header.title
         self.size_px = header.model.size_px
         self.latent_size = header.model.latent_size

@@ -41,14 +41,18 @@ def run(*arguments: object) -> Result:
 class FakeTranslator:
     """White photos, or the seed's grey."""
 
-    size_px = 64
-    latent_size = 1
+    name, size_px, latent_size, takes_loose, digest = "fake", 64, 1, False, "fake"
 
     def latent(self, seed: int) -> np.ndarray:
         return np.array([seed], np.float32)
 
-    def translate_batch(self, sketches: np.ndarray, z: np.ndarray, loose: None = None) -> np.ndarray:
-        return np.broadcast_to(z[:, :, None, None], (len(z), *sketches.shape[1:], 3)).astype(np.uint8)
+    def answer_batch(
+        self, sketches: np.ndarray, z: np.ndarray, loose: None, rows: np.ndarray
+    ) -> tuple[np.ndarray, None]:
+        return np.broadcast_to(z[:, :, None, None], (len(z), *sketches.shape[1:], 3)).astype(np.uint8), None
+
+    def translate_batch(self, sketches: np.ndarray, z: np.ndarray) -> np.ndarray:
+        return self.answer_batch(sketches, z, None, np.zeros(len(z), int))[0]
 
 
 @pytest.fixture

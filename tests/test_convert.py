@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import json
 import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +19,9 @@ from PIL import Image
 
 import pix2pix
 from app.cli import main
-from pix2pix.convert import Converted, convert_folder
-from pix2pix.errors import UsageError
+from pix2pix import convert
+from pix2pix.convert import Converted, Options, convert_folder
+from pix2pix.errors import FolderInUse, UsageError
 from pix2pix.images import read_photo
 from pix2pix.latents import MAX_SEED
 
@@ -23,6 +31,7 @@ class PaintingTranslator:
 
     size_px = 64
     takes_loose = False
+    digest = "painter"
 
     def __init__(self, latent_size: int = 1) -> None:
         self.latent_size = latent_size
@@ -31,10 +40,12 @@ class PaintingTranslator:
     def latent(self, seed: int) -> np.ndarray:
         return np.array([seed], np.float32)
 
-    def translate_batch(self, sketches: np.ndarray, z: np.ndarray, loose: None) -> np.ndarray:
+    def answer_batch(
+        self, sketches: np.ndarray, z: np.ndarray, loose: None, rows: np.ndarray
+    ) -> tuple[np.ndarray, None]:
         self.batches.append((len(sketches), len(z)))
         colours = np.stack([z[:, 0], np.full(len(z), 10), np.full(len(z), 20)], axis=1)
-        return np.where(sketches[..., None] < 128, 0, colours[:, None, None]).astype(np.uint8)
+        return np.where(sketches[rows][..., None] < 128, 0, colours[:, None, None]).astype(np.uint8), None
 
 
 def save_sketch(path: Path, height: int = 64, width: int = 64) -> None:
@@ -46,8 +57,12 @@ def save_sketch(path: Path, height: int = 64, width: int = 64) -> None:
 
 
 def run(source: Path, destination: Path, **options: object) -> dict[str, Converted]:
-    results = convert_folder(PaintingTranslator(), source, destination, **options)
+    results = convert_folder(PaintingTranslator(), source, destination, Options(**options))
     return {str(result.source.relative_to(source)): result for result in results}
+
+
+def photos_in(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "manifest.jsonl"}
 
 
 def test_names_folders_and_sizes_are_kept(tmp_path: Path) -> None:
@@ -82,20 +97,22 @@ def test_variants_are_numbered_and_take_the_next_seeds(tmp_path: Path) -> None:
     assert reds == [5, 6, 7]
 
 
-def test_the_variants_of_a_sketch_are_made_of_the_one_sketch(tmp_path: Path) -> None:
+def test_a_sketch_is_looked_at_once_for_its_variants_of_a_batch(tmp_path: Path) -> None:
     """Each sketch was repeated for each of its variants: half as quick again."""
     for name in ("a", "b"):
         save_sketch(tmp_path / f"in/{name}.png")
     translator = PaintingTranslator()
-    list(convert_folder(translator, tmp_path / "in", tmp_path / "out", variants=3, batch_size=2))
-    assert translator.batches == 2 * [(1, 2), (1, 1)]
+    list(convert_folder(translator, tmp_path / "in", tmp_path / "out", Options(variants=3, batch_size=2)))
+    assert translator.batches == [(1, 2), (2, 2), (1, 2)]
 
 
 def test_a_model_without_z_is_not_asked_for_variants(tmp_path: Path) -> None:
     """It gave as many identical files without a word."""
     save_sketch(tmp_path / "in/a.png")
     with pytest.raises(UsageError, match="no z: one answer to each sketch, not 2"):
-        convert_folder(PaintingTranslator(latent_size=0), tmp_path / "in", tmp_path / "out", variants=2)
+        convert_folder(
+            PaintingTranslator(latent_size=0), tmp_path / "in", tmp_path / "out", Options(variants=2)
+        )
     assert not (tmp_path / "out").exists()
 
 
@@ -103,9 +120,9 @@ def test_batches_are_of_the_asked_size_and_change_nothing(tmp_path: Path) -> Non
     for number in range(5):
         save_sketch(tmp_path / f"in/{number}.png", 64, 60 + number)
     translator = PaintingTranslator()
-    list(convert_folder(translator, tmp_path / "in", tmp_path / "four", batch_size=4))
+    list(convert_folder(translator, tmp_path / "in", tmp_path / "four", Options(batch_size=4)))
     assert translator.batches == [(4, 4), (1, 1)]
-    list(convert_folder(PaintingTranslator(), tmp_path / "in", tmp_path / "one", batch_size=1))
+    list(convert_folder(PaintingTranslator(), tmp_path / "in", tmp_path / "one", Options(batch_size=1)))
     for number in range(5):
         name = f"{number}.png"
         assert (tmp_path / "four" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
@@ -148,12 +165,11 @@ def test_what_is_there_is_kept_unless_overwriting(tmp_path: Path) -> None:
 def test_an_interrupted_set_of_variants_is_completed(tmp_path: Path) -> None:
     save_sketch(tmp_path / "in/a.png")
     run(tmp_path / "in", tmp_path / "out", variants=3)
-    whole = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    whole = photos_in(tmp_path / "out")
     (tmp_path / "out/a-2.png").unlink()
     (tmp_path / "out/a-1.png").write_bytes(b"mine")
     assert run(tmp_path / "in", tmp_path / "out", variants=3)["a.png"].status == "converted"
-    after = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
-    assert after == {**whole, "a-1.png": b"mine"}
+    assert photos_in(tmp_path / "out") == {**whole, "a-1.png": b"mine"}
 
 
 def test_a_single_file_may_be_the_source(tmp_path: Path) -> None:
@@ -177,13 +193,14 @@ def test_an_output_that_cannot_be_written_is_that_files_failure(tmp_path: Path) 
 def test_stopping_leaves_only_whole_files(tmp_path: Path) -> None:
     for number in range(4):
         save_sketch(tmp_path / f"in/{number}.png")
-    results = convert_folder(PaintingTranslator(), tmp_path / "in", tmp_path / "out", batch_size=1)
+    results = convert_folder(PaintingTranslator(), tmp_path / "in", tmp_path / "out", Options(batch_size=1))
     next(results)
     results.close()
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["0.png"]
-    assert [r.status for r in run(tmp_path / "in", tmp_path / "out").values()] == ["skipped"] + 3 * [
-        "converted"
-    ]
+    written = photos_in(tmp_path / "out")
+    assert "0.png" in written
+    statuses = [result.status for result in run(tmp_path / "in", tmp_path / "out").values()]
+    assert statuses == ["skipped" if f"{n}.png" in written else "converted" for n in range(4)]
+    assert photos_in(tmp_path / "out").items() >= written.items()
 
 
 @pytest.mark.parametrize("names", [("a.png", "a.jpg"), ("a.png", "A.png"), ("a.png", "a-1.jpg", "a-1.png")])
@@ -220,7 +237,7 @@ def test_wrong_arguments_are_refused(
     save_sketch(tmp_path / "in/a.png")
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match=words):
-        convert_folder(PaintingTranslator(), tmp_path / source, tmp_path / destination, **options)
+        convert_folder(PaintingTranslator(), tmp_path / source, tmp_path / destination, Options(**options))
 
 
 def test_no_photo_ever_replaces_a_sketch(tmp_path: Path) -> None:
@@ -249,7 +266,7 @@ def test_lines_are_followed_or_fixed_as_asked_and_guessed_by_default(
         save_sketch(tmp_path / "in" / f"{name}.png", 64, 64 if name == "a" else 80)
     photos = {}
     for loose in (0.0, 1.0, None):
-        list(convert_folder(translator, tmp_path / "in", tmp_path / str(loose), loose=loose))
+        list(convert_folder(translator, tmp_path / "in", tmp_path / str(loose), Options(loose=loose)))
         photos[loose] = [read_photo(tmp_path / str(loose) / f"{name}.png").astype(int) for name in ("a", "b")]
     for i, name in enumerate(("a", "b")):
         assert np.abs(photos[0.0][i] - photos[1.0][i]).mean() > 1
@@ -289,3 +306,215 @@ def test_the_command_refuses_a_looseness_that_does_not_fit(
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])
     assert result.exit_code == 2 and words in result.stderr
     assert result.stdout == "" and not (tmp_path / "out").exists()
+
+
+def ledger_of(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
+
+
+def test_every_sketch_has_a_line_that_says_what_was_made_of_what(tmp_path: Path) -> None:
+    save_sketch(tmp_path / "in/deep/a.png")
+    (tmp_path / "in/b.png").write_bytes(b"not a picture")
+    run(tmp_path / "in", tmp_path / "out", seed=3, variants=2)
+    bad, good = sorted(ledger_of(tmp_path / "out"), key=lambda line: line["source"])
+    data = (tmp_path / "in/deep/a.png").read_bytes()
+    assert good["source"] == "deep/a.png" and good["outputs"] == ["a-1.png", "a-2.png"]
+    assert good["stamp"]["sha256"] == hashlib.sha256(data).hexdigest() and good["z"] == [[3.0], [4.0]]
+    assert good["settings"]["bundle"] == "painter" and good["settings"]["seed"] == 3
+    assert all(took >= 0 for took in good["timings_ms"].values()) and set(good["timings_ms"]) == {
+        "read",
+        "compute",
+        "write",
+    }
+    assert bad["source"] == "b.png" and "not a picture" in bad["error"] and bad["outputs"] == []
+
+
+def test_a_sketch_that_has_changed_is_done_again_and_no_other(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        save_sketch(tmp_path / f"in/{name}.png")
+    run(tmp_path / "in", tmp_path / "out")
+    before = photos_in(tmp_path / "out")
+    save_sketch(tmp_path / "in/b.png", 64, 80)
+    os.utime(tmp_path / "in/c.png")  # touched only: its content says that it is the same
+    statuses = {name: result.status for name, result in run(tmp_path / "in", tmp_path / "out").items()}
+    assert statuses == {"a.png": "skipped", "b.png": "converted", "c.png": "skipped"}
+    after = photos_in(tmp_path / "out")
+    assert read_photo(tmp_path / "out/b.png").shape == (64, 80, 3)
+    assert [after[name] == before[name] for name in ("a.png", "b.png", "c.png")] == [True, False, True]
+
+
+def test_what_failed_is_tried_again(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.png").write_bytes(b"not yet")
+    assert run(tmp_path / "in", tmp_path / "out")["a.png"].status == "failed"
+    save_sketch(tmp_path / "in/a.png")
+    assert run(tmp_path / "in", tmp_path / "out")["a.png"].status == "converted"
+    assert run(tmp_path / "in", tmp_path / "out")["a.png"].status == "skipped"
+
+
+def test_a_torn_line_is_passed_over_and_closed(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save_sketch(tmp_path / f"in/{name}.png")
+    run(tmp_path / "in", tmp_path / "out")
+    path = tmp_path / "out/manifest.jsonl"
+    path.write_bytes(path.read_bytes()[:-20])
+    (tmp_path / "out/b.png").unlink()
+    assert [r.status for r in run(tmp_path / "in", tmp_path / "out").values()] == ["skipped", "converted"]
+    lines = path.read_text().splitlines()
+    assert len(lines) == 3 and json.loads(lines[2])["source"] == "b.png"
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from pix2pix.convert import Options, convert_folder
+from test_convert import PaintingTranslator
+for i, _ in enumerate(convert_folder(PaintingTranslator(), Path("in"), Path("out"), Options(batch_size=2))):
+    if i == {after}:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("after", [0, 7, 19])
+def test_a_killed_job_goes_on_without_losing_or_repeating_a_file(tmp_path: Path, after: int) -> None:
+    for number in range(40):
+        save_sketch(tmp_path / f"in/{number:02}.png", 40 + number, 64)
+    code = KILLED.format(tests=str(Path(__file__).parent), after=after)
+    killed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path)
+    assert killed.returncode == -signal.SIGKILL
+    recorded = {line["source"] for line in ledger_of(tmp_path / "out")}
+    written = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.png")}
+    assert after < len(recorded) <= len(written) < 40
+    results = run(tmp_path / "in", tmp_path / "out")
+    assert {name for name, result in results.items() if result.status == "skipped"} == set(written)
+    assert {name for name, result in results.items() if result.status == "converted"} == set(results) - set(
+        written
+    )
+    for name, time_ns in written.items():
+        assert (tmp_path / "out" / name).stat().st_mtime_ns == time_ns
+    run(tmp_path / "in", tmp_path / "whole")
+    assert photos_in(tmp_path / "out") == photos_in(tmp_path / "whole")
+
+
+def test_two_jobs_on_one_destination_are_one_too_many(tmp_path: Path) -> None:
+    for number in range(4):
+        save_sketch(tmp_path / f"in/{number}.png")
+    first = convert_folder(PaintingTranslator(), tmp_path / "in", tmp_path / "out", Options(batch_size=1))
+    next(first)
+    with pytest.raises(FolderInUse):
+        run(tmp_path / "in", tmp_path / "out")
+    assert len(list(first)) == 3
+
+
+def test_a_full_disk_ends_the_job_and_what_is_written_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(9):
+        save_sketch(tmp_path / f"in/{number}.png")
+    real = convert.save_image
+
+    def save_image(path: Path, photo: np.ndarray) -> None:
+        if path.stem > "3":
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        real(path, photo)
+
+    monkeypatch.setattr(convert, "save_image", save_image)
+    results = []
+    with pytest.raises(OSError, match="No space left"):
+        for result in convert_folder(PaintingTranslator(), tmp_path / "in", tmp_path / "out"):
+            results.append(result)
+    monkeypatch.undo()
+    assert all(result.status == "converted" for result in results)
+    assert sorted(photos_in(tmp_path / "out")) == [f"{number}.png" for number in range(4)]
+    assert len(run(tmp_path / "in", tmp_path / "out")) == 9 and len(photos_in(tmp_path / "out")) == 9
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"),
+    [("source", (90, 150, 3)), ("model", (64, 64, 3)), (75, (45, 75, 3)), (300, (180, 300, 3))],
+)
+def test_photos_are_of_the_size_that_is_asked_for(tmp_path: Path, size: int | str, shape: tuple) -> None:
+    save_sketch(tmp_path / "in/a.png", 90, 150)
+    run(tmp_path / "in", tmp_path / "out", size=size)
+    assert read_photo(tmp_path / "out/a.png").shape == shape
+
+
+@pytest.mark.parametrize(
+    ("suffix", "names"),
+    [(".jpg", {"a.jpg", "b.jpg"}), (".webp", {"a.webp", "b.webp"}), ("", {"a.png", "b.jpg"})],
+)
+def test_photos_are_of_the_format_that_is_asked_for(tmp_path: Path, suffix: str, names: set[str]) -> None:
+    for name in ("a.png", "b.jpg"):
+        save_sketch(tmp_path / "in" / name)
+    run(tmp_path / "in", tmp_path / "out", suffix=suffix)
+    assert set(photos_in(tmp_path / "out")) == names
+    for name in names:
+        kind = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}[name.split(".")[1]]
+        with Image.open(tmp_path / "out" / name) as image:
+            assert image.format == kind
+
+
+def test_sketches_of_one_name_do_not_collide_where_their_formats_are_kept(tmp_path: Path) -> None:
+    for name in ("a.png", "a.jpg"):
+        save_sketch(tmp_path / "in" / name)
+    assert len(run(tmp_path / "in", tmp_path / "out", suffix="")) == 2
+    with pytest.raises(UsageError, match="would both become"):
+        run(tmp_path / "in", tmp_path / "other")
+
+
+@pytest.mark.parametrize(("options", "words"), [({"size": 0}, "size 0"), ({"suffix": ".gif"}, "'.gif'")])
+def test_sizes_and_formats_that_cannot_be_are_refused(options: dict, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        Options(**options)
+
+
+def test_a_list_of_paths_keeps_relative_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("in/a.png", "in/deep/b.png", "else.png"):
+        save_sketch(Path(name))
+    listed = [Path("in/deep/b.png"), tmp_path / "else.png", Path("in/deep/b.png"), Path("missing.png")]
+    results = list(convert_folder(PaintingTranslator(), listed, Path("out")))
+    assert [result.status for result in results] == ["converted", "converted", "failed"]
+    assert Path("out/in/deep/b.png").exists() and Path("out/else.png").exists()
+    assert "cannot be read" in str(results[2].error)
+
+
+def test_the_command_takes_a_list_and_makes_a_sheet(tmp_path: Path, tiny_bundle: Path) -> None:
+    for name in ("a", "b"):
+        save_sketch(tmp_path / f"{name}.png")
+    arguments = [
+        "convert",
+        "-",
+        tmp_path / "out",
+        "--model",
+        tiny_bundle,
+        "--variants",
+        3,
+        "--sheet",
+        tmp_path / "s.png",
+    ]
+    given = f"{tmp_path / 'a.png'}\n\n{tmp_path / 'b.png'}\n"
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments], input=given)
+    assert result.exit_code == 0, result.output
+    assert len(list((tmp_path / "out").glob("*.png"))) == 6
+    sheet = read_photo(tmp_path / "s.png")
+    assert sheet.shape == (2 * 36 + 4, 4 * 36 + 4, 3)  # a row of a sketch and three photos, 32 px each
+    first = read_photo(tmp_path / "out/a-1.png")
+    assert first.shape == (64, 64, 3) and sheet[4:36, 40:72].std() > 1
+
+
+def test_reading_and_writing_go_on_beside_the_device(tmp_path: Path) -> None:
+    """The device waits for nothing: while it computes one batch, the next is read and the last is written."""
+    for number in range(24):
+        save_sketch(tmp_path / f"in/{number:02}.png")
+    seen: list[int] = []
+
+    class Slow(PaintingTranslator):
+        def answer_batch(self, *given: np.ndarray) -> tuple[np.ndarray, None]:
+            time.sleep(0.1)
+            seen.append(len(list((tmp_path / "out").glob("*.png"))))
+            return super().answer_batch(*given)
+
+    list(convert_folder(Slow(), tmp_path / "in", tmp_path / "out", Options(batch_size=4)))
+    assert seen == [0, 4, 8, 12, 16, 20], "after each batch all before it are on the disk"

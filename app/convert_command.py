@@ -1,0 +1,77 @@
+"""`pix2pix convert`: the list of sketches, the job, and what is told of it."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from app.progress import Reporter
+from pix2pix import translator
+from pix2pix.convert import Converted, Options, convert_folder
+from pix2pix.errors import UsageError
+from pix2pix.files import list_pictures
+from pix2pix.sheet import Sheet
+
+LIST = Path("-")
+TOLD_ONE_BY_ONE = 1000  # skipped files: of a large job that goes on, only their number
+
+
+def run(
+    source: Path,
+    destination: Path,
+    *,
+    model: str,
+    models: Path | None,
+    device: str,
+    engine: str,
+    style: Path | None,
+    sheet: Path | None,
+    size: str,
+    **asked: Any,
+) -> Counter[str]:
+    """Convert; how many files there are of each status. Raises as `convert_folder`."""
+    options = {**asked, "size": int(size) if size.isdecimal() else size}
+    if options["size"] not in ("source", "model") and not isinstance(options["size"], int):
+        raise UsageError(f"--size {size!r} is not source, model or a number of pixels")
+    sketches: Path | list[Path] = source if source != LIST else _listed()
+    loaded = translator.load(model, models=models, device=device, engine=engine)
+    if style is not None:
+        options["z"] = loaded.encode(style)
+    results = convert_folder(loaded, sketches, destination, Options(**options))
+    if sheet is None:
+        return _tell(results, _count(sketches))
+    with Sheet(sheet, loaded.size_px) as page:
+        return _tell((page.passing(result) for result in results), _count(sketches))
+
+
+def _tell(results: Iterable[Converted], total: int) -> Counter[str]:
+    """Print what is written, name what is not."""
+    counts: Counter[str] = Counter()
+    with Reporter("converting", total, "files") as progress:
+        for result in results:
+            counts[result.status] += 1
+            if result.status == "converted":
+                for output in result.outputs:
+                    click.echo(click.format_filename(output))
+            elif result.status != "skipped" or total <= TOLD_ONE_BY_ONE:
+                progress.say(f"{result.status}: {click.format_filename(result.source)}: {result.error}")
+            progress.advance()
+    if counts["skipped"]:
+        click.echo("Photos that were there already are as they were; --overwrite makes them anew.", err=True)
+    return counts
+
+
+def _listed() -> list[Path]:
+    """Paths from standard input, one a line."""
+    return [Path(line) for line in sys.stdin.read().splitlines() if line.strip()]
+
+
+def _count(sketches: Path | list[Path]) -> int:
+    if isinstance(sketches, list):
+        return len(sketches)
+    return 1 if sketches.is_file() else sum(map(len, list_pictures(sketches)))

@@ -1,0 +1,116 @@
+"""Folders of sketches to photos: the job against the plain loop that people write.
+
+    python benchmarks/convert.py SKETCHES [--count 1000] [--model shoes]
+
+The sketches are taken again and again until there are `--count`. The plain loop reads with Pillow, runs the
+model in eager PyTorch one picture at a time, and writes with Pillow; once with the same model, once with the
+paper's U-Net, what ports of pix2pix run (untrained: speed does not depend on weights). The share of time in
+which the device is busy, and the memory on the way (with PyTorch, which the loops need), are of the job.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from PIL import Image
+
+import pix2pix
+from pix2pix.bundle import find_bundle, load_bundle
+from pix2pix.config import PRESETS
+from pix2pix.convert import Options, convert_folder
+from pix2pix.files import list_pictures
+from pix2pix.networks import Generator, fold_for_inference
+from pix2pix.translator import Translator
+
+PLAIN_COUNT = 100  # of the loops: they are slow
+
+
+def gather(source: Path, folder: Path, count: int) -> list[Path]:
+    """Copies of the sketches below `source`, until there are `count`."""
+    pictures, _ = list_pictures(source)
+    gathered = []
+    for i in range(count):
+        path = pictures[i % len(pictures)]
+        gathered.append(Path(shutil.copy(path, folder / f"{i:06}{path.suffix}")))
+    return gathered
+
+
+def plain_loop(sketches: list[Path], destination: Path, generator: Generator, latent_size: int) -> float:
+    """Files a second of read, run, write, one after the other."""
+    z = torch.zeros(1, latent_size)
+    began = time.perf_counter()
+    for path in sketches:
+        sketch = Image.open(path).convert("L").resize((256, 256))
+        given = torch.from_numpy(np.asarray(sketch, np.float32) / 127.5 - 1)[None, None]
+        with torch.inference_mode():
+            photo = generator(given, z)[0][0]
+        pixels = ((photo + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
+        Image.fromarray(pixels).save(destination / f"{path.stem}.png")
+    return len(sketches) / (time.perf_counter() - began)
+
+
+class Watched:
+    """A Translator that notes how long it computes."""
+
+    def __init__(self, translator: Translator) -> None:
+        """Takes its place."""
+        self._translator, self.busy_s = translator, 0.0
+
+    def __getattr__(self, name: str) -> object:
+        """All else is the translator's."""
+        return getattr(self._translator, name)
+
+    def answer_batch(self, *given: object) -> object:
+        """As of the translator."""
+        began = time.perf_counter()
+        answer = self._translator.answer_batch(*given)
+        self.busy_s += time.perf_counter() - began
+        return answer
+
+
+def resident_mib() -> float:
+    """Memory of this process now."""
+    status = Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+
+
+@click.command(help=__doc__)
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.option("--count", default=1000, show_default=True, help="Sketches.")
+@click.option("--model", default="shoes", show_default=True, help="Bundle.")
+def main(source: Path, count: int, model: str) -> None:
+    """Print a table."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in ("in", "out", "plain", "paper"):
+            (folder / part).mkdir()
+        sketches = gather(source, folder / "in", count)
+        watched = Watched(pix2pix.load(model))
+        memory, began = [], time.perf_counter()
+        results = convert_folder(watched, folder / "in", folder / "out", Options(seed=1))
+        for i, result in enumerate(results):
+            assert result.status == "converted", result
+            if i % max(1, count // 10) == count // 20:
+                memory.append(resident_mib())
+        took = time.perf_counter() - began
+        rate = count / took
+        generator = fold_for_inference(load_bundle(find_bundle(model))[0].generator)
+        plain = plain_loop(sketches[:PLAIN_COUNT], folder / "plain", generator, watched.latent_size)
+        paper = plain_loop(
+            sketches[:PLAIN_COUNT], folder / "paper", Generator(PRESETS["paper"].model).eval(), 0
+        )
+    print(f"{'':34} {'files/s':>8} {'of the loop':>12}")
+    print(f"{'plain loop, the paper’s U-Net':34} {paper:8.1f} {paper / plain:12.2f}")
+    print(f"{f'plain loop, {model}, eager':34} {plain:8.1f} {1:12.2f}")
+    print(f"{f'pix2pix convert, {model}':34} {rate:8.1f} {rate / plain:12.2f}")
+    print(f"device busy {watched.busy_s / took:.0%}; MiB on the way {[round(m) for m in memory]}")
+
+
+if __name__ == "__main__":
+    main()
