@@ -10,6 +10,7 @@
     ├── BundleError              a bundle that cannot be used
     │   ├── BundleNotFound       no bundle by that name or path
     │   └── CorruptBundle        a file that is not a whole, known bundle
+    ├── ExportMismatch           an exported model that draws other pictures than its bundle
     ├── RunError                 a training run that cannot start or go on
     ├── FolderInUse              another process writes to the same folder
     └── UsageError               arguments that contradict each other or are out of range
@@ -57,6 +58,10 @@ class BundleNotFound(BundleError):
 
 class CorruptBundle(BundleError):
     """The file is not a whole bundle of a known format."""
+
+
+class ExportMismatch(Pix2PixError):
+    """An exported model draws other pictures than the bundle that it was made of."""
 
 
 class RunError(Pix2PixError):

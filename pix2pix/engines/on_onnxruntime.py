@@ -45,17 +45,19 @@ class OnnxRuntimeEngine:
         self, sketches: UInt8, z: Float32, loose: Float32 | None, rows: Int64
     ) -> tuple[UInt8, Float32 | None]:
         """As of `Engine`."""
-        photos, *used = _run(self._answer, sketches=sketches, z=z, loose=loose, rows=rows)
+        photos, *used = run_session(self._answer, sketches=sketches, z=z, loose=loose, rows=rows)
         return photos, used[0] if used else None
 
     def encode(self, photo: UInt8) -> Float32:
         """As of `Engine`."""
-        z: Float32 = _run(self._encode, photo=photo)[0]
+        z: Float32 = run_session(self._encode, photo=photo)[0]
         return z
 
     def realism(self, sketches: UInt8, photos: UInt8, loose: Float32 | None, rows: Int64) -> UInt8:
         """As of `Engine`."""
-        overlays: UInt8 = _run(self._realism, sketches=sketches, photos=photos, loose=loose, rows=rows)[0]
+        overlays: UInt8 = run_session(
+            self._realism, sketches=sketches, photos=photos, loose=loose, rows=rows
+        )[0]
         return overlays
 
     @cached_property
@@ -82,8 +84,8 @@ def make_session(model: bytes | str) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def _run(session: onnxruntime.InferenceSession, **given: Any) -> list[Any]:
-    """All outputs; what the graph has no input for is left out."""
+def run_session(session: onnxruntime.InferenceSession, **given: Any) -> list[Any]:
+    """All outputs of a session for its inputs by name; what it has no input for is left out."""
     wanted = {one.name for one in session.get_inputs()}
     feed = {name: np.ascontiguousarray(value) for name, value in given.items() if name in wanted}
     outputs: list[Any] = session.run(None, feed)
