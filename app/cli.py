@@ -126,8 +126,8 @@ def serve(
 
 
 @main.command()
-@click.argument("source", metavar="SRC", type=click.Path(exists=True, path_type=Path, allow_dash=True))
-@click.argument("destination", metavar="DST", type=ANY_PATH)
+@click.argument("source", metavar="SRC")
+@click.argument("destination", metavar="DST")
 @model_option
 @models_option
 @click.option(
@@ -169,8 +169,8 @@ def serve(
 def convert(
     ctx: click.Context,
     /,
-    source: Path,
-    destination: Path,
+    source: str,
+    destination: str,
     model: str,
     models: Path | None,
     style: Path | None,
@@ -183,6 +183,7 @@ def convert(
 ) -> None:
     """Turn the sketches below SRC (a folder, one file, or - for a list of paths) into photos below DST.
 
+    SRC and DST may be addresses, such as s3://bucket/folder (extra "remote", and the store's own package).
     Prints the path of each photo written. Sub-folders and names are kept. What was done is kept in
     DST/manifest.jsonl: run the same again to go on.
     """

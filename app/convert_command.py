@@ -15,15 +15,16 @@ from pix2pix import translator
 from pix2pix.convert import Converted, Options, convert_folder
 from pix2pix.errors import UsageError
 from pix2pix.files import list_pictures
+from pix2pix.places import place
 from pix2pix.sheet import Sheet
 
-LIST = Path("-")
+LIST = "-"
 TOLD_ONE_BY_ONE = 1000  # skipped files: of a large job that goes on, only their number
 
 
 def run(
-    source: Path,
-    destination: Path,
+    source: str,
+    destination: str,
     *,
     model: str,
     models: Path | None,
@@ -38,11 +39,13 @@ def run(
     options = {**asked, "size": int(size) if size.isdecimal() else size}
     if options["size"] not in ("source", "model") and not isinstance(options["size"], int):
         raise UsageError(f"--size {size!r} is not source, model or a number of pixels")
-    sketches: Path | list[Path] = source if source != LIST else _listed()
+    sketches = _listed() if source == LIST else place(source)
+    if not isinstance(sketches, list) and not sketches.exists():
+        raise UsageError(f"{source} does not exist")
     loaded = translator.load(model, models=models, device=device, engine=engine)
     if style is not None:
         options["z"] = loaded.encode(style)
-    results = convert_folder(loaded, sketches, destination, Options(**options))
+    results = convert_folder(loaded, sketches, place(destination), Options(**options))
     if sheet is None:
         return _tell(results, _count(sketches))
     with Sheet(sheet, loaded.size_px) as page:
@@ -57,9 +60,9 @@ def _tell(results: Iterable[Converted], total: int) -> Counter[str]:
             counts[result.status] += 1
             if result.status == "converted":
                 for output in result.outputs:
-                    click.echo(click.format_filename(output))
+                    click.echo(click.format_filename(str(output)))
             elif result.status != "skipped" or total <= TOLD_ONE_BY_ONE:
-                progress.say(f"{result.status}: {click.format_filename(result.source)}: {result.error}")
+                progress.say(f"{result.status}: {click.format_filename(str(result.source))}: {result.error}")
             progress.advance()
     if counts["skipped"]:
         click.echo("Photos that were there already are as they were; --overwrite makes them anew.", err=True)
@@ -68,7 +71,7 @@ def _tell(results: Iterable[Converted], total: int) -> Counter[str]:
 
 def _listed() -> list[Path]:
     """Paths from standard input, one a line."""
-    return [Path(line) for line in sys.stdin.read().splitlines() if line.strip()]
+    return [place(line) for line in sys.stdin.read().splitlines() if line.strip()]
 
 
 def _count(sketches: Path | list[Path]) -> int:

@@ -14,11 +14,11 @@ import hashlib
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -30,6 +30,7 @@ from pix2pix.framing import UInt8, resized
 from pix2pix.images import SAVED_AS, Placement, fit_sketch, read_sketch, restore_photo, save_image
 from pix2pix.latents import seeds_from
 from pix2pix.ledger import Entry, Ledger, Stamp
+from pix2pix.places import is_local
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
@@ -138,7 +139,7 @@ class _Sketch:
     name: str  # in the ledger
     outputs: tuple[Path, ...]
     entry: Entry | None  # of a job of the same settings before this one
-    stamp: Stamp = field(default_factory=lambda: Stamp(0, 0))
+    stamp: Stamp = field(default_factory=lambda: Stamp(0, ""))
     fitted: UInt8 | None = None
     placement: Placement | None = None
     wanted: list[int] = field(default_factory=list)  # variants still to be made
@@ -154,7 +155,7 @@ class _Sketch:
 
 def convert_folder(
     translator: BatchTranslator,
-    source: Path | Iterable[Path],
+    source: Path | list[Path],
     destination: Path,
     options: Options | None = None,
 ) -> Iterator[Converted]:
@@ -177,16 +178,17 @@ def convert_folder(
     return _convert(translator, planned, others, destination, options, z)
 
 
-def _listed(source: Path | Iterable[Path], destination: Path) -> tuple[list[Path], list[Path], Path | None]:
+def _listed(source: Path | list[Path], destination: Path) -> tuple[list[Path], list[Path], Path | None]:
     """Pictures, other files, and the folder that names are relative to; None for a list."""
-    folder = source if isinstance(source, Path) and source.is_dir() else None
-    if folder and destination.resolve().is_relative_to(folder.resolve()):
+    folder = None if isinstance(source, list) or not source.is_dir() else source
+    beside = folder is not None and is_local(folder) == is_local(destination)
+    if folder and beside and destination.resolve().is_relative_to(folder.resolve()):
         raise UsageError(
             f"the destination {destination} lies inside of the source {source}; choose one outside"
         )
     if destination.exists() and not destination.is_dir():
         raise UsageError(f"the destination {destination} is a file; it must be a folder")
-    if not isinstance(source, Path):
+    if isinstance(source, list):
         return list(dict.fromkeys(source)), [], None
     if source.is_file():
         return [source], [], source.parent
@@ -203,11 +205,11 @@ def _plan(
     sources = {path.resolve(): path for path in pictures}
     for path in pictures:
         name = _name(path, root)
-        stem = destination / name.with_suffix("")
+        stem = destination / str(name.with_suffix(""))
         suffix = options.suffix or (path.suffix.lower() if path.suffix.lower() in SAVED_AS else ".png")
         endings = [f"-{i + 1}{suffix}" for i in range(options.variants)] if options.variants > 1 else [suffix]
         outputs = tuple(stem.with_name(stem.name + ending) for ending in endings)
-        planned[path] = (name.as_posix(), outputs)
+        planned[path] = (str(name), outputs)
         for output in outputs:
             if (sketch := sources.get(output.resolve())) is not None:
                 raise UsageError(
@@ -220,10 +222,12 @@ def _plan(
     return planned
 
 
-def _name(path: Path, root: Path | None) -> Path:
+def _name(path: Path, root: Path | None) -> PurePosixPath:
+    """What it is called below the destination."""
     if root is not None:
-        return path.relative_to(root)
-    return Path(path.name) if path.is_absolute() or ".." in path.parts else path
+        return PurePosixPath(path.relative_to(root).as_posix())
+    alone = not is_local(path) or path.is_absolute() or ".." in path.parts
+    return PurePosixPath(path.name if alone else path.as_posix())
 
 
 def _convert(
@@ -240,8 +244,9 @@ def _convert(
         return
     destination.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        stack.enter_context(only_writer(destination))
-        sweep(destination)
+        if is_local(destination):
+            stack.enter_context(only_writer(destination))
+            sweep(destination)
         ledger = stack.enter_context(Ledger(destination))
         job = _Job(translator, ledger, options, z)
         stack.callback(job.stop)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pix2pix.decode import SUFFIXES
 from pix2pix.errors import FolderInUse, UsageError
+from pix2pix.places import files_below, is_local
 
 try:
     import fcntl
@@ -33,7 +34,10 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
 
     `durable` waits until the disk has it: the old file or the new one outlives a power cut.
     """
-    write_together({path: data}, durable=durable)
+    if is_local(path):
+        write_together({path: data}, durable=durable)
+    else:
+        path.write_bytes(data)  # a store shows an object once it is whole
 
 
 def write_together(contents: dict[Path, bytes], *, durable: bool = False) -> None:
@@ -94,13 +98,17 @@ def list_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
         raise UsageError(f"{folder} is not a folder.")
     pictures: list[Path] = []
     others: list[Path] = []
-    for parent, _, names in os.walk(folder, onerror=_refuse):
-        for path in (Path(parent) / name for name in names):
-            hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-            special = path.exists() and not path.is_file()  # reading a pipe would wait for ever
-            known = path.suffix.lower() in SUFFIXES and not hidden and not special
-            (pictures if known else others).append(path)
+    for path in _walk(folder) if is_local(folder) else files_below(folder):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        special = path.exists() and not path.is_file()  # reading a pipe would wait for ever
+        known = path.suffix.lower() in SUFFIXES and not hidden and not special
+        (pictures if known else others).append(path)
     return sorted(pictures), sorted(others)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for parent, _, names in os.walk(folder, onerror=_refuse):
+        yield from (Path(parent) / name for name in names)
 
 
 def why_not_a_picture(path: Path) -> str:

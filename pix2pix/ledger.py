@@ -6,30 +6,33 @@ A line is written once its photos are, so that a job that was killed goes on whe
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-NAME = "manifest.jsonl"
+from pix2pix.places import is_local, version_of
+
+NAME, NAMES = "manifest.jsonl", "manifest*.jsonl"
+LINES = 200  # of a file at an address
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """What tells a file from a changed one: quickly by size and time, surely by its content."""
+    """What tells a file from a changed one: quickly by size and version, surely by its content."""
 
     size: int
-    mtime_ns: int
+    version: str  # see `places.version_of`; "" where the store tells none
     sha256: str = ""
 
     @classmethod
     def of(cls, path: Path) -> Self:
         """Without the content."""
-        told = path.stat()
-        return cls(told.st_size, told.st_mtime_ns)
+        return cls(*version_of(path))
 
     def looks_like(self, other: Stamp) -> bool:
-        """Whether size and time are the same."""
-        return (self.size, self.mtime_ns) == (other.size, other.mtime_ns)
+        """Whether size and version are the same."""
+        return bool(self.version) and (self.size, self.version) == (other.size, other.version)
 
 
 @dataclass(frozen=True)
@@ -50,35 +53,49 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         """Reads what is there; what cannot be read, such as the torn last line of a killed job, is not."""
-        self.path = folder / NAME
+        self.folder = folder
         self.entries: dict[str, Entry] = {}
         self._file: BinaryIO | None = None
-        text = self.path.read_bytes() if self.path.exists() else b""
-        self._torn = bool(text) and not text.endswith(b"\n")
-        for line in text.splitlines():
-            try:
-                row = json.loads(line)
-                entry = Entry(**{**row, "stamp": Stamp(**row["stamp"]), "outputs": tuple(row["outputs"])})
-            except (ValueError, TypeError, KeyError):
-                continue
-            self.entries[entry.source] = entry
+        self._waiting: list[bytes] = []
+        self._torn = False
+        for path in sorted(folder.glob(NAMES)):
+            text = path.read_bytes()
+            self._torn = bool(text) and not text.endswith(b"\n")
+            for line in text.splitlines():
+                try:
+                    row = json.loads(line)
+                    entry = Entry(**{**row, "stamp": Stamp(**row["stamp"]), "outputs": tuple(row["outputs"])})
+                except (ValueError, TypeError, KeyError):
+                    continue
+                self.entries[entry.source] = entry
 
     def __enter__(self) -> Self:
         """Open for appending."""
-        self._file = self.path.open("ab", buffering=0)  # each line is one write
-        if self._torn:
-            self._file.write(b"\n")
+        if is_local(self.folder):
+            self._file = (self.folder / NAME).open("ab", buffering=0)  # each line is one write
+            if self._torn:
+                self._file.write(b"\n")
         return self
 
     def __exit__(self, *_: object) -> None:
         """Close."""
-        assert self._file is not None
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+        elif self._waiting:
+            self._store()
 
     def add(self, entry: Entry) -> None:
-        """Append a line."""
-        assert self._file is not None
-        self._file.write(
-            json.dumps(asdict(entry), ensure_ascii=False).encode(errors="surrogateescape") + b"\n"
-        )
+        """Append a line; at an address, where nothing can be appended, some hundred lines are a file."""
         self.entries[entry.source] = entry
+        line = json.dumps(asdict(entry)).encode() + b"\n"
+        if self._file is not None:
+            self._file.write(line)
+            return
+        self._waiting.append(line)
+        if len(self._waiting) >= LINES:
+            self._store()
+
+    def _store(self) -> None:
+        path = self.folder / f"manifest-{time.time_ns()}.jsonl"
+        path.write_bytes(b"".join(self._waiting))
+        self._waiting.clear()

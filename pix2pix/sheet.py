@@ -33,8 +33,8 @@ class Sheet:
         """Note a result, and give it back."""
         if result.status in ("converted", "skipped") and len(self.rows) < ROWS:
             try:
-                sketch = np.repeat(read_sketch(result.source)[..., None], 3, axis=2)
-                photos = [read_photo(output) for output in result.outputs[:PHOTOS]]
+                sketch = np.repeat(read_sketch(result.source.read_bytes())[..., None], 3, axis=2)
+                photos = [read_photo(output.read_bytes()) for output in result.outputs[:PHOTOS]]
             except ImageError:
                 return result
             self.rows.append([self._cell(picture) for picture in (sketch, *photos)])

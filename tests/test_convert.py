@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,9 @@ from app.cli import main
 from pix2pix import convert
 from pix2pix.convert import Converted, Options, convert_folder
 from pix2pix.errors import FolderInUse, UsageError
-from pix2pix.images import read_photo
+from pix2pix.images import encode_png, read_photo
 from pix2pix.latents import MAX_SEED
+from pix2pix.places import place
 
 
 class PaintingTranslator:
@@ -518,3 +520,66 @@ def test_reading_and_writing_go_on_beside_the_device(tmp_path: Path) -> None:
 
     list(convert_folder(Slow(), tmp_path / "in", tmp_path / "out", Options(batch_size=4)))
     assert seen == [0, 4, 8, 12, 16, 20], "after each batch all before it are on the disk"
+
+
+@pytest.fixture
+def store() -> Iterator[Path]:
+    """A folder at an address; it lives in this process."""
+    root = place("memory://drawings")
+    yield root
+    root.fs.store.clear()
+
+
+def to_store(folder: Path, *names: str) -> None:
+    for name in names:
+        page = np.full((64, 80), 255, np.uint8)
+        page[20:24, 8:70] = 0
+        (folder / name).write_bytes(encode_png(page))
+
+
+def test_an_address_may_be_source_and_destination(store: Path) -> None:
+    to_store(store, "in/a.png", "in/deep/b.png")
+    results = list(convert_folder(PaintingTranslator(), store / "in", store / "out", Options(seed=9)))
+    assert [result.status for result in results] == ["converted"] * 2
+    photo = read_photo((store / "out/deep/b.png").read_bytes())
+    assert photo.shape == (64, 80, 3) and photo[40, 40, 0] == 9
+    again = convert_folder(PaintingTranslator(), store / "in", store / "out", Options(seed=9))
+    assert [result.status for result in again] == ["skipped"] * 2
+    page = np.full((64, 80), 255, np.uint8)
+    page[30:34, 8:70] = 0
+    (store / "in/a.png").write_bytes(encode_png(page))
+    again = convert_folder(PaintingTranslator(), store / "in", store / "out", Options(seed=9))
+    assert [result.status for result in again] == ["converted", "skipped"]
+    ledgers = sorted((store / "out").glob("manifest-*.jsonl"))
+    lines = [json.loads(line) for path in ledgers for line in path.read_text().splitlines()]
+    assert [line["source"] for line in lines] == ["a.png", "deep/b.png", "a.png"]
+
+
+def test_the_command_takes_addresses_and_this_machine_together(
+    store: Path, tmp_path: Path, tiny_bundle: Path
+) -> None:
+    to_store(store, "in/a.png")
+    there, here, back = "memory://drawings/in", tmp_path / "out", "memory://drawings/back"
+    for source, destination in ((there, here), (here, back)):
+        arguments = ["convert", source, destination, "--model", tiny_bundle]
+        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+        assert result.exit_code == 0, result.output
+    assert (tmp_path / "out/a.png").exists() and (store / "back/a.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("address", "words"), [("nowhere://x", "nowhere"), ("memory://drawings/none", "does not exist")]
+)
+def test_an_address_that_is_none_is_told(tmp_path: Path, tiny_bundle: Path, address: str, words: str) -> None:
+    arguments = ["convert", address, str(tmp_path / "out"), "--model", str(tiny_bundle)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2 and words in result.stderr and not (tmp_path / "out").exists()
+
+
+def test_a_name_that_is_no_utf_8_is_known_again(tmp_path: Path) -> None:
+    name = os.fsdecode(b"a\xff\nb.png")
+    save_sketch(tmp_path / "in" / name)
+    run(tmp_path / "in", tmp_path / "out")
+    save_sketch(tmp_path / "in" / name, 64, 90)
+    assert run(tmp_path / "in", tmp_path / "out")[name].status == "converted"
+    assert run(tmp_path / "in", tmp_path / "out")[name].status == "skipped"

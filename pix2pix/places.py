@@ -1,0 +1,63 @@
+"""Where files lie: on this machine, or at any address that fsspec knows (s3://, gs://, memory://).
+
+    source = place("s3://drawings/today")           what a Path can do, it can do
+
+Addresses come as `upath.UPath`, typed as Path here: the two have the methods that are used in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+from pix2pix.errors import UsageError
+
+VERSIONS = (
+    "ETag",
+    "etag",
+    "md5Hash",
+    "LastModified",
+    "updated",
+    "mtime",
+    "created",
+)  # by store, the surest first
+
+
+def place(text: str) -> Path:
+    """The path, or the address where there is a scheme.
+
+    Raises UsageError where what such an address needs is not installed, or nobody knows its scheme.
+    """
+    if "://" not in text:
+        return Path(text)
+    try:
+        from upath import UPath
+
+        there = cast(Path, UPath(text))
+        there.exists()
+    except ImportError as error:
+        extra = "addresses need pip install -e '.[remote]'"
+        raise UsageError(f"{text} cannot be reached: {error}; {extra}") from error
+    except ValueError as error:
+        raise UsageError(f"{text} cannot be reached: {error}") from error
+    return there
+
+
+def is_local(path: Path) -> bool:
+    """Whether it lies on this machine."""
+    return isinstance(path, Path)
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Every file below a folder at an address."""
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+def version_of(path: Path) -> tuple[int, str]:
+    """Size, and what changes whenever the content does, as far as its store tells; OSError if it is gone."""
+    told = path.stat()
+    if is_local(path):
+        return told.st_size, str(told.st_mtime_ns)
+    info = getattr(told, "info", {})
+    return told.st_size, str(next((info[key] for key in VERSIONS if info.get(key)), ""))
