@@ -346,10 +346,18 @@ def test_results_of_the_session_are_kept_and_come_back(page):
     assert pixels(thumbnail).shape == (96, 96, 3)
 
 
-def test_a_busy_server_is_told_and_asked_again_when_it_said(browser, url):
-    page = browser.new_page()  # it logs the refusals
+@pytest.fixture
+def lonely_page(browser, url):
+    """A page whose server will be gone or busy: the browser logs that."""
+    page = browser.new_page()
     page.goto(url)
     expect(page.locator("#model")).to_be_enabled()
+    yield page
+    page.close()
+
+
+def test_a_busy_server_is_told_and_asked_again_when_it_said(lonely_page):
+    page = lonely_page
     busy = {"status": 503, "headers": {"Retry-After": "2"}, "json": {"detail": "busy"}}
     asked = []
 
@@ -366,26 +374,20 @@ def test_a_busy_server_is_told_and_asked_again_when_it_said(browser, url):
     photo(page)
     expect(page.locator("#alert")).to_be_hidden()
     assert asked[1] - asked[0] >= 1.9
-    page.close()
 
 
-def test_offline_is_told_and_the_photo_comes_once_there_is_a_network(browser, url):
-    page = browser.new_page()
-    page.goto(url)
-    expect(page.locator("#model")).to_be_enabled()
+def test_offline_is_told_and_the_photo_comes_once_there_is_a_network(lonely_page):
+    page = lonely_page
     page.context.set_offline(True)
     draw(page, OUTLINE)
     expect(page.locator("#alert")).to_have_text("You are offline. Trying again…")
     page.context.set_offline(False)
     photo(page)
     expect(page.locator("#alert")).to_be_hidden()
-    page.close()
 
 
-def test_a_picture_that_is_opened_offline_is_opened_once_there_is_a_network(browser, url):
-    page = browser.new_page()
-    page.goto(url)
-    expect(page.locator("#model")).to_be_enabled()
+def test_a_picture_that_is_opened_offline_is_opened_once_there_is_a_network(lonely_page):
+    page = lonely_page
     page.context.set_offline(True)
     sketch = Image.new("L", (99, 99), "white")
     sketch.paste("black", (20, 40, 80, 50))
@@ -395,7 +397,6 @@ def test_a_picture_that_is_opened_offline_is_opened_once_there_is_a_network(brow
     expect(page.locator("#undo")).to_be_enabled(timeout=20_000)
     photo(page)
     expect(page.locator("#alert")).to_be_hidden()
-    page.close()
 
 
 def test_how_long_it_took_and_on_what_is_told(page):
