@@ -346,8 +346,9 @@ def test_a_full_queue_turns_away_and_goes_on() -> None:
 
 
 def test_under_load_sigterm_loses_nothing_that_was_admitted() -> None:
-    """Every photo that the model makes reaches somebody; who asked before the signal is answered or refused."""
-    answered, terminated = [], threading.Event()  # (begun before the signal, status, body)
+    """Every photo made reaches its client; who asked before the signal is answered or turned away."""
+    answered: list[tuple[bool, int, bytes]] = []  # begun before the signal, status, body
+    terminated = threading.Event()
 
     def keep_asking() -> None:
         status = 200
