@@ -138,7 +138,7 @@ class _Sketch:
     source: Path
     name: str  # in the ledger
     outputs: tuple[Path, ...]
-    entry: Entry | None  # of a job of the same settings before this one
+    made_of: Stamp | None  # its photos, by a job of the same settings before this one
     stamp: Stamp = field(default_factory=lambda: Stamp(0, ""))
     fitted: UInt8 | None = None
     placement: Placement | None = None
@@ -247,26 +247,39 @@ def _convert(
         if is_local(destination):
             stack.enter_context(only_writer(destination))
             sweep(destination)
-        ledger = stack.enter_context(Ledger(destination))
-        job = _Job(translator, ledger, options, z)
+        settings = _settings(translator, options)
+        ledger = stack.enter_context(Ledger(destination, settings))
+        job = _Job(translator, ledger, settings, options, z)
         stack.callback(job.stop)
         yield from job.run(planned)
+
+
+def _settings(translator: BatchTranslator, options: Options) -> dict[str, Any]:
+    """All that a photo depends on, beside the sketch, as JSON has it."""
+    z = None if options.z is None else options.z.tolist()
+    return {
+        "bundle": translator.digest,
+        "seed": options.seed if z is None else None,
+        "z": z,
+        "variants": options.variants,
+        "loose": options.loose,
+        "size": options.size,
+    }
 
 
 class _Job:
     """Reads ahead, computes, writes behind."""
 
-    def __init__(self, translator: BatchTranslator, ledger: Ledger, options: Options, z: Float32) -> None:
-        self.translator, self.ledger, self.options, self.z = translator, ledger, options, z
-        told = None if options.z is None else options.z.tolist()
-        self.settings: dict[str, Any] = {
-            "bundle": translator.digest,
-            "seed": options.seed if told is None else None,
-            "z": told,
-            "variants": options.variants,
-            "loose": options.loose,
-            "size": options.size,
-        }
+    def __init__(
+        self,
+        translator: BatchTranslator,
+        ledger: Ledger,
+        settings: dict[str, Any],
+        options: Options,
+        z: Float32,
+    ) -> None:
+        self.translator, self.ledger, self.settings = translator, ledger, settings
+        self.options, self.z = options, z
         self.window = AHEAD * options.batch_size
         self.pool = ThreadPoolExecutor(max(2, min(16, os.cpu_count() or 2)), "files")
         self.writing: deque[tuple[_Sketch, Future[float]]] = deque()
@@ -302,9 +315,7 @@ class _Job:
 
     def _begin(self, source: Path, planned: tuple[str, tuple[Path, ...]]) -> _Sketch:
         name, outputs = planned
-        entry = self.ledger.entries.get(name)
-        same = entry is not None and entry.settings == self.settings and entry.error is None
-        return _Sketch(source, name, outputs, entry if same else None)
+        return _Sketch(source, name, outputs, self.ledger.made.get(name))
 
     def _read(self, sketch: _Sketch) -> None:
         """In a thread: look at the source, and decode it where there is something to be made of it."""
@@ -312,13 +323,13 @@ class _Job:
         missing = [i for i, output in enumerate(sketch.outputs) if not output.exists()]
         try:
             sketch.stamp = Stamp.of(sketch.source)
-            entry, whole = sketch.entry, not missing and not self.options.overwrite
-            if whole and (entry is None or entry.stamp.looks_like(sketch.stamp)):
+            before, whole = sketch.made_of, not missing and not self.options.overwrite
+            if whole and (before is None or before.looks_like(sketch.stamp)):
                 sketch.unchanged = True
                 return
             data = sketch.source.read_bytes()
             sketch.stamp = replace(sketch.stamp, sha256=hashlib.sha256(data).hexdigest())
-            changed = entry is not None and entry.stamp.sha256 != sketch.stamp.sha256
+            changed = before is not None and before.sha256 != sketch.stamp.sha256
             if whole and not changed:
                 sketch.unchanged = True
                 return

@@ -17,7 +17,7 @@ NAME, NAMES = "manifest.jsonl", "manifest*.jsonl"
 LINES = 200  # of a file at an address
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stamp:
     """What tells a file from a changed one: quickly by size and version, surely by its content."""
 
@@ -49,25 +49,35 @@ class Entry:
 
 
 class Ledger:
-    """The entries of one destination, the newest of each source. As a context manager it can be added to."""
+    """What was made at one destination before, with the same settings. As a context manager it takes more."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         """Reads what is there; what cannot be read, such as the torn last line of a killed job, is not."""
         self.folder = folder
-        self.entries: dict[str, Entry] = {}
+        self.made: dict[str, Stamp] = {}  # by source: of what its photos were made last
         self._file: BinaryIO | None = None
         self._waiting: list[bytes] = []
         self._torn = False
         for path in sorted(folder.glob(NAMES)):
-            text = path.read_bytes()
-            self._torn = bool(text) and not text.endswith(b"\n")
-            for line in text.splitlines():
-                try:
-                    row = json.loads(line)
-                    entry = Entry(**{**row, "stamp": Stamp(**row["stamp"]), "outputs": tuple(row["outputs"])})
-                except (ValueError, TypeError, KeyError):
-                    continue
-                self.entries[entry.source] = entry
+            line = b"\n"
+            with path.open("rb") as file:
+                for line in file:
+                    self._read(line, settings)
+            self._torn = not line.endswith(b"\n")
+
+    def _read(self, line: bytes, settings: dict[str, Any]) -> None:
+        try:
+            row = json.loads(line)
+            source, stamp, same = row["source"], Stamp(**row["stamp"]), row["settings"] == settings
+            failed = row["error"] is not None
+        except (ValueError, TypeError, KeyError):
+            return
+        if failed:
+            return  # the photos are those of before
+        if same:
+            self.made[source] = stamp
+        else:
+            self.made.pop(source, None)
 
     def __enter__(self) -> Self:
         """Open for appending."""
@@ -86,7 +96,6 @@ class Ledger:
 
     def add(self, entry: Entry) -> None:
         """Append a line; at an address, where nothing can be appended, some hundred lines are a file."""
-        self.entries[entry.source] = entry
         line = json.dumps(asdict(entry)).encode() + b"\n"
         if self._file is not None:
             self._file.write(line)

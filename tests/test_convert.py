@@ -354,6 +354,28 @@ def test_what_failed_is_tried_again(tmp_path: Path) -> None:
     assert run(tmp_path / "in", tmp_path / "out")["a.png"].status == "skipped"
 
 
+def test_a_sketch_that_was_broken_for_a_while_is_done_again(tmp_path: Path) -> None:
+    save_sketch(tmp_path / "in/a.png")
+    run(tmp_path / "in", tmp_path / "out")
+    (tmp_path / "in/a.png").write_bytes(b"broken")
+    assert run(tmp_path / "in", tmp_path / "out")["a.png"].status == "failed"
+    save_sketch(tmp_path / "in/a.png", 64, 99)
+    assert run(tmp_path / "in", tmp_path / "out")["a.png"].status == "converted"
+    assert read_photo(tmp_path / "out/a.png").shape == (64, 99, 3)
+
+
+def test_photos_of_other_settings_are_not_taken_for_these(tmp_path: Path) -> None:
+    """Seed 1, then seed 2 over it, then a changed sketch with seed 1: what is there is seed 2's, and stays."""
+    save_sketch(tmp_path / "in/a.png")
+    run(tmp_path / "in", tmp_path / "out", seed=1)
+    run(tmp_path / "in", tmp_path / "out", seed=2, overwrite=True)
+    before = photos_in(tmp_path / "out")
+    save_sketch(tmp_path / "in/a.png", 64, 99)
+    assert run(tmp_path / "in", tmp_path / "out", seed=1)["a.png"].status == "skipped"
+    assert photos_in(tmp_path / "out") == before
+    assert run(tmp_path / "in", tmp_path / "out", seed=2)["a.png"].status == "converted"
+
+
 def test_a_torn_line_is_passed_over_and_closed(tmp_path: Path) -> None:
     for name in ("a", "b"):
         save_sketch(tmp_path / f"in/{name}.png")

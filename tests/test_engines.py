@@ -175,3 +175,19 @@ def test_converting_a_folder_needs_no_torch(tmp_path: Path) -> None:
 def test_where_torch_is_missing_the_engine_that_needs_it_says_so() -> None:
     done = without_torch("import pix2pix; pix2pix.load('shoes', engine='torch')")
     assert "torch is not installed, which GPUs and training need" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("device", "chosen"), [("auto", "onnxruntime"), ("cpu", "onnxruntime"), ("cuda", "torch")]
+)
+def test_a_cpu_needs_no_torch_and_a_gpu_does(
+    device: str, chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "_gpu_is_of_use", lambda: False)
+    assert engines.choose_engine(device, "auto") == chosen
+
+
+def test_a_gpu_without_torch_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    assert not engines._gpu_is_of_use()
+    assert engines.choose_engine("auto", "auto") == "onnxruntime"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, Protocol, get_args
 
@@ -74,7 +75,7 @@ def choose_engine(device: str, name: str) -> str:
         raise UsageError(f"engine {name!r} is not one of: {', '.join(ENGINES)}")
     if name != "auto":
         return name
-    return "torch" if device.startswith("cuda") or (device == "auto" and _gpu_is_there()) else "onnxruntime"
+    return "torch" if device.startswith("cuda") or (device == "auto" and _gpu_is_of_use()) else "onnxruntime"
 
 
 Maker = Callable[[Path, str], tuple[Engine, Header]]
@@ -130,6 +131,7 @@ def _seconds(engine: Engine, header: Header) -> float:
     return float(best)
 
 
-def _gpu_is_there() -> bool:
-    """Whether it is worth asking PyTorch: it takes seconds to import."""
-    return any(Path("/dev").glob("nvidia[0-9]*")) or Path("C:/Windows/System32/nvcuda.dll").exists()
+def _gpu_is_of_use() -> bool:
+    """Whether it is worth importing PyTorch, which takes seconds, to ask it for a GPU."""
+    there = any(Path("/dev").glob("nvidia[0-9]*")) or Path("C:/Windows/System32/nvcuda.dll").exists()
+    return there and find_spec("torch") is not None
