@@ -365,7 +365,7 @@ def test_a_sketch_that_was_broken_for_a_while_is_done_again(tmp_path: Path) -> N
 
 
 def test_photos_of_other_settings_are_not_taken_for_these(tmp_path: Path) -> None:
-    """Seed 1, then seed 2 over it, then a changed sketch with seed 1: what is there is seed 2's, and stays."""
+    """Seed 1, then seed 2 over it, then a changed sketch with seed 1: seed 2's photo is there, and stays."""
     save_sketch(tmp_path / "in/a.png")
     run(tmp_path / "in", tmp_path / "out", seed=1)
     run(tmp_path / "in", tmp_path / "out", seed=2, overwrite=True)
