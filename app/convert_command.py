@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from app.batcher import most_at_once
 from app.progress import Reporter
 from pix2pix import translator
 from pix2pix.convert import Converted, Options, convert_folder
@@ -43,6 +44,7 @@ def run(
     if not isinstance(sketches, list) and not sketches.exists():
         raise UsageError(f"{source} does not exist")
     loaded = translator.load(model, models=models, device=device, engine=engine)
+    options["batch_size"] = most_at_once(loaded)
     if style is not None:
         options["z"] = loaded.encode(style)
     results = convert_folder(loaded, sketches, place(destination), Options(**options))

@@ -41,7 +41,7 @@ def run(*arguments: object) -> Result:
 class FakeTranslator:
     """White photos, or the seed's grey."""
 
-    name, size_px, latent_size, takes_loose, digest = "fake", 64, 1, False, "fake"
+    name, size_px, latent_size, takes_loose, digest, device = "fake", 64, 1, False, "fake", "cpu"
 
     def latent(self, seed: int) -> np.ndarray:
         return np.array([seed], np.float32)

@@ -356,6 +356,21 @@ def lonely_page(browser, url):
     page.close()
 
 
+def test_what_is_replaced_by_a_kept_result_is_kept_as_it_was(page):
+    draw(page, OUTLINE)
+    first = photo(page)
+    page.keyboard.press("k")
+    draw(page, SOLE)
+    set_seed(page, 5)
+    second = photo(page)
+    page.get_by_role("button", name="Back to result 1").click()
+    assert alike(photo(page), first)
+    expect(page.locator("#shelf button")).to_have_count(2)
+    page.get_by_role("button", name="Back to result 2").click()
+    assert alike(photo(page), second)
+    expect(page.locator("#shelf button")).to_have_count(2)
+
+
 def test_a_busy_server_is_told_and_asked_again_when_it_said(lonely_page):
     page = lonely_page
     busy = {"status": 503, "headers": {"Retry-After": "2"}, "json": {"detail": "busy"}}

@@ -186,9 +186,9 @@ function replaceDrawing(items) {
 function bringBack({ model, items, latent, loose }) {
   if (!menu.pick(model)) return complain(`The model ${model} is not here any more.`);
   keep();
-  begin(latent);
   looseness.state = loose;
-  replaceDrawing(items);
+  paper.drawing.replace(items);
+  begin(latent);
 }
 
 /** @param {"undo" | "redo" | "clear"} step  undo takes back a reroll, too, where that was the last change */
@@ -309,6 +309,7 @@ function begin(latent, left) {
 
 /** What there is to remember, fullest first. */
 function states() {
+  if (!menu.isReady) return [];
   const question = { address: location.hash, model: menu.current.name, loose: looseness.state, answers: answers.state };
   const { done, undone, ...tools } = paper.state;
   const blank = { url: "", strength: tools.trace.strength };

@@ -96,6 +96,7 @@ export class View {
     if (event.target.closest("button, input, label")) return;
     const drags = event.button === MIDDLE_BUTTON || this.#spaceIsDown;
     if (event.pointerType !== "touch" && !drags) return;
+    if (event.isPrimary) this.#held.clear(); // no other finger is down, whatever was heard of it
     this.#held.set(event.pointerId, this.#locate(event));
     if (!drags && this.#held.size < 2) return;
     event.preventDefault();
