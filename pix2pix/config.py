@@ -74,6 +74,8 @@ class DiscriminatorConfig:
     norm: Literal["spectral", "instance"] = "spectral"
     scales: int = 1  # as many discriminators, each at half the size of the one before
     size_px: int = 128  # of the pictures it looks at
+    # One more looks at a window of `size_px` of the picture as it is, where the others see all of it smaller.
+    close_up: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no network can be built of."""

@@ -19,7 +19,7 @@ DRAWS = 7  # random numbers that a picture takes
 def augment(given: Tensor, photo: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
     """Sketches (N, 1, H, W) and photos (N, 3, H, W) in [-1, 1], augmented; paper fills what is uncovered.
 
-    `draws` (N, 7) on the CPU, uniform in 0..1, say how; gradients flow to the photo.
+    `draws` (N, DRAWS or more) on the CPU, uniform in 0..1, say how; gradients flow to the photo.
     """
     h, w = photo.shape[2:]
     brightness, saturation, contrast = draws[:, :3].T[..., None, None, None].to(photo)
@@ -31,7 +31,7 @@ def augment(given: Tensor, photo: Tensor, draws: Tensor) -> tuple[Tensor, Tensor
     both = torch.cat([given, photo], dim=1)
     sides = torch.tensor([h, w])
     shifts = ((2 * draws[:, 3:5] - 1) * SHIFT * sides).round().int().tolist()
-    holes = (draws[:, 5:] * sides).int().tolist()
+    holes = (draws[:, 5:7] * sides).int().tolist()
     moved = [_shift(x, *shift) for x, shift in zip(both, shifts, strict=True)]
     cut = [x * _hole(h, w, *hole).to(x) for x, hole in zip(moved, holes, strict=True)]
     both = torch.stack(cut)

@@ -27,6 +27,8 @@ from pix2pix.errors import RunError, UsageError
 from pix2pix.features import PerceptualDistance
 from pix2pix.networks import Discriminator, Model
 
+DRAWS = diffaugment.DRAWS + 3  # random numbers that a picture of a batch takes
+WINDOW, LOOK = slice(diffaugment.DRAWS, diffaugment.DRAWS + 2), -1  # which of them: corner, close or not
 EMA_RAMP = 0.1  # of the run's images: the longest half-life, so that its beginning is forgotten (EDM2)
 PENALTY_EVERY = 16  # steps (Karras et al. 2020, section 3.2)
 NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")  # torch on a CPU
@@ -45,7 +47,7 @@ class Batch:
     roughness: Tensor  # (N,) in 0..1
     z: Tensor  # (N, Z), standard normal
     other_z: Tensor  # (N, Z), another
-    draws: Tensor  # (N, 7) for `diffaugment`
+    draws: Tensor  # (N, DRAWS), uniform in 0..1, on the CPU: for `diffaugment`, then for the close-up
 
     def __len__(self) -> int:
         """N."""
@@ -111,7 +113,7 @@ class Game:
             and header.discriminator
             and _alike(header.discriminator, self.config.discriminator)
         ):
-            self.discriminator.load_state_dict(theirs.discriminator.state_dict())
+            _begin_discriminator(self.discriminator, theirs.discriminator)
         return header.images
 
     def set_up(self) -> None:
@@ -211,13 +213,24 @@ class Game:
         return _Answers(photo, z, guessed, divergence)
 
     def _look(self, part: Batch, photo: Tensor, seen_px: int) -> tuple[list[Tensor], list[Tensor]]:
-        """What D says of photos at `seen_px`: logits of each scale, and the features of all."""
-        given, photo = (F.adaptive_avg_pool2d(x, seen_px) for x in (part.given, photo))
-        if self.config.differentiable_augment:
-            given, photo = diffaugment.augment(given, photo, part.draws)
+        """What D says of photos at `seen_px`: logits of each scale and of the close-up, features of all."""
+        close_up = self.discriminator.close_up
+        sides = part.given, photo
+        given, photo = self._shown(part, *(F.adaptive_avg_pool2d(x, seen_px) for x in sides))
         with self.fabric.autocast():
             logits, features = self.discriminator(given, photo, part.roughness)
+        if close_up is not None:
+            given, photo = self._shown(part, *(window(x, part.draws, seen_px) for x in sides))
+            with self.fabric.autocast():
+                logit, seen = close_up(given, photo, part.roughness)
+            logits, features = [*logits, logit], [*features, *seen]
         return [x.float() for x in logits], [x.float() for x in features]
+
+    def _shown(self, part: Batch, given: Tensor, photo: Tensor) -> tuple[Tensor, Tensor]:
+        """Both sides as D is shown them."""
+        if not self.config.differentiable_augment:
+            return given, photo
+        return diffaugment.augment(given, photo, part.draws)
 
     def _move_d(
         self, batch: Batch, seen_px: int, *, g_moves: bool, penalise: bool
@@ -307,7 +320,9 @@ class Game:
         if not chosen.any():
             return photo.new_zeros(())
         at = chosen.nonzero().flatten()
-        made, real = (F.adaptive_avg_pool2d(x[at], seen_px) for x in (photo, part.target))
+        draws = part.draws[at]
+        close = draws[:, LOOK] < 0.5 * self.config.discriminator.close_up  # half of them, or none
+        made, real = (_seen(x[at], close, draws, seen_px) for x in (photo, part.target))
         with self.fabric.autocast():
             distances: Tensor = self._perceptual(made, real)
         return distances.float().sum().mul(shares / few)
@@ -335,6 +350,27 @@ class Game:
         torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), weight)
 
 
+def window(x: Tensor, draws: Tensor, side_px: int) -> Tensor:
+    """Pictures (N, C, S, S) -> a window (N, C, side, side) of each, where `draws` (N, DRAWS) say."""
+    room = x.shape[-1] - side_px
+    corners = (draws[:, WINDOW] * (room + 1)).int().clamp(max=room).tolist()
+    cut = [picture[:, y : y + side_px, x : x + side_px] for picture, (y, x) in zip(x, corners, strict=True)]
+    return torch.stack(cut)
+
+
+def _seen(x: Tensor, close: Tensor, draws: Tensor, side_px: int) -> Tensor:
+    """Pictures (N, C, S, S) -> (N, C, side, side): those that are looked at close, a window."""
+    afar, near = F.adaptive_avg_pool2d(x, side_px), window(x, draws, side_px)
+    return torch.where(close.to(x.device)[:, None, None, None], near, afar)
+
+
+def _begin_discriminator(ours: Discriminator, theirs: Discriminator) -> None:
+    """Weights to begin with. A close-up that they have not begins as what looks at the whole."""
+    ours.scales.load_state_dict(theirs.scales.state_dict())
+    if ours.close_up is not None:
+        ours.close_up.load_state_dict((theirs.close_up or theirs.scales[0]).state_dict())
+
+
 def _adam(module: nn.Module, rate: float, config: TrainConfig) -> torch.optim.Optimizer:
     return torch.optim.Adam(module.parameters(), lr=rate, betas=config.betas, fused=True)
 
@@ -360,8 +396,8 @@ def _mean(told: list[dict[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def _alike(theirs: DiscriminatorConfig, ours: DiscriminatorConfig) -> bool:
-    """Whether the weights of one are those of the other; the size it looks at may differ."""
-    return replace(theirs, size_px=ours.size_px) == ours
+    """Whether the weights of one are those of the other; what it looks at may differ."""
+    return replace(theirs, size_px=ours.size_px, close_up=ours.close_up) == ours
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -290,7 +290,10 @@ class Model(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """One PatchGAN, or several that see the picture at half the size each (Wang et al. 2018, section 3.2)."""
+    """One PatchGAN, or several that see the picture at half the size each (Wang et al. 2018, section 3.2).
+
+    `close_up`, where there is one, is for windows of the picture at its full size, cut by whoever calls it.
+    """
 
     def __init__(self, config: DiscriminatorConfig, model: ModelConfig) -> None:
         """Of answers by such a model."""
@@ -298,6 +301,7 @@ class Discriminator(nn.Module):
         self.scales = nn.ModuleList(
             PatchDiscriminator(config, roughness=model.roughness) for _ in range(config.scales)
         )
+        self.close_up = PatchDiscriminator(config, roughness=model.roughness) if config.close_up else None
 
     def forward(self, given: Tensor, answer: Tensor, roughness: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """As of PatchDiscriminator: the logits of each scale, and the features of all."""

@@ -25,13 +25,12 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pix2pix import diffaugment
 from pix2pix.augment import PairAugment
 from pix2pix.config import TrainConfig
 from pix2pix.dataset import Pair, data_hash, list_pairs, load_pair, to_tensors
 from pix2pix.errors import PairsError, RunError, UsageError
 from pix2pix.files import only_writer
-from pix2pix.game import Batch, Game, Played
+from pix2pix.game import DRAWS, Batch, Game, Played
 from pix2pix.keeping import Keeper, Point
 from pix2pix.loader import Loaded, load_batches
 from pix2pix.processes import make_fabric, tell_of_lost_processes
@@ -208,7 +207,7 @@ def _batch(config: TrainConfig, fabric: Fabric, step: int, loaded: Loaded) -> Ba
     step_seed = config.seed * SEED_STRIDE + step
     of_z, of_draws = (torch.Generator().manual_seed(seed) for seed in (step_seed, step_seed + AUGMENT_STREAM))
     z, other_z = torch.randn(2, config.batch_size, config.model.latent_size, generator=of_z)
-    draws = torch.rand(config.batch_size, diffaugment.DRAWS, generator=of_draws)
+    draws = torch.rand(config.batch_size, DRAWS, generator=of_draws)
     place = torch.arange(fabric.global_rank, config.batch_size, fabric.world_size)
     torch.manual_seed(step_seed)  # for dropout
     sketch, photo, roughness, z, other_z = (

@@ -11,14 +11,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
+from pix2pix.bundle import load_bundle
 from pix2pix.checkpoint import load_state
 from pix2pix.config import TrainConfig
 from pix2pix.errors import RunError, UsageError
+from pix2pix.game import DRAWS, WINDOW, Game, window
 from pix2pix.networks import Discriminator, Generator
+from pix2pix.processes import make_fabric
 from pix2pix.run_folder import Status
 from pix2pix.training import train
 
@@ -156,3 +161,57 @@ def test_a_batch_that_cannot_be_shared_out_is_refused(
     with pytest.raises(UsageError, match="multiple of 6"):
         finish(config, pairs, tmp_path / "run", devices=3)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_window_is_a_part_of_the_picture_where_the_draws_say() -> None:
+    x = torch.arange(2 * 8 * 8.0).reshape(2, 1, 8, 8)
+    draws = torch.zeros(2, DRAWS)
+    draws[1, WINDOW] = torch.tensor([0.999, 0.5])  # of the five places in each direction: the last, the third
+    cut = window(x, draws, 4)
+    assert torch.equal(cut[0], x[0, :, :4, :4]) and torch.equal(cut[1], x[1, :, 4:, 2:6])
+    assert torch.equal(window(x, draws, 8), x)
+
+
+class SeenBy(torch.nn.Module):
+    """In the place of LPIPS: keeps the photos that it is shown."""
+
+    def __init__(self, seen: list[Tensor]) -> None:
+        super().__init__()
+        self.seen = seen
+
+    def forward(self, made: Tensor, real: Tensor) -> Tensor:
+        self.seen.append(real)
+        return (made - real).square().mean(dim=(1, 2, 3))
+
+
+@pytest.mark.parametrize("close_up", [False, True])
+def test_a_close_up_is_looked_at_in_full_detail(
+    config: TrainConfig, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, close_up: bool
+) -> None:
+    """Stripes of one pixel are grey from afar; half of the looks of LPIPS are at a window."""
+    for photo in (pairs / "train" / "photos").iterdir():
+        Image.fromarray(np.tile(np.uint8([[[0] * 3, [255] * 3]]), (32, 16, 1))).save(photo)
+    shown: list[Tensor] = []
+    monkeypatch.setattr("pix2pix.game.PerceptualDistance", lambda _: SeenBy(shown))
+    d = replace(config.discriminator, close_up=close_up, size_px=16)
+    told = replace(config, discriminator=d, coarse_fraction=1.0, perceptual_weight=1.0, steps=12)
+    told = replace(told, size_px=32, shift_scale=False, differentiable_augment=False)
+    status = finish(told, pairs, tmp_path / "run")[-1]
+    striped = [bool(real.std() > 0.5) for real in shown]
+    assert len(striped) == 12 and (2 < sum(striped) < 10 if close_up else not any(striped))
+    assert ("p_real_2" in status.standing) == close_up
+
+
+def test_a_close_up_that_a_bundle_has_not_begins_as_what_looks_at_the_whole(
+    config: TrainConfig, pairs: Path, tmp_path: Path
+) -> None:
+    finish(config, pairs, tmp_path / "first")
+    d = replace(config.discriminator, close_up=True)
+    game = Game(replace(config, discriminator=d), make_fabric("cpu", "auto"))
+    game.begin_with(tmp_path / "first" / "first.safetensors")
+    whole, close = game.discriminator.scales[0], game.discriminator.close_up
+    assert close is not None
+    theirs, header = load_bundle(tmp_path / "first" / "first.safetensors")
+    assert header.discriminator and not header.discriminator.close_up and theirs.discriminator is not None
+    for name, value in theirs.discriminator.scales[0].state_dict().items():
+        assert torch.equal(whole.state_dict()[name], value) and torch.equal(close.state_dict()[name], value)
