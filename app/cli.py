@@ -163,6 +163,12 @@ def serve(
     help="Picture to write, of the first sketches and their photos.",
 )
 @click.option("--overwrite", is_flag=True, help="Make photos anew that are there already.")
+@click.option(
+    "--ray",
+    metavar="ADDRESS",
+    show_default="none",
+    help="Ray cluster that does the work: auto, HOST:PORT, ray://HOST:PORT, or local, which starts one here.",
+)
 @device_option
 @engine_option
 @click.pass_context
@@ -179,6 +185,7 @@ def convert(
     engine: str,
     size: str,
     suffix: str,
+    ray: str | None,
     **asked: Any,
 ) -> None:
     """Turn the sketches below SRC (a folder, one file, or - for a list of paths) into photos below DST.
@@ -203,6 +210,7 @@ def convert(
         sheet=sheet,
         size=size,
         suffix="" if suffix == "source" else f".{suffix}",
+        ray=ray,
         **asked,
     )
     finish(ctx, counts, done=("converted", "skipped"), failed="failed")

@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import ExitStack, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
 from app.batcher import most_at_once
 from app.progress import Reporter
 from pix2pix import translator
+from pix2pix.bundle import find_bundle
 from pix2pix.convert import Converted, Options, convert_folder
 from pix2pix.errors import UsageError
 from pix2pix.files import list_pictures
@@ -34,6 +36,7 @@ def run(
     style: Path | None,
     sheet: Path | None,
     size: str,
+    ray: str | None,
     **asked: Any,
 ) -> Counter[str]:
     """Convert; how many files there are of each status. Raises as `convert_folder`."""
@@ -43,18 +46,27 @@ def run(
     sketches = _listed() if source == LIST else place(source)
     if not isinstance(sketches, list) and not sketches.exists():
         raise UsageError(f"{source} does not exist")
-    loaded = translator.load(model, models=models, device=device, engine=engine)
+    bundle = find_bundle(model, models)
+    loaded = translator.load(bundle, device=device, engine=engine)
     options["batch_size"] = most_at_once(loaded)
     if style is not None:
         options["z"] = loaded.encode(style)
-    results = convert_folder(loaded, sketches, place(destination), Options(**options))
-    if sheet is None:
-        return _tell(results, _count(sketches))
-    with Sheet(sheet, loaded.size_px) as page:
-        return _tell((page.passing(result) for result in results), _count(sketches))
+    out = sys.stdout
+    with ExitStack() as stack:
+        workers = None
+        if ray is not None:
+            from pix2pix.cluster import RayWorkers
+
+            stack.enter_context(redirect_stdout(sys.stderr))  # what Ray prints is no result
+            workers = stack.enter_context(RayWorkers(ray, bundle, device=device, engine=engine))
+        results = convert_folder(loaded, sketches, place(destination), Options(**options), workers)
+        if sheet is not None:
+            page = stack.enter_context(Sheet(sheet, loaded.size_px))
+            results = (page.passing(result) for result in results)
+        return _tell(results, _count(sketches), out)
 
 
-def _tell(results: Iterable[Converted], total: int) -> Counter[str]:
+def _tell(results: Iterable[Converted], total: int, out: TextIO) -> Counter[str]:
     """Print what is written, name what is not."""
     counts: Counter[str] = Counter()
     with Reporter("converting", total, "files") as progress:
@@ -62,7 +74,7 @@ def _tell(results: Iterable[Converted], total: int) -> Counter[str]:
             counts[result.status] += 1
             if result.status == "converted":
                 for output in result.outputs:
-                    click.echo(click.format_filename(str(output)))
+                    click.echo(click.format_filename(str(output)), file=out)
             elif result.status != "skipped" or total <= TOLD_ONE_BY_ONE:
                 progress.say(f"{result.status}: {click.format_filename(str(result.source))}: {result.error}")
             progress.advance()

@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from sketches import photos_in, save_sketch
 
 import pix2pix
 from app.cli import main
-from pix2pix import convert
+from pix2pix import pipeline
 from pix2pix.convert import Converted, Options, convert_folder
 from pix2pix.errors import FolderInUse, UsageError
 from pix2pix.images import encode_png, read_photo
@@ -50,21 +51,9 @@ class PaintingTranslator:
         return np.where(sketches[rows][..., None] < 128, 0, colours[:, None, None]).astype(np.uint8), None
 
 
-def save_sketch(path: Path, height: int = 64, width: int = 64) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    page = np.full((height, width), 255, np.uint8)
-    page[4:-4, 4:7] = page[4:-4, -7:-4] = 0
-    page[4:7, 4:-4] = page[-7:-4, 4:-4] = 0
-    Image.fromarray(page).save(path)
-
-
 def run(source: Path, destination: Path, **options: object) -> dict[str, Converted]:
     results = convert_folder(PaintingTranslator(), source, destination, Options(**options))
     return {str(result.source.relative_to(source)): result for result in results}
-
-
-def photos_in(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "manifest.jsonl"}
 
 
 def test_names_folders_and_sizes_are_kept(tmp_path: Path) -> None:
@@ -436,14 +425,14 @@ def test_a_full_disk_ends_the_job_and_what_is_written_stays(
 ) -> None:
     for number in range(9):
         save_sketch(tmp_path / f"in/{number}.png")
-    real = convert.save_image
+    real = pipeline.save_image
 
     def save_image(path: Path, photo: np.ndarray) -> None:
         if path.stem > "3":
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         real(path, photo)
 
-    monkeypatch.setattr(convert, "save_image", save_image)
+    monkeypatch.setattr(pipeline, "save_image", save_image)
     results = []
     with pytest.raises(OSError, match="No space left"):
         for result in convert_folder(PaintingTranslator(), tmp_path / "in", tmp_path / "out"):

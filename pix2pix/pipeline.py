@@ -1,0 +1,309 @@
+"""Sketches in, photos out, on one machine: read ahead, computed in batches, written behind.
+
+    for converted, entry in Pipeline(translator, options, z, settings).run(planned): ...
+
+What is to be read and where photos belong is planned already (`convert`); what was done is told, for whoever
+keeps the ledger.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import time
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from pix2pix.errors import ImageError, UsageError
+from pix2pix.framing import UInt8, resized
+from pix2pix.images import SAVED_AS, Placement, fit_sketch, read_sketch, restore_photo, save_image
+from pix2pix.latents import seeds_from
+from pix2pix.ledger import Entry, Stamp
+
+Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
+Status = Literal["converted", "skipped", "ignored", "failed"]
+
+MAX_VARIANTS = 100
+MAX_SIZE_PX = 8192
+AHEAD = 3  # batches that are read, or written, while one is computed
+HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # no other file can be written either
+
+
+class BatchTranslator(Protocol):
+    """What conversion needs of a `Translator`."""
+
+    @property
+    def size_px(self) -> int:
+        """Side of the model's square."""
+        ...
+
+    @property
+    def latent_size(self) -> int:
+        """How many numbers z has; 0 for a model with one answer to each sketch."""
+        ...
+
+    @property
+    def takes_loose(self) -> bool:
+        """Whether it can be told how literally to take the lines."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """What tells its bundle from any other."""
+        ...
+
+    def latent(self, seed: int) -> Float32:
+        """The z (Z,) that a seed stands for."""
+        ...
+
+    def answer_batch(
+        self, sketches: UInt8, z: Float32, loose: Float32 | None, rows: Int64
+    ) -> tuple[UInt8, Float32 | None]:
+        """As `Translator.answer_batch`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Options:
+    """How sketches are converted. Raises UsageError for what is out of range."""
+
+    seed: int = 0
+    z: Float32 | None = None  # (Z,), instead of seeds
+    variants: int = 1  # from 2 on NAME-1 to NAME-K, of the seeds from `seed` on
+    loose: float | None = None  # how literally the lines are taken, 0 to 1; None guesses it from each sketch
+    size: int | Literal["source", "model"] = (
+        "source"  # the sketch's own, the model's square, or the longer side
+    )
+    suffix: str = ".png"  # or another of `SAVED_AS`; "" keeps each sketch's own, where it can be written
+    overwrite: bool = False  # photos that are there already are made anew
+    batch_size: int = 8
+
+    def __post_init__(self) -> None:
+        """Check each by itself."""
+        if not 1 <= self.variants <= MAX_VARIANTS:
+            raise UsageError(f"variants {self.variants} is not in 1..{MAX_VARIANTS}")
+        if self.z is not None and self.variants > 1:
+            raise UsageError(f"a given z has one answer, not {self.variants}")
+        if self.batch_size < 1:
+            raise UsageError(f"batch size {self.batch_size} is not at least 1")
+        if self.loose is not None and not 0 <= self.loose <= 1:
+            raise UsageError(f"looseness {self.loose} is not in 0..1")
+        if isinstance(self.size, int) and not 1 <= self.size <= MAX_SIZE_PX:
+            raise UsageError(f"size {self.size} px is not in 1..{MAX_SIZE_PX}")
+        if self.suffix and self.suffix not in SAVED_AS:
+            raise UsageError(f"format {self.suffix!r} is not one of {', '.join(SAVED_AS)}")
+
+    def latents(self, translator: BatchTranslator) -> Float32:
+        """The z of each variant (K, Z). Raises UsageError for what this model cannot be asked for."""
+        if self.variants > 1 and translator.latent_size == 0:
+            raise UsageError(f"this model has no z: one answer to each sketch, not {self.variants}")
+        if self.loose is not None and not translator.takes_loose:
+            raise UsageError(f"looseness {self.loose} was asked for, but this model knows none")
+        if self.z is not None:
+            return self.z[None]
+        return np.stack([translator.latent(one) for one in seeds_from(self.seed, self.variants)])
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What became of one file.
+
+    `converted`: `outputs` were written. `skipped`: they were there already. `ignored`: the file is not a
+    picture by its name, which is no failure. `failed`: `error` says why.
+    """
+
+    source: Path
+    status: Status
+    outputs: tuple[Path, ...] = ()
+    error: str | None = None
+
+
+class Planned(NamedTuple):
+    """One sketch that is to be converted."""
+
+    source: Path
+    name: str  # in the ledger
+    outputs: tuple[Path, ...]  # one a variant
+    made_of: Stamp | None = None  # its photos, by a job of the same settings before this one
+
+
+class Done(NamedTuple):
+    """What became of a sketch, and what the ledger is to keep of it."""
+
+    converted: Converted
+    entry: Entry | None
+
+
+class Workers(Protocol):
+    """What does a pipeline's work elsewhere."""
+
+    def run(
+        self, planned: Sequence[Planned], *, options: Options, z: Float32, settings: dict[str, Any]
+    ) -> Generator[Done]:
+        """As `Pipeline`, in any order."""
+        ...
+
+
+@dataclass
+class _Sketch:
+    """One source on its way: what is to be made of it."""
+
+    planned: Planned
+    stamp: Stamp = field(default_factory=lambda: Stamp(0, ""))
+    fitted: UInt8 | None = None
+    placement: Placement | None = None
+    wanted: list[int] = field(default_factory=list)  # variants still to be made
+    unwritten: int = 0
+    error: str | None = None
+    unchanged: bool = False
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def is_done(self) -> bool:
+        return self.unwritten == 0
+
+
+class Pipeline:
+    """Reads ahead, computes, writes behind. For one run."""
+
+    def __init__(
+        self, translator: BatchTranslator, options: Options, z: Float32, settings: dict[str, Any]
+    ) -> None:
+        """Latents (K, Z), one a variant; `settings` are what the ledger's entries say."""
+        self.translator, self.options, self.z, self.settings = translator, options, z, settings
+        self.window = AHEAD * options.batch_size
+        self.pool = ThreadPoolExecutor(max(2, min(16, os.cpu_count() or 2)), "files")
+        self.writing: deque[tuple[_Sketch, Future[float]]] = deque()
+        self.under_way: deque[_Sketch] = deque()  # in their order, until they are told
+
+    def run(self, planned: Iterable[Planned]) -> Generator[Done]:
+        """One result a sketch, in their order. Left early, what is being written is finished.
+
+        Raises OSError where nothing more can be written.
+        """
+        try:
+            yield from self._run(iter(planned))
+        finally:
+            self.pool.shutdown(cancel_futures=True)
+
+    def _run(self, left: Iterator[Planned]) -> Iterator[Done]:
+        ahead: deque[tuple[_Sketch, Future[None]]] = deque()
+        batch: list[tuple[_Sketch, int]] = []
+        while True:
+            while len(ahead) < self.window and (one := next(left, None)) is not None:
+                sketch = _Sketch(one)
+                ahead.append((sketch, self.pool.submit(self._read, sketch)))
+            if not ahead:
+                break
+            sketch, reading = ahead.popleft()
+            reading.result()
+            self.under_way.append(sketch)
+            sketch.unwritten = len(sketch.wanted)
+            batch += [(sketch, variant) for variant in sketch.wanted]
+            while len(batch) >= self.options.batch_size:
+                self._compute(batch[: self.options.batch_size])
+                del batch[: self.options.batch_size]
+            yield from self._told(at_most=self.window)
+        if batch:
+            self._compute(batch)
+        yield from self._told(at_most=0)
+
+    def _read(self, sketch: _Sketch) -> None:
+        """In a thread: look at the source, and decode it where there is something to be made of it."""
+        began = time.perf_counter()
+        source, _, outputs, before = sketch.planned
+        missing = [i for i, output in enumerate(outputs) if not output.exists()]
+        try:
+            sketch.stamp = Stamp.of(source)
+            whole = not missing and not self.options.overwrite
+            if whole and (before is None or before.looks_like(sketch.stamp)):
+                sketch.unchanged = True
+                return
+            data = source.read_bytes()
+            sketch.stamp = replace(sketch.stamp, sha256=hashlib.sha256(data).hexdigest())
+            changed = before is not None and before.sha256 != sketch.stamp.sha256
+            if whole and not changed:
+                sketch.unchanged = True
+                return
+            sketch.fitted, sketch.placement = fit_sketch(read_sketch(data), self.translator.size_px)
+            redone = changed or self.options.overwrite
+            sketch.wanted = list(range(len(outputs))) if redone else missing
+        except ImageError as error:
+            sketch.error = str(error).replace("the image", source.name, 1)
+        except OSError as error:
+            sketch.error = f"{source} cannot be read: {error.strerror or error}."
+        sketch.timings_ms["read"] = 1000 * (time.perf_counter() - began)
+
+    def _compute(self, batch: list[tuple[_Sketch, int]]) -> None:
+        """Photos of a batch, and have them written."""
+        began = time.perf_counter()
+        sketches = {sketch.planned.name: sketch.fitted for sketch, _ in batch if sketch.fitted is not None}
+        order = {name: i for i, name in enumerate(sketches)}
+        rows = np.array([order[sketch.planned.name] for sketch, _ in batch])
+        told = None if self.options.loose is None else np.full(len(batch), self.options.loose, np.float32)
+        z = self.z[[variant for _, variant in batch]]
+        photos, _ = self.translator.answer_batch(np.stack([*sketches.values()]), z, told, rows)
+        took_ms = 1000 * (time.perf_counter() - began) / len(batch)
+        for (sketch, variant), photo in zip(batch, photos, strict=True):
+            sketch.timings_ms["compute"] = sketch.timings_ms.get("compute", 0.0) + took_ms
+            self.writing.append((sketch, self.pool.submit(self._write, sketch, variant, photo)))
+
+    def _write(self, sketch: _Sketch, variant: int, photo: UInt8) -> float:
+        """In a thread: put a photo in its place and save it; the milliseconds it took."""
+        began = time.perf_counter()
+        assert sketch.placement is not None
+        output = sketch.planned.outputs[variant]
+        output.parent.mkdir(parents=True, exist_ok=True)
+        save_image(output, _sized(photo, sketch.placement, self.options.size))
+        return 1000 * (time.perf_counter() - began)
+
+    def _told(self, at_most: int) -> Iterator[Done]:
+        """Wait until at most so many photos are not written; the results of those sources that are done."""
+        while self.writing and (len(self.writing) > at_most or self.writing[0][1].done()):
+            sketch, written = self.writing.popleft()
+            sketch.unwritten -= 1
+            try:
+                took_ms = written.result()
+                sketch.timings_ms["write"] = sketch.timings_ms.get("write", 0.0) + took_ms
+            except OSError as error:
+                if error.errno in HOPELESS:
+                    raise
+                where = error.filename or sketch.planned.outputs[0]
+                sketch.error = f"{where} cannot be written: {error.strerror or error}"
+        while self.under_way and self.under_way[0].is_done:
+            yield self._end(self.under_way.popleft())
+
+    def _end(self, sketch: _Sketch) -> Done:
+        sketch.fitted = None
+        source, name, outputs, _ = sketch.planned
+        if sketch.unchanged:
+            return Done(Converted(source, "skipped", outputs, "already there"), None)
+        rounded = {stage: round(took_ms, 1) for stage, took_ms in sketch.timings_ms.items()}
+        made = outputs if sketch.error is None else ()
+        z = tuple(tuple(map(float, one)) for one in self.z)
+        names = tuple(output.name for output in made)
+        entry = Entry(name, sketch.stamp, self.settings, names, z, rounded, sketch.error)
+        if sketch.error is not None:
+            return Done(Converted(source, "failed", error=sketch.error), entry)
+        return Done(Converted(source, "converted", outputs), entry)
+
+
+def _sized(photo: UInt8, placement: Placement, size: int | str) -> UInt8:
+    """The photo (S, S, 3) as it is to be saved."""
+    if size == "model":
+        return photo
+    placed = restore_photo(photo, placement)
+    if not isinstance(size, int):
+        return placed
+    height, width = placed.shape[:2]
+    scale = size / max(height, width)
+    return resized(placed, (max(1, round(width * scale)), max(1, round(height * scale))))

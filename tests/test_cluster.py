@@ -1,0 +1,154 @@
+"""`convert --ray`: the same job on a real cluster of this machine, with two workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sketches import photos_in, save_sketch
+
+from pix2pix.bundle import find_bundle
+
+BIN = Path(sys.executable).parent
+PORT = 6388
+START = ["start", "--head", f"--port={PORT}", "--num-cpus=2", "--include-dashboard=false", "--block"]
+ADDRESS = f"127.0.0.1:{PORT}"
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+PATIENCE_S = 120
+
+
+@pytest.fixture(scope="module")
+def ray_folder() -> Iterator[Path]:
+    """A cluster of one node, as long as these tests run; its folder tells its processes from others."""
+    folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # its sockets' paths must be short
+    process = subprocess.Popen(
+        [str(BIN / "ray"), *START, f"--temp-dir={folder}"],
+        env={**os.environ, **TOKEN, "RAY_USAGE_STATS_ENABLED": "0"},
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "--block" in line:  # said once it runs
+            break
+    else:
+        pytest.fail("Ray did not start")
+    yield folder
+    for pid, title, _ in processes():
+        if str(folder).encode() in title:
+            os.kill(pid, signal.SIGKILL)  # asked to end it would take half a minute; workers end with it
+    process.wait(PATIENCE_S)
+    process.stdout.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def convert(*arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [str(BIN / "pix2pix"), "convert", *map(str, arguments)],
+        env={**os.environ, **TOKEN},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, list[str], str]:
+    out, told = process.communicate(timeout=PATIENCE_S)
+    return process.returncode, out.splitlines(), told
+
+
+def processes() -> Iterator[tuple[int, bytes, bytes]]:
+    """Number, command line, and command line of the parent, of all that run."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            titles = [(one / "cmdline").read_bytes() for one in (folder, Path("/proc", parent))]
+        except OSError:  # ended since
+            continue
+        yield int(folder.name), titles[0], titles[1]
+
+
+def workers(folder: Path) -> list[int]:
+    """The processes that hold a model, of the cluster of that folder."""
+    cluster = str(folder).encode()
+    return [pid for pid, title, of in processes() if title.startswith(b"ray::MapWorker") and cluster in of]
+
+
+def test_a_cluster_makes_the_same_photos_and_the_same_ledger(tmp_path: Path, ray_folder: Path) -> None:
+    source = tmp_path / "in"
+    for number in range(20):
+        save_sketch(source / f"{number % 3}" / f"{number}.png", 90, 120 + number)
+    (source / "broken.png").write_bytes(b"no picture")
+    options = ("--variants", 2, "--seed", 3)
+    code, printed, told = finish(convert(source, tmp_path / "here", *options))
+    assert code == 1, told
+    code, on_ray, told = finish(convert(source, tmp_path / "there", *options, "--ray", ADDRESS))
+    assert code == 1 and "broken.png" in told and "20 converted, 1 failed" in told
+    assert sorted(on_ray) == sorted(line.replace("here", "there", 1) for line in printed)
+    for folder in ("0", "1", "2"):
+        assert photos_in(tmp_path / "here" / folder) == photos_in(tmp_path / "there" / folder)
+    kept = [
+        {row["source"]: (row["settings"], row["outputs"], row["z"], row["stamp"]["sha256"]) for row in rows}
+        for rows in (lines_of(tmp_path / "here"), lines_of(tmp_path / "there"))
+    ]
+    assert kept[0] == kept[1] and len(kept[0]) == 21
+    code, again, told = finish(convert(source, tmp_path / "there", *options, "--ray", ADDRESS))
+    assert code == 1 and not again and "20 skipped, 1 failed" in told
+
+
+def lines_of(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
+
+
+def test_a_killed_worker_loses_no_file(tmp_path: Path, ray_folder: Path) -> None:
+    for number in range(200):
+        save_sketch(tmp_path / "in" / f"{number}.png", 256, 256)
+    process = convert(tmp_path / "in", tmp_path / "out", "--ray", ADDRESS)
+    until = time.monotonic() + PATIENCE_S
+    while not list(tmp_path.glob("out/*.png")) and time.monotonic() < until:
+        time.sleep(0.01)
+    victim = workers(ray_folder)[0]
+    os.kill(victim, signal.SIGKILL)
+    code, printed, told = finish(process)
+    assert code == 0, told
+    assert len(list(tmp_path.glob("out/*.png"))) == 200
+    assert len(printed) > 100 and set(printed) <= {str(path) for path in tmp_path.glob("out/*.png")}
+    assert not list(tmp_path.glob("out/.*"))  # what the killed one left half written
+
+
+def test_a_cluster_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
+    save_sketch(tmp_path / "in" / "a.png")
+    code, _, told = finish(convert(tmp_path / "in", tmp_path / "out", "--ray", "127.0.0.1:1"))
+    assert code == 2 and "no Ray cluster answers at '127.0.0.1:1'" in told
+    assert "Traceback" not in told and not (tmp_path / "out").exists()
+
+
+def test_workers_load_the_bundle_that_was_there_when_the_job_began(tmp_path: Path, ray_folder: Path) -> None:
+    """It is replaced while they work: photos of two models in one folder would be told apart by nobody."""
+    models = tmp_path / "models"
+    models.mkdir()
+    shutil.copy(find_bundle("shoes"), models / "mine.safetensors")
+    for number in range(200):
+        save_sketch(tmp_path / "in" / f"{number}.png", 256, 256)
+    options = ("--model", "mine", "--models", models)
+    process = convert(tmp_path / "in", tmp_path / "out", *options, "--ray", ADDRESS)
+    until = time.monotonic() + PATIENCE_S
+    while not (tmp_path / "out").exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    shutil.copy(find_bundle("handbags"), models / "mine.safetensors")
+    code, _, told = finish(process)
+    assert code == 0, told
+    one = (tmp_path / "out" / "0.png").read_bytes()
+    assert {path.read_bytes() for path in tmp_path.glob("out/*.png")} == {one}
