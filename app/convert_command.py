@@ -18,6 +18,7 @@ from pix2pix.bundle import find_bundle
 from pix2pix.convert import Converted, Options, convert_folder
 from pix2pix.errors import UsageError
 from pix2pix.files import list_pictures
+from pix2pix.pipeline import OTHERWISE
 from pix2pix.places import place
 from pix2pix.sheet import Sheet
 
@@ -46,8 +47,7 @@ def run(
     sketches = _listed() if source == LIST else place(source)
     if not isinstance(sketches, list) and not sketches.exists():
         raise UsageError(f"{source} does not exist")
-    bundle = find_bundle(model, models)
-    loaded = translator.load(bundle, device=device, engine=engine)
+    loaded = translator.load(model, models=models, device=device, engine=engine)
     options["batch_size"] = most_at_once(loaded)
     if style is not None:
         options["z"] = loaded.encode(style)
@@ -58,6 +58,7 @@ def run(
             from pix2pix.cluster import RayWorkers
 
             stack.enter_context(redirect_stdout(sys.stderr))  # what Ray prints is no result
+            bundle = find_bundle(model, models)
             workers = stack.enter_context(RayWorkers(ray, bundle, device=device, engine=engine))
         results = convert_folder(loaded, sketches, place(destination), Options(**options), workers)
         if sheet is not None:
@@ -69,9 +70,11 @@ def run(
 def _tell(results: Iterable[Converted], total: int, out: TextIO) -> Counter[str]:
     """Print what is written, name what is not."""
     counts: Counter[str] = Counter()
+    otherwise = 0
     with Reporter("converting", total, "files") as progress:
         for result in results:
             counts[result.status] += 1
+            otherwise += result.error == OTHERWISE
             if result.status == "converted":
                 for output in result.outputs:
                     click.echo(click.format_filename(str(output)), file=out)
@@ -79,7 +82,9 @@ def _tell(results: Iterable[Converted], total: int, out: TextIO) -> Counter[str]
                 progress.say(f"{result.status}: {click.format_filename(str(result.source))}: {result.error}")
             progress.advance()
     if counts["skipped"]:
-        click.echo("Photos that were there already are as they were; --overwrite makes them anew.", err=True)
+        made = f" ({otherwise} made with another model, seed, looseness or size)" if otherwise else ""
+        told = f"Photos that were there already{made} are as they were; --overwrite makes them anew."
+        click.echo(told, err=True)
     return counts
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from pix2pix.errors import UsageError
 from pix2pix.files import list_pictures, only_writer, sweep, why_not_a_picture
 from pix2pix.images import SAVED_AS
-from pix2pix.ledger import Ledger
+from pix2pix.ledger import Ledger, first_photo
 from pix2pix.pipeline import BatchTranslator, Converted, Done, Options, Pipeline, Planned, Workers
 from pix2pix.places import is_local
 
@@ -58,8 +58,8 @@ def convert_folder(
     return _convert(run, planned, others, destination, settings)
 
 
-def _listed(source: Path | list[Path], destination: Path) -> tuple[list[Path], list[Path], Path | None]:
-    """Pictures, other files, and the folder that names are relative to; None for a list."""
+def _listed(source: Path | list[Path], destination: Path) -> tuple[list[Path], list[Converted], Path | None]:
+    """Pictures, what becomes of other files, and the folder that names are relative to; None for a list."""
     folder = None if isinstance(source, list) or not source.is_dir() else source
     beside = folder is not None and is_local(folder) == is_local(destination)
     if folder and beside and destination.resolve().is_relative_to(folder.resolve()):
@@ -68,12 +68,21 @@ def _listed(source: Path | list[Path], destination: Path) -> tuple[list[Path], l
         )
     if destination.exists() and not destination.is_dir():
         raise UsageError(f"the destination {destination} is a file; it must be a folder")
+    if destination.suffix.lower() in SAVED_AS and not destination.exists():
+        raise UsageError(f"the destination {destination} has the name of a picture; it must be a folder")
     if isinstance(source, list):
-        return list(dict.fromkeys(source)), [], None
+        made = {path: None for path in source if _lies_in(path, destination)}
+        sketches = [path for path in dict.fromkeys(source) if path not in made]
+        return sketches, [Converted(path, "ignored", error="lies in the destination") for path in made], None
     if source.is_file():
         return [source], [], source.parent
     pictures, others = list_pictures(source)
-    return pictures, others, source
+    return pictures, [Converted(path, "ignored", error=why_not_a_picture(path)) for path in others], source
+
+
+def _lies_in(path: Path, folder: Path) -> bool:
+    """Whether a path of a list is below the destination: a photo that was made, as `find` lists them too."""
+    return is_local(path) == is_local(folder) and path.resolve().is_relative_to(folder.resolve())
 
 
 def _plan(pictures: list[Path], root: Path | None, destination: Path, options: Options) -> list[Planned]:
@@ -111,12 +120,11 @@ def _name(path: Path, root: Path | None) -> PurePosixPath:
 def _convert(
     run: Callable[[Sequence[Planned]], Generator[Done]],
     planned: list[Planned],
-    others: list[Path],
+    others: list[Converted],
     destination: Path,
     settings: dict[str, Any],
 ) -> Iterator[Converted]:
-    for path in others:
-        yield Converted(path, "ignored", error=why_not_a_picture(path))
+    yield from others
     if not planned:
         return
     destination.mkdir(parents=True, exist_ok=True)
@@ -125,11 +133,18 @@ def _convert(
             stack.enter_context(only_writer(destination))
             sweep(destination)
         ledger = stack.enter_context(Ledger(destination, settings))
-        known = [one._replace(made_of=ledger.made.get(one.name)) for one in planned]
+        known = [_looked_up(one, ledger) for one in planned]
         for converted, entry in stack.enter_context(closing(run(known))):
             if entry is not None:
                 ledger.add(entry)
             yield converted
+
+
+def _looked_up(one: Planned, ledger: Ledger) -> Planned:
+    """With what the ledger knows of its photos."""
+    photo = first_photo(one.name, [output.name for output in one.outputs])
+    made_of = ledger.made.get(photo)
+    return one._replace(made_of=made_of, otherwise=made_of is None and photo in ledger.made)
 
 
 def _settings(translator: BatchTranslator, options: Options) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Self
 
 from pix2pix.places import is_local, version_of
@@ -48,13 +49,19 @@ class Entry:
     error: str | None = None
 
 
+def first_photo(source: str, outputs: Sequence[str]) -> str:
+    """A sketch's first photo, below the destination: it tells where two jobs would write the same."""
+    return str(PurePosixPath(source).with_name(outputs[0]))
+
+
 class Ledger:
     """What was made at one destination before, with the same settings. As a context manager it takes more."""
 
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         """Reads what is there; what cannot be read, such as the torn last line of a killed job, is not."""
         self.folder = folder
-        self.made: dict[str, Stamp] = {}  # by source: of what its photos were made last
+        # By first photo: of what it was made last; None where that was with other settings.
+        self.made: dict[str, Stamp | None] = {}
         self._file: BinaryIO | None = None
         self._waiting: list[bytes] = []
         self._torn = False
@@ -68,16 +75,11 @@ class Ledger:
     def _read(self, line: bytes, settings: dict[str, Any]) -> None:
         try:
             row = json.loads(line)
-            source, stamp, same = row["source"], Stamp(**row["stamp"]), row["settings"] == settings
-            failed = row["error"] is not None
-        except (ValueError, TypeError, KeyError):
+            stamp, same = Stamp(**row["stamp"]), row["settings"] == settings
+            if row["error"] is None:  # else the photos are those of before
+                self.made[first_photo(row["source"], row["outputs"])] = stamp if same else None
+        except (ValueError, TypeError, KeyError, IndexError):
             return
-        if failed:
-            return  # the photos are those of before
-        if same:
-            self.made[source] = stamp
-        else:
-            self.made.pop(source, None)
 
     def __enter__(self) -> Self:
         """Open for appending."""

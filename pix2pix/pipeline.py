@@ -22,7 +22,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pix2pix.errors import ImageError, UsageError
+from pix2pix.errors import ImageError, UnreadableImage, UsageError
 from pix2pix.framing import UInt8, resized
 from pix2pix.images import SAVED_AS, Placement, fit_sketch, read_sketch, restore_photo, save_image
 from pix2pix.latents import seeds_from
@@ -35,6 +35,7 @@ Status = Literal["converted", "skipped", "ignored", "failed"]
 MAX_VARIANTS = 100
 MAX_SIZE_PX = 8192
 AHEAD = 3  # batches that are read, or written, while one is computed
+THERE, OTHERWISE = "already there", "already there, made with other settings"
 HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # no other file can be written either
 
 
@@ -134,6 +135,7 @@ class Planned(NamedTuple):
     name: str  # in the ledger
     outputs: tuple[Path, ...]  # one a variant
     made_of: Stamp | None = None  # its photos, by a job of the same settings before this one
+    otherwise: bool = False  # its photos were made with other settings
 
 
 class Done(NamedTuple):
@@ -220,7 +222,7 @@ class Pipeline:
     def _read(self, sketch: _Sketch) -> None:
         """In a thread: look at the source, and decode it where there is something to be made of it."""
         began = time.perf_counter()
-        source, _, outputs, before = sketch.planned
+        source, _, outputs, before, _ = sketch.planned
         missing = [i for i, output in enumerate(outputs) if not output.exists()]
         try:
             sketch.stamp = Stamp.of(source)
@@ -234,7 +236,10 @@ class Pipeline:
             if whole and not changed:
                 sketch.unchanged = True
                 return
-            sketch.fitted, sketch.placement = fit_sketch(read_sketch(data), self.translator.size_px)
+            page = read_sketch(data)
+            if page.min() == page.max():
+                raise UnreadableImage("the image is blank: nothing is drawn on it")
+            sketch.fitted, sketch.placement = fit_sketch(page, self.translator.size_px)
             redone = changed or self.options.overwrite
             sketch.wanted = list(range(len(outputs))) if redone else missing
         except ImageError as error:
@@ -284,9 +289,9 @@ class Pipeline:
 
     def _end(self, sketch: _Sketch) -> Done:
         sketch.fitted = None
-        source, name, outputs, _ = sketch.planned
+        source, name, outputs, _, otherwise = sketch.planned
         if sketch.unchanged:
-            return Done(Converted(source, "skipped", outputs, "already there"), None)
+            return Done(Converted(source, "skipped", outputs, OTHERWISE if otherwise else THERE), None)
         rounded = {stage: round(took_ms, 1) for stage, took_ms in sketch.timings_ms.items()}
         made = outputs if sketch.error is None else ()
         z = tuple(tuple(map(float, one)) for one in self.z)

@@ -147,7 +147,7 @@ def test_what_is_there_is_kept_unless_overwriting(tmp_path: Path) -> None:
     run(tmp_path / "in", tmp_path / "out", seed=1)
     before = (tmp_path / "out/a.png").read_bytes()
     again = run(tmp_path / "in", tmp_path / "out", seed=2)["a.png"]
-    assert (again.status, again.error) == ("skipped", "already there")
+    assert (again.status, again.error) == ("skipped", "already there, made with other settings")
     assert (tmp_path / "out/a.png").read_bytes() == before
     assert run(tmp_path / "in", tmp_path / "out", seed=2, overwrite=True)["a.png"].status == "converted"
     assert (tmp_path / "out/a.png").read_bytes() != before
@@ -365,6 +365,25 @@ def test_photos_of_other_settings_are_not_taken_for_these(tmp_path: Path) -> Non
     assert run(tmp_path / "in", tmp_path / "out", seed=2)["a.png"].status == "converted"
 
 
+def test_a_job_of_other_photos_beside_hides_no_change(tmp_path: Path) -> None:
+    """One photo a sketch, then two variants, which have names of their own; then the sketch changes."""
+    save_sketch(tmp_path / "in/a.png")
+    run(tmp_path / "in", tmp_path / "out")
+    run(tmp_path / "in", tmp_path / "out", variants=2)
+    save_sketch(tmp_path / "in/a.png", 64, 99)
+    assert run(tmp_path / "in", tmp_path / "out", variants=2)["a.png"].status == "converted"
+    assert run(tmp_path / "in", tmp_path / "out")["a.png"].status == "converted"
+    assert {read_photo(path).shape for path in (tmp_path / "out").glob("*.png")} == {(64, 99, 3)}
+
+
+def test_a_blank_page_is_named_and_no_photo_is_made_of_it(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    Image.fromarray(np.full((64, 64), 255, np.uint8)).save(tmp_path / "in/a.png")
+    result = run(tmp_path / "in", tmp_path / "out")["a.png"]
+    assert result.status == "failed" and "nothing is drawn" in (result.error or "")
+    assert not list(tmp_path.glob("out/*.png"))
+
+
 def test_a_torn_line_is_passed_over_and_closed(tmp_path: Path) -> None:
     for name in ("a", "b"):
         save_sketch(tmp_path / f"in/{name}.png")
@@ -468,6 +487,12 @@ def test_photos_are_of_the_format_that_is_asked_for(tmp_path: Path, suffix: str,
             assert image.format == kind
 
 
+def test_a_destination_with_the_name_of_a_picture_is_refused(tmp_path: Path) -> None:
+    save_sketch(tmp_path / "a.png")
+    with pytest.raises(UsageError, match="must be a folder"):
+        convert_folder(PaintingTranslator(), tmp_path / "a.png", tmp_path / "photo.png")
+
+
 def test_sketches_of_one_name_do_not_collide_where_their_formats_are_kept(tmp_path: Path) -> None:
     for name in ("a.png", "a.jpg"):
         save_sketch(tmp_path / "in" / name)
@@ -491,6 +516,18 @@ def test_a_list_of_paths_keeps_relative_names(tmp_path: Path, monkeypatch: pytes
     assert [result.status for result in results] == ["converted", "converted", "failed"]
     assert Path("out/in/deep/b.png").exists() and Path("out/else.png").exists()
     assert "cannot be read" in str(results[2].error)
+
+
+def test_photos_of_the_destination_in_a_list_are_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `find . -name '*.png'` lists them once there are some."""
+    monkeypatch.chdir(tmp_path)
+    save_sketch(Path("a.png"))
+    for statuses in (["converted"], ["ignored", "skipped"]):
+        listed = sorted(Path().rglob("*.png"))
+        results = convert_folder(PaintingTranslator(), listed, Path("out"))
+        assert [result.status for result in results] == statuses
 
 
 def test_the_command_takes_a_list_and_makes_a_sheet(tmp_path: Path, tiny_bundle: Path) -> None:
@@ -575,6 +612,7 @@ def test_the_command_takes_addresses_and_this_machine_together(
         arguments = ["convert", source, destination, "--model", tiny_bundle]
         result = CliRunner().invoke(main, [str(argument) for argument in arguments])
         assert result.exit_code == 0, result.output
+        save_sketch(tmp_path / "out/a.png")  # an untrained model's photo is no sketch
     assert (tmp_path / "out/a.png").exists() and (store / "back/a.png").exists()
 
 
