@@ -451,8 +451,8 @@ def test_a_photo_that_cannot_be_read_is_told_in_words(browser, url):
 def test_a_direction_moves_the_chosen_answer_and_only_it(play, translators):
     before = answers(play)
     play.keyboard.press("2")
-    (latent,) = latents_asked(play, lambda: play.get_by_role("slider", name="Lightness").fill("1.5"))
-    moved = translators["player"].latent(1) + 1.5 * np.array(DIRECTIONS[0].vector)
+    (latent,) = latents_asked(play, lambda: play.get_by_role("slider", name="Lightness").fill("-1.5"))
+    moved = translators["player"].latent(1) - 1.5 * np.array(DIRECTIONS[0].vector)
     assert np.allclose(latent["z"], moved)
     after = answers(play)
     assert [alike(a, b) for a, b in zip(before, after, strict=True)] == [True, False, True, True]
@@ -462,12 +462,25 @@ def test_a_direction_moves_the_chosen_answer_and_only_it(play, translators):
     play.keyboard.press("1")
     expect(play.get_by_role("slider", name="Lightness")).to_have_value("0")
     play.keyboard.press("2")
-    expect(play.get_by_role("slider", name="Lightness")).to_have_value("1.5")
+    expect(play.get_by_role("slider", name="Lightness")).to_have_value("-1.5")
     for name in ("Lightness", "Hue"):
         play.get_by_role("slider", name=name).dblclick()
     assert alike(photo(play), before[1]), "a double-click takes it back"
     play.locator("#model").select_option("literal")
     expect(play.locator("#directions")).to_be_hidden()
+
+
+def test_answers_of_a_model_are_there_when_it_is_picked_again(play):
+    drop(play, "#picture", Image.fromarray(draw_pair(0, 48)[1]))
+    photo(play)
+    before, chosen = answers(play), play.locator("#seed").get_attribute("placeholder")
+    assert chosen == "from photo"
+    play.locator("#model").select_option("reader")
+    expect(play.locator("#seed")).to_have_value("0")
+    photo(play)
+    play.locator("#model").select_option("player")
+    expect(play.locator("#seed")).to_have_attribute("placeholder", chosen)
+    assert all(alike(a, b) for a, b in zip(answers(play), before, strict=True))
 
 
 def test_what_an_answer_comes_from_fits_its_field(play):
@@ -564,8 +577,8 @@ def test_what_a_link_may_name_and_a_direction_reach_is_what_the_server_takes(ope
     expect(page.locator("#seed")).to_have_attribute("max", str(MAX_SEED))
     draw(page, OUTLINE)
     photo(page)
-    (latent,) = latents_asked(page, lambda: page.get_by_role("slider", name="Lightness").fill("3"))
-    assert latent["z"] == [MAX_Z, 0, 0, -MAX_Z]
+    (latent,) = latents_asked(page, lambda: page.get_by_role("slider", name="Lightness").fill("-2.5"))
+    assert latent["z"] == [MAX_Z - 3.5, 0, 0, -MAX_Z]
     page.evaluate(f"location.hash = '#seed={MAX_SEED}'")
     expect(page.locator("#seed")).to_have_value(str(MAX_SEED))
     photo(page)
@@ -579,6 +592,10 @@ def test_a_link_that_does_not_fit_is_told_and_the_page_works(open_page, link):
     draw(page, OUTLINE)
     photo(page)
     expect(page.locator("#alert")).to_be_hidden()
+    page.evaluate(f"location.hash = '{link}'")
+    expect(page.locator("#alert")).to_contain_text("This link")
+    photo(page)
+    expect(page.locator("#alert")).to_contain_text("This link")  # a photo that comes says nothing of it
 
 
 def test_a_model_without_z_has_one_answer(page):

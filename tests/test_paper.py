@@ -346,6 +346,44 @@ def test_results_of_the_session_are_kept_and_come_back(page):
     assert pixels(thumbnail).shape == (96, 96, 3)
 
 
+def test_a_kept_result_takes_no_pinned_answers_place(page):
+    draw(page, OUTLINE)
+    photo(page)
+    page.keyboard.press("k")
+    set_seed(page, 500)
+    page.locator(".answer").nth(1).click()
+    page.keyboard.press("p")
+    page.keyboard.press("1")
+    photo(page)
+    page.get_by_role("button", name="Back to result 1").click()
+    expect(page.locator("#seed")).to_have_value("0")
+    photo(page)
+    page.keyboard.press("2")
+    expect(page.locator("#seed")).to_have_value("501")
+    expect(page.locator("#pin")).to_have_attribute("aria-pressed", "true")
+
+
+def test_what_is_kept_and_saved_is_what_is_seen(lonely_page):
+    """The server is gone, and drawing and seed are past the photo."""
+    page = lonely_page
+    draw(page, OUTLINE)
+    first = photo(page)
+    page.context.set_offline(True)
+    draw(page, SOLE)
+    set_seed(page, 7)
+    expect(page.locator("#alert")).to_contain_text("offline")
+    expect(page.locator("#status")).to_have_attribute("data-state", "waiting")
+    with page.expect_download() as saved:
+        page.locator("#save").click()
+    assert saved.value.suggested_filename == "shoes-seed-0.png"
+    expect(page.locator("#shelf button")).to_have_count(1)
+    page.context.set_offline(False)
+    assert not alike(photo(page), first)
+    page.get_by_role("button", name="Back to result 1").click()
+    expect(page.locator("#seed")).to_have_value("0")
+    assert alike(photo(page), first)
+
+
 @pytest.fixture
 def lonely_page(browser, url):
     """A page whose server will be gone or busy: the browser logs that."""

@@ -5,7 +5,7 @@ import { Answers } from "../../app/static/js/answers.js";
 
 const DIRECTIONS = [
   { vector: [1, 0], attribute: "lightness", effect: 1, share: 0.7 },
-  { vector: [0, -2], attribute: "hue", effect: 1, share: 0.3 },
+  { vector: [0, -1], attribute: "hue", effect: 1, share: 0.3 },
 ];
 
 /** @param {import("../../app/static/js/client.js").Latent | null} [latent] */
@@ -31,8 +31,12 @@ test("a pinned answer keeps its z while the others change", () => {
   answers.reseed(70);
   assert.deepEqual(latents(answers), [{ seed: 70 }, { seed: 1 }, { seed: 71 }, { seed: 72 }]);
   assert.equal(answers.chosen, 1);
-  answers.chooseFree();
+  assert.ok(answers.show({ seed: 75 }));
   assert.equal(answers.chosen, 0);
+  assert.deepEqual(latents(answers), [{ seed: 75 }, { seed: 1 }, { seed: 76 }, { seed: 77 }]);
+  assert.ok(answers.show({ z: [3, 4] }));
+  assert.deepEqual(answers.latent(answers.chosen), { z: [3, 4] });
+  answers.togglePin();
   answers.choose(1);
   answers.togglePin();
   answers.reseed(80);
@@ -104,14 +108,14 @@ test("a reroll can be taken back until something else changes", () => {
   }
 });
 
-test("a direction ends where the server takes no more", () => {
-  const answers = four({ z: [99, -100] });
-  answers.move(0, 3);
-  answers.move(1, 3);
-  assert.deepEqual(answers.latent(0), { z: [100, -100] });
-  answers.move(0, -3);
-  answers.move(1, -3);
-  assert.deepEqual(answers.latent(0), { z: [96, -94] });
+test("a direction ends where no photo of the training lies; an answer beyond is not moved further", () => {
+  const answers = four({ z: [1, -4] });
+  answers.move(0, 2.5);
+  answers.move(1, 2.5);
+  assert.deepEqual(answers.latent(0), { z: [2.5, -4] });
+  answers.move(0, -2.5);
+  answers.move(1, -2.5);
+  assert.deepEqual(answers.latent(0), { z: [-1.5, -1.5] });
 });
 
 test("what a link names has an origin, until it is replaced", () => {
@@ -164,14 +168,14 @@ test("a z is added pinned and chosen, in the place of neither end of the morph",
 
 test("moving waits for the z of a seed, adds the directions, and can be taken back", () => {
   const answers = four();
-  answers.tell(0, [10, 20]);
+  answers.tell(0, [1, -2]);
   answers.move(0, 1.5);
   answers.move(1, -1);
-  assert.deepEqual(answers.latent(0), { z: [11.5, 22] });
+  assert.deepEqual(answers.latent(0), { z: [2.5, -1] });
   assert.equal(answers.describe(0), "seed 0, moved");
-  answers.tell(0, [11.5, 22]);
+  answers.tell(0, [2.5, -1]);
   answers.move(0, 0);
-  assert.deepEqual(answers.latent(0), { z: [10, 22] }, "what is told of a moved answer is not where it began");
+  assert.deepEqual(answers.latent(0), { z: [1, -1] }, "what is told of a moved answer is not where it began");
   answers.move(1, 0);
   assert.deepEqual(answers.latent(0), { seed: 0 });
   answers.reseed(3);

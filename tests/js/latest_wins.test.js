@@ -67,20 +67,45 @@ test("a passing problem is retried with the drawing as it is then, waiting longe
   live.refresh();
   seen.asked[0].reject(new ServerProblem("offline", true));
   await settle();
+  assert.ok(live.isWaiting);
   world.question = "b";
-  live.refresh();
   seen.waits[0].resolve();
   await settle();
   seen.asked[1].reject(new ServerProblem("offline", true));
   await settle();
-  seen.waits[1].resolve();
-  await settle();
+  for (const i of [1, 2]) {
+    seen.waits[i].resolve();
+    await settle();
+  }
   seen.asked[2].resolve("photo b");
   await settle();
+  assert.ok(!live.isWaiting);
   assert.deepEqual(seen.asked.map(({ request }) => request), ["a", "b", "b"]);
-  assert.deepEqual(seen.waits.map(({ delayMs }) => delayMs), [1000, 2000]);
+  assert.deepEqual(seen.waits.map(({ delayMs }) => delayMs), [1000, 1000, 1000], "a second, then two");
   assert.deepEqual(seen.problems, [["offline", true], ["offline", true]]);
   assert.deepEqual(seen.results, ["photo b"]);
+});
+
+test("a change cuts the wait short, but not what the server asked for", async () => {
+  const { live, seen } = harness();
+  live.refresh();
+  for (const i of [0, 1]) {
+    seen.asked[i].reject(new ServerProblem("offline", true));
+    await settle();
+    if (i === 1) live.refresh();
+    seen.waits[i].resolve();
+    await settle();
+  }
+  assert.equal(seen.asked.length, 3, "after one of two seconds");
+  seen.asked[2].reject(new ServerProblem("busy", true, 6000));
+  await settle();
+  live.refresh();
+  for (let i = 2; i < 8; i++) {
+    assert.equal(seen.asked.length, 3);
+    seen.waits[i].resolve();
+    await settle();
+  }
+  assert.equal(seen.asked.length, 4);
 });
 
 test("a lasting problem is reported once and not retried until the drawing changes", async () => {

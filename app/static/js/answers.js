@@ -2,8 +2,8 @@
 
 import { MAX_SEED, MAX_Z } from "./client.js";
 
-/** How far a slider moves an answer along a direction, either way: z is spread like N(0, 1). */
-export const FURTHEST = 3;
+/** How far a slider moves an answer along a direction, either way, and where it ends: z is spread like N(0, 1). */
+export const FURTHEST = 2.5;
 
 /**
  * @typedef {import("./client.js").Latent} Latent
@@ -106,9 +106,16 @@ export class Answers {
     this.#former = null;
   }
 
-  /** Choose the first answer that is not pinned: there is one. */
-  chooseFree() {
+  /**
+   * Have an answer among them, and choose it; those that are pinned stay.
+   * @param {Latent} latent
+   * @returns {boolean} false, and nothing is changed, where all are pinned
+   */
+  show(latent) {
+    if ("z" in latent) return this.add(latent.z, "from shelf");
+    if (!this.reseed(latent.seed)) return false;
     this.choose(this.all.findIndex(({ pinned }) => !pinned));
+    return true;
   }
 
   /** @param {number} i */
@@ -172,19 +179,32 @@ export class Answers {
   }
 
   /**
-   * What to ask the server for. Where the directions lead beyond what it takes, they end there.
+   * What to ask the server for.
    * @param {number} i
    * @returns {Latent}
    */
   latent(i) {
     const answer = this.all[i];
     if (!isMoved(answer) || !answer.z) return answer.latent;
+    const steps = answer.moves.map((amount, i) => Answers.#step(answer.z, amount, this.#directions[i].vector));
     return {
       z: answer.z.map((value, d) => {
-        const sum = answer.moves.reduce((sum, amount, i) => sum + amount * this.#directions[i].vector[d], value);
+        const sum = steps.reduce((sum, step, i) => sum + step * this.#directions[i].vector[d], value);
         return Math.min(Math.max(sum, -MAX_Z), MAX_Z);
       }),
     };
+  }
+
+  /**
+   * How far along a direction of length 1 an answer goes: not to where no photo of the training lies.
+   * @param {number[]} z
+   * @param {number} amount
+   * @param {number[]} vector
+   */
+  static #step(z, amount, vector) {
+    const place = z.reduce((sum, value, d) => sum + value * vector[d], 0);
+    const [least, most] = [Math.min(place, -FURTHEST), Math.max(place, FURTHEST)];
+    return Math.min(Math.max(place + amount, least), most) - place;
   }
 
   /**

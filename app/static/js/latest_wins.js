@@ -2,6 +2,8 @@
 
 import { Patience, sleep } from "./patience.js";
 
+const SLICE_MS = 1_000; // of waiting
+
 /**
  * Keeps one result up to date with something that changes quickly. At most one request is under way; whatever
  * happened meanwhile goes out as one next request; answers to a question that was withdrawn are dropped.
@@ -11,6 +13,7 @@ export class LatestWins {
   #stale = false;
   #running = false;
   #sequence = 0;
+  #waiting = false;
 
   /**
    * @param {object} hooks
@@ -29,6 +32,11 @@ export class LatestWins {
   refresh() {
     this.#stale = true;
     if (!this.#running) this.#run();
+  }
+
+  /** Whether it waits before it asks again. */
+  get isWaiting() {
+    return this.#waiting;
   }
 
   /** Drop the answer under way: it belongs to another question altogether. */
@@ -55,10 +63,23 @@ export class LatestWins {
         const delay = patience.delayAfter(problem);
         if (sequence === this.#sequence) this.hooks.onProblem(problem, delay !== null);
         if (delay === null) continue;
-        await this.hooks.wait(delay);
+        await this.#wait(delay, problem);
         this.#stale = true;
       }
     }
     this.#running = false;
+  }
+
+  /**
+   * Wait before asking again; not for long once the question changes, unless the server said how long.
+   * @param {number} delayMs
+   * @param {Error & {retryAfterMs?: number}} problem
+   */
+  async #wait(delayMs, problem) {
+    this.#waiting = true;
+    for (let left = delayMs; left > 0 && (problem.retryAfterMs || !this.#stale); left -= SLICE_MS) {
+      await this.hooks.wait(Math.min(left, SLICE_MS));
+    }
+    this.#waiting = false;
   }
 }

@@ -19,7 +19,7 @@ import { Realism } from "./realism.js";
 import { Result } from "./result.js";
 import { Shelf } from "./shelf.js";
 import { takeKeys } from "./shortcuts.js";
-import { complain, explain, say } from "./status.js";
+import { complain, explain, relieve, say } from "./status.js";
 
 const REROLLED_SEEDS = 1_000_000; // short enough to be read out
 const LOOK_PX = 128; // of the small copy of a photo that lent its look
@@ -29,6 +29,10 @@ const $ = (id) => document.getElementById(id);
 
 const client = new Client();
 const pace = new Pace();
+/** The answers of models that others were picked after, by name. @type {Map<string, Answers["state"]>} */
+const former = new Map();
+/** The model that the answers are of. */
+let begun = "";
 /** Whether there is anything on the paper, as far as is known. */
 let inked = false;
 
@@ -46,7 +50,7 @@ const morph = new Morph($("morph"), {
   },
   load: (walk) => client.interpolate({ ...walk, steps: pace.frames }),
   onMove() {
-    pictures.keepMorph();
+    pictures.keepMorph(currentSource());
     show();
   },
   onProblem: explain,
@@ -62,18 +66,18 @@ const live = new LatestWins({
     const question = currentQuestion();
     if (!question) forgetPictures();
     const wanted = question ? due() : [];
-    return wanted.length > 0 ? { question, wanted } : null;
+    return wanted.length > 0 ? { question, wanted, source: currentSource() } : null;
   },
-  async ask({ question, wanted }) {
+  async ask({ question, wanted, source }) {
     const answer = await client.translate({ ...question, latents: wanted.map(({ latent }) => latent) });
-    return { ...answer, wanted };
+    return { ...answer, wanted, source };
   },
   onResult(answer) {
     pace.note(answer.pictures.length, answer.elapsedMs);
-    answer.wanted.forEach((one, i) => pictures.keep(one, answer.pictures[i]));
+    answer.wanted.forEach((one, i) => pictures.keep(one, answer.pictures[i], answer.source));
     looseness.show(answer);
     $("latency").textContent = `${Math.round(answer.elapsedMs)} ms · ${menu.current.device}`;
-    complain("");
+    relieve();
     show();
   },
   onNothing: show,
@@ -84,6 +88,11 @@ const live = new LatestWins({
 function currentQuestion() {
   const sketch = paper.pad.export();
   return sketch && { model: menu.current.name, sketch, loose: looseness.asked, ...(realism.asked && { realism: true }) };
+}
+
+/** @returns {import("./pictures.js").Source} what pictures are made of that are asked for now */
+function currentSource() {
+  return { model: menu.current.name, items: paper.drawing.items, loose: looseness.state };
 }
 
 /** What to ask for now: all that is out of date, but only the large picture where a pen would outrun the rest. */
@@ -105,8 +114,9 @@ function redrawn() {
   if (!inked) {
     live.withdraw();
     forgetPictures();
-    complain("");
+    relieve();
   } else live.refresh();
+  complain("");
   show();
 }
 
@@ -154,7 +164,8 @@ function show() {
   if (!inked) {
     $("latency").textContent = "";
     say("empty", "Waiting for your first stroke");
-  } else if (due().length > 0 || (morph.position > 0 && !morph.picture)) say("working", "Making the photo");
+  } else if (live.isWaiting) say("waiting", "Waiting for the server");
+  else if (due().length > 0 || (morph.position > 0 && !morph.picture)) say("working", "Making the photo");
   else say("ready", "Photo is up to date");
 }
 
@@ -163,12 +174,11 @@ function currentLatent() {
   return pictures.front === "between" ? { z: morph.picture.z } : answers.latent(answers.chosen);
 }
 
-/** Put the result on the shelf. */
+/** Put what is seen on the shelf, with what it was made of, which the drawing may be past. */
 async function keep() {
   const { large } = pictures;
   if (!large) return;
-  const items = paper.drawing.items;
-  await shelf.add({ model: menu.current.name, items, latent: currentLatent(), loose: looseness.state }, large.url);
+  await shelf.add({ ...large.source, latent: large.latent }, large.url);
   show();
 }
 
@@ -184,11 +194,14 @@ function replaceDrawing(items) {
 
 /** @param {import("./shelf.js").Kept} kept */
 function bringBack({ model, items, latent, loose }) {
+  const isSame = menu.current.name === model;
   if (!menu.pick(model)) return complain(`The model ${model} is not here any more.`);
   keep();
   looseness.state = loose;
   paper.drawing.replace(items);
-  begin(latent);
+  if (!isSame) return begin(latent);
+  redrawn();
+  changeAnswers(() => answers.show(latent)); // those that are pinned stay
 }
 
 /** @param {"undo" | "redo" | "clear"} step  undo takes back a reroll, too, where that was the last change */
@@ -204,13 +217,13 @@ function change(step) {
 function save() {
   if (!pictures.large) return;
   keep();
-  result.save(menu.current.name);
+  result.save();
 }
 
 /** @param {number} seed */
 function setSeed(seed) {
   const wanted = Math.min(Math.max(Math.trunc(seed), 0), MAX_SEED);
-  changeAnswers(() => answers.reseed(wanted) && answers.chooseFree());
+  changeAnswers(() => answers.show({ seed: wanted }));
 }
 
 /** Other answers, far apart from each other; where the server does not say which, any. */
@@ -289,13 +302,16 @@ function followLink({ model, latent, readable }) {
 /**
  * Begin with the model that is picked.
  * @param {import("./client.js").Latent | null} latent  of the first answer; null stays with the seeds there were
- * @param {import("./answers.js").Answers["state"]} [left]  the answers that there were, if they fit
+ * @param {import("./answers.js").Answers["state"]} [left]  the answers to go on with: those it was left with
  */
 function begin(latent, left) {
   const model = menu.current;
+  if (begun) former.set(begun, answers.state);
+  begun = model.name;
+  left ??= former.get(begun);
   const hasLatent = model.latent_size > 0;
   answers.begin(hasLatent ? result.places : 1, model.directions, latent);
-  if (left) answers.restore(left, model.latent_size);
+  if (left && !latent) answers.restore(left, model.latent_size);
   looseness.offerFor(model);
   realism.offerFor(model);
   directions.offerFor(model.directions);
@@ -321,10 +337,11 @@ function states() {
 
 /**
  * Go on where the page was left, if it was.
- * @returns {Promise<string>} the address that it had
+ * @returns {Promise<{address: string, trouble: string}>} the address that it had, and what did not come back
  */
 async function restore() {
   const left = recall();
+  let trouble = "";
   try {
     if (left) {
       await paper.restore(left.paper);
@@ -332,10 +349,10 @@ async function restore() {
       looseness.state = left.loose;
     }
   } catch (problem) {
-    complain(`What was here before could not be brought back. ${problem.message}`);
+    trouble = `What was here before could not be brought back. ${problem.message}`;
   }
   begin(null, left && menu.pick(left.model) ? left.answers : undefined);
-  return left?.address ?? "";
+  return { address: left?.address ?? "", trouble };
 }
 
 for (const step of ["undo", "redo", "clear"]) $(step).addEventListener("click", () => change(step));
@@ -387,5 +404,7 @@ await menu.fill(
 );
 if (menu.isReady) {
   complain("");
-  takeLinks(followLink, await restore());
+  const { address, trouble } = await restore();
+  takeLinks(followLink, address);
+  if (trouble) complain(trouble);
 } else complain("No model is loaded on this server.");

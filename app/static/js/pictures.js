@@ -5,12 +5,14 @@
  * @typedef {import("./client.js").Picture} Picture
  * @typedef {number | "between"} Place  an answer's index, or where the morph stands
  * @typedef {{place: Place, latent: Latent, key: string}} Wanted  `key` is all that the picture depends on
+ * @typedef {{model: string, items: import("./drawing.js").Item[], loose: number | null}} Source
+ * @typedef {Picture & {source: Source, latent: Latent}} Made  with all that it was made of
  */
 
 export class Pictures {
   /** Counts what every picture depends on: the drawing, the looseness, the model. */
   #revision = 0;
-  /** @type {Map<Place, Picture & {key: string}>} */
+  /** @type {Map<Place, Made & {key: string}>} */
   #kept = new Map();
 
   /**
@@ -40,14 +42,14 @@ export class Pictures {
     return this.morph.picture ? "between" : this.answers.chosen;
   }
 
-  /** @returns {Picture | null} */
+  /** @returns {Made | null} */
   get large() {
     return this.at(this.front) ?? this.at(this.answers.chosen);
   }
 
   /**
    * @param {Place} place
-   * @returns {Picture | null}
+   * @returns {Made | null}
    */
   at(place) {
     return this.#kept.get(place) ?? null;
@@ -71,26 +73,32 @@ export class Pictures {
    * Take in what came for `due`, unless another answer has taken its place.
    * @param {Wanted} wanted
    * @param {Picture} picture
+   * @param {Source} source
    */
-  keep({ place, latent, key }, picture) {
+  keep({ place, latent, key }, picture, source) {
     if (place === "between" && !this.morph.picture) return;
     if (JSON.stringify(this.#want(place).latent) !== JSON.stringify(latent)) return;
-    this.#kept.set(place, { ...picture, key });
+    this.#kept.set(place, { ...picture, source, latent, key });
     if (place !== "between") this.answers.tell(place, picture.z);
   }
 
   /**
    * Show a picture in a place until its own comes.
    * @param {Place} place
-   * @param {Picture} picture
+   * @param {Made} picture
    */
   showMeanwhile(place, picture) {
     this.#kept.set(place, { ...picture, key: "" });
   }
 
-  /** Take in what the morph shows, if it is of the drawing as it is. */
-  keepMorph() {
-    if (this.morph.picture?.url) this.#kept.set("between", { ...this.morph.picture, key: this.#want("between").key });
+  /**
+   * Take in what the morph shows, if it is of the drawing as it is.
+   * @param {Source} source
+   */
+  keepMorph(source) {
+    if (!this.morph.picture?.url) return;
+    const { latent, key } = this.#want("between");
+    this.#kept.set("between", { ...this.morph.picture, source, latent, key });
   }
 
   /**

@@ -48,13 +48,11 @@ export class Result {
     this.#showEnds();
   }
 
-  /**
-   * Download the large picture.
-   * @param {string} model  its name, for the file's
-   */
-  save(model) {
-    const origin = $("seed").value ? `seed-${$("seed").value}` : $("seed").placeholder.replaceAll(/\W+/g, "-");
-    download(this.pictures.large.url, `${model}-${origin}.png`);
+  /** Download the large picture. */
+  save() {
+    const { url, source, latent } = this.pictures.large;
+    const origin = "seed" in latent ? `seed-${latent.seed}` : $("seed").placeholder.replaceAll(/\W+/g, "-") || "z";
+    download(url, `${source.model}-${origin}.png`);
   }
 
   #showSource() {
