@@ -303,7 +303,7 @@ def export(model: str, output: Path, sketches: Path, half: bool, models: Path | 
 @models_option
 @click.pass_context
 def models(ctx: click.Context, models: Path | None) -> None:
-    """List the models that can be loaded: size, steps, metrics, what computes them, where they were found."""
+    """List the models that can be loaded: size, training, metrics, what computes them, where they are."""
     from pix2pix.bundle import list_bundles
     from pix2pix.engines import choose_engine
 
@@ -321,7 +321,7 @@ def models(ctx: click.Context, models: Path | None) -> None:
         told = [
             info.name,
             size,
-            f"{info.header.steps} steps",
+            f"{info.header.images:,} images seen",
             metrics or "no metrics",
             info.header.title,
             engine,

@@ -15,6 +15,8 @@ MOST = 50  # sketches that are compared
 
 def run(model: str, output: Path, sketches: Path, *, half: bool, models: Path | None) -> str:
     """Export; what was found, in words. Raises UsageError for a folder without pictures, else as `export`."""
+    if output.suffix.lower() != ".onnx":
+        raise UsageError(f"{output} does not end in .onnx, by which runtimes know the file")
     path = find_bundle(model, models)
     pictures, _ = list_pictures(sketches)
     if not pictures:

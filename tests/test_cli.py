@@ -228,7 +228,7 @@ def listed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Three bundles: two sound ones and a corrupt one."""
     from pix2pix import bundle
 
-    header = SimpleNamespace(metrics={"lpips": 0.25}, steps=900, title="A title")
+    header = SimpleNamespace(metrics={"lpips": 0.25}, images=7200, title="A title")
     found = [
         bundle.BundleInfo("bags", tmp_path / "bags.safetensors", 14_000_000, header),
         bundle.BundleInfo("corrupt", tmp_path / "corrupt.safetensors", 10, None, "it is not whole"),
@@ -243,7 +243,7 @@ def listed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_models_lists_what_there_is_and_names_what_is_broken(listed: None) -> None:
     result = run("models")
     assert result.exit_code == 1
-    assert "bags  14.0 MB  900 steps  lpips=0.25  A title" in result.stdout
+    assert "bags  14.0 MB  7,200 images seen  lpips=0.25  A title" in result.stdout
     assert "it is not whole" in result.stderr
 
 
