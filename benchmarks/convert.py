@@ -1,11 +1,12 @@
 """Folders of sketches to photos: the job against the plain loop that people write.
 
-    python benchmarks/convert.py SKETCHES [--count 1000] [--model shoes]
+    python benchmarks/convert.py SKETCHES [--count 1000] [--model shoes] [--ray local]
 
 The sketches are taken again and again until there are `--count`. The plain loop reads with Pillow, runs the
 model in eager PyTorch one picture at a time, and writes with Pillow; once with the same model, once with the
 paper's U-Net, what ports of pix2pix run (untrained: speed does not depend on weights). The share of time in
 which the device is busy, and the memory on the way (with PyTorch, which the loops need), are of the job.
+With `--ray`, the same job on a cluster, too: its start, until the first photo is told, and its rate after it.
 """
 
 from __future__ import annotations
@@ -80,11 +81,26 @@ def resident_mib() -> float:
     return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
 
 
+def on_ray(address: str, bundle: Path, source: Path, destination: Path) -> tuple[float, float]:
+    """Seconds until the first result, and files a second after it."""
+    from pix2pix.cluster import RayWorkers
+
+    began, told = time.perf_counter(), list[float]()
+    with RayWorkers(address, bundle, device="cpu") as workers:
+        results = convert_folder(pix2pix.load(bundle), source, destination, Options(seed=1), workers)
+        for result in results:
+            assert result.status == "converted", result
+            told.append(time.perf_counter() - began)
+    later = [moment for moment in told if moment > told[0] + 0.1]  # results of a share come together
+    return told[0], len(later) / (told[-1] - told[0])
+
+
 @click.command(help=__doc__)
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.option("--count", default=1000, show_default=True, help="Sketches.")
 @click.option("--model", default="shoes", show_default=True, help="Bundle.")
-def main(source: Path, count: int, model: str) -> None:
+@click.option("--ray", show_default="none", help="Ray cluster to measure as well, such as local.")
+def main(source: Path, count: int, model: str, ray: str | None) -> None:
     """Print a table."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -100,6 +116,9 @@ def main(source: Path, count: int, model: str) -> None:
                 memory.append(resident_mib())
         took = time.perf_counter() - began
         rate = count / took
+        start, on_cluster = (
+            on_ray(ray, find_bundle(model), folder / "in", folder / "ray") if ray else (0.0, 0.0)
+        )
         generator = fold_for_inference(load_bundle(find_bundle(model))[0].generator)
         plain = plain_loop(sketches[:PLAIN_COUNT], folder / "plain", generator, watched.latent_size)
         paper = plain_loop(
@@ -109,6 +128,8 @@ def main(source: Path, count: int, model: str) -> None:
     print(f"{'plain loop, the paper’s U-Net':34} {paper:8.1f} {paper / plain:12.2f}")
     print(f"{f'plain loop, {model}, eager':34} {plain:8.1f} {1:12.2f}")
     print(f"{f'pix2pix convert, {model}':34} {rate:8.1f} {rate / plain:12.2f}")
+    if ray:
+        print(f"{f'the same on Ray, {ray}':34} {on_cluster:8.1f} {on_cluster / plain:12.2f}, after {start:.0f} s")
     print(f"device busy {watched.busy_s / took:.0%}; MiB on the way {[round(m) for m in memory]}")
 
 
