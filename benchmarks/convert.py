@@ -129,7 +129,7 @@ def main(source: Path, count: int, model: str, ray: str | None) -> None:
     print(f"{f'plain loop, {model}, eager':34} {plain:8.1f} {1:12.2f}")
     print(f"{f'pix2pix convert, {model}':34} {rate:8.1f} {rate / plain:12.2f}")
     if ray:
-        print(f"{f'the same on Ray, {ray}':34} {on_cluster:8.1f} {on_cluster / plain:12.2f}, after {start:.0f} s")
+        print(f"{'the same on Ray':34} {on_cluster:8.1f} {on_cluster / plain:12.2f}  after {start:.0f} s")
     print(f"device busy {watched.busy_s / took:.0%}; MiB on the way {[round(m) for m in memory]}")
 
 
