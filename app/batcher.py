@@ -197,7 +197,7 @@ class Batcher:
         began = time.monotonic()
         translator = questions[0].translator
         counts = [len(question.z) for question in questions]
-        batch = _Batch(
+        batch = Batch(
             translator,
             np.stack([question.sketch for question in questions]),
             np.concatenate([question.z for question in questions]),
@@ -260,7 +260,7 @@ def _stacked(column: tuple[Any, ...]) -> np.ndarray | None:
 
 
 @dataclass(frozen=True)
-class _Batch:
+class Batch:
     """What one translator is asked: N photos of M sketches."""
 
     translator: Translator

@@ -1,23 +1,31 @@
-"""`convert --ray`: the same job on a real cluster of this machine, with two workers."""
+"""A real cluster of this machine with two cores: `convert --ray` and the Ray Serve application."""
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
+import numpy as np
 import pytest
 from sketches import photos_in, save_sketch
 
+import pix2pix
 from pix2pix.bundle import find_bundle
+from pix2pix.images import read_photo
 
 BIN = Path(sys.executable).parent
 PORT = 6388
@@ -152,3 +160,75 @@ def test_workers_load_the_bundle_that_was_there_when_the_job_began(tmp_path: Pat
     assert code == 0, told
     one = (tmp_path / "out" / "0.png").read_bytes()
     assert {path.read_bytes() for path in tmp_path.glob("out/*.png")} == {one}
+
+
+SERVE = """
+import sys, time
+from ray import serve
+from app.ray_serve import Arguments, build
+
+serve.start(http_options={"port": int(sys.argv[1])})
+serve.run(build(Arguments(model="shoes", most=1)))
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def service(ray_folder: Path) -> Iterator[str]:
+    """The address of the Ray Serve application, with one replica."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVE, str(port)],
+        env={**os.environ, **TOKEN, "RAY_ADDRESS": ADDRESS},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    if not any(line.strip() == "ready" for line in process.stdout):
+        pytest.fail("Ray Serve did not start")
+    yield f"http://127.0.0.1:{port}/api/v1"
+    process.kill()
+    process.communicate()
+
+
+def ask(url: str, question: dict[str, object] | None = None) -> tuple[int, dict]:
+    body = None if question is None else json.dumps(question).encode()
+    try:
+        with urlopen(Request(url, body), timeout=PATIENCE_S) as answer:
+            return answer.status, json.load(answer)
+    except HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test_ray_serve_answers_many_at_once_as_the_translator_does_alone(service: str) -> None:
+    shoes = pix2pix.load("shoes")
+    pages = sorted(Path("docs/sketches/shoes").glob("*.png"))
+
+    def difference(i: int) -> int:
+        page = pages[i % len(pages)]
+        sketch = base64.b64encode(page.read_bytes()).decode()
+        status, answer = ask(f"{service}/translate", {"sketch": sketch, "seed": i, "variants": 1 + i % 2})
+        assert status == 200 and len(answer["images"]) == 1 + i % 2 and answer["loose_guessed"]
+        photo = read_photo(base64.b64decode(answer["images"][0]["png"])).astype(int)
+        return int(np.abs(photo - np.asarray(shoes.translate(page, seed=i), int)).max())
+
+    with ThreadPoolExecutor(12) as pool:
+        assert max(pool.map(difference, range(24))) <= 1
+
+
+def test_ray_serve_says_what_is_wrong(service: str) -> None:
+    page = base64.b64encode(Path("docs/sketches/shoes/pump.png").read_bytes()).decode()
+    for question, status, words in (
+        ({"sketch": page, "seed": -1}, 422, "seed"),
+        ({"sketch": base64.b64encode(b"no picture").decode()}, 400, "not a picture"),
+        ({"sketch": page, "unknown": 1}, 422, "unknown"),
+    ):
+        answered, problem = ask(f"{service}/translate", question)
+        assert answered == problem["status"] == status and words in problem["detail"]
+    assert ask(f"{service}/nothing")[0] == 404
+    assert ask(f"{service}/models")[1]["models"][0]["name"] == "shoes"
