@@ -54,9 +54,9 @@ def ray_folder() -> Iterator[Path]:
     else:
         pytest.fail("Ray did not start")
     yield folder
-    for pid, title, _ in processes():
-        if str(folder).encode() in title:
-            os.kill(pid, signal.SIGKILL)  # asked to end it would take half a minute; workers end with it
+    for pid, title, of in [*processes()]:
+        if str(folder).encode() in title + of:
+            os.kill(pid, signal.SIGKILL)  # asked to end it would take half a minute
     process.wait(PATIENCE_S)
     process.stdout.close()
     shutil.rmtree(folder, ignore_errors=True)
