@@ -48,14 +48,14 @@ def create_api(translators: Mapping[str, Translator], batcher: Batcher) -> Bluep
 
     @api.post("/translate")
     def translate() -> ResponseReturnValue:
-        asked, name = read_payload(TranslateRequest, translators)
-        seeds, z = choose_latents(translators[name], asked)
+        asked, name, translator = read_payload(TranslateRequest, translators)
+        seeds, z = choose_latents(translator, asked)
         wants_picture = prefers_picture()
         if wants_picture and len(z) != 1:
             raise UsageError("A plain picture holds one variant: ask for variants=1, or accept JSON.")
         if wants_picture and asked.realism:
             raise UsageError("A plain picture holds no realism map: accept JSON.")
-        answer = answer_sketch(translators[name], asked.sketch, z, asked, batcher, "variants")
+        answer = answer_sketch(translator, asked.sketch, z, asked, batcher, "variants")
         if wants_picture:
             return Response(answer.files[0]["png"], content_type="image/png")
         images = [{"seed": seed, **image} for seed, image in zip(seeds, answer.images(), strict=True)]

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import click
 
 from app import evaluate_command, latent_commands
-from app.access import RATE, is_loopback
+from app.access import RATE, is_loopback, rate_in_words
 from app.options import (
     ANY_PATH,
     FAILED_ITEMS,
@@ -108,6 +108,8 @@ def serve(
             f"--host {host} lets others than this machine ask: give a --token that they have to know, or say "
             "--public"
         )
+    if rate:
+        rate_in_words(rate)  # before models are loaded: it may say nothing
 
     def ready(url: str) -> None:
         page = f"{url}?token={quote(token)}" if token else url

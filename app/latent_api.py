@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from flask import Blueprint, g
 from flask.typing import ResponseReturnValue
-from PIL import Image
 
 from app.answers import answer_sketch
 from app.batcher import Batcher
@@ -30,27 +29,26 @@ def add_latent_routes(api: Blueprint, translators: Mapping[str, Translator], bat
     @api.post("/encode")
     def encode() -> ResponseReturnValue:
         """Answer a photo with its z: what makes another sketch look like it."""
-        asked, name = read_payload(EncodeRequest, translators)
+        asked, name, translator = read_payload(EncodeRequest, translators)
         with batcher.admit(1):
-            photo = Image.fromarray(
-                read_photo(asked.photo, WEB_FORMATS)
-            )  # may take seconds: not while others wait
-            z = batcher.run(lambda: translators[name].encode(photo))
+            # may take seconds: not on the device's thread, where others wait
+            photo = read_photo(asked.photo, WEB_FORMATS)
+            subject = translator.subject(photo)
+            z = batcher.run(lambda: translator.encode_subject(subject))
         return {"request_id": g.request_id, "model": name, "z": z.tolist()}
 
     @api.post("/seeds")
     def seeds() -> ResponseReturnValue:
         """Answer a seed with itself and some of those after it, whose pictures differ clearly."""
-        asked, name = read_payload(SeedsRequest, translators)
+        asked, name, translator = read_payload(SeedsRequest, translators)
         drawn = latents.seeds_from(asked.seed, DRAWN_PER_SEED * asked.count)
-        chosen = latents.spread(as_seen(drawn, translators[name]), asked.count)
+        chosen = latents.spread(as_seen(drawn, translator), asked.count)
         return {"request_id": g.request_id, "model": name, "seeds": [drawn[i] for i in chosen]}
 
     @api.post("/interpolate")
     def interpolate() -> ResponseReturnValue:
         """Answer two latents with the photos on the way from one to the other, both included."""
-        asked, name = read_payload(InterpolateRequest, translators)
-        translator = translators[name]
+        asked, name, translator = read_payload(InterpolateRequest, translators)
         z = latents.walk([as_z(asked.start, translator), as_z(asked.end, translator)], asked.steps)
         answer = answer_sketch(translator, asked.sketch, z, asked, batcher, "steps")
         frames = {"frames": answer.images(), **answer.circumstances()}
@@ -59,11 +57,11 @@ def add_latent_routes(api: Blueprint, translators: Mapping[str, Translator], bat
     @api.post("/arithmetic")
     def arithmetic() -> ResponseReturnValue:
         """Answer a sum of latents with its z, and with its photo if there is a sketch."""
-        asked, name = read_payload(ArithmeticRequest, translators)
-        z = add_up(asked, translators[name])
+        asked, name, translator = read_payload(ArithmeticRequest, translators)
+        z = add_up(asked, translator)
         body: dict[str, Any] = {"request_id": g.request_id, "model": name, "z": z.tolist()}
         if asked.sketch is not None:
-            answer = answer_sketch(translators[name], asked.sketch, z[None], asked, batcher, "photos")
+            answer = answer_sketch(translator, asked.sketch, z[None], asked, batcher, "photos")
             body |= {"image": answer.images()[0], **answer.circumstances()}
         return body
 

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 STAGE_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class Metrics:
@@ -56,8 +57,12 @@ class Metrics:
         self._batches.labels(model).observe(size)
 
     def observe_request(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count a request; `route` is the rule it matched, never the path: that would be without bounds."""
-        self._requests.labels(route, method, str(status)).observe(seconds)
+        """Count a request; `route` is the rule it matched, never the path: that would be without bounds.
+
+        So would be methods that clients make up: they are "other".
+        """
+        known = method if method in METHODS else "other"
+        self._requests.labels(route, known, str(status)).observe(seconds)
 
     def reject(self, reason: str) -> None:
         """Count what got no answer."""

@@ -17,6 +17,7 @@ from app.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+MAX_METHOD_CHARS = 16
 
 # All the page needs lies under /static; the photo is a data: URL. Nothing is inline, nothing is remote.
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -60,7 +61,7 @@ def trace_requests(app: Flask, metrics: Metrics) -> None:
         rule = request.url_rule.rule if request.url_rule else "none"
         metrics.observe_request(rule, request.method, response.status_code, elapsed_s)
         told = {
-            "method": request.method,
+            "method": quote(request.method[:MAX_METHOD_CHARS]),
             "path": quote(request.path),  # a newline in a path must not forge a second log line
             "status": response.status_code,
             "ms": round(1000 * elapsed_s),

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, ItemsView, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pix2pix.errors import BundleError, BundleNotFound
+from pix2pix.errors import BundleNotFound, Pix2PixError, UsageError
 
 if TYPE_CHECKING:
     from pix2pix.translator import Translator
@@ -38,12 +38,16 @@ class Models(Mapping[str, "Translator"]):
         for a device that is not there.
         """
         self._folder, self._device, self._engine, self._warn = folder, device, engine, warn
-        self._known: dict[str, Stamp] = {}  # loaded or refused
+        self._known: dict[str, Stamp] = {}  # what is loaded, by name
+        self._refused: dict[Stamp, Exception] = {}
         self._loaded: dict[str, Translator] = {}  # replaced, never changed: who reads it needs no lock
         self.look(settled_s=0.0)
         if not self._loaded:
             from pix2pix.bundle import search_path
 
+            for error in self._refused.values():
+                if isinstance(error, UsageError):
+                    raise error
             folders = ", ".join(str(path) for path in search_path(folder)) or "any folder"
             raise BundleNotFound(f"no usable model in {folders}; train one, or name its folder with --models")
 
@@ -59,6 +63,10 @@ class Models(Mapping[str, "Translator"]):
         """How many there are now."""
         return len(self._loaded)
 
+    def items(self) -> ItemsView[str, Translator]:
+        """All there are at this moment, together: none goes while one reads."""
+        return self._loaded.items()
+
     def watch(self) -> None:
         """Look again every two seconds, as long as the process lives."""
         threading.Thread(target=self._watch, name="models", daemon=True).start()
@@ -66,18 +74,40 @@ class Models(Mapping[str, "Translator"]):
     def look(self, settled_s: float = SETTLED_S) -> None:
         """Take in what has changed since the last look, but for files younger than `settled_s`."""
         now = self._stamps()
-        changed = {name: stamp for name, stamp in now.items() if self._known.get(name) != stamp}
         loaded = {name: one for name, one in self._loaded.items() if name in now}
-        for name, stamp in changed.items():
-            if settled_s and time.time_ns() - stamp[-1] < settled_s * 1e9:
-                continue
-            self._known[name] = stamp
-            try:
-                loaded[name] = self._load(stamp[0])
-            except BundleError as error:  # in the place of one that was whole, that one stays
-                self._warn(f"Warning: model {name!r} is left out: {error}")
+        for name, stamps in now.items():
+            one = self._choose(name, stamps, loaded.get(name), settled_s)
+            if one is not None:
+                loaded[name] = one
+        there = {stamp for stamps in now.values() for stamp in stamps}
         self._known = {name: stamp for name, stamp in self._known.items() if name in now}
+        self._refused = {stamp: error for stamp, error in self._refused.items() if stamp in there}
         self._loaded = loaded
+
+    def _choose(
+        self, name: str, stamps: list[Stamp], loaded: Translator | None, settled_s: float
+    ) -> Translator | None:
+        """What `name` stands for now: the first of its files that can be used.
+
+        In the place of one that was whole, no other file of its name is looked for: that one stays.
+        """
+        for stamp in stamps:
+            if stamp == self._known.get(name):
+                break
+            if 0 <= time.time_ns() - stamp[-1] < settled_s * 1e9:  # clocks of other machines may be ahead
+                break
+            if stamp not in self._refused:
+                try:
+                    loaded = self._load(stamp[0])
+                    self._known[name] = stamp
+                    break
+                except Exception as error:  # whatever is in the file: the other models are to be served
+                    self._refused[stamp] = error
+                    why = error if isinstance(error, Pix2PixError) else f"{stamp[0]}: {error!r}"
+                    self._warn(f"Warning: model {name!r} is left out: {why}")
+            if loaded is not None:
+                break
+        return loaded
 
     def _watch(self) -> None:
         while True:
@@ -87,23 +117,23 @@ class Models(Mapping[str, "Translator"]):
             except Exception as error:  # a folder that cannot be read now may be read later
                 self._warn(f"Warning: cannot look for models: {error}")
 
-    def _stamps(self) -> dict[str, Stamp]:
-        """The file of each name, in the order in which they are offered."""
+    def _stamps(self) -> dict[str, list[Stamp]]:
+        """The files of each name, first come first served, in the order in which they are offered."""
         from pix2pix.bundle import bundle_files
 
-        found: dict[str, Stamp] = {}
+        found: dict[str, list[Stamp]] = {}
         for path in bundle_files(self._folder):
             try:
                 told = path.stat()
             except OSError:  # gone since, or a link that leads nowhere
                 continue
-            found[path.stem] = (path, told.st_ino, told.st_size, told.st_mtime_ns)
+            found.setdefault(path.stem, []).append((path, told.st_ino, told.st_size, told.st_mtime_ns))
         asked_for = self._folder.resolve() if self._folder else None
         return dict(
             sorted(
                 found.items(),
                 key=lambda item: (
-                    item[1][0].parent.resolve() != asked_for,
+                    item[1][0][0].parent.resolve() != asked_for,
                     item[0] != DEFAULT_MODEL,
                     item[0],
                 ),

@@ -17,19 +17,22 @@ if TYPE_CHECKING:
 Kind = TypeVar("Kind", bound=Payload)
 
 
-def read_payload(kind: type[Kind], translators: Mapping[str, Translator]) -> tuple[Kind, str]:
-    """Read the body as a payload of this kind, and the name of the model that it means.
+def read_payload(kind: type[Kind], translators: Mapping[str, Translator]) -> tuple[Kind, str, Translator]:
+    """Read the body as a payload of this kind, and the name of the model that it means, and that model.
 
+    It was checked against that one: by the time it answers, another may have its name, or none.
     Raises pydantic's ValidationError, and ServiceUnavailable where there is no model.
     """
-    if not translators:
+    there = dict(translators.items())
+    if not there:
         raise ServiceUnavailable("No model is loaded.")
-    context = {"translators": translators}
+    context = {"translators": there}
     if request.is_json:
         asked = kind.model_validate_json(request.get_data(), strict=True, context=context)
     else:
         asked = kind.model_validate(form_fields(), context=context)
-    return asked, asked.model or next(iter(translators))
+    name = asked.model or next(iter(there))
+    return asked, name, there[name]
 
 
 def form_fields() -> dict[str, Any]:

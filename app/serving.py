@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-import os
 import signal
 import socket
 import threading
 import time
 import webbrowser
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from flask import Flask
@@ -24,30 +24,51 @@ from pix2pix.errors import UsageError
 # One for each photo that may be worked on, nearly all of them waiting; and some to say that there is no room.
 THREADS = MAX_ADMITTED + 16
 REQUEST_TIMEOUT_S = 60.0  # from a request's first byte to its last
+STALLED_S = 30.0  # that a client may take nothing of what it asked for
 DRAIN_S = 10.0
+LET_GO_S = 0.5  # idle threads end at once; who computes longer than the drain is not waited for
 LIMITS = {
     "connection_limit": 1000,
     "channel_timeout": 30,  # seconds that a connection may be silent
     "channel_request_lookahead": 1,  # reads on while it answers: so it is seen when a client has gone
-    "max_request_body_size": 4
-    * MAX_UPLOAD_BYTES,  # past the app's own limit, which answers with a problem document
+    # past the app's own limit, which answers with a problem document; what comes is kept on disk
+    "max_request_body_size": 2 * MAX_UPLOAD_BYTES,
+    # a thread waits for its client beyond this; 40 megapixels of photo and map in base64 are 370 MB
+    "outbuf_high_watermark": 2**29,
+    "clear_untrusted_proxy_headers": False,  # app.access reads them, behind proxies of one's own only
 }
 
 
 class TimedChannel(HTTPChannel):  # type: ignore[misc]
-    """A connection. A request that trickles in is cut off: not only silence holds a server up."""
+    """A connection. Who lets a request trickle in, or does not take the answer, is cut off.
 
-    began = 0.0
+    Not only silence holds a server up.
+    """
+
+    clock = staticmethod(time.monotonic)
+    began = 0.0  # when the request that is read began
+    unsent, unsent_since = 0, 0.0  # bytes of answers, and when they were last more or fewer
 
     def received(self, data: bytes) -> bool:
         """Take in what came, unless the request has taken too long already."""
-        if self.request is None:
-            self.began = time.monotonic()
-        elif time.monotonic() - self.began > REQUEST_TIMEOUT_S:
+        before = self.request
+        if before is not None and self.clock() - self.began > REQUEST_TIMEOUT_S:
             self.handle_close()
             return False
         taken: bool = super().received(data)
+        if self.request is not before:  # the data may end one request and begin the next
+            self.began = self.clock()
         return taken
+
+    def writable(self) -> bool:
+        """Whether there is something to send; the loop asks every second at least."""
+        if self.total_outbufs_len != self.unsent:
+            self.unsent, self.unsent_since = self.total_outbufs_len, self.clock()
+        stalled = self.unsent > 0 and self.clock() - self.unsent_since > STALLED_S
+        if stalled or self.unsent > self.adj.outbuf_high_watermark:  # the latter holds a thread
+            self.handle_close()
+            return False
+        return bool(super().writable())
 
 
 def listen(
@@ -62,22 +83,37 @@ def listen(
         open_sockets: dict[int, Any] = {}
         server: Any = create_server(app, map=open_sockets, sockets=[bound], threads=THREADS, **LIMITS)
         server.channel_class = TimedChannel
-        on_ready(_url(host, bound.getsockname()[1]))
+        ended, draining = threading.Event(), threading.Event()
+
+        def end() -> None:
+            ended.set()
+            server.pull_trigger()  # the loop may be waiting for its sockets
+
+        def drain() -> None:
+            _finish_work(app, open_sockets, drain_s)
+            end()
+
+        def terminate(*_: object) -> None:
+            if draining.is_set():
+                end()
+            else:
+                draining.set()
+                threading.Thread(target=drain, name="drain", daemon=True).start()
+
         if threading.current_thread() is threading.main_thread():
-
-            def drain(*_: object) -> None:
-                signal.signal(signal.SIGTERM, signal.default_int_handler)
-                threading.Thread(
-                    target=_end_after_work, args=(app, open_sockets, drain_s), daemon=True
-                ).start()
-
-            signal.signal(signal.SIGTERM, drain)
-        server.run()  # returns on KeyboardInterrupt, after its threads are done
+            signal.signal(signal.SIGTERM, terminate)
+        on_ready(_url(host, bound.getsockname()[1]))
+        with suppress(KeyboardInterrupt):
+            while not ended.is_set():  # by poll: select() takes no descriptor above 1023
+                wasyncore.loop(timeout=1.0, use_poll=True, map=open_sockets, count=1)
+        if ended.is_set():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the interpreter's own end is deadly to one more
+        server.task_dispatcher.shutdown(timeout=LET_GO_S)
         wasyncore.close_all(open_sockets, ignore_all=True)  # the listening one and those of its clients
 
 
-def _end_after_work(app: Flask, open_sockets: Mapping[int, Any], drain_s: float) -> None:
-    """Finish what was begun and send it, then end the server; new work is turned away meanwhile."""
+def _finish_work(app: Flask, open_sockets: Mapping[int, Any], drain_s: float) -> None:
+    """Finish what was begun and send it; new work is turned away meanwhile."""
     until = time.monotonic() + drain_s
     app.extensions["batcher"].close(drain_s)
     while time.monotonic() < until and any(
@@ -86,7 +122,6 @@ def _end_after_work(app: Flask, open_sockets: Mapping[int, Any], drain_s: float)
         if isinstance(channel, TimedChannel)
     ):
         time.sleep(0.02)
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def open_browser(url: str) -> None:

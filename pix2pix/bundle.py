@@ -173,16 +173,18 @@ def find_bundle(name_or_path: str | Path, models: Path | None = None) -> Path:
 
 def list_bundles(models: Path | None = None) -> list[BundleInfo]:
     """Every bundle that can be found, the earlier folder winning where two share a name; no torch needed."""
-    return [_describe(path) for path in bundle_files(models)]
+    found: dict[str, Path] = {}
+    for path in bundle_files(models):
+        found.setdefault(path.stem, path)
+    return [_describe(path) for path in found.values()]
 
 
 def bundle_files(models: Path | None = None) -> list[Path]:
-    """The file of every name, the earlier folder winning where two share one."""
-    found: dict[str, Path] = {}
+    """Every file on the search path, first come first served; several may have one name."""
+    folders: dict[Path, Path] = {}
     for folder in search_path(models):
-        for path in sorted(folder.glob("*.safetensors")):
-            found.setdefault(path.stem, path)
-    return list(found.values())
+        folders.setdefault(folder.resolve(), folder)
+    return [path for folder in folders.values() for path in sorted(folder.glob("*.safetensors"))]
 
 
 def _describe(path: Path) -> BundleInfo:

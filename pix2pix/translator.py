@@ -74,9 +74,17 @@ class Translator:
         if not self.encodes:
             raise UsageError(f"{self.name} has no encoder: it cannot read a z off a photo")
         try:
-            subject = squared(read_photo(photo), "pad", self.size_px)
+            subject = self.subject(read_photo(photo))
         except NoSubject as error:
             raise NoSubject(f"{photo if isinstance(photo, str | Path) else 'the photo'}: {error}") from error
+        return self.encode_subject(subject)
+
+    def subject(self, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """What a photo (H, W, 3) shows, found and squared (S, S, 3). Raises NoSubject."""
+        return squared(photo, "pad", self.size_px)
+
+    def encode_subject(self, subject: NDArray[np.uint8]) -> latents.Latent:
+        """The z (Z,) of a `subject`: all of `encode` that needs the network."""
         return self._engine.encode(subject)
 
     def translate(

@@ -13,7 +13,7 @@ from web import b64, png
 
 # A server whose only model takes a while, and whose patience is short.
 SERVE = """
-import sys, time
+import json, os, sys, time
 import numpy as np
 from app import create_app, serving
 from pix2pix import latents
@@ -29,17 +29,18 @@ class Slow:
         return np.zeros((len(z), 32, 32, 3), np.uint8), None
 
 serving.REQUEST_TIMEOUT_S = 1.0
-app, drain_s = create_app({"slow": Slow()}), float(sys.argv[2])
+app, drain_s = create_app({"slow": Slow()}, **json.loads(sys.argv[4])), float(sys.argv[2])
 serving.listen(app, "127.0.0.1", 0, lambda url: print(url, flush=True), drain_s=drain_s)
 """
 
 
 @contextmanager
 def server(
-    takes_s: float = 0.0, drain_s: float = 10.0, fails: str = "pass"
+    takes_s: float = 0.0, drain_s: float = 10.0, fails: str = "pass", **options: object
 ) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A server whose photos take `takes_s`; `fails` is a statement that the model runs before each batch."""
-    arguments = [sys.executable, "-c", SERVE, str(takes_s), str(drain_s), fails]
+    """A server whose photos take `takes_s`; `fails` is a statement that the model runs before each batch;
+    `options` are those of `create_app`."""
+    arguments = [sys.executable, "-c", SERVE, str(takes_s), str(drain_s), fails, json.dumps(options)]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout
@@ -49,11 +50,14 @@ def server(
         process.communicate()
 
 
-def ask(url: str, path: str = "api/v1/translate", body: dict | None = None) -> tuple[int, bytes]:
+def ask(
+    url: str, path: str = "api/v1/translate", body: dict | None = None, **headers: str
+) -> tuple[int, bytes]:
     body = {"sketch": b64(png())} if path.endswith("translate") and body is None else body
     data = json.dumps(body).encode() if body else None
+    told = {"Content-Type": "application/json", **headers}
     try:
-        with urlopen(Request(url + path, data, {"Content-Type": "application/json"}), timeout=20) as answer:
+        with urlopen(Request(url + path, data, told), timeout=20) as answer:
             return answer.status, answer.read()
     except HTTPError as error:
         return error.code, error.read()

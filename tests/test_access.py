@@ -48,7 +48,7 @@ def test_a_client_beyond_its_rate_is_told_when_to_come_again() -> None:
     assert [ask(one).status_code for _ in range(5)] == [200] * 3 + [429] * 2
     refused = ask(one)
     problem = assert_problem(refused, 429)
-    assert "3 per 1 minute" in problem["detail"]
+    assert "may ask 3 times per minute" in problem["detail"]
     assert 0 < int(refused.headers["Retry-After"]) <= 60
     for path in ("/", "/healthz", "/readyz", "/metrics", "/static/style.css"):
         with one.get(path) as answer:
@@ -71,11 +71,40 @@ def test_a_client_cannot_choose_its_address_unless_a_proxy_says_it() -> None:
     assert told == [[200, 429, 429], [200, 200, 200]]
 
 
+def test_the_routes_share_one_rate() -> None:
+    """Regression: each route had its own, so that five routes gave five times as much."""
+    one = client(rate="2 per minute; 100 per 2 hours")
+    paths = ("seeds", "sketch", "encode", "interpolate")
+    statuses = [one.post(f"/api/v1/{path}", json={}).status_code for path in paths]
+    assert statuses[2:] == [429, 429] and 429 not in statuses[:2]
+    told = one.get("/api/v1/models").json["detail"]
+    assert "2 times per minute and 100 times in 2 hours" in told
+
+
+def test_tokens_are_not_guessed_without_end() -> None:
+    """Regression: a wrong token was refused before anything was counted."""
+    one = client(token="s3cret", rate="2 per minute")
+    assert [ask(one, Authorization=f"Bearer {i}").status_code for i in range(4)] == [401, 401, 429, 429]
+    assert one.get("/?token=guessed").status_code == 429
+    other = {"environ_base": {"REMOTE_ADDR": "10.0.0.9"}}
+    assert [one.get("/?token=guessed", **other).status_code for _ in range(3)] == [401, 401, 429]
+    assert one.get("/?token=s3cret").status_code == 302
+    assert [one.get("/").status_code for _ in range(5)] == [200] * 5  # who knows it may open the page
+    assert one.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("rate", ["banana", "60", "-1 per second", "60 per banana"])
+def test_a_rate_that_says_nothing_is_named_before_anything_is_loaded(rate: str) -> None:
+    """Regression: the server started, and answered every request with 500."""
+    told = CliRunner().invoke(main, ["serve", "--rate", rate])
+    assert told.exit_code == 2 and f"{rate!r} is no rate" in told.stderr and "60 per second" in told.stderr
+
+
 # ------------------------------------------------------------------------------------------------ other sites
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", "http://localhost:81", "http://localhost.evil"]
+    "origin", ["https://evil.example", "null", "http://localhost:81", "http://localhost.evil", "http://["]
 )
 def test_a_page_of_another_site_may_not_post(origin: str) -> None:
     refused = client().post("/api/v1/seeds", json={}, headers={"Origin": origin})
@@ -157,6 +186,17 @@ def test_a_bomb_is_told_from_its_header() -> None:
 
 
 # ------------------------------------------------------------------------------------------------------- logs
+
+
+def test_methods_that_clients_make_up_fill_neither_the_figures_nor_the_log(caplog) -> None:
+    """Regression: each became a label, for ever, with 15 lines on /metrics."""
+    one = client()
+    with caplog.at_level(logging.INFO, "app.middleware"):
+        for i in range(20):
+            one.open("/healthz", method=f"BREW{i}" + "X" * 1000)
+    assert len(caplog.records) == 20 and all(len(line) < 200 for line in caplog.messages)
+    page = one.get("/metrics").text
+    assert "BREW" not in page and page.count('pix2pix_request_seconds_count{method="other"') == 1
 
 
 def test_a_log_line_may_be_json(caplog: pytest.LogCaptureFixture) -> None:

@@ -146,6 +146,47 @@ def test_a_photo_is_decoded_while_others_are_drawn_for(translators):
         assert drawn.result() == 200
 
 
+@pytest.mark.parametrize("path", ["translate", "encode", "interpolate", "arithmetic"])
+def test_what_was_begun_is_answered_by_the_model_it_was_checked_against(translators, path):
+    """Regression: a bundle that was removed or replaced while its question waited made that one a 500."""
+
+    class Passing(dict):
+        def items(self):
+            there = dict(self)
+            self.clear()  # a moment after it was looked at
+            return there.items()
+
+    client = create_app(Passing(translators)).test_client()
+    sketch = {"sketch": b64(png())}
+    bodies = {
+        "translate": {**sketch, "seed": 3},
+        "encode": {"photo": b64(photo_file(0))},
+        "interpolate": {**sketch, "from": {"seed": 3}, "to": {"seed": 4}, "steps": 2},
+        "arithmetic": {**sketch, "plus": [{"seed": 3}]},
+    }
+    answer = client.post(f"/api/v1/{path}", json=bodies[path])
+    assert answer.status_code == 200 and answer.json["model"] == "tiny"
+
+
+def test_a_photo_is_squared_while_others_are_drawn_for(translators, monkeypatch):
+    """Regression: the subject of a large photo was looked for on the device's thread."""
+    tiny, threads = translators["tiny"], {}
+
+    def noted(name):
+        real = getattr(tiny, name)
+
+        def call(*given):
+            threads[name] = threading.current_thread().name
+            return real(*given)
+
+        return call
+
+    for name in ("subject", "encode_subject"):
+        monkeypatch.setattr(tiny, name, noted(name))
+    assert create_app(translators).test_client().post("/api/v1/encode", json={"photo": b64(photo_file(0))})
+    assert threads["encode_subject"] == "device" != threads["subject"]
+
+
 def seeds(client, **body):
     return client.post("/api/v1/seeds", json=body)
 

@@ -9,6 +9,8 @@ import pytest
 from conftest import TINY, save_untrained
 
 from app.models import Models
+from pix2pix.errors import UsageError
+from pix2pix.translator import Translator
 
 OLD = time.time() - 60
 
@@ -104,3 +106,94 @@ def test_it_looks_by_itself(folder: Path, bundle: Path, monkeypatch: pytest.Monk
     while "b" not in models and time.monotonic() < until:
         time.sleep(0.02)
     assert list(models) == ["a", "b"]
+
+
+def ship(bundle: Path, folder: Path, name: str = "a") -> Path:
+    shipped = folder.parent / "shipped"
+    shipped.mkdir(exist_ok=True)
+    put(bundle, shipped / f"{name}.safetensors")
+    return shipped / f"{name}.safetensors"
+
+
+def test_a_corrupt_bundle_at_the_start_takes_no_shipped_one_away(folder: Path, bundle: Path) -> None:
+    """Regression: a torn `shoes` in one's own folder left the server without any."""
+    ship(bundle, folder)
+    (folder / "a.safetensors").write_bytes(b"torn")
+    told: list[str] = []
+    models = Models(folder, "cpu", told.append)
+    models.look()
+    assert list(models) == ["a"] and len(told) == 1 and "mine" in told[0]
+    shipped = models["a"]
+    put(bundle, folder / "a.safetensors")
+    models.look()
+    assert models["a"] is not shipped
+    (folder / "a.safetensors").unlink()
+    models.look()
+    assert list(models) == ["a"] and len(told) == 1
+
+
+def test_what_a_corrupt_bundle_was_to_replace_stays_though_another_is_shipped(
+    folder: Path, bundle: Path
+) -> None:
+    ship(bundle, folder)
+    put(bundle, folder / "a.safetensors")
+    models = Models(folder, "cpu", lambda _: None)
+    mine = models["a"]
+    (folder / "a.safetensors").write_bytes(b"torn")
+    os.utime(folder / "a.safetensors", (OLD + 5, OLD + 5))
+    models.look()
+    models.look()
+    assert models["a"] is mine
+
+
+def test_a_bundle_that_breaks_what_reads_it_hides_no_other(
+    folder: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Regression: whatever was no BundleError ended the start, and any later look."""
+    real = Models._load
+
+    def breaks(self: Models, path: Path) -> Translator:
+        if path.stem in ("b", "d"):
+            raise RuntimeError("no kernel for this graph")
+        return real(self, path)
+
+    monkeypatch.setattr(Models, "_load", breaks)
+    for name in "abc":
+        put(bundle, folder / f"{name}.safetensors")
+    told: list[str] = []
+    models = Models(folder, "cpu", told.append)
+    assert list(models) == ["a", "c"]
+    for name in "de":
+        put(bundle, folder / f"{name}.safetensors")
+    models.look()
+    assert list(models) == ["a", "c", "e"]
+    assert [("'b'" in line, "'d'" in line) for line in told] == [(True, False), (False, True)]
+    assert all("no kernel for this graph" in line for line in told)
+
+
+def test_a_device_that_is_not_there_is_said_rather_than_that_no_model_is(folder: Path, bundle: Path) -> None:
+    put(bundle, folder / "a.safetensors")
+    with pytest.raises(UsageError, match="cuda"):
+        Models(folder, "cuda", lambda _: None, engine="onnxruntime")
+
+
+def test_a_file_from_the_future_is_no_younger_than_any(folder: Path, bundle: Path) -> None:
+    """Regression: copied from a machine whose clock is ahead, it was taken for half written for ever."""
+    put(bundle, folder / "a.safetensors")
+    models = Models(folder, "cpu", print)
+    put(bundle, folder / "b.safetensors", time.time() + 3600)
+    models.look()
+    assert list(models) == ["a", "b"]
+
+
+def test_the_models_are_read_together(folder: Path, bundle: Path) -> None:
+    """Regression: names were read one by one, and one that went meanwhile was an error of the server."""
+    for name in "ab":
+        put(bundle, folder / f"{name}.safetensors")
+    models = Models(folder, "cpu", print)
+    met = []
+    for name, _ in models.items():
+        (folder / "b.safetensors").unlink(missing_ok=True)
+        models.look()
+        met.append(name)
+    assert met == ["a", "b"] and list(models) == ["a"]
