@@ -118,3 +118,70 @@ test("a z that could not be had is asked for again", async () => {
   works = true;
   assert.deepEqual(await painter.z("shoes", 1), [1]);
 });
+
+/** A painter whose button was pressed, with a worker of ours, and what it said. */
+async function pressed(answers = {}) {
+  const workers = [];
+  globalThis.Worker = class extends FakeWorker {
+    constructor() {
+      super();
+      Object.assign(this.answers, answers);
+      workers.push(this);
+    }
+  };
+  const state = { "aria-pressed": "false" };
+  const button = {
+    dataset: { bytes: "14000000" },
+    addEventListener: (_, listener) => (button.click = listener),
+    getAttribute: (name) => state[name],
+    setAttribute: (name, value) => (state[name] = value),
+  };
+  const told = { problems: [], changes: 0 };
+  const picked = { model: MODEL };
+  const client = { translate: async ({ latents }) => ({ pictures: latents.map(() => ({ z: [0], url: "server's" })) }) };
+  const painter = new Painter(client, button, {
+    model: () => picked.model,
+    onProgress: () => {},
+    onChange: () => told.changes++,
+    onProblem: (words) => told.problems.push(words),
+  });
+  await button.click();
+  const draw = async () => (await painter.translate({ ...QUESTION, model: picked.model.name, latents: [{ seed: 0 }] })).pictures[0].url;
+  return { painter, button, told, picked, draw, workers, isOn: () => state["aria-pressed"] === "true" };
+}
+
+test("pressed, the button has this device draw; pressed again, the server", async () => {
+  const { button, told, draw, workers, isOn, painter } = await pressed();
+  assert.deepEqual([isOn(), told.changes, painter.progress, await draw()], [true, 1, "", "picture 0"]);
+  await button.click();
+  assert.deepEqual([isOn(), told.changes, await draw()], [false, 2, "server's"]);
+  assert.deepEqual([workers.length, workers[0].ended, told.problems], [1, true, []]);
+});
+
+test("a device that cannot begin, or fails, leaves it to the server and says so", async () => {
+  const fail = () => {
+    throw new Error("No memory.");
+  };
+  const never = await pressed({ load: fail });
+  const later = await pressed({ draw: fail });
+  for (const { draw, told, isOn } of [never, later]) {
+    assert.equal(await draw(), "server's");
+    assert.deepEqual([isOn(), told.problems], [false, ["This device cannot draw, the server does. No memory."]]);
+  }
+});
+
+test("a model that cannot be fetched does not take away those that were", async () => {
+  const { painter, picked, told, draw, isOn } = await pressed({
+    load: ({ model }) => {
+      if (model !== "shoes") throw new Error("The server cannot be reached.");
+      return ["shoes"];
+    },
+  });
+  picked.model = { ...MODEL, name: "hats", title: "Hats" };
+  await painter.follow();
+  assert.deepEqual(told.problems, ["This device cannot draw with Hats. The server cannot be reached."]);
+  assert.deepEqual([await draw(), isOn()], ["server's", true]);
+  picked.model = MODEL;
+  await painter.follow();
+  assert.deepEqual([await draw(), told.changes], ["picture 0", 1]);
+});

@@ -51,6 +51,10 @@ export class Device {
     for (const name of this.#ready.keys()) if (!here.includes(name)) this.#ready.delete(name);
   }
 
+  get isEmpty() {
+    return this.#ready.size === 0;
+  }
+
   /** @param {Question} question  without `realism`: the server has the critic */
   takes({ model, realism }) {
     return !realism && this.#ready.has(model);

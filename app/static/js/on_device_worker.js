@@ -68,7 +68,9 @@ async function start(threads, onProgress) {
 
 /** @param {string} url @param {(bytes: number) => void} onProgress */
 async function fetched(url, onProgress) {
-  const response = await fetch(url);
+  const response = await fetch(url).catch(() => {
+    throw new Error("The server cannot be reached.");
+  });
   if (!response.ok) throw new Error(`The server answered with status ${response.status}.`);
   const parts = [];
   let [bytes, told] = [0, 0];

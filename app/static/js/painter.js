@@ -33,12 +33,14 @@ export class Painter {
   /** Another model is picked: this device needs it, too. */
   async follow() {
     const [device, model] = [this.#device, this.hooks.model()];
-    if (!device || !model) return;
+    if (!device || !model || device.takes({ model: model.name })) return;
     try {
       await device.load(model, Number(this.button.dataset.bytes), (words) => this.#tell(words));
     } catch (problem) {
-      if (device === this.#device) this.#giveUp(problem);
-      return;
+      if (device !== this.#device) return;
+      if (device.isEmpty) return this.#giveUp(problem);
+      this.#tell("");
+      return this.hooks.onProblem(`This device cannot draw with ${model.title}. ${problem.message}`);
     }
     if (device !== this.#device || this.hooks.model() !== model) return;
     this.#tell("");
