@@ -71,7 +71,8 @@ def translators(tmp_path_factory):
 @contextmanager
 def serving(translators):
     """A server's address; it is gone once the block ends."""
-    server = create_server(create_app(translators), host="127.0.0.1", port=0)
+    # a model fits into memory: waitress leaves what it spools on disk to the garbage collector, which warns
+    server = create_server(create_app(translators), host="127.0.0.1", port=0, outbuf_overflow=2**25)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
