@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from pix2pix.translator import Translator
 
 MAX_UPLOAD_BYTES = 20 * 2**20
-COMPRESSED_TYPES = ["text/html", "text/css", "text/javascript", "image/svg+xml"]  # pictures are small already
+# pictures are small already, and weights are noise
+COMPRESSED_TYPES = ["text/html", "text/css", "text/javascript", "image/svg+xml", "application/wasm"]
 
 
 def create_app(

@@ -18,6 +18,7 @@ from flask.typing import ResponseReturnValue
 from app.answers import answer_sketch
 from app.batcher import Batcher
 from app.latent_api import add_latent_routes, as_z
+from app.onnx_api import add_onnx_route
 from app.payloads import TranslateRequest
 from app.requests import prefers_picture, read_payload, uploaded_file
 from pix2pix.errors import UsageError
@@ -35,6 +36,7 @@ def create_api(translators: Mapping[str, Translator], batcher: Batcher) -> Bluep
     """Build the routes under /api/v1 for `translators`, whose networks run in `batcher`."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     add_latent_routes(api, translators, batcher)
+    add_onnx_route(api, translators)
 
     @api.get("/models")
     def models() -> ResponseReturnValue:

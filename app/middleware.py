@@ -20,6 +20,7 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 MAX_METHOD_CHARS = 16
 
 # All the page needs lies under /static; the photo is a data: URL. Nothing is inline, nothing is remote.
+# Workers come under script-src.
 CONTENT_SECURITY_POLICY = "; ".join(
     [
         "default-src 'none'",
@@ -32,11 +33,15 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
+# A worker has the policy that its own script came with: this one may compile WebAssembly, no page may.
+COMPILER = "/static/js/on_device_worker.js"
+COMPILER_POLICY = CONTENT_SECURITY_POLICY.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
 SECURITY_HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",  # with the one above: threads in WebAssembly
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "X-Frame-Options": "DENY",  # for browsers that do not know frame-ancestors
@@ -55,8 +60,10 @@ def trace_requests(app: Flask, metrics: Metrics) -> None:
     def finish(response: Response) -> Response:
         response.headers["X-Request-ID"] = g.request_id
         response.headers.update(SECURITY_HEADERS)
+        if request.path == COMPILER:
+            response.headers["Content-Security-Policy"] = COMPILER_POLICY
         if request.path.startswith("/api/"):
-            response.headers["Cache-Control"] = "no-store"
+            response.headers.setdefault("Cache-Control", "no-store")
         elapsed_s = time.perf_counter() - g.started
         rule = request.url_rule.rule if request.url_rule else "none"
         metrics.observe_request(rule, request.method, response.status_code, elapsed_s)

@@ -5,6 +5,7 @@ What answers look like is said here, in pydantic models that the tests hold real
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ PROBLEMS = {
     400: "The body cannot be read: no JSON, or no picture.",
     401: "The server has a token, and this is not it.",
     403: "A page of another site asks.",
+    404: "There is no such model.",
     409: "A newer question of this stream has come.",
     413: "More bytes or pixels than are allowed.",
     415: "A body or a picture of another kind than is allowed.",
@@ -188,6 +190,8 @@ ROUTES = (
     Route("post", "/api/v1/arithmetic", "Looks added and subtracted", ArithmeticAnswer, ArithmeticRequest,
           problems=DRAW),
     Route("get", "/api/v1/models", "What can be asked", ModelsAnswer, problems=(401, 429)),
+    Route("get", "/api/v1/models/{name}.onnx", "A model as an ONNX file; 304 to who has it",
+          also="application/octet-stream", problems=(401, 404, 429, 503)),
     Route("get", "/healthz", "Alive?", State),
     Route("get", "/readyz", "Ready? 503 while there is no model, and once the server is to end", State),
     Route("get", "/metrics", "Figures for Prometheus", also="text/plain"),
@@ -253,6 +257,10 @@ def _operation(route: Route) -> dict[str, Any]:
             "content": {"application/problem+json": {"schema": _reference(Problem)}},
         }
     operation: dict[str, Any] = {"summary": route.summary, "responses": answers}
+    if names := re.findall(r"{(\w+)}", route.path):
+        operation["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
+        ]
     if route.payload:
         schema = _reference(route.payload)
         operation["requestBody"] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, render_template
@@ -15,6 +16,9 @@ from app.metrics import Metrics
 if TYPE_CHECKING:
     from pix2pix.translator import Translator
 
+# What draws in the browser, where scripts/browser-engine has fetched it: its largest file.
+ENGINE = Path(__file__).parent / "static/vendor/onnxruntime-web/ort-wasm-simd-threaded.wasm"
+
 
 def create_views(translators: Mapping[str, Translator], batcher: Batcher, metrics: Metrics) -> Blueprint:
     """Build the routes outside the API."""
@@ -22,7 +26,7 @@ def create_views(translators: Mapping[str, Translator], batcher: Batcher, metric
 
     @views.get("/")
     def canvas() -> str:
-        return render_template("canvas.html")
+        return render_template("canvas.html", engine_bytes=ENGINE.stat().st_size if ENGINE.exists() else 0)
 
     @views.get("/healthz")
     def healthz() -> ResponseReturnValue:

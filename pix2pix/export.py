@@ -48,13 +48,7 @@ def export(path: Path, output: Path, sketches: Sequence[UInt8], *, half: bool = 
     `half` stores weights in float16, which halves the file. Raises ExportMismatch, and writes nothing, where
     they differ by more than one level (two with `half`); else as `make_engine` for "torch".
     """
-    weights, header = read_weights(path)
-    model = answer_graph(weights, header)
-    if half:
-        _halve(model)
-    helper.set_model_props(model, describe(header, digest_of(path)))
-    onnx.checker.check_model(model, full_check=True)
-    data = model.SerializeToString()
+    data, header = build(path, half=half)
     found = compare(data, path, header, sketches)
     if found.largest > TOLERANCE[half]:
         raise ExportMismatch(
@@ -63,6 +57,17 @@ def export(path: Path, output: Path, sketches: Sequence[UInt8], *, half: bool = 
         )
     write_atomically(output, data)
     return found
+
+
+def build(path: Path, *, half: bool = False) -> tuple[bytes, Header]:
+    """The ONNX file of a bundle, compared with nothing, and the bundle's header. Raises as `read_weights`."""
+    weights, header = read_weights(path)
+    model = answer_graph(weights, header)
+    if half:
+        _halve(model)
+    helper.set_model_props(model, describe(header, digest_of(path)))
+    onnx.checker.check_model(model, full_check=True)
+    return model.SerializeToString(), header
 
 
 def describe(header: Header, digest: str) -> dict[str, str]:

@@ -42,15 +42,17 @@ def load(
     path = find_bundle(name_or_path, models)
     if read_header(path).model.draws != "photo":
         raise BundleError(f"{path} draws sketches from photos, not photos from sketches")
-    return Translator(path.stem, *make_engine(path, device, engine), digest=digest_of(path))
+    return Translator(path.stem, *make_engine(path, device, engine), digest=digest_of(path), path=path)
 
 
 class Translator:
     """A bundle, ready to translate. May be shared between threads."""
 
-    def __init__(self, name: str, engine: Engine, header: Header, digest: str = "") -> None:
-        """Use `load`. `digest` tells the bundle from any other."""
-        self.name, self.header, self.digest = name, header, digest
+    def __init__(
+        self, name: str, engine: Engine, header: Header, digest: str = "", path: Path | None = None
+    ) -> None:
+        """Use `load`. `digest` tells the bundle from any other, `path` is its file."""
+        self.name, self.header, self.digest, self.path = name, header, digest, path
         self.title = header.title
         self.size_px = header.model.size_px
         self.latent_size = header.model.latent_size

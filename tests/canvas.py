@@ -6,6 +6,7 @@ import base64
 import io
 import shutil
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -67,15 +68,25 @@ def translators(tmp_path_factory):
     return {"shoes": pix2pix.load("shoes"), **{path.stem: pix2pix.load(path) for path in bundles}}
 
 
-@pytest.fixture(scope="module")
-def url(translators):
-    server = create_server(create_app(translators), host="127.0.0.1", port=0)
+@contextmanager
+def serving(translators):
+    """A server's address; it is gone once the block ends."""
+    # a model fits into memory: waitress leaves what it spools on disk to the garbage collector, which warns
+    server = create_server(create_app(translators), host="127.0.0.1", port=0, outbuf_overflow=2**25)
     thread = threading.Thread(target=server.run)
     thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}/"
-    server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map, ignore_all=True))
-    thread.join()
-    server.task_dispatcher.shutdown()
+    try:
+        yield f"http://127.0.0.1:{server.effective_port}/"
+    finally:
+        server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map, ignore_all=True))
+        thread.join()
+        server.task_dispatcher.shutdown()
+
+
+@pytest.fixture(scope="module")
+def url(translators):
+    with serving(translators) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

@@ -81,6 +81,16 @@ export class Client {
   }
 
   /**
+   * The z that a seed stands for.
+   * @param {string} model
+   * @param {number} seed
+   * @returns {Promise<number[]>}
+   */
+  async z(model, seed) {
+    return (await this.#ask("/arithmetic", { model, plus: [{ seed }] })).z;
+  }
+
+  /**
    * Choose seeds whose answers differ clearly.
    * @param {string} model
    * @param {number} seed  the first of them

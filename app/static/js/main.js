@@ -12,6 +12,7 @@ import { ModelMenu } from "./menu.js";
 import { Morph } from "./morph.js";
 import { offerMenu } from "./popover.js";
 import { Pace } from "./pace.js";
+import { Painter } from "./painter.js";
 import { Paper, withImages } from "./paper.js";
 import { insist } from "./patience.js";
 import { Pictures } from "./pictures.js";
@@ -28,6 +29,12 @@ const LOOK_PX = 128; // of the small copy of a photo that lent its look
 const $ = (id) => document.getElementById(id);
 
 const client = new Client();
+const painter = new Painter(client, $("on-device"), {
+  model: () => (menu.isReady ? menu.current : undefined),
+  onProgress: show,
+  onChange: makeAnew,
+  onProblem: complain,
+});
 const pace = new Pace();
 /** The answers of models that others were picked after, by name. @type {Map<string, Answers["state"]>} */
 const former = new Map();
@@ -48,7 +55,7 @@ const morph = new Morph($("morph"), {
     const question = currentQuestion();
     return question && { ...question, from: answers.latent(answers.chosen), to: answers.latent(answers.target) };
   },
-  load: (walk) => client.interpolate({ ...walk, steps: pace.frames }),
+  load: (walk) => painter.interpolate({ ...walk, steps: pace.frames }),
   onMove() {
     pictures.keepMorph(currentSource());
     show();
@@ -69,14 +76,14 @@ const live = new LatestWins({
     return wanted.length > 0 ? { question, wanted, source: currentSource() } : null;
   },
   async ask({ question, wanted, source }) {
-    const answer = await client.translate({ ...question, latents: wanted.map(({ latent }) => latent) });
+    const answer = await painter.translate({ ...question, latents: wanted.map(({ latent }) => latent) });
     return { ...answer, wanted, source };
   },
   onResult(answer) {
     pace.note(answer.pictures.length, answer.elapsedMs);
     answer.wanted.forEach((one, i) => pictures.keep(one, answer.pictures[i], answer.source));
     looseness.show(answer);
-    $("latency").textContent = `${Math.round(answer.elapsedMs)} ms · ${menu.current.device}`;
+    $("latency").textContent = `${Math.round(answer.elapsedMs)} ms · ${answer.device ?? menu.current.device}`;
     relieve();
     show();
   },
@@ -122,11 +129,15 @@ function redrawn() {
 
 /** The drawing is as it was, but what is to be known of its photos is not. */
 function askAgain() {
-  if (realism.asked) {
-    pictures.expire();
-    morph.expire();
-    if (inked) live.refresh();
-  }
+  if (realism.asked) makeAnew();
+  else show();
+}
+
+/** The same photos again, by somebody else or with more to them. */
+function makeAnew() {
+  pictures.expire();
+  morph.expire();
+  if (inked) live.refresh();
   show();
 }
 
@@ -161,12 +172,13 @@ function show() {
   memory.note();
   $("keep").disabled = pictures.large === null;
   $("session").hidden = shelf.all.length === 0 && pictures.large === null;
+  const { progress } = painter;
   if (!inked) {
     $("latency").textContent = "";
-    say("empty", "Waiting for your first stroke");
+    say("empty", progress || "Waiting for your first stroke");
   } else if (live.isWaiting) say("waiting", "Waiting for the server");
-  else if (due().length > 0 || (morph.position > 0 && !morph.picture)) say("working", "Making the photo");
-  else say("ready", "Photo is up to date");
+  else if (due().length > 0 || (morph.position > 0 && !morph.picture)) say("working", progress || "Making the photo");
+  else say("ready", progress || "Photo is up to date");
 }
 
 /** What is shown large, as the server knows it. */
@@ -321,6 +333,7 @@ function begin(latent, left) {
   live.withdraw();
   morph.reset();
   redrawn();
+  painter.follow();
 }
 
 /** What there is to remember, fullest first. */

@@ -1,0 +1,77 @@
+"""The route that hands a model out, for browsers that draw on their own."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import NotFound, ServiceUnavailable
+
+from pix2pix.errors import BundleError
+
+if TYPE_CHECKING:
+    from pix2pix.translator import Translator
+
+KEPT = 2  # files of 10 MB; another one takes 0.2 s
+
+
+@dataclass(frozen=True)
+class OnnxFile:
+    """A model as a browser gets it."""
+
+    digest: str  # of the bundle it was made from
+    data: bytes
+    etag: str
+
+
+def add_onnx_route(api: Blueprint, translators: Mapping[str, Translator]) -> None:
+    """Add the route to `api`."""
+    files = OnnxFiles()
+
+    @api.get("/models/<name>.onnx")
+    def onnx_file(name: str) -> ResponseReturnValue:
+        """Answer a model as an ONNX file with weights in half precision; 304 to who has it."""
+        if name not in translators:
+            raise NotFound(f"There is no model {name[:80]!r}; there is: {', '.join(translators)}.")
+        file = files.of(translators[name])
+        answer = Response(file.data, content_type="application/octet-stream")
+        answer.set_etag(file.etag)
+        answer.headers["Cache-Control"] = "private, no-cache"  # kept by the browser, asked for each time
+        return answer.make_conditional(request)
+
+
+class OnnxFiles:
+    """The files asked for last. They are built one at a time: a build takes a core and 50 MB."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._lock = threading.Lock()
+        self._kept: list[OnnxFile] = []
+
+    def of(self, translator: Translator) -> OnnxFile:
+        """The file of a model. Raises ServiceUnavailable while its bundle is not the one that was loaded."""
+        with self._lock:
+            known = [file for file in self._kept if file.digest == translator.digest]
+            file = known[0] if known else build_file(translator)
+            self._kept = [file, *(other for other in self._kept if other is not file)][:KEPT]
+            return file
+
+
+def build_file(translator: Translator) -> OnnxFile:
+    """The ONNX file of a loaded model. Raises ServiceUnavailable as `OnnxFiles.of`."""
+    from pix2pix.bundle import digest_of
+    from pix2pix.export import build
+
+    path = translator.path
+    try:
+        if path is None or digest_of(path) != translator.digest:
+            raise BundleError("its file is another one now")
+        data, _ = build(path, half=True)
+    except (BundleError, OSError) as error:
+        raise ServiceUnavailable("This model is being replaced: ask again in a moment.") from error
+    return OnnxFile(translator.digest, data, hashlib.sha256(data).hexdigest()[:32])
