@@ -592,6 +592,7 @@ def test_a_link_that_does_not_fit_is_told_and_the_page_works(open_page, link):
     draw(page, OUTLINE)
     photo(page)
     expect(page.locator("#alert")).to_be_hidden()
+    page.wait_for_url(lambda url: not url.endswith(link))  # it names what is shown, after a moment
     page.evaluate(f"location.hash = '{link}'")
     expect(page.locator("#alert")).to_contain_text("This link")
     photo(page)
