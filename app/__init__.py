@@ -18,6 +18,7 @@ from flask_compress import Compress
 from app.access import guard
 from app.api import create_api
 from app.batcher import DEADLINE_S, MAX_ADMITTED, Batcher
+from app.clients import MAX_PIXELS_AT_WORK
 from app.metrics import Metrics
 from app.middleware import trace_requests
 from app.openapi import create_openapi
@@ -37,6 +38,7 @@ def create_app(
     *,
     max_upload_bytes: int = MAX_UPLOAD_BYTES,
     max_admitted: int = MAX_ADMITTED,
+    max_pixels: int = MAX_PIXELS_AT_WORK,
     deadline_s: float = DEADLINE_S,
     token: str | None = None,
     rate: str | None = None,
@@ -45,8 +47,9 @@ def create_app(
     """Build the WSGI application that serves `translators`, by name; the first one is the default.
 
     `max_upload_bytes` bounds a whole request body: base64 makes a picture a third larger than its file.
-    `max_admitted` photos are worked on at a time, each answered within `deadline_s`. `token`, `rate` and
-    `proxies` say who may ask, and how often: see `app.access.guard`.
+    `max_admitted` photos are worked on at a time, each answered within `deadline_s`; pictures of `max_pixels`
+    in all are decoded and encoded at a time. `token`, `rate` and `proxies` say who may ask, and how often:
+    see `app.access.guard`.
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = max_upload_bytes
@@ -54,7 +57,7 @@ def create_app(
     app.config["COMPRESS_MIMETYPES"] = COMPRESSED_TYPES
     Compress(app)
     metrics = Metrics()
-    batcher = Batcher(metrics, max_admitted=max_admitted, deadline_s=deadline_s)
+    batcher = Batcher(metrics, max_admitted=max_admitted, max_pixels=max_pixels, deadline_s=deadline_s)
     app.extensions["batcher"] = batcher
     trace_requests(app, metrics)
     report_problems(app)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from flask import request
 
 from app.batcher import Batcher, Question
+from app.clients import Client
+from app.requests import current_client
 from pix2pix.errors import ImageTooLarge
 from pix2pix.images import (
     MAX_PIXELS,
     WEB_FORMATS,
     Placement,
+    count_pixels,
     encode_png,
     fit_sketch,
     read_sketch,
@@ -27,6 +29,8 @@ from pix2pix.images import (
 if TYPE_CHECKING:
     from app.payloads import SketchPayload
     from pix2pix.translator import Translator
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -65,17 +69,22 @@ def answer_sketch(
     may have, and as `Batcher.admit` and `Batcher.ask`.
     """
     timings_ms: dict[str, float] = {}
+    client = current_client()
+
+    def fit(file: bytes) -> tuple[np.ndarray, Placement]:
+        sketch = read_sketch(file, WEB_FORMATS)
+        bound_answer(sketch.shape, len(z), noun)
+        return fit_sketch(sketch, translator.size_px)
+
     with batcher.admit(len(z)):
         with timed(timings_ms, "decode"):
-            sketch = read_sketch(file, WEB_FORMATS)
-            bound_answer(sketch.shape, len(z), noun)
-            fitted, placement = fit_sketch(sketch, translator.size_px)
-        gone = request.environ.get("waitress.client_disconnected", lambda: False)
-        question = Question(translator, fitted, z, asked.loose, asked.realism, asked.stream, gone)
-        answered = batcher.ask(question)
+            fitted, placement = decode(file, fit, batcher, client)
+        answered = batcher.ask(
+            Question(translator, fitted, z, asked.loose, asked.realism, asked.stream, client)
+        )
         timings_ms["queue"] = in_ms(answered.queue_s)
         timings_ms["inference"] = in_ms(answered.inference_s)
-        with timed(timings_ms, "encode"):
+        with timed(timings_ms, "encode"), batcher.room(placement.height * placement.width, client):
             files = [{"png": encode_png(restore_photo(photo, placement))} for photo in answered.photos]
             if answered.overlays is not None:
                 for one, overlay in zip(files, answered.overlays, strict=True):
@@ -85,6 +94,18 @@ def answer_sketch(
     used = None if answered.loose is None else float(answered.loose[0])
     guessed = used is not None and asked.loose is None
     return Answer(files, z, used if guessed else asked.loose, guessed, timings_ms)
+
+
+def decode(file: bytes, read: Callable[[bytes], T], batcher: Batcher, client: Client) -> T:
+    """What `read` makes of a picture that a client sent, once there is memory for its pixels.
+
+    Raises ImageError for one that cannot be used, and as `Batcher.check`.
+    """
+    with batcher.room(count_pixels(file, WEB_FORMATS), client):
+        batcher.check(client)
+        made = read(file)
+    batcher.check(client)
+    return made
 
 
 def restore_overlay(overlay: np.ndarray, placement: Placement) -> np.ndarray:

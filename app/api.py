@@ -15,12 +15,12 @@ import numpy as np
 from flask import Blueprint, Response, g
 from flask.typing import ResponseReturnValue
 
-from app.answers import answer_sketch
+from app.answers import answer_sketch, decode
 from app.batcher import Batcher
 from app.latent_api import add_latent_routes, as_z
 from app.onnx_api import add_onnx_route
 from app.payloads import TranslateRequest
-from app.requests import prefers_picture, read_payload, uploaded_file
+from app.requests import current_client, prefers_picture, read_payload, uploaded_file
 from pix2pix.errors import UsageError
 from pix2pix.images import WEB_FORMATS, encode_png, fit_sketch, read_sketch
 from pix2pix.latents import seeds_from
@@ -45,7 +45,13 @@ def create_api(translators: Mapping[str, Translator], batcher: Batcher) -> Bluep
     @api.post("/sketch")
     def sketch() -> ResponseReturnValue:
         """Answer any picture with the sketch seen in it, black on white: what the canvas opens."""
-        seen, _ = fit_sketch(read_sketch(uploaded_file("sketch"), WEB_FORMATS), OPENED_SKETCH_PX)
+
+        def see(file: bytes) -> np.ndarray:
+            return fit_sketch(read_sketch(file, WEB_FORMATS), OPENED_SKETCH_PX)[0]
+
+        file = uploaded_file("sketch")
+        with batcher.admit(1):
+            seen = decode(file, see, batcher, current_client())
         return Response(encode_png(seen), content_type="image/png")
 
     @api.post("/translate")

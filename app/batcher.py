@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from pix2pix.errors import Abandoned, DeadlineExceeded, Saturated
+from app.clients import MAX_PIXELS_AT_WORK, Client, Room
+from pix2pix.errors import Abandoned, DeadlineExceeded, Saturated, ShuttingDown
 
 if TYPE_CHECKING:
     from app.metrics import Metrics
@@ -48,8 +49,8 @@ class Question:
     z: np.ndarray
     loose: float | None = None
     realism: bool = False
-    stream: str | None = None  # of its questions only the newest is worth an answer
-    gone: Callable[[], bool] = lambda: False  # whether nobody waits for the answer any more
+    stream: str | None = None  # of a client's questions of one stream only the newest is worth an answer
+    client: Client = field(default_factory=Client)
     asked: float = field(default_factory=time.monotonic, init=False)
     answer: Future[Answered] = field(default_factory=Future, init=False)
 
@@ -59,6 +60,7 @@ class _Errand:
     """Anything else that needs the device."""
 
     call: Callable[[], Any]
+    client: Client
     answer: Future[Any] = field(default_factory=Future, init=False)
 
 
@@ -81,17 +83,19 @@ class Batcher:
         metrics: Metrics | None = None,
         *,
         max_admitted: int = MAX_ADMITTED,
+        max_pixels: int = MAX_PIXELS_AT_WORK,
         deadline_s: float = DEADLINE_S,
     ) -> None:
         """The thread begins with the first question."""
         self.max_admitted, self.deadline_s = max_admitted, deadline_s
+        self._pixels = Room(max_pixels)
         self._metrics = metrics
         self._changed = threading.Condition()
         self._waiting: deque[Question | _Errand] = deque()
         self._admitted, self._photo_s, self.closing = 0, FIRST_GUESS_S, False
         self._thread: threading.Thread | None = None
         if metrics:
-            metrics.watch_queue(lambda: len(self._waiting))
+            metrics.watch_queue(self._depth)
 
     @contextmanager
     def admit(self, count: int) -> Iterator[None]:
@@ -99,8 +103,10 @@ class Batcher:
         with self._changed:
             if self.closing or (self._admitted and self._admitted + count > self.max_admitted):
                 self._count_rejection("saturated")
-                why = "is shutting down" if self.closing else "has as much to draw as it can hold"
-                raise Saturated(f"The server {why}.", retry_after_s=max(1.0, self._admitted * self._photo_s))
+                retry_after_s = max(1.0, self._admitted * self._photo_s)
+                if self.closing:
+                    raise ShuttingDown("The server is shutting down.", retry_after_s)
+                raise Saturated("The server has as much to draw as it can hold.", retry_after_s)
             self._admitted += count
         try:
             yield
@@ -108,6 +114,24 @@ class Batcher:
             with self._changed:
                 self._admitted -= count
                 self._changed.notify_all()
+
+    @contextmanager
+    def room(self, pixels: int, client: Client) -> Iterator[None]:
+        """Hold memory for a picture of so many pixels, once there is any. Raises DeadlineExceeded."""
+        if not self._pixels.enter(pixels, self._left_s(client)):
+            raise self._late()
+        try:
+            yield
+        finally:
+            self._pixels.leave(pixels)
+
+    def check(self, client: Client) -> None:
+        """Raise DeadlineExceeded where an answer would be too late, Abandoned where nobody waits for it."""
+        if client.gone():
+            self._count_rejection("gone")
+            raise Abandoned("The client is gone.")
+        if self._left_s(client) <= 0:
+            raise self._late()
 
     def ask(self, question: Question) -> Answered:
         """Wait for the answer.
@@ -117,14 +141,18 @@ class Batcher:
         """
         with self._changed:
             for other in self._waiting:
-                if question.stream and isinstance(other, Question) and other.stream == question.stream:
-                    self._drop(other, "superseded", "A newer question of this stream has come.")
+                if isinstance(other, Question) and _of_one_stream(question, other):
+                    older = min(question, other, key=lambda one: one.client.since)  # decoding may overtake
+                    self._drop(older, "superseded", "A newer question of this stream has come.")
+            self._put(question)
         answered: Answered = self._wait_for(question)
         return answered
 
-    def run(self, call: Callable[[], T]) -> T:
+    def run(self, call: Callable[[], T], client: Client | None = None) -> T:
         """Call something on the device's thread, in turn, and wait for it. Raises as `ask`."""
-        result: T = self._wait_for(_Errand(call))
+        errand = _Errand(call, client or Client())
+        self._put(errand)
+        result: T = self._wait_for(errand)
         return result
 
     def observe(self, stage: str, model: str, seconds: float) -> None:
@@ -138,19 +166,32 @@ class Batcher:
             self.closing = True
             return self._changed.wait_for(lambda: not self._admitted, within_s)
 
-    def _wait_for(self, item: Question | _Errand) -> Any:
+    def _put(self, item: Question | _Errand) -> None:
         with self._changed:
             self._waiting.append(item)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._work, name="device", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
+
+    def _wait_for(self, item: Question | _Errand) -> Any:
         try:
-            return item.answer.result(self.deadline_s)
+            return item.answer.result(max(0.0, self._left_s(item.client)))
         except TimeoutError:
             item.answer.cancel()
-            self._count_rejection("deadline")
-            raise DeadlineExceeded(f"No answer came within {self.deadline_s:g} s.") from None
+            raise self._late() from None
+
+    def _left_s(self, client: Client) -> float:
+        return client.since + self.deadline_s - time.monotonic()
+
+    def _late(self) -> DeadlineExceeded:
+        self._count_rejection("deadline")
+        return DeadlineExceeded(f"No answer came within {self.deadline_s:g} s.")
+
+    def _depth(self) -> int:
+        """How many are still waited for: what was given up lies there until the thread comes by."""
+        with self._changed:
+            return sum(not item.answer.done() for item in self._waiting)
 
     def _work(self) -> None:
         while True:
@@ -167,7 +208,7 @@ class Batcher:
         for item in self._waiting:
             if item.answer.done():
                 continue  # given up
-            if isinstance(item, Question) and item.gone():
+            if item.client.gone():
                 self._drop(item, "gone", "The client is gone.")
             elif not taken or _goes_with(item, taken):
                 taken.append(item)
@@ -237,6 +278,12 @@ class Batcher:
 def most_at_once(translator: Translator) -> int:
     """How many photos its device computes in a batch."""
     return MAX_BATCH[translator.device.partition(":")[0]]
+
+
+def _of_one_stream(question: Question, other: Question) -> bool:
+    """Whether only one of them is worth an answer; other clients may call theirs the same."""
+    named = question.stream is not None and question.stream == other.stream
+    return named and question.client.address == other.client.address
 
 
 def _goes_with(item: Question | _Errand, taken: list[Question | _Errand]) -> bool:

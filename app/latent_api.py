@@ -9,10 +9,10 @@ import numpy as np
 from flask import Blueprint, g
 from flask.typing import ResponseReturnValue
 
-from app.answers import answer_sketch
+from app.answers import answer_sketch, decode
 from app.batcher import Batcher
 from app.payloads import MAX_Z, ArithmeticRequest, EncodeRequest, InterpolateRequest, Latent, SeedsRequest
-from app.requests import read_payload
+from app.requests import current_client, read_payload
 from pix2pix import latents
 from pix2pix.errors import UsageError
 from pix2pix.images import WEB_FORMATS, read_photo
@@ -30,11 +30,15 @@ def add_latent_routes(api: Blueprint, translators: Mapping[str, Translator], bat
     def encode() -> ResponseReturnValue:
         """Answer a photo with its z: what makes another sketch look like it."""
         asked, name, translator = read_payload(EncodeRequest, translators)
+        client = current_client()
+
+        def find(file: bytes) -> np.ndarray:  # may take seconds: not on the device's thread
+            photo = read_photo(file, WEB_FORMATS)
+            return translator.subject(photo)
+
         with batcher.admit(1):
-            # may take seconds: not on the device's thread, where others wait
-            photo = read_photo(asked.photo, WEB_FORMATS)
-            subject = translator.subject(photo)
-            z = batcher.run(lambda: translator.encode_subject(subject))
+            subject = decode(asked.photo, find, batcher, client)
+            z = batcher.run(lambda: translator.encode_subject(subject), client)
         return {"request_id": g.request_id, "model": name, "z": z.tolist()}
 
     @api.post("/seeds")

@@ -54,7 +54,7 @@ def trace_requests(app: Flask, metrics: Metrics) -> None:
     @app.before_request
     def begin() -> None:
         g.request_id = choose_request_id(request.headers.get("X-Request-ID"))
-        g.started = time.perf_counter()
+        g.started = time.monotonic()
 
     @app.after_request
     def finish(response: Response) -> Response:
@@ -64,7 +64,7 @@ def trace_requests(app: Flask, metrics: Metrics) -> None:
             response.headers["Content-Security-Policy"] = COMPILER_POLICY
         if request.path.startswith("/api/"):
             response.headers.setdefault("Cache-Control", "no-store")
-        elapsed_s = time.perf_counter() - g.started
+        elapsed_s = time.monotonic() - g.started
         rule = request.url_rule.rule if request.url_rule else "none"
         metrics.observe_request(rule, request.method, response.status_code, elapsed_s)
         told = {

@@ -181,7 +181,7 @@ ROUTES = (
     Route("post", "/api/v1/translate", "Photos of a sketch", TranslateAnswer, TranslateRequest,
           also="image/png", problems=DRAW),
     Route("post", "/api/v1/sketch", "The sketch that is seen in a picture, as PNG", None, upload=SketchUpload,
-          also="image/png", problems=READ),
+          also="image/png", problems=DRAW),
     Route("post", "/api/v1/seeds", "Seeds whose answers differ clearly", SeedsAnswer, SeedsRequest,
           problems=(*READ, 503)),
     Route("post", "/api/v1/encode", "The z of a photo", EncodeAnswer, EncodeRequest, problems=DRAW),

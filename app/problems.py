@@ -23,6 +23,7 @@ from pix2pix.errors import (
     ImageTooLarge,
     Pix2PixError,
     Saturated,
+    ShuttingDown,
     UnreadableImage,
     UnsupportedImage,
     UsageError,
@@ -38,6 +39,7 @@ STATUS_OF: dict[type[Pix2PixError], HTTPStatus] = {
     UsageError: HTTPStatus.UNPROCESSABLE_ENTITY,
     Abandoned: HTTPStatus.CONFLICT,
     Saturated: HTTPStatus.SERVICE_UNAVAILABLE,
+    ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
     DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
 }
 MAX_ERRORS = 20

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flask import request
+from flask import g, request
 from werkzeug.exceptions import ServiceUnavailable, UnsupportedMediaType
 
+from app.clients import Client
 from app.payloads import Payload
 from pix2pix.errors import UsageError
 
@@ -33,6 +34,12 @@ def read_payload(kind: type[Kind], translators: Mapping[str, Translator]) -> tup
         asked = kind.model_validate(form_fields(), context=context)
     name = asked.model or next(iter(there))
     return asked, name, there[name]
+
+
+def current_client() -> Client:
+    """Who waits for the answer to the current request."""
+    gone = request.environ.get("waitress.client_disconnected", lambda: False)
+    return Client(request.remote_addr, g.started, gone)
 
 
 def form_fields() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
@@ -14,6 +15,8 @@ from pix2pix.errors import ImageTooLarge, UnreadableImage, UnsupportedImage
 Source: TypeAlias = bytes | BinaryIO | str | Path | Image.Image
 
 MAX_PIXELS = 40_000_000
+MAX_SCANS = 100  # of a JPEG: encoders write a dozen
+MAX_SEGMENTS = 10_000  # of a JPEG: metadata comes in pieces of 64 kB
 MAX_SIDE_PX = 32_000  # a longer strip is no drawing, and slow to look through
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
 WEB_FORMATS = ("PNG", "JPEG", "WEBP")  # what strangers may send: the fewer decoders, the better
@@ -44,6 +47,8 @@ KNOWN_ELSEWHERE = {
     b"gimp xcf": "a GIMP file",
 }
 ORIENTATION_TAG = 0x0112
+MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]", re.DOTALL)  # of a segment: within a scan there is none
+START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 TRANSPOSED = {  # EXIF orientation -> what makes it upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -81,18 +86,48 @@ def open_image(source: Source, formats: tuple[str, ...] = FORMATS) -> Image.Imag
     return _decoded(_identified(data, name, formats), name)
 
 
+def count_pixels(data: bytes, formats: tuple[str, ...] = FORMATS) -> int:
+    """How many pixels a picture has, told from its header: what decoding takes memory for.
+
+    Raises as `open_image`, but for what only decoding shows.
+    """
+    image = _identified(data, "the image", formats)
+    _bound(image, "the image")
+    return image.width * image.height
+
+
 def _identified(data: bytes, name: str, formats: tuple[str, ...]) -> Image.Image:
     """Open lazily: only the header is read here."""
     if not data:
         raise UnreadableImage(f"{name} is empty (0 bytes).")
     try:
-        return Image.open(io.BytesIO(data), formats=formats)
+        image = Image.open(io.BytesIO(data), formats=formats)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageTooLarge(f"{name} has over {MAX_PIXELS:,} pixels, the limit.") from error
     except UnidentifiedImageError as error:
         raise _not_a_picture(data, name, formats) from error
     except Exception as error:  # Pillow's parsers raise many kinds on damaged headers
         raise UnreadableImage(f"{name} is damaged: {error}.") from error
+    if image.format in ("JPEG", "MPO") and not _is_quickly_read(data):
+        raise UnsupportedImage(f"{name} is a JPEG of more than {MAX_SCANS} scans; save it anew.")
+    return image
+
+
+def _is_quickly_read(jpeg: bytes) -> bool:
+    """Whether a JPEG has few scans: each goes through all of its picture, however few bytes it has.
+
+    Goes from marker to marker (ITU T.81, annex B), not further than any encoder would.
+    """
+    scans, at = 0, 2
+    for _ in range(MAX_SEGMENTS):
+        found = MARKER.search(jpeg, at)
+        if found is None or found[0] == END_OF_IMAGE:
+            return True
+        scans += found[0] == START_OF_SCAN
+        if scans > MAX_SCANS:
+            return False
+        at = found.end() + max(2, int.from_bytes(jpeg[found.end() : found.end() + 2], "big"))
+    return False
 
 
 def _not_a_picture(data: bytes, name: str, formats: tuple[str, ...]) -> UnreadableImage | UnsupportedImage:
@@ -113,15 +148,7 @@ def _not_a_picture(data: bytes, name: str, formats: tuple[str, ...]) -> Unreadab
 
 def _decoded(image: Image.Image, name: str) -> Image.Image:
     """Check the bounds, decode every pixel and turn upright."""
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise ImageTooLarge(
-            f"{name} is {width}x{height} = {width * height:,} pixels; the limit is {MAX_PIXELS:,}."
-        )
-    if max(width, height) > MAX_SIDE_PX:
-        raise ImageTooLarge(f"{name} is {width}x{height}; no side may be over {MAX_SIDE_PX} pixels.")
-    if width * height == 0:
-        raise UnreadableImage(f"{name} has no pixels ({width}x{height}).")
+    _bound(image, name)
     try:
         several = image.format != "MPO"  # a phone's JPEG with a second view: the first is the picture
         if several and getattr(image, "is_animated", False):
@@ -132,6 +159,19 @@ def _decoded(image: Image.Image, name: str) -> Image.Image:
     except Exception as error:  # Pillow's decoders raise many kinds on damaged data
         raise UnreadableImage(f"{name} is damaged or cut short: {error}.") from error
     return _upright(image)
+
+
+def _bound(image: Image.Image, name: str) -> None:
+    """Refuse a picture of more pixels than are allowed, or of none."""
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise ImageTooLarge(
+            f"{name} is {width}x{height} = {width * height:,} pixels; the limit is {MAX_PIXELS:,}."
+        )
+    if max(width, height) > MAX_SIDE_PX:
+        raise ImageTooLarge(f"{name} is {width}x{height}; no side may be over {MAX_SIDE_PX} pixels.")
+    if width * height == 0:
+        raise UnreadableImage(f"{name} has no pixels ({width}x{height}).")
 
 
 def _upright(image: Image.Image) -> Image.Image:

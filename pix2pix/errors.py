@@ -13,7 +13,11 @@
     ├── ExportMismatch           an exported model that draws other pictures than its bundle
     ├── RunError                 a training run that cannot start or go on
     ├── FolderInUse              another process writes to the same folder
-    └── UsageError               arguments that contradict each other or are out of range
+    ├── UsageError               arguments that contradict each other or are out of range
+    ├── Saturated                more to do than the server takes on at a time
+    │   └── ShuttingDown         it is to end, and takes on nothing more
+    ├── DeadlineExceeded         the answer would have come too late
+    └── Abandoned                nobody wants the answer any more
 
 Messages say what came, what is allowed and, where there is something to do, what to do.
 The package knows no HTTP: `app.problems` maps these classes to status codes.
@@ -83,6 +87,10 @@ class Saturated(Pix2PixError):
         """`retry_after_s` is when to ask again."""
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class ShuttingDown(Saturated):
+    """The server is to end, and takes on nothing more."""
 
 
 class DeadlineExceeded(Pix2PixError):

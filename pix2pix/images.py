@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pix2pix.decode import FORMATS, MAX_PIXELS, SUFFIXES, WEB_FORMATS, Source, open_image
+from pix2pix.decode import FORMATS, MAX_PIXELS, SUFFIXES, WEB_FORMATS, Source, count_pixels, open_image
 from pix2pix.errors import ImageTooLarge, UnreadableImage, UnsupportedImage
 from pix2pix.files import write_atomically
 from pix2pix.framing import Placement, UInt8, fit_sketch, restore_photo
@@ -31,6 +31,7 @@ __all__ = [
     "Placement",
     "Source",
     "check_suffix",
+    "count_pixels",
     "encode_jpeg",
     "encode_png",
     "fit_sketch",

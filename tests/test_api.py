@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 
@@ -22,6 +23,7 @@ from web import assert_problem, b64, encoded, photos, picture, pixels, png, tran
 
 import pix2pix
 from app import create_app
+from app.clients import Client
 from pix2pix import latents
 from pix2pix.architecture import OPACITY, REAL
 from pix2pix.errors import BundleError
@@ -576,3 +578,87 @@ def test_opening_a_sketch_takes_a_form_and_says_so(client):
     response = client.post("/api/v1/sketch", data=png(), content_type="image/png")
     assert_problem(response, 415)
     assert "multipart/form-data" in response.get_json()["detail"]
+
+
+PICTURE_ROUTES = [("translate", "sketch"), ("sketch", "sketch"), ("encode", "photo")]
+
+
+class Reader(InkBlot):
+    """Also reads photos."""
+
+    encodes = True
+
+    def subject(self, photo):
+        return photo
+
+    def encode_subject(self, subject):
+        return np.zeros(Z, np.float32)
+
+
+def send(app, path, name, data=None, **environ):
+    files = {name: (io.BytesIO(data or png()), "a picture")}
+    return app.test_client().post(f"/api/v1/{path}", data=files, environ_base=environ)
+
+
+@pytest.mark.parametrize(("path", "name"), PICTURE_ROUTES)
+def test_whatever_decodes_is_admitted_and_turned_away_at_the_end(path, name):
+    """Regression: `sketch` took on any number of pictures, and more when the server was to end."""
+    app = create_app({"blots": Reader()}, max_admitted=1)
+    with app.extensions["batcher"].admit(1):
+        assert assert_problem(send(app, path, name), 503)["type"] == "urn:pix2pix:problem:saturated"
+    assert send(app, path, name).status_code == 200
+    app.extensions["batcher"].close(0)
+    problem = assert_problem(send(app, path, name), 503)
+    assert problem["title"] == "Shutting down" and problem["type"] == "urn:pix2pix:problem:shutting-down"
+
+
+@pytest.mark.parametrize(("path", "name"), PICTURE_ROUTES)
+def test_large_pictures_are_decoded_one_after_the_other(path, name):
+    """Regression: sixty-four pictures of 40 megapixels were decoded side by side, in 40 GB."""
+    app = create_app({"blots": Reader()}, max_pixels=40 * 40, deadline_s=0.2)
+    with app.extensions["batcher"].room(1, Client()):
+        assert_problem(send(app, path, name), 504)
+    assert send(app, path, name).status_code == 200
+
+
+@pytest.mark.parametrize(("path", "name"), PICTURE_ROUTES)
+def test_the_deadline_counts_while_a_picture_is_decoded(path, name, monkeypatch):
+    """Regression: it began with the question, after minutes of decoding."""
+    late = threading.Event()
+    app = create_app({"blots": Reader()}, deadline_s=0.2)
+    for reader in ("app.answers.read_sketch", "app.api.read_sketch", "app.latent_api.read_photo"):
+        monkeypatch.setattr(reader, lambda *_: late.wait(0.25) or np.full((9, 9), 255, np.uint8))
+    assert "0.2 s" in assert_problem(send(app, path, name), 504)["detail"]
+
+
+@pytest.mark.parametrize(("path", "name"), PICTURE_ROUTES)
+def test_the_picture_of_a_client_that_is_gone_is_not_decoded(path, name, monkeypatch):
+    app = create_app({"blots": Reader()})
+    for reader in ("app.answers.read_sketch", "app.api.read_sketch", "app.latent_api.read_photo"):
+        monkeypatch.setattr(reader, lambda *_: pytest.fail("decoded"))
+    assert_problem(send(app, path, name, **{"waitress.client_disconnected": lambda: True}), 409)
+
+
+def scans(count):
+    """A progressive JPEG with its last scan again and again."""
+    whole = encoded(Image.new("L", (64, 64), "white"), "JPEG", progressive=True)
+    last = whole.rindex(b"\xff\xda")
+    return whole[:-2] + whole[last:-2] * (count - whole.count(b"\xff\xda")) + whole[-2:]
+
+
+def test_a_jpeg_of_thousands_of_scans_is_refused_and_one_of_many_is_not(client):
+    """Regression: 2 MB of a progressive JPEG kept a thread busy for minutes."""
+    assert upload(client, scans(100)).status_code == 200
+    problem = assert_problem(upload(client, scans(101)), 415)
+    assert "more than 100 scans" in problem["detail"]
+    began = time.monotonic()
+    comments = b"\xff\xfe\x00\x02" * 200_000
+    for bomb in (scans(100_000), scans(9)[:2] + comments + scans(9)[2:]):
+        assert_problem(translate(client, sketch=base64.b64encode(bomb).decode()), 415)
+    assert time.monotonic() - began < 5
+
+
+def test_what_looks_like_a_scan_in_metadata_is_none(client):
+    exif = b"\xff\xe1" + (2 + 60_000).to_bytes(2, "big") + b"\xff\xda" * 30_000
+    jpeg = encoded(Image.new("L", (64, 64), "white"), "JPEG")
+    assert upload(client, jpeg[:2] + exif + jpeg[2:] + b"\xff\xda" * 1000).status_code == 200

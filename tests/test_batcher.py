@@ -14,9 +14,10 @@ from PIL import Image
 
 from app import create_app
 from app.batcher import Answered, Batcher, Question
+from app.clients import Client
 from app.metrics import Metrics
 from pix2pix import latents
-from pix2pix.errors import Abandoned, DeadlineExceeded, Saturated
+from pix2pix.errors import Abandoned, DeadlineExceeded, Saturated, ShuttingDown
 from pix2pix.translator import Translator, load
 
 S, Z = 4, 3
@@ -141,9 +142,54 @@ def test_of_a_stream_only_the_newest_question_is_answered(held: Held) -> None:
     assert model.batches == [2]
 
 
+def test_an_older_question_that_was_decoded_later_does_not_take_the_place_of_the_newest(held: Held) -> None:
+    """Regression: the order was that in which decoding ended, so that a large old sketch won."""
+    model = Recorder()
+    new = held.ask(question(model, value=2, stream="pen", client=Client(since=time.monotonic())))
+    old = held.ask(question(model, value=1, stream="pen", client=Client(since=time.monotonic() - 1)))
+    with pytest.raises(Abandoned, match="newer"):
+        old.result(20)
+    held.release()
+    assert new.result(20).photos[0, 0, 0, 0] == 2 and model.batches == [1]
+
+
+def test_clients_may_call_their_streams_the_same(held: Held) -> None:
+    """Regression: the second to draw with a stream called "pen" took the answers of the first."""
+    model = Recorder()
+    asked = [held.ask(question(model, i, stream="pen", client=Client(f"10.0.0.{i}"))) for i in (1, 2)]
+    held.release()
+    assert [answer.result(20).photos[0, 0, 0, 0] for answer in asked] == [1, 2]
+
+
+def test_an_errand_that_nobody_waits_for_is_not_run(held: Held) -> None:
+    """Regression: only questions were dropped when their client hung up, the z of a photo was read."""
+    ran: list[str] = []
+    gone = held.pool.submit(held.batcher.run, lambda: ran.append("gone"), Client(gone=lambda: True))
+    while len(held.batcher._waiting) < 1:
+        time.sleep(0.001)
+    held.release()
+    with pytest.raises(Abandoned, match="gone"):
+        gone.result(20)
+    assert held.batcher.run(lambda: "next") == "next" and ran == []
+
+
+def test_the_depth_of_the_queue_is_what_is_still_waited_for() -> None:
+    """Regression: what its client had given up was counted until the device was free again."""
+    metrics, model = Metrics(), Recorder()
+    held = Held(Batcher(metrics))
+    late = held.ask(question(model, client=Client(since=time.monotonic() - 60)))
+    with pytest.raises(DeadlineExceeded):
+        late.result(20)
+    waits = held.ask(question(model))
+    assert len(held.batcher._waiting) == 2 and b"pix2pix_queue_depth 1.0" in metrics.page()
+    held.release()
+    waits.result(20)
+    held.pool.shutdown()
+
+
 def test_what_nobody_waits_for_is_not_computed(held: Held) -> None:
     model, left = Recorder(), threading.Event()
-    gone = held.ask(question(model, value=1, gone=left.is_set))
+    gone = held.ask(question(model, value=1, client=Client(gone=left.is_set)))
     stays = held.ask(question(model, value=2))
     left.set()
     held.release()
@@ -208,11 +254,36 @@ def test_closing_waits_for_what_was_admitted_and_admits_no_more(held: Held) -> N
     with batcher.admit(1):
         last = held.ask(question(model, value=1))
         assert not batcher.close(within_s=0.05)
-        with pytest.raises(Saturated, match="shutting down"), batcher.admit(1):
+        with pytest.raises(ShuttingDown, match="shutting down"), batcher.admit(1):
             pass
         held.release()
         assert last.result(20).photos[0, 0, 0, 0] == 1
     assert batcher.close(within_s=5)
+
+
+def test_pictures_of_more_pixels_than_there_is_room_for_take_turns() -> None:
+    batcher, begun, go_on = Batcher(max_pixels=100), threading.Event(), threading.Event()
+
+    def decode() -> None:
+        with batcher.room(60, Client()):
+            begun.set()
+            assert go_on.wait(20)
+
+    with ThreadPoolExecutor(2) as pool:
+        large = pool.submit(decode)
+        assert begun.wait(20)
+        with batcher.room(40, Client()):
+            pass
+        with (
+            pytest.raises(DeadlineExceeded),
+            batcher.room(41, Client(since=time.monotonic() - batcher.deadline_s)),
+        ):
+            pass
+        waits = pool.submit(lambda: batcher.room(1000, Client()).__enter__())  # more than ever fits: alone
+        assert not waits.done()
+        go_on.set()
+        large.result(20)
+        waits.result(20)
 
 
 # ---------------------------------------------------------------------------------------------- through HTTP

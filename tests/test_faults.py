@@ -373,7 +373,7 @@ def test_under_load_sigterm_loses_nothing_that_was_admitted() -> None:
         made = sum(int(line) for line in process.stdout.read().split())
     assert made == sum(status == 200 for _, status, _ in answered) and made > 24
     for before, status, body in answered:
-        assert status == 200 or (status == 503 and b"shutting down" in body) or (status == 0 and not before)
+        assert status == 200 or (status == 503 and b"shutting-down" in body) or (status == 0 and not before)
 
 
 @pytest.mark.parametrize(
