@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
+from pix2pix.config import MAX_WIDTH
 from pix2pix.latents import MAX_SEED
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def fits_the_model(z: list[float], info: ValidationInfo) -> list[float]:
 
 Picture = Annotated[bytes, BeforeValidator(decode_base64)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
-Numbers = list[Annotated[float, Field(ge=-MAX_Z, le=MAX_Z, allow_inf_nan=False)]]
+Number = Annotated[float, Field(ge=-MAX_Z, le=MAX_Z, allow_inf_nan=False)]
+Numbers = Annotated[list[Number], Field(max_length=MAX_WIDTH, fail_fast=True)]  # not a million errors
 
 
 class Payload(BaseModel):

@@ -42,7 +42,8 @@ STATUS_OF: dict[type[Pix2PixError], HTTPStatus] = {
     ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
     DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
 }
-MAX_ERRORS = 20
+MAX_ERRORS = 20  # that are named
+MAX_COUNTED = 10_000
 RECEIVED_CHARS = 80
 SHORT_REPR = reprlib.Repr()
 SHORT_REPR.maxstring = RECEIVED_CHARS
@@ -58,6 +59,8 @@ def report_problems(app: Flask) -> None:
 
 def explain_invalid(error: ValidationError) -> Response:
     """Turn pydantic's findings into one problem that names every offending field."""
+    if (count := error.error_count()) > MAX_COUNTED:  # naming each would take seconds and gigabytes
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"The request is not valid. It has {count:,} errors.")
     findings = error.errors(include_url=False, include_context=False)[:MAX_ERRORS]
     if any(finding["type"] == "json_invalid" for finding in findings):
         return problem(HTTPStatus.BAD_REQUEST, "The body is not valid JSON.", errors=as_errors(findings))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -46,11 +47,23 @@ def form_fields() -> dict[str, Any]:
     """Read the fields and files of a multipart body by name."""
     refuse_other_than("application/json", "multipart/form-data")
     # a repeated field stays a list, which the field's own type then refuses
-    fields: dict[str, Any] = {name: many if len(many) > 1 else many[0] for name, many in request.form.lists()}
+    fields: dict[str, Any] = {
+        name: many if len(many) > 1 else read_field(many[0]) for name, many in request.form.lists()
+    }
     for name, files in request.files.lists():
         contents = [file.read() for file in files]
         fields[name] = contents if len(contents) > 1 else contents[0]
     return fields
+
+
+def read_field(text: str) -> Any:
+    """A field's text; a list or an object where it is one in JSON, as OpenAPI has forms send them."""
+    if text[:1] not in ("[", "{"):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def uploaded_file(name: str) -> bytes:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file
+from safetensors import SafetensorError
+from safetensors.numpy import load
 
 from pix2pix.config import STRICT, DiscriminatorConfig, ModelConfig, from_json
 from pix2pix.errors import BundleError, BundleNotFound, CorruptBundle, UsageError
@@ -87,21 +87,31 @@ def save_bundle(path: Path, weights: dict[str, Tensor], header: Header) -> None:
 
 def read_header(path: Path) -> Header:
     """The header of a bundle. Raises BundleNotFound, or CorruptBundle saying what the file lacks."""
+    return _read(path)[1]
+
+
+def _read(path: Path) -> tuple[dict[str, NDArray[Any]], Header]:
+    """The tensors as they are stored, and the header. Raises as `read_header`.
+
+    Read whole, not mapped: a file that is cut while it is looked at would end the process (SIGBUS).
+    """
     if not path.is_file():
         raise BundleNotFound(f"no bundle at {path}")
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata, names = file.metadata() or {}, list(file.keys())
+        data = path.read_bytes()
+        tensors = load(data)
     except (SafetensorError, OSError) as error:
         raise CorruptBundle(f"{path} is not a whole safetensors file: {error}") from error
+    length = int.from_bytes(data[:8], "little")
+    metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
     if metadata.get("format") != FORMAT:
         raise CorruptBundle(
             f"{path} has format {metadata.get('format')!r} in its header, expected {FORMAT!r}"
         )
-    if not any(name.startswith("generator.") for name in names):
+    if not any(name.startswith("generator.") for name in tensors):
         raise CorruptBundle(f"{path} holds no tensor of a generator")
     try:
-        return from_json(Header, metadata.get("header", ""))
+        return tensors, from_json(Header, metadata.get("header", ""))
     except UsageError as error:
         raise CorruptBundle(f"{path}: its header lacks or garbles a field: {error}") from error
 
@@ -111,8 +121,8 @@ def read_weights(path: Path) -> tuple[dict[str, NDArray[np.float32]], Header]:
 
     Raises as `read_header`, and CorruptBundle if a tensor holds values that are not finite.
     """
-    header = read_header(path)
-    weights = {name: tensor.astype(np.float32) for name, tensor in load_file(path).items()}
+    tensors, header = _read(path)
+    weights = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
     if bad := [name for name, weight in weights.items() if not np.isfinite(weight).all()]:
         raise CorruptBundle(f"{path}: {bad[0]} holds values that are not finite")
     return weights, header

@@ -562,6 +562,16 @@ def test_thousands_of_wrong_fields_are_not_all_named(client):
     assert len(assert_problem(response, 422)["errors"]) == 20
 
 
+def test_a_flood_of_errors_is_counted_and_none_is_built(client, monkeypatch):
+    """Regression: a body of 6 MB with two million wrong numbers held the server up for ten seconds."""
+    problem = assert_problem(translate(client, z=[""] * 300_000), 422)
+    assert len(problem["errors"]) == 1 and problem["errors"][0]["pointer"] == "#/z/0"
+    assert "4096" in assert_problem(translate(client, z=[0.5] * 300_000), 422)["detail"]
+    monkeypatch.setattr("app.problems.as_errors", lambda _: pytest.fail("built"))
+    fields = {f"field{i}": i for i in range(20_000)}
+    assert "20,000 errors" in assert_problem(translate(client, **fields), 422)["detail"]
+
+
 def test_two_files_of_one_name_are_refused_like_any_repeated_field(client):
     data = {"sketch": [(io.BytesIO(png()), "a.png"), (io.BytesIO(png()), "b.png")]}
     assert_problem(client.post("/api/v1/translate", data=data), 422)

@@ -257,6 +257,16 @@ def test_a_walk_takes_z_and_seeds_and_the_same_looseness_throughout(client):
     assert len(interpolate(client).json["frames"]) == 9
 
 
+def test_a_form_may_hold_lists_and_objects_as_json(client):
+    """Regression: OpenAPI offers forms, in which `from` and `to` were text that no model takes."""
+    z = [0.5, -1.0, 0.25, 2.0]
+    form = {"from": json.dumps({"z": z}), "to": '{"seed": 0}', "steps": "2", "model": "tiny"}
+    response = client.post("/api/v1/interpolate", data=form | {"sketch": (io.BytesIO(png()), "a.png")})
+    assert [frame["z"] for frame in response.json["frames"]] == [z, [0.0] * Z]
+    form = {"from": "{7", "to": '{"seed": 0}', "sketch": (io.BytesIO(png()), "a.png")}
+    assert_only_wrong(client.post("/api/v1/interpolate", data=form), "#/from")
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
