@@ -7,8 +7,8 @@ nothing could be done; 130 interrupted. Results go to stdout, all else to stderr
 from __future__ import annotations
 
 import logging
+import sys
 from collections import Counter
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -111,9 +111,16 @@ def serve(
     if rate:
         rate_in_words(rate)  # before models are loaded: it may say nothing
 
+    def say(words: str) -> None:
+        if log_format == "json":
+            logging.getLogger("pix2pix serve").info(words)
+        else:
+            click.echo(words, err=True)
+
     def ready(url: str) -> None:
         page = f"{url}?token={quote(token)}" if token else url
-        click.echo(f"Draw at {page} (models: {', '.join(translators)}; Ctrl-C ends it)", err=True)
+        shown = page if sys.stderr.isatty() or not token else f"{url}?token=..."  # a log is no place for it
+        say(f"Draw at {shown} (models: {', '.join(translators)}; Ctrl-C ends it)")
         if open_page:
             serving.open_browser(page)
 
@@ -121,7 +128,7 @@ def serve(
     if log_format == "json":
         for handler in logging.getLogger().handlers:
             handler.setFormatter(JsonLines())
-    translators = Models(models, device, partial(click.echo, err=True), engine)
+    translators = Models(models, device, say, engine)
     translators.watch()
     app = create_app(translators, token=token, rate=rate, proxies=proxies)
     serving.listen(app, host, port, ready, drain_s=drain)

@@ -3,10 +3,13 @@
 import json
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -173,3 +176,23 @@ def test_who_asks_for_more_than_it_takes_holds_no_thread(connection) -> None:
             channel.writable()
         with pytest.raises(ClientDisconnected):
             more.result(20)
+
+
+def test_a_json_log_is_json_throughout_and_no_log_has_the_token(tmp_path: Path) -> None:
+    """Regression: the address with the token, and warnings of broken models, were plain lines among them."""
+    (tmp_path / "broken.safetensors").write_bytes(b"no bundle")
+    pix2pix = str(Path(sys.executable).with_name("pix2pix"))
+    options = ["--port", "0", "--models", str(tmp_path), "--token", "s3cret", "--log-format"]
+    for kind in ("plain", "json"):
+        with subprocess.Popen(
+            [pix2pix, "serve", *options, kind], stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stderr
+            lines = []
+            for line in process.stderr:
+                lines.append(line)
+                if "Draw at" in line:
+                    process.terminate()
+        told = [json.loads(line)["message"] if kind == "json" else line for line in lines]
+        assert any("broken" in line for line in told) and any("/?token=... (models:" in line for line in told)
+        assert "s3cret" not in "".join(lines) and process.returncode == 0
