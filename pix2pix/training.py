@@ -25,6 +25,7 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pix2pix import diffaugment
 from pix2pix.augment import PairAugment
 from pix2pix.config import TrainConfig
 from pix2pix.dataset import Pair, data_hash, list_pairs, load_pair, to_tensors
@@ -125,7 +126,7 @@ def train(
             # --- where are we? keep what is due, stop; the first process says so to all
             progress, stopped = fabric.broadcast((_progress(config, step, seconds), stop()))
             ended = progress >= 1
-            seen_px = config.discriminator.size_px if progress < config.coarse_fraction else config.size_px
+            seen_px = _seen_px(config, progress)
             at = Point(step, seconds, seen_px, ended=ended, stopped=stopped)
             if writes and (step > first_step or (resume and ended)):  # a run whose end failed ends again
                 keeper.keep(at)
@@ -207,7 +208,11 @@ def _batch(config: TrainConfig, fabric: Fabric, step: int, loaded: Loaded) -> Ba
     step_seed = config.seed * SEED_STRIDE + step
     of_z, of_draws = (torch.Generator().manual_seed(seed) for seed in (step_seed, step_seed + AUGMENT_STREAM))
     z, other_z = torch.randn(2, config.batch_size, config.model.latent_size, generator=of_z)
-    draws = torch.rand(config.batch_size, DRAWS, generator=of_draws)
+    shares = (
+        diffaugment.DRAWS,
+        DRAWS - diffaugment.DRAWS,
+    )  # the first are as they always were
+    draws = torch.cat([torch.rand(config.batch_size, n, generator=of_draws) for n in shares], dim=1)
     place = torch.arange(fabric.global_rank, config.batch_size, fabric.world_size)
     torch.manual_seed(step_seed)  # for dropout
     sketch, photo, roughness, z, other_z = (
@@ -233,6 +238,12 @@ def _progress(config: TrainConfig, step: int, seconds: float) -> float:
     """0 to 1, by steps or by time, whichever is further."""
     by_time = seconds / config.time_limit_s if config.time_limit_s else 0.0
     return min(1.0, max(step / config.steps, by_time))
+
+
+def _seen_px(config: TrainConfig, progress: float) -> int:
+    """The size at which D looks, at the end of a run that is coarse throughout too."""
+    coarse = progress < config.coarse_fraction or config.coarse_fraction == 1
+    return config.discriminator.size_px if coarse else config.size_px
 
 
 def _decay(progress: float, fraction: float) -> float:

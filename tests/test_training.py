@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from pix2pix.bundle import load_bundle
+from pix2pix.bundle import load_bundle, read_header
 from pix2pix.checkpoint import load_state, save_state
 from pix2pix.config import PRESETS, DiscriminatorConfig, ModelConfig, TrainConfig, from_json, train_config
 from pix2pix.dataset import list_pairs, load_pair, to_tensors
@@ -137,6 +137,16 @@ def test_the_discriminator_looks_from_afar_first(
     config = replace(tiny_config, steps=4, coarse_fraction=0.5)
     seen = [status.seen_px for status in finish(config, pairs, tmp_path / "run")]
     assert seen == [16, 16, 32, 32]
+
+
+def test_a_bundle_says_at_which_size_its_discriminator_looked(
+    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
+) -> None:
+    """Regression: of a run from afar throughout it said the full size, which misled the realism map."""
+    for fraction, size_px in ((1.0, 16), (0.5, 32)):
+        finish(replace(tiny_config, coarse_fraction=fraction), pairs, tmp_path / str(size_px))
+        header = read_header(tmp_path / str(size_px) / f"{size_px}.safetensors")
+        assert header.discriminator and header.discriminator.size_px == size_px
 
 
 def test_a_loss_that_is_not_finite_stops_and_names_itself(
