@@ -111,6 +111,8 @@ def serve(
     if rate:
         rate_in_words(rate)  # before models are loaded: it may say nothing
 
+    serving.give_memory_back()
+
     def say(words: str) -> None:
         if log_format == "json":
             logging.getLogger("pix2pix serve").info(words)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-MAX_PIXELS_AT_WORK = 80_000_000  # a picture takes up to 20 bytes a pixel while it is looked through
+MAX_PIXELS_AT_WORK = 40_000_000  # a picture takes up to 20 bytes a pixel while it is looked through
 
 
 @dataclass(frozen=True, eq=False)
