@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from app.clients import MAX_PIXELS_AT_WORK, Client, Room
+from app.clients import MAX_PIXELS_AT_WORK, SMALL_PIXELS, Client, Room
 from pix2pix.errors import Abandoned, DeadlineExceeded, Saturated, ShuttingDown
 
 if TYPE_CHECKING:
@@ -117,7 +117,11 @@ class Batcher:
 
     @contextmanager
     def room(self, pixels: int, client: Client) -> Iterator[None]:
-        """Hold memory for a picture of so many pixels, once there is any. Raises DeadlineExceeded."""
+        """Hold memory for a picture of so many pixels, once there is any. Raises DeadlineExceeded.
+
+        A small one does not count: so many photos as are admitted are hardly one large picture.
+        """
+        pixels = 0 if pixels <= SMALL_PIXELS else pixels
         if not self._pixels.enter(pixels, self._left_s(client)):
             raise self._late()
         try:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+SMALL_PIXELS = 2**18  # such a picture, a drawing on the canvas, waits for no large one
 MAX_PIXELS_AT_WORK = 40_000_000  # a picture takes up to 20 bytes a pixel while it is looked through
 
 
@@ -31,7 +32,7 @@ class Room:
         """Wait until there is room, and take it; whether there was in time."""
         with self._changed:
             there_is = self._changed.wait_for(
-                lambda: not self._taken or self._taken + amount <= self.size, within_s
+                lambda: not (self._taken and amount) or self._taken + amount <= self.size, within_s
             )
             self._taken += amount if there_is else 0
             return there_is

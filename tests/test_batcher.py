@@ -14,7 +14,7 @@ from PIL import Image
 
 from app import create_app
 from app.batcher import Answered, Batcher, Question
-from app.clients import Client
+from app.clients import SMALL_PIXELS, Client
 from app.metrics import Metrics
 from pix2pix import latents
 from pix2pix.errors import Abandoned, DeadlineExceeded, Saturated, ShuttingDown
@@ -261,28 +261,29 @@ def test_closing_waits_for_what_was_admitted_and_admits_no_more(held: Held) -> N
     assert batcher.close(within_s=5)
 
 
-def test_pictures_of_more_pixels_than_there_is_room_for_take_turns() -> None:
-    batcher, begun, go_on = Batcher(max_pixels=100), threading.Event(), threading.Event()
+def test_pictures_of_more_pixels_than_there_is_room_for_take_turns_and_drawings_pass_them() -> None:
+    large = SMALL_PIXELS + 1
+    batcher, begun, go_on = Batcher(max_pixels=2 * large), threading.Event(), threading.Event()
+    late = Client(since=time.monotonic() - batcher.deadline_s)
 
     def decode() -> None:
-        with batcher.room(60, Client()):
+        with batcher.room(large, Client()):
             begun.set()
             assert go_on.wait(20)
 
     with ThreadPoolExecutor(2) as pool:
-        large = pool.submit(decode)
+        at_work = pool.submit(decode)
         assert begun.wait(20)
-        with batcher.room(40, Client()):
+        with batcher.room(large, Client()), batcher.room(SMALL_PIXELS, late):
             pass
-        with (
-            pytest.raises(DeadlineExceeded),
-            batcher.room(41, Client(since=time.monotonic() - batcher.deadline_s)),
-        ):
+        with pytest.raises(DeadlineExceeded), batcher.room(large + 1, late):
             pass
-        waits = pool.submit(lambda: batcher.room(1000, Client()).__enter__())  # more than ever fits: alone
+        waits = pool.submit(
+            lambda: batcher.room(9 * large, Client()).__enter__()
+        )  # larger: alone
         assert not waits.done()
         go_on.set()
-        large.result(20)
+        at_work.result(20)
         waits.result(20)
 
 
