@@ -278,9 +278,7 @@ def test_pictures_of_more_pixels_than_there_is_room_for_take_turns_and_drawings_
             pass
         with pytest.raises(DeadlineExceeded), batcher.room(large + 1, late):
             pass
-        waits = pool.submit(
-            lambda: batcher.room(9 * large, Client()).__enter__()
-        )  # larger: alone
+        waits = pool.submit(lambda: batcher.room(9 * large, Client()).__enter__())  # larger: alone
         assert not waits.done()
         go_on.set()
         at_work.result(20)
