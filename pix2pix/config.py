@@ -37,6 +37,10 @@ class ModelConfig:
     dropout: float = 0.0
     # G is told how rough the hand was that drew the sketch, and guesses it where nobody says.
     roughness: bool = False
+    # Light only. Channels of one more layer before the last pixels, beside the head, which only enlarges; 0
+    # has none. And noise, always the same, in stages from an eighth of the size on: to make texture of.
+    detail_width: int = 0
+    noise: bool = False
     # Channels of the photo encoder E(photo) -> z, each stage half the size of the one before; () has none.
     encoder_widths: tuple[int, ...] = ()
 
@@ -55,6 +59,10 @@ class ModelConfig:
             raise UsageError(f"encoder widths {self.encoder_widths} are not channel counts in 1..{MAX_WIDTH}")
         if self.encoder_widths and (self.latent_size == 0 or self.draws == "sketch"):
             raise UsageError("an encoder needs a latent size above 0 and a model that draws photos")
+        if not 0 <= self.detail_width <= MAX_WIDTH:
+            raise UsageError(f"detail width {self.detail_width} is not in 0..{MAX_WIDTH}")
+        if self.architecture == "paper" and (self.detail_width or self.noise):
+            raise UsageError("the paper's architecture has neither a stage for detail nor noise")
         multiple = 2 ** len(self.widths)  # both architectures halve once for every width
         smallest = 2 * multiple if self.architecture == "light" else multiple  # light norms its last stage
         if self.size_px % multiple or self.size_px < smallest:
@@ -100,10 +108,12 @@ class DiscriminatorConfig:
 def refuse_other_model(theirs: ModelConfig, ours: ModelConfig, name: str) -> None:
     """Raise UsageError, naming what differs, if weights of one model cannot begin a run of the other.
 
-    The size may differ: the generator is fully convolutional. So may the encoder: it is begun anew then.
+    The size may differ: the generator is fully convolutional. So may the encoder: it is begun anew then. A
+    stage for detail and noise may be added: at first they change nothing.
     """
     a, b = dataclasses.asdict(theirs), dataclasses.asdict(ours)
     same = b.keys() - {"size_px", "encoder_widths"}
+    same -= {name for name in ("detail_width", "noise") if not a[name]}
     if other := [f"{key} {a[key]}, here {b[key]}" for key in b if key in same and a[key] != b[key]]:
         raise UsageError(
             f"{name} holds another model than this run's: {'; '.join(other)}; "

@@ -27,6 +27,7 @@ from pix2pix.architecture import (
     ROUGHNESS_SPREAD,
     SLOPE,
     TAPS,
+    fixed_noise,
 )
 from pix2pix.bundle import Header
 from pix2pix.config import DiscriminatorConfig
@@ -143,7 +144,13 @@ class _Net:
             side *= 2
             x = self._up(x, left.pop(), condition, rows, i, side)
         if self.light:
-            return self.add("Tanh", self._enlarge_and_join(x, given, rows, "generator.head", 1))
+            drawn = self._enlarge_and_join(x, given, rows, "generator.head", 1)
+            if self.config.detail_width:
+                finer = self.conv(x, "generator.detail.conv", stride=1)
+                finer = self.leaky(self._noise(finer, "generator.detail.noise", self.config.size_px // 2))
+                finer = self.conv(finer, "generator.detail.pixels", stride=1)
+                drawn = self.add("Add", drawn, self.add("DepthToSpace", finer, blocksize=2, mode="CRD"))
+            return self.add("Tanh", drawn)
         return self.add("Tanh", self._enlarge(x, "generator.head"))
 
     def judge(self, given: str, photos: str, used: str | None, config: DiscriminatorConfig) -> str:
@@ -208,9 +215,18 @@ class _Net:
         name = f"generator.ups.{depth}"
         if self.light:
             x = self._enlarge_and_join(x, skip, rows, f"{name}.conv", self.config.widths[-2 - depth])
+            x = self._noise(x, f"{name}.noise", side)
             return self.add("Relu", self._modulate(x, condition, f"{name}.modulate", side))
         x = self._modulate(self._enlarge(x, f"{name}.conv"), condition, f"{name}.modulate", side)
         return self.add("Relu", self.add("Concat", x, self.add("Gather", skip, rows, axis=0), axis=1))
+
+    def _noise(self, x: str, name: str, side: int) -> str:
+        """As `networks.Noise`, where there is one."""
+        strength = self.weights.get(f"{name}.strength")
+        if strength is None:
+            return x
+        noise = self.add("Mul", self.constant(strength[:, None, None]), self.constant(fixed_noise(side)))
+        return self.add("Add", x, noise)
 
     def norm(self, x: str, name: str, side: int = 2) -> str:
         """Instance norm with a learned scale and shift; of one pixel, only those."""

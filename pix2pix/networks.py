@@ -17,10 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from pix2pix.architecture import ENCODER_PX, NORM_EPSILON, ROUGHNESS_SPREAD, SLOPE, TAPS
+from pix2pix.architecture import ENCODER_PX, NORM_EPSILON, ROUGHNESS_SPREAD, SLOPE, TAPS, fixed_noise
 from pix2pix.config import DiscriminatorConfig, ModelConfig
 
 CHANNELS = {"sketch": 1, "photo": 3}
+COARSEST_NOISE = 8  # stages of an eighth of the picture's size and finer get noise
 DROPOUT_STAGES = 3  # of the decoder, from the innermost (Isola et al. 2017, section 6.1)
 
 
@@ -137,11 +138,52 @@ def _spread(x: Tensor, rows: Tensor | None) -> Tensor:
     return x if rows is None or len(x) == 1 else x[rows]
 
 
+class Noise(nn.Module):
+    """Add the same noise to every picture, each channel as much as it learns to want (Karras et al. 2019).
+
+    Plain paper gives a generator nothing to make texture of but the distance to the next line.
+    """
+
+    noise: Tensor
+
+    def __init__(self, channels: int, side_px: int) -> None:
+        """For pictures of that side only. At first nothing is added."""
+        super().__init__()
+        self.strength = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("noise", torch.from_numpy(fixed_noise(side_px)), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, side, side) -> the same."""
+        return x + (self.strength[:, None, None] * self.noise).to(x.dtype)
+
+
+class Detail(nn.Module):
+    """What the head, one linear step, cannot draw: a layer, then 2x2 pixels of each (Shi et al. 2016)."""
+
+    def __init__(self, c_in: int, c_out: int, config: ModelConfig) -> None:
+        """At first it adds nothing."""
+        super().__init__()
+        self.conv = nn.Conv2d(c_in, config.detail_width, 3, padding=1)
+        self.noise = Noise(config.detail_width, config.size_px // 2) if config.noise else nn.Identity()
+        self.pixels = nn.Conv2d(config.detail_width, 4 * c_out, 3, padding=1)
+        nn.init.kaiming_normal_(self.conv.weight, SLOPE)
+        for nothing in (self.conv.bias, self.pixels.weight, self.pixels.bias):
+            assert nothing is not None
+            nn.init.zeros_(nothing)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> what to add to the head's, (N, C', 2H, 2W)."""
+        drawn: Tensor = self.pixels(F.leaky_relu(self.noise(self.conv(x)), SLOPE))
+        return F.pixel_shuffle(drawn, 2)
+
+
 class Up(nn.Module):
     """Double the resolution, join the encoder's features of that size, modulate by z and roughness."""
 
-    def __init__(self, c_in: int, c_skip: int, c_out: int, config: ModelConfig, *, dropout: float) -> None:
-        """The paper's transposed convolution, or the one that leaves no grid."""
+    def __init__(
+        self, c_in: int, c_skip: int, c_out: int, config: ModelConfig, *, side_px: int, dropout: float
+    ) -> None:
+        """The paper's transposed convolution, or the one that leaves no grid. `side_px` of what comes out."""
         super().__init__()
         self.conv: nn.Module
         self.light = config.architecture == "light"
@@ -149,6 +191,8 @@ class Up(nn.Module):
             self.conv = ResizeConv(c_in, c_skip, c_out)
         else:
             self.conv = nn.ConvTranspose2d(c_in, c_out, 4, stride=2, padding=1)
+        noisy = config.noise and side_px * COARSEST_NOISE >= config.size_px
+        self.noise = Noise(c_out, side_px) if noisy else nn.Identity()
         self.modulate = Modulate(c_out, config.latent_size + config.roughness)
         self.dropout = dropout
 
@@ -159,7 +203,7 @@ class Up(nn.Module):
         `Generator.forward`: of skip.
         """
         if self.light:
-            x = F.relu(self.modulate(self.conv(x, skip, rows), condition))
+            x = F.relu(self.modulate(self.noise(self.conv(x, skip, rows)), condition))
             return F.dropout(x, self.dropout, self.training)
         x = F.dropout(self.modulate(self.conv(x), condition), self.dropout, self.training)
         return F.relu(torch.cat([x, _spread(skip, rows).expand(len(x), -1, -1, -1)], dim=1))
@@ -201,7 +245,8 @@ class Generator(nn.Module):
         carried = config.widths[-1]
         for depth, skip in enumerate(reversed(config.widths[:-1])):
             dropout = config.dropout if depth < DROPOUT_STAGES else 0.0
-            self.ups.append(Up(carried, skip, skip, config, dropout=dropout))
+            side_px = config.size_px >> (len(config.widths) - 1 - depth)
+            self.ups.append(Up(carried, skip, skip, config, side_px=side_px, dropout=dropout))
             carried = skip if self.light else 2 * skip
         self.head: nn.Module
         if self.light:
@@ -210,6 +255,8 @@ class Generator(nn.Module):
             self.head = nn.ConvTranspose2d(carried, made, 4, stride=2, padding=1)
         self.guess = GuessRoughness(config.widths) if config.roughness else None
         self.apply(_initialise)
+        # Last, so that all else begins as without it.
+        self.detail = Detail(carried, made, config) if config.detail_width else None
 
     def forward(
         self, given: Tensor, z: Tensor, roughness: Tensor | None = None, rows: Tensor | None = None
@@ -235,6 +282,8 @@ class Generator(nn.Module):
         for up in self.ups:
             x = up(x, features.pop(), condition, rows)
         drawn = self.head(x, given, rows) if self.light else self.head(x)
+        if self.detail is not None:
+            drawn = drawn + self.detail(x)
         drawn = drawn.expand(len(z), -1, -1, -1)  # where nothing depends on z
         return torch.tanh(drawn.float()), guessed  # half precision rounds 0.998 to 1: no gradient is left
 

@@ -121,6 +121,9 @@ def make_model(config: ModelConfig, discriminator: DiscriminatorConfig | None = 
     with torch.no_grad():
         for parameter in model.generator.parameters():
             parameter.mul_(5)
+        for name, parameter in model.generator.named_parameters():
+            if not parameter.any() and name.endswith(("strength", "detail.pixels.weight")):
+                parameter.normal_()  # an untrained stage adds nothing
         if model.encoder is not None:
             model.encoder.head.weight.mul_(20)
     return model

@@ -27,6 +27,9 @@ MODELS = {
     "one answer": replace(LITERAL, latent_size=0),
     "paper": PAPER,
     "paper with z": replace(PAPER, latent_size=3, roughness=True, encoder_widths=(4,)),
+    "detail": replace(TINY, detail_width=6),
+    "noise": replace(TINY, noise=True),
+    "detail and noise": replace(TINY, detail_width=6, noise=True),
     "looks from afar": replace(TINY, size_px=256, widths=(4, 8, 8), encoder_widths=(4, 8)),
 }
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
+from conftest import TINY
 
 from pix2pix.config import PRESETS, DiscriminatorConfig, ModelConfig, train_config
 from pix2pix.errors import UsageError
@@ -14,6 +15,7 @@ from pix2pix.networks import (
     Generator,
     InstanceNorm,
     Model,
+    Noise,
     ResizeConv,
     Up,
     fold_for_inference,
@@ -162,7 +164,8 @@ def test_resize_conv_leaves_no_grid_where_transposed_convolution_does() -> None:
     x, skip = torch.ones(1, 4, 8, 8), torch.ones(1, 2, 16, 16)
     spread = {}
     for architecture in ("light", "paper"):
-        up = Up(4, 2, 3, ModelConfig(architecture=architecture, latent_size=0), dropout=0.0)  # type: ignore[arg-type]
+        config = ModelConfig(architecture=architecture, latent_size=0)  # type: ignore[arg-type]
+        up = Up(4, 2, 3, config, side_px=16, dropout=0.0)
         torch.nn.init.normal_(up.conv.weight)  # type: ignore[arg-type]
         with torch.no_grad():
             enlarged = up.conv(x, skip) if isinstance(up.conv, ResizeConv) else up.conv(x)
@@ -235,3 +238,42 @@ def test_pictures_too_small_for_the_discriminator_are_refused() -> None:
         train_config("default", discriminator=DiscriminatorConfig(scales=9))
     with pytest.raises(UsageError, match="sees no patch in pictures of 16 px"):
         train_config("default", discriminator=DiscriminatorConfig(size_px=16))
+
+
+def test_detail_and_noise_change_nothing_until_they_have_learned() -> None:
+    torch.manual_seed(0)
+    plain, sketch, z = Generator(TINY), torch.rand(2, 1, 32, 32), torch.randn(2, 4)
+    torch.manual_seed(0)
+    more = Generator(replace(TINY, detail_width=6, noise=True))
+    assert torch.equal(plain(sketch, z)[0], more(sketch, z)[0])
+    more(sketch, z)[0].square().sum().backward()
+    named = dict(more.named_parameters())
+    added = named.keys() - dict(plain.named_parameters()).keys()
+    assert added == {
+        "detail.conv.weight",
+        "detail.conv.bias",
+        "detail.noise.strength",
+        "detail.pixels.weight",
+        "detail.pixels.bias",
+        "ups.0.noise.strength",
+        "ups.1.noise.strength",
+    }
+    assert all(named[name].grad.any() for name in ("detail.pixels.weight", "ups.1.noise.strength"))  # type: ignore[union-attr]
+
+
+def test_noise_gives_plain_paper_a_texture_that_is_always_the_same() -> None:
+    textures = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        noise = Noise(2, 16)
+        with torch.no_grad():
+            noise.strength.copy_(torch.tensor([0.0, 2.0]))
+        textures.append(noise(torch.ones(1, 2, 16, 16)))
+    assert torch.equal(*textures) and (textures[0][:, 0] == 1).all()
+    assert 1.5 < textures[0][:, 1].std() < 2.5
+
+
+@pytest.mark.parametrize("field", [{"detail_width": 8}, {"noise": True}])
+def test_the_papers_architecture_takes_neither_detail_nor_noise(field: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match="neither"):
+        ModelConfig(architecture="paper", **field)  # type: ignore[arg-type]

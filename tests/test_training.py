@@ -173,6 +173,18 @@ def test_fine_tuning_begins_with_the_bundle(tiny_config: TrainConfig, pairs: Pat
         finish(PRESETS["fast"], pairs, tmp_path / "third", start_from=bundle)
 
 
+def test_a_stage_for_detail_may_be_added_to_a_bundle_and_not_taken_from_it(
+    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
+) -> None:
+    finish(tiny_config, pairs, tmp_path / "first")
+    more = replace(tiny_config, model=replace(tiny_config.model, detail_width=6, noise=True))
+    finish(more, pairs, tmp_path / "second", start_from=tmp_path / "first" / "first.safetensors")
+    _, header = load_bundle(tmp_path / "second" / "second.safetensors")
+    assert header.model.detail_width == 6 and header.model.noise
+    with pytest.raises(UsageError, match="detail_width 6, here 0"):
+        finish(tiny_config, pairs, tmp_path / "third", start_from=tmp_path / "second" / "second.safetensors")
+
+
 def test_a_run_is_neither_overwritten_nor_resumed_on_other_pairs(
     tiny_config: TrainConfig, pairs: Path, tmp_path: Path
 ) -> None:
