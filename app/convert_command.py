@@ -12,14 +12,14 @@ from typing import Any, TextIO
 import click
 
 from app.batcher import most_at_once
+from app.options import refuse_unwritable
 from app.progress import Reporter
 from pix2pix import translator
-from pix2pix.bundle import find_bundle
 from pix2pix.convert import Converted, Options, convert_folder
 from pix2pix.errors import UsageError
-from pix2pix.files import list_pictures
+from pix2pix.files import list_pictures, printable
 from pix2pix.pipeline import OTHERWISE
-from pix2pix.places import place
+from pix2pix.places import is_local, place, real
 from pix2pix.sheet import Sheet
 
 LIST = "-"
@@ -47,6 +47,8 @@ def run(
     sketches = _listed() if source == LIST else place(source)
     if not isinstance(sketches, list) and not sketches.exists():
         raise UsageError(f"{source} does not exist")
+    if sheet is not None:
+        _refuse_in_the_way(sheet, sketches, place(destination))
     loaded = translator.load(model, models=models, device=device, engine=engine)
     options["batch_size"] = most_at_once(loaded)
     if style is not None:
@@ -58,8 +60,9 @@ def run(
             from pix2pix.cluster import RayWorkers
 
             stack.enter_context(redirect_stdout(sys.stderr))  # what Ray prints is no result
-            bundle = find_bundle(model, models)
-            workers = stack.enter_context(RayWorkers(ray, bundle, device=device, engine=engine))
+            assert loaded.path is not None
+            cluster = RayWorkers(ray, loaded.path, digest=loaded.digest, device=device, engine=engine)
+            workers = stack.enter_context(cluster)
         results = convert_folder(loaded, sketches, place(destination), Options(**options), workers)
         if sheet is not None:
             page = stack.enter_context(Sheet(sheet, loaded.size_px))
@@ -72,15 +75,21 @@ def _tell(results: Iterable[Converted], total: int, out: TextIO) -> Counter[str]
     counts: Counter[str] = Counter()
     otherwise = 0
     with Reporter("converting", total, "files") as progress:
-        for result in results:
-            counts[result.status] += 1
-            otherwise += result.error == OTHERWISE
-            if result.status == "converted":
-                for output in result.outputs:
-                    click.echo(click.format_filename(str(output)), file=out)
-            elif result.status != "skipped" or total <= TOLD_ONE_BY_ONE:
-                progress.say(f"{result.status}: {click.format_filename(str(result.source))}: {result.error}")
-            progress.advance()
+        try:
+            for result in results:
+                counts[result.status] += 1
+                otherwise += result.error == OTHERWISE
+                if result.status == "converted":
+                    for output in result.outputs:
+                        click.echo(printable(str(output)), file=out)
+                elif result.status != "skipped" or total <= TOLD_ONE_BY_ONE:
+                    progress.say(f"{result.status}: {printable(str(result.source))}: {result.error}")
+                progress.advance()
+        except OSError as error:
+            if isinstance(error, BrokenPipeError) or not counts["converted"]:
+                raise
+            progress.say(f"stopped: {error.strerror or error}")
+            counts["failed"] += total - counts.total()
     if counts["skipped"]:
         made = f" ({otherwise} made with another model, seed, looseness or size)" if otherwise else ""
         told = f"Photos that were there already{made} are as they were; --overwrite makes them anew."
@@ -88,9 +97,19 @@ def _tell(results: Iterable[Converted], total: int, out: TextIO) -> Counter[str]
     return counts
 
 
+def _refuse_in_the_way(sheet: Path, sketches: Path | list[Path], destination: Path) -> None:
+    """Raise UsageError for a contact sheet that cannot be written, or might replace a sketch or a photo."""
+    refuse_unwritable(sheet)
+    for taken in [destination, *(sketches if isinstance(sketches, list) else [sketches])]:
+        if is_local(taken) and real(sheet).is_relative_to(real(taken)):
+            raise UsageError(f"the contact sheet {sheet} would lie in {taken}: choose another place for it")
+
+
 def _listed() -> list[Path]:
-    """Paths from standard input, one a line."""
-    return [place(line) for line in sys.stdin.read().splitlines() if line.strip()]
+    """Paths from standard input, one a line, or each with a NUL after it, as of `find -print0`."""
+    text = sys.stdin.read().removeprefix("\ufeff")
+    lines = text.split("\0") if "\0" in text else [line.removesuffix("\r") for line in text.split("\n")]
+    return [place(line) for line in lines if line.strip()]
 
 
 def _count(sketches: Path | list[Path]) -> int:

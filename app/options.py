@@ -31,6 +31,8 @@ class PlainErrors(click.Group):
             name, command = error.name, ctx.invoked_subcommand
             click.echo(f"Error: {name} is not installed, which {command} needs: {INSTALL}", err=True)
             ctx.exit(NOTHING_DONE)
+        except BrokenPipeError:
+            raise  # whoever reads what is printed has had enough: click ends quietly
         except OSError as error:
             where = f"{click.format_filename(error.filename)}: " if error.filename else ""
             click.echo(f"Error: {where}{error.strerror or error}", err=True)

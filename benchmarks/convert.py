@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 
 import pix2pix
-from pix2pix.bundle import find_bundle, load_bundle
+from pix2pix.bundle import digest_of, find_bundle, load_bundle
 from pix2pix.config import PRESETS
 from pix2pix.convert import Options, convert_folder
 from pix2pix.files import list_pictures
@@ -86,7 +86,7 @@ def on_ray(address: str, bundle: Path, source: Path, destination: Path) -> tuple
     from pix2pix.cluster import RayWorkers
 
     began, told = time.perf_counter(), list[float]()
-    with RayWorkers(address, bundle, device="cpu") as workers:
+    with RayWorkers(address, bundle, digest=digest_of(bundle), device="cpu") as workers:
         results = convert_folder(pix2pix.load(bundle), source, destination, Options(seed=1), workers)
         for result in results:
             assert result.status == "converted", result

@@ -1,16 +1,17 @@
 """A conversion on a Ray cluster: the same job, with a pool of workers that each hold the model.
 
-    with RayWorkers("auto", find_bundle("shoes")) as workers:
+    with RayWorkers("auto", translator.path, digest=translator.digest) as workers:
         for result in convert_folder(translator, source, destination, options, workers): ...
 
 Sources and destination are paths that every node sees alike (a shared disk) or addresses (s3://...).
 Workers are given some files at a time and write their photos themselves; this process alone keeps the ledger.
 A worker that dies is replaced, and what it was given is done again: photos that it had written already are
-found, left, and told as skipped.
+found, know what they were made of, and are told as skipped.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import pickle
@@ -35,11 +36,17 @@ SHARES = 4  # each worker's, of a small job: so that none is idle long at its en
 class RayWorkers:
     """A pool of one worker a core, or a GPU where the cluster has some; it grows with the work."""
 
-    def __init__(self, address: str, bundle: Path, *, device: str = "auto", engine: str = "auto") -> None:
+    def __init__(
+        self, address: str, bundle: Path, *, digest: str, device: str = "auto", engine: str = "auto"
+    ) -> None:
         """Connects: "local" starts Ray on this machine, "auto" finds the one it belongs to.
 
-        Raises UsageError where Ray is not installed, or no cluster answers at that address.
+        Raises UsageError where Ray is not installed, or no cluster answers at that address, and where the
+        bundle is no longer that of `digest`.
         """
+        data = bundle.read_bytes()
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise UsageError(f"{bundle} has just been replaced: run the same again")
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # of what it writes to this process's stderr
         try:
             import ray
@@ -59,7 +66,7 @@ class RayWorkers:
                 f"here, and is its token in RAY_AUTH_TOKEN?): {error}"
             ) from error
         self._ray, self._device, self._engine = ray, device, engine
-        self._bundle = ray.put((bundle.name, bundle.read_bytes()))
+        self._bundle = ray.put((bundle.name, data))
 
     def __enter__(self) -> Self:
         """Nothing more."""

@@ -4,7 +4,8 @@ for result in convert_folder(pix2pix.load("shoes"), Path("sketches"), Path("phot
     print(result.source, result.status, result.error or "")
 
 Sketches are read ahead and photos written behind in threads, while the device computes. What is done is kept
-in DST/manifest.jsonl (`ledger`): a job that was killed goes on, a sketch that has changed is done again.
+in DST/manifest.jsonl (`ledger`), and in each photo (`origin`): a job that was killed goes on, a sketch that
+has changed is done again.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pix2pix.files import list_pictures, only_writer, sweep, why_not_a_picture
 from pix2pix.images import SAVED_AS
 from pix2pix.ledger import Ledger, first_photo
 from pix2pix.pipeline import BatchTranslator, Converted, Done, Options, Pipeline, Planned, Workers
-from pix2pix.places import is_local
+from pix2pix.places import is_local, real
 
 __all__ = ["BatchTranslator", "Converted", "Options", "convert_folder"]
 
@@ -37,9 +38,9 @@ def convert_folder(
     `workers` does the work elsewhere, such as `pix2pix.cluster.RayWorkers`: results come as they are done.
 
     Sub-folders and names are kept (of a list, where they are relative). Every photo is written whole or not
-    at all. What the ledger says was made of the same sketch in the same way is left; of a sketch that has
-    changed it is made anew. Photos that the ledger does not know, or of other settings, are left without
-    `overwrite`. A photo does not depend on the batch it was made in.
+    at all. What was made of the same sketch in the same way is left; of a sketch that has changed it is made
+    anew. Photos that say nothing of their making are left without `overwrite`, and so are all of a sketch
+    where one is of other settings. A photo does not depend on the batch it was made in.
 
     Raises UsageError, before anything is written, for arguments out of range or not for this model, a missing
     source, a destination inside of the source (its photos would be sketches the next time), two sources of
@@ -55,14 +56,14 @@ def convert_folder(
         run = Pipeline(translator, options, z, settings).run
     else:
         run = partial(workers.run, options=options, z=z, settings=settings)
-    return _convert(run, planned, others, destination, settings)
+    return _convert(run, planned, others, destination, settings, overwrite=options.overwrite)
 
 
 def _listed(source: Path | list[Path], destination: Path) -> tuple[list[Path], list[Converted], Path | None]:
     """Pictures, what becomes of other files, and the folder that names are relative to; None for a list."""
     folder = None if isinstance(source, list) or not source.is_dir() else source
     beside = folder is not None and is_local(folder) == is_local(destination)
-    if folder and beside and destination.resolve().is_relative_to(folder.resolve()):
+    if folder and beside and real(destination).is_relative_to(real(folder)):
         raise UsageError(
             f"the destination {destination} lies inside of the source {source}; choose one outside"
         )
@@ -71,9 +72,12 @@ def _listed(source: Path | list[Path], destination: Path) -> tuple[list[Path], l
     if destination.suffix.lower() in SAVED_AS and not destination.exists():
         raise UsageError(f"the destination {destination} has the name of a picture; it must be a folder")
     if isinstance(source, list):
-        made = {path: None for path in source if _lies_in(path, destination)}
-        sketches = [path for path in dict.fromkeys(source) if path not in made]
-        return sketches, [Converted(path, "ignored", error="lies in the destination") for path in made], None
+        listed = list(dict.fromkeys(source))
+        made = [path for path in listed if _lies_in(path, destination)]
+        nameless = [path for path in listed if not path.name]  # "." and "/"
+        told = [Converted(path, "ignored", error="lies in the destination") for path in made]
+        told += [Converted(path, "failed", error="is a folder") for path in nameless]
+        return [path for path in listed if path not in {*made, *nameless}], told, None
     if source.is_file():
         return [source], [], source.parent
     pictures, others = list_pictures(source)
@@ -82,14 +86,14 @@ def _listed(source: Path | list[Path], destination: Path) -> tuple[list[Path], l
 
 def _lies_in(path: Path, folder: Path) -> bool:
     """Whether a path of a list is below the destination: a photo that was made, as `find` lists them too."""
-    return is_local(path) == is_local(folder) and path.resolve().is_relative_to(folder.resolve())
+    return is_local(path) == is_local(folder) and real(path).is_relative_to(real(folder))
 
 
 def _plan(pictures: list[Path], root: Path | None, destination: Path, options: Options) -> list[Planned]:
     """Name and outputs of each. Raises UsageError if two sources would write one file."""
     planned: list[Planned] = []
     writers: dict[str, Path] = {}
-    sources = {path.resolve(): path for path in pictures}
+    sources = {real(path): path for path in pictures}
     for path in pictures:
         name = _name(path, root)
         stem = destination / str(name.with_suffix(""))
@@ -98,15 +102,24 @@ def _plan(pictures: list[Path], root: Path | None, destination: Path, options: O
         outputs = tuple(stem.with_name(stem.name + ending) for ending in endings)
         planned.append(Planned(path, str(name), outputs))
         for output in outputs:
-            if (sketch := sources.get(output.resolve())) is not None:
+            if (sketch := sources.get(real(output))) is not None:
                 raise UsageError(
                     f"the sketch {sketch} would be replaced by a photo; choose another destination"
                 )
-            # Case-folded: on many systems A.png and a.png are one file.
-            first = writers.setdefault(str(output).casefold(), path)
+            # On many systems A.png and a.png are one file.
+            first = writers.setdefault(str(output).lower(), path)
             if first != path:
-                raise UsageError(f"{first} and {path} would both become {output}; rename one of them")
+                raise UsageError(f"{first} and {path} would both become {output}: {_way_out(first, path)}")
     return planned
+
+
+def _way_out(a: Path, b: Path) -> str:
+    """What to do about two sketches of one name."""
+    if a.suffix.lower() != b.suffix.lower() and a.with_suffix("") == b.with_suffix(""):
+        return "rename one of them, or keep each one's own format"
+    if a.parent != b.parent and a.is_absolute():
+        return "list them relative to the working directory, which keeps their folders, or rename one of them"
+    return "rename one of them"
 
 
 def _name(path: Path, root: Path | None) -> PurePosixPath:
@@ -123,6 +136,8 @@ def _convert(
     others: list[Converted],
     destination: Path,
     settings: dict[str, Any],
+    *,
+    overwrite: bool,
 ) -> Iterator[Converted]:
     yield from others
     if not planned:
@@ -131,8 +146,10 @@ def _convert(
     with ExitStack() as stack:
         if is_local(destination):
             stack.enter_context(only_writer(destination))
-            sweep(destination)
+            sweep(destination, *{one.outputs[0].parent for one in planned})
         ledger = stack.enter_context(Ledger(destination, settings))
+        if overwrite:
+            ledger.forget()
         known = [_looked_up(one, ledger) for one in planned]
         for converted, entry in stack.enter_context(closing(run(known))):
             if entry is not None:

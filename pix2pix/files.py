@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pix2pix.decode import SUFFIXES
@@ -17,6 +18,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+PART = re.compile(r"\.[0-9a-f]{32}\.part")  # a file while it is written
 PHOTO_SUFFIXES = (".jpg", ".png", ".webp")  # of the photos in a pairs folder
 
 
@@ -62,26 +64,44 @@ def write_together(contents: dict[Path, bytes], *, durable: bool = False) -> Non
         raise
 
 
-def sweep(folder: Path) -> None:
-    """Delete what killed writers left in a folder that nobody else writes to."""
+def sweep(folder: Path, *below: Path) -> None:
+    """Delete what killed writers left in a folder that this process holds, and in some that nobody holds."""
+    _sweep(folder)
+    for other in below:
+        if other != folder and other.is_dir():
+            with suppress(FolderInUse), _locked(other, shared=False):
+                _sweep(other)
+
+
+def _sweep(folder: Path) -> None:
     for left in folder.glob(".*.part"):
-        left.unlink(missing_ok=True)
+        if PART.fullmatch(left.name):
+            left.unlink(missing_ok=True)
 
 
 @contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
-    """Keep other processes that ask for the same folder out. Raises FolderInUse if one has it already.
+    """Keep out other processes that ask for the same folder, or for one inside: they get FolderInUse.
 
     The operating system lets go of it when the process ends, however it ends. Systems without such locks
     keep nobody out.
     """
+    for outer in folder.absolute().parents:
+        with suppress(PermissionError), _locked(outer, shared=True):
+            pass
+    with _locked(folder, shared=False):
+        yield
+
+
+@contextmanager
+def _locked(folder: Path, *, shared: bool) -> Iterator[None]:
     if fcntl is None:
         yield
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError as error:
             raise FolderInUse(f"another run writes to {folder} at this moment: wait until it ends") from error
         yield

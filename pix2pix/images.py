@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import ExifTags, Image
 
 from pix2pix.decode import FORMATS, MAX_PIXELS, SUFFIXES, WEB_FORMATS, Source, count_pixels, open_image
 from pix2pix.errors import ImageTooLarge, UnreadableImage, UnsupportedImage
@@ -36,6 +36,7 @@ __all__ = [
     "encode_png",
     "fit_sketch",
     "open_image",
+    "read_note",
     "read_photo",
     "read_sketch",
     "restore_photo",
@@ -93,12 +94,22 @@ def encode_jpeg(photo: UInt8) -> bytes:
     return _encoded(photo, "JPEG")
 
 
-def save_image(path: Path, array: UInt8) -> None:
+def save_image(path: Path, array: UInt8, note: str = "") -> None:
     """Write (H, W, 3) RGB or (H, W) grey uint8, in the format of the suffix: whole, or not at all.
 
-    PNG and WebP are lossless, JPEG is quality 95. Raises `UnsupportedImage` for another suffix.
+    PNG and WebP are lossless, JPEG is quality 95. An ASCII `note` is kept as the picture's description (Exif;
+    BMP has none). Raises `UnsupportedImage` for another suffix, and for a size that the format has not.
     """
-    write_atomically(path, _encoded(array, check_suffix(path)))
+    write_atomically(path, _encoded(array, check_suffix(path), note))
+
+
+def read_note(path: Path) -> str:
+    """The description of a picture that `save_image` wrote; "" where it has none, or cannot be read."""
+    try:
+        with path.open("rb") as file, Image.open(file) as image:
+            return str(image.getexif().get(ExifTags.Base.ImageDescription, ""))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return ""
 
 
 def check_suffix(path: Path) -> str:
@@ -112,9 +123,18 @@ def check_suffix(path: Path) -> str:
     return kind
 
 
-def _encoded(array: UInt8, kind: str) -> bytes:
+def _encoded(array: UInt8, kind: str, note: str = "") -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(array)).save(buffer, kind, **SAVE_OPTIONS.get(kind, {}))
+    options = SAVE_OPTIONS.get(kind, {})
+    if note:
+        exif = Image.Exif()
+        exif[ExifTags.Base.ImageDescription] = note
+        options = {**options, "exif": exif}
+    try:
+        Image.fromarray(np.ascontiguousarray(array)).save(buffer, kind, **options)
+    except ValueError as error:
+        height, width = array.shape[:2]
+        raise UnsupportedImage(f"{width} x {height} pixels cannot be saved as {kind}: {error}") from error
     return buffer.getvalue()
 
 

@@ -75,10 +75,13 @@ class Ledger:
     def _read(self, line: bytes, settings: dict[str, Any]) -> None:
         try:
             row = json.loads(line)
+            if row.get("forget"):
+                self.made.clear()
+                return
             stamp, same = Stamp(**row["stamp"]), row["settings"] == settings
             if row["error"] is None:  # else the photos are those of before
                 self.made[first_photo(row["source"], row["outputs"])] = stamp if same else None
-        except (ValueError, TypeError, KeyError, IndexError):
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):
             return
 
     def __enter__(self) -> Self:
@@ -96,9 +99,17 @@ class Ledger:
         elif self._waiting:
             self._store()
 
+    def forget(self) -> None:
+        """Photos are about to be replaced: from here on each is known by a later line, or by itself."""
+        self.made.clear()
+        self._append({"forget": True})
+
     def add(self, entry: Entry) -> None:
         """Append a line; at an address, where nothing can be appended, some hundred lines are a file."""
-        line = json.dumps(asdict(entry)).encode() + b"\n"
+        self._append(asdict(entry))
+
+    def _append(self, row: dict[str, Any]) -> None:
+        line = json.dumps(row).encode() + b"\n"
         if self._file is not None:
             self._file.write(line)
             return

@@ -22,11 +22,12 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pix2pix.errors import ImageError, UnreadableImage, UsageError
+from pix2pix.errors import ImageError, ImageTooLarge, UnreadableImage, UsageError
 from pix2pix.framing import UInt8, resized
 from pix2pix.images import SAVED_AS, Placement, fit_sketch, read_sketch, restore_photo, save_image
 from pix2pix.latents import seeds_from
 from pix2pix.ledger import Entry, Stamp
+from pix2pix.origin import Origin
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
@@ -34,6 +35,7 @@ Status = Literal["converted", "skipped", "ignored", "failed"]
 
 MAX_VARIANTS = 100
 MAX_SIZE_PX = 8192
+MAX_BYTES = 500_000_000  # of a file: more than any picture that may be read takes
 AHEAD = 3  # batches that are read, or written, while one is computed
 THERE, OTHERWISE = "already there", "already there, made with other settings"
 HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # no other file can be written either
@@ -118,7 +120,7 @@ class Options:
 class Converted:
     """What became of one file.
 
-    `converted`: `outputs` were written. `skipped`: they were there already. `ignored`: the file is not a
+    `converted`: `outputs` were written. `skipped`: all were there already. `ignored`: the file is not a
     picture by its name, which is no failure. `failed`: `error` says why.
     """
 
@@ -134,6 +136,7 @@ class Planned(NamedTuple):
     source: Path
     name: str  # in the ledger
     outputs: tuple[Path, ...]  # one a variant
+    # By the ledger; what a photo says of itself goes before it.
     made_of: Stamp | None = None  # its photos, by a job of the same settings before this one
     otherwise: bool = False  # its photos were made with other settings
 
@@ -164,9 +167,10 @@ class _Sketch:
     fitted: UInt8 | None = None
     placement: Placement | None = None
     wanted: list[int] = field(default_factory=list)  # variants still to be made
+    made: list[int] = field(default_factory=list)  # those that are there of this sketch and these settings
     unwritten: int = 0
     error: str | None = None
-    unchanged: bool = False
+    left: str | None = None  # why nothing is to be made
     timings_ms: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -182,9 +186,11 @@ class Pipeline:
     ) -> None:
         """Latents (K, Z), one a variant; `settings` are what the ledger's entries say."""
         self.translator, self.options, self.z, self.settings = translator, options, z, settings
+        common = {name: settings[name] for name in ("bundle", "loose", "size")}
+        self.made_with = [{**common, "z": one.tolist()} for one in z]  # each variant
         self.window = AHEAD * options.batch_size
         self.pool = ThreadPoolExecutor(max(2, min(16, os.cpu_count() or 2)), "files")
-        self.writing: deque[tuple[_Sketch, Future[float]]] = deque()
+        self.writing: deque[tuple[_Sketch, int, Future[float]]] = deque()
         self.under_way: deque[_Sketch] = deque()  # in their order, until they are told
 
     def run(self, planned: Iterable[Planned]) -> Generator[Done]:
@@ -220,33 +226,54 @@ class Pipeline:
         yield from self._told(at_most=0)
 
     def _read(self, sketch: _Sketch) -> None:
-        """In a thread: look at the source, and decode it where there is something to be made of it."""
+        """In a thread: look at the source and its photos, and decode it if something is to be made of it."""
         began = time.perf_counter()
-        source, _, outputs, before, _ = sketch.planned
-        missing = [i for i, output in enumerate(outputs) if not output.exists()]
         try:
-            sketch.stamp = Stamp.of(source)
-            whole = not missing and not self.options.overwrite
-            if whole and (before is None or before.looks_like(sketch.stamp)):
-                sketch.unchanged = True
-                return
-            data = source.read_bytes()
-            sketch.stamp = replace(sketch.stamp, sha256=hashlib.sha256(data).hexdigest())
-            changed = before is not None and before.sha256 != sketch.stamp.sha256
-            if whole and not changed:
-                sketch.unchanged = True
-                return
-            page = read_sketch(data)
-            if page.min() == page.max():
-                raise UnreadableImage("the image is blank: nothing is drawn on it")
-            sketch.fitted, sketch.placement = fit_sketch(page, self.translator.size_px)
-            redone = changed or self.options.overwrite
-            sketch.wanted = list(range(len(outputs))) if redone else missing
+            self._look_at(sketch)
         except ImageError as error:
-            sketch.error = str(error).replace("the image", source.name, 1)
+            sketch.error = str(error)
         except OSError as error:
-            sketch.error = f"{source} cannot be read: {error.strerror or error}."
+            what = f"{error.filename} " if error.filename in map(str, sketch.planned.outputs) else ""
+            sketch.error = f"{what}cannot be read: {error.strerror or error}"
         sketch.timings_ms["read"] = 1000 * (time.perf_counter() - began)
+
+    def _look_at(self, sketch: _Sketch) -> None:
+        source, _, outputs, before, otherwise = sketch.planned
+        sketch.stamp = Stamp.of(source)
+        if not source.is_file():
+            raise UnreadableImage("is no file" if not source.is_dir() else "is a folder")
+        there = [i for i, output in enumerate(outputs) if output.is_file() and not self.options.overwrite]
+        whole = len(there) == len(outputs)
+        if whole and before is not None and before.looks_like(sketch.stamp):
+            sketch.left = THERE
+            return
+        said = {i: Origin.of(outputs[i]) for i in there}
+        if there and any(
+            otherwise if origin is None else origin.made_with != self.made_with[i]
+            for i, origin in said.items()
+        ):
+            sketch.left = OTHERWISE
+            return
+        strangers = [i for i, origin in said.items() if origin is None and before is None]
+        if whole and len(strangers) == len(outputs):
+            sketch.left = THERE
+            return
+        if sketch.stamp.size > MAX_BYTES:
+            raise ImageTooLarge(f"the file has {sketch.stamp.size:,} bytes; {MAX_BYTES:,} are allowed")
+        data = source.read_bytes()
+        sha256 = hashlib.sha256(data).hexdigest()
+        sketch.stamp = replace(sketch.stamp, sha256=sha256)
+        of_before = before.sha256 if before is not None else ""
+        sketch.made = [i for i, origin in said.items() if (origin.sketch if origin else of_before) == sha256]
+        wanted = [i for i in range(len(outputs)) if i not in sketch.made and i not in strangers]
+        if not wanted:
+            sketch.left = THERE
+            return
+        page = read_sketch(data)
+        if page.min() == page.max():
+            raise UnreadableImage("the image is blank: nothing is drawn on it")
+        sketch.fitted, sketch.placement = fit_sketch(page, self.translator.size_px)
+        sketch.wanted = wanted
 
     def _compute(self, batch: list[tuple[_Sketch, int]]) -> None:
         """Photos of a batch, and have them written."""
@@ -260,7 +287,8 @@ class Pipeline:
         took_ms = 1000 * (time.perf_counter() - began) / len(batch)
         for (sketch, variant), photo in zip(batch, photos, strict=True):
             sketch.timings_ms["compute"] = sketch.timings_ms.get("compute", 0.0) + took_ms
-            self.writing.append((sketch, self.pool.submit(self._write, sketch, variant, photo)))
+            written = self.pool.submit(self._write, sketch, variant, photo)
+            self.writing.append((sketch, variant, written))
 
     def _write(self, sketch: _Sketch, variant: int, photo: UInt8) -> float:
         """In a thread: put a photo in its place and save it; the milliseconds it took."""
@@ -268,13 +296,14 @@ class Pipeline:
         assert sketch.placement is not None
         output = sketch.planned.outputs[variant]
         output.parent.mkdir(parents=True, exist_ok=True)
-        save_image(output, _sized(photo, sketch.placement, self.options.size))
+        origin = Origin(sketch.stamp.sha256, self.made_with[variant])
+        save_image(output, _sized(photo, sketch.placement, self.options.size), origin.to_text())
         return 1000 * (time.perf_counter() - began)
 
     def _told(self, at_most: int) -> Iterator[Done]:
         """Wait until at most so many photos are not written; the results of those sources that are done."""
-        while self.writing and (len(self.writing) > at_most or self.writing[0][1].done()):
-            sketch, written = self.writing.popleft()
+        while self.writing and (len(self.writing) > at_most or self.writing[0][-1].done()):
+            sketch, variant, written = self.writing.popleft()
             sketch.unwritten -= 1
             try:
                 took_ms = written.result()
@@ -282,24 +311,29 @@ class Pipeline:
             except OSError as error:
                 if error.errno in HOPELESS:
                     raise
-                where = error.filename or sketch.planned.outputs[0]
-                sketch.error = f"{where} cannot be written: {error.strerror or error}"
+                output = sketch.planned.outputs[variant]
+                sketch.error = f"{output} cannot be written: {error.strerror or error}"
+            except ImageError as error:
+                sketch.error = str(error)
+            else:
+                sketch.made.append(variant)
         while self.under_way and self.under_way[0].is_done:
             yield self._end(self.under_way.popleft())
 
     def _end(self, sketch: _Sketch) -> Done:
         sketch.fitted = None
-        source, name, outputs, _, otherwise = sketch.planned
-        if sketch.unchanged:
-            return Done(Converted(source, "skipped", outputs, OTHERWISE if otherwise else THERE), None)
+        source, name, outputs, made_of, _ = sketch.planned
         rounded = {stage: round(took_ms, 1) for stage, took_ms in sketch.timings_ms.items()}
-        made = outputs if sketch.error is None else ()
+        names = tuple(outputs[i].name for i in sorted(sketch.made)) if sketch.error is None else ()
         z = tuple(tuple(map(float, one)) for one in self.z)
-        names = tuple(output.name for output in made)
         entry = Entry(name, sketch.stamp, self.settings, names, z, rounded, sketch.error)
+        if sketch.left is not None:
+            # What a killed job did not get to tell its ledger, its photos tell.
+            missed = bool(names) and made_of != sketch.stamp
+            return Done(Converted(source, "skipped", outputs, sketch.left), entry if missed else None)
         if sketch.error is not None:
             return Done(Converted(source, "failed", error=sketch.error), entry)
-        return Done(Converted(source, "converted", outputs), entry)
+        return Done(Converted(source, "converted", tuple(outputs[i] for i in sketch.wanted)), entry)
 
 
 def _sized(photo: UInt8, placement: Placement, size: int | str) -> UInt8:

@@ -7,9 +7,12 @@ Addresses come as `upath.UPath`, typed as Path here: the two have the methods th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from pix2pix.errors import UsageError
 
@@ -31,6 +34,8 @@ def place(text: str) -> Path:
     """
     if "://" not in text:
         return Path(text)
+    if text.startswith("file://"):
+        return Path(url2pathname(urlsplit(text).path))
     try:
         from upath import UPath
 
@@ -51,7 +56,12 @@ def is_local(path: Path) -> bool:
 
 def files_below(folder: Path) -> Iterator[Path]:
     """Every file below a folder at an address."""
-    return (path for path in folder.rglob("*") if path.is_file())
+    return (path for path in folder.rglob("*") if path != folder and path.is_file())
+
+
+def real(path: Path) -> Path:
+    """The same without links and "..". A link that leads to itself stays."""
+    return Path(os.path.realpath(path)) if is_local(path) else path.resolve()
 
 
 def version_of(path: Path) -> tuple[int, str]:

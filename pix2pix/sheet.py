@@ -35,7 +35,7 @@ class Sheet:
             try:
                 sketch = np.repeat(read_sketch(result.source.read_bytes())[..., None], 3, axis=2)
                 photos = [read_photo(output.read_bytes()) for output in result.outputs[:PHOTOS]]
-            except ImageError:
+            except (ImageError, OSError):
                 return result
             self.rows.append([self._cell(picture) for picture in (sketch, *photos)])
         return result
@@ -47,7 +47,9 @@ class Sheet:
         if not self.rows or error is not None:
             return
         step = self.cell_px + GAP_PX
-        page = np.full((step * len(self.rows) + GAP_PX, step * len(self.rows[0]) + GAP_PX, 3), 255, np.uint8)
+        page = np.full(
+            (step * len(self.rows) + GAP_PX, step * max(map(len, self.rows)) + GAP_PX, 3), 255, np.uint8
+        )
         for y, row in enumerate(self.rows):
             for x, cell in enumerate(row):
                 top, left = GAP_PX + y * step, GAP_PX + x * step

@@ -141,7 +141,7 @@ def test_convert_exits_1_when_some_failed_and_2_when_all_did(tmp_path: Path, tra
     save_sketch(tmp_path / "in/good.png")
     some = run("convert", tmp_path / "in", tmp_path / "out")
     assert some.exit_code == 1
-    assert "failed: " in some.stderr and "bad.png is not a picture" in some.stderr
+    assert "failed: " in some.stderr and "bad.png: the image is not a picture" in some.stderr
     assert "1 failed" in some.stderr and "1 converted" in some.stderr
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -24,8 +25,10 @@ from app.cli import main
 from pix2pix import pipeline
 from pix2pix.convert import Converted, Options, convert_folder
 from pix2pix.errors import FolderInUse, UsageError
-from pix2pix.images import encode_png, read_photo
+from pix2pix.files import only_writer, sweep
+from pix2pix.images import encode_png, read_photo, save_image
 from pix2pix.latents import MAX_SEED
+from pix2pix.origin import Origin
 from pix2pix.places import place
 
 
@@ -446,10 +449,10 @@ def test_a_full_disk_ends_the_job_and_what_is_written_stays(
         save_sketch(tmp_path / f"in/{number}.png")
     real = pipeline.save_image
 
-    def save_image(path: Path, photo: np.ndarray) -> None:
+    def save_image(path: Path, photo: np.ndarray, note: str) -> None:
         if path.stem > "3":
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
-        real(path, photo)
+        real(path, photo, note)
 
     monkeypatch.setattr(pipeline, "save_image", save_image)
     results = []
@@ -632,3 +635,189 @@ def test_a_name_that_is_no_utf_8_is_known_again(tmp_path: Path) -> None:
     save_sketch(tmp_path / "in" / name, 64, 90)
     assert run(tmp_path / "in", tmp_path / "out")[name].status == "converted"
     assert run(tmp_path / "in", tmp_path / "out")[name].status == "skipped"
+
+
+def lines_of(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
+
+
+def test_photos_that_a_killed_job_told_nobody_of_tell_of_themselves(tmp_path: Path) -> None:
+    """They stood without a line, so that a sketch that changed later was passed over."""
+    for name in ("a", "b"):
+        save_sketch(tmp_path / f"in/{name}.png")
+    run(tmp_path / "in", tmp_path / "out")
+    (tmp_path / "out/manifest.jsonl").write_text("")
+    assert {r.status for r in run(tmp_path / "in", tmp_path / "out").values()} == {"skipped"}
+    assert [line["source"] for line in lines_of(tmp_path / "out")] == ["a.png", "b.png"]
+    assert len(run(tmp_path / "in", tmp_path / "out")) == 2 and len(lines_of(tmp_path / "out")) == 2
+
+    (tmp_path / "out/manifest.jsonl").write_text("")
+    save_sketch(tmp_path / "in/a.png", 90, 150)
+    results = run(tmp_path / "in", tmp_path / "out")
+    assert [results[name].status for name in ("a.png", "b.png")] == ["converted", "skipped"]
+    assert read_photo(tmp_path / "out/a.png").shape == (90, 150, 3)
+
+    (tmp_path / "out/manifest.jsonl").write_text("")
+    results = run(tmp_path / "in", tmp_path / "out", seed=3)
+    assert {result.error for result in results.values()} == {pipeline.OTHERWISE}
+
+
+@pytest.mark.parametrize("with_ledger", [True, False])
+def test_answers_of_other_seeds_are_not_mixed_into_one_set(tmp_path: Path, with_ledger: bool) -> None:
+    save_sketch(tmp_path / "in/a.png")
+    run(tmp_path / "in", tmp_path / "out", seed=5, variants=2)
+    if not with_ledger:
+        (tmp_path / "out/manifest.jsonl").unlink()
+    told = run(tmp_path / "in", tmp_path / "out", seed=9, variants=4)["a.png"]
+    assert told.error == pipeline.OTHERWISE and len(photos_in(tmp_path / "out")) == 2
+    more = run(tmp_path / "in", tmp_path / "out", seed=5, variants=4)["a.png"]
+    assert [output.name for output in more.outputs] == ["a-3.png", "a-4.png"], "those that were written"
+    reds = [int(read_photo(tmp_path / f"out/a-{n}.png")[32, 32, 0]) for n in (1, 2, 3, 4)]
+    assert reds == [5, 6, 7, 8]
+    assert lines_of(tmp_path / "out")[-1]["outputs"] == [f"a-{n}.png" for n in (1, 2, 3, 4)]
+
+
+def test_a_set_of_answers_is_of_one_version_of_the_sketch(tmp_path: Path) -> None:
+    save_sketch(tmp_path / "in/a.png")
+    run(tmp_path / "in", tmp_path / "out", variants=2)
+    for lost in ("a-2.png", "manifest.jsonl"):
+        (tmp_path / "out" / lost).unlink()
+    save_sketch(tmp_path / "in/a.png", 90, 150)
+    assert len(run(tmp_path / "in", tmp_path / "out", variants=2)["a.png"].outputs) == 2
+    assert {read_photo(tmp_path / f"out/a-{n}.png").shape for n in (1, 2)} == {(90, 150, 3)}
+
+
+def test_a_killed_job_that_replaces_photos_is_not_vouched_for_by_the_one_before(tmp_path: Path) -> None:
+    for number in range(40):
+        save_sketch(tmp_path / f"in/{number:02}.png")
+    run(tmp_path / "in", tmp_path / "out")
+    job = convert_folder(
+        PaintingTranslator(), tmp_path / "in", tmp_path / "out", Options(seed=2, overwrite=True)
+    )
+    next(job)
+    job.close()
+    # What a process has no time for when it is killed: lines of photos that were replaced.
+    kept = [line for line in lines_of(tmp_path / "out") if line.get("settings", {}).get("seed") != 2]
+    (tmp_path / "out/manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in kept))
+    reds = {f"{n:02}.png": int(read_photo(tmp_path / f"out/{n:02}.png")[32, 32, 0]) for n in range(40)}
+    assert 0 < sum(red == 2 for red in reds.values()) < 40
+    told = run(tmp_path / "in", tmp_path / "out")
+    assert {name: told[name].error for name in reds} == {
+        name: pipeline.OTHERWISE if red == 2 else pipeline.THERE for name, red in reds.items()
+    }
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+def test_photos_say_what_they_were_made_of(tmp_path: Path, suffix: str) -> None:
+    save_sketch(tmp_path / "in/a.png")
+    run(tmp_path / "in", tmp_path / "out", seed=4, suffix=suffix)
+    origin = Origin.of(tmp_path / f"out/a{suffix}")
+    assert origin is not None
+    assert origin.sketch == hashlib.sha256((tmp_path / "in/a.png").read_bytes()).hexdigest()
+    assert origin.made_with == {"bundle": "painter", "loose": None, "size": "source", "z": [4.0]}
+
+
+@pytest.mark.parametrize(
+    "note", [b"", b"{}", b"[" * 100_000, b'{"pix2pix": 3}', b'{"pix2pix": {"sketch": 1}}']
+)
+def test_a_photo_that_says_something_else_is_a_stranger(tmp_path: Path, note: bytes) -> None:
+    save_image(tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8), note.decode())
+    assert Origin.of(tmp_path / "a.png") is None
+    (tmp_path / "b.png").write_bytes(note)
+    assert Origin.of(tmp_path / "b.png") is None
+
+
+def test_odd_files_are_named_and_the_rest_is_done(tmp_path: Path) -> None:
+    """Each ended the whole job."""
+    save_sketch(tmp_path / "in/good.png")
+    (tmp_path / "in/loop.png").symlink_to("loop.png")
+    save_sketch(tmp_path / "in/wide.png", 40, 17000)
+    save_sketch(tmp_path / f"in/{'n' * 251}.png")
+    save_sketch(tmp_path / "in/taken.png")
+    (tmp_path / "out/taken.webp").mkdir(parents=True)
+    results = run(tmp_path / "in", tmp_path / "out", suffix=".webp")
+    told = {name[:5]: result.error for name, result in results.items() if result.status == "failed"}
+    assert "17000 x 40 pixels cannot be saved as WEBP" in told["wide."]
+    assert "name too long" in told["nnnnn"] and "taken.webp cannot be written" in told["taken"]
+    assert told.keys() == {"wide.", "nnnnn", "taken", "loop."}
+    assert results["good.png"].status == "converted"
+
+
+def test_a_file_too_large_for_any_picture_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_sketch(tmp_path / "in/a.png")
+    monkeypatch.setattr(pipeline, "MAX_BYTES", 10)
+    assert "are allowed" in (run(tmp_path / "in", tmp_path / "out")["a.png"].error or "")
+
+
+def test_lists_may_hold_folders_pipes_and_nul_bytes(tmp_path: Path, tiny_bundle: Path) -> None:
+    save_sketch(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    listed = "\0".join([str(tmp_path / "a.png"), str(tmp_path / "pipe.png"), ".", "/", ".."])
+    arguments = ["convert", "-", str(tmp_path / "out"), "--model", str(tiny_bundle)]
+    result = CliRunner().invoke(main, arguments, input=listed)
+    assert result.exit_code == 1 and "1 converted" in result.stderr and "4 failed" in result.stderr, (
+        result.stderr
+    )
+    lines = f"\ufeff{tmp_path / 'a.png'}\r\n\r\n"
+    result = CliRunner().invoke(main, arguments, input=lines)
+    assert result.exit_code == 0 and "1 skipped" in result.stderr, result.stderr
+
+
+def test_a_contact_sheet_replaces_neither_sketch_nor_photo(tmp_path: Path, tiny_bundle: Path) -> None:
+    save_sketch(tmp_path / "in/a.png")
+    before = (tmp_path / "in/a.png").read_bytes()
+    (tmp_path / "out").mkdir()
+    for sheet, words in {
+        "in/a.png": "would lie in",
+        "out/a.png": "would lie in",
+        "none/sheet.png": "a folder that exists",
+        "in": "a folder that exists",
+    }.items():
+        arguments = ["convert", tmp_path / "in", tmp_path / "out", "--sheet", tmp_path / sheet]
+        result = CliRunner().invoke(main, [*map(str, arguments), "--model", str(tiny_bundle)])
+        assert result.exit_code == 2 and words in result.stderr, result.output
+        assert not any((tmp_path / "out").iterdir())
+    assert (tmp_path / "in/a.png").read_bytes() == before
+
+
+def test_a_file_address_is_a_path_of_this_machine(tmp_path: Path) -> None:
+    assert place((tmp_path / "a b").as_uri()) == tmp_path / "a b"
+
+
+def test_a_folder_inside_of_one_that_is_written_to_is_refused(tmp_path: Path) -> None:
+    """A job there swept away what the outer one was writing."""
+    (tmp_path / "out/sub").mkdir(parents=True)
+    left = [f".{'0' * 32}.part", ".mine.part"]
+    for name in left:
+        (tmp_path / "out/sub" / name).touch()
+    with only_writer(tmp_path / "out"):
+        with pytest.raises(FolderInUse), only_writer(tmp_path / "out/sub"):
+            pass
+        descriptor = os.open(tmp_path / "out/sub", os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # a job that began before
+        sweep(tmp_path / "out", tmp_path / "out/sub")
+        assert len(list((tmp_path / "out/sub").iterdir())) == 2
+        os.close(descriptor)
+        sweep(tmp_path / "out", tmp_path / "out/sub")
+    assert [path.name for path in (tmp_path / "out/sub").iterdir()] == [".mine.part"]
+
+
+def test_a_disk_that_fills_up_is_no_job_that_did_nothing(
+    tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        save_sketch(tmp_path / f"in/{number:02}.png")
+    real = pipeline.save_image
+
+    def save_image(path: Path, photo: np.ndarray, note: str) -> None:
+        if path.stem > "24":
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        real(path, photo, note)
+
+    monkeypatch.setattr(pipeline, "save_image", save_image)
+    arguments = ["convert", tmp_path / "in", tmp_path / "out", "--model", tiny_bundle]
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == 1, result.stderr
+    assert "stopped: No space left on device" in result.stderr and "failed" in result.stderr
