@@ -22,7 +22,7 @@ from PIL import Image
 from pix2pix import latents
 from pix2pix.bundle import Header, digest_of, find_bundle, read_header
 from pix2pix.engines import Engine, make_engine
-from pix2pix.errors import BundleError, NoSubject, UsageError
+from pix2pix.errors import BundleError, CorruptBundle, NoSubject, UsageError
 from pix2pix.images import fit_sketch, read_photo, read_sketch, restore_photo
 from pix2pix.photos import squared
 
@@ -36,13 +36,17 @@ def load(
 
     `device` is "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N"; `engine` is "auto", "onnxruntime",
     "torch", "compiled" or "fastest": see `pix2pix.engines`.
-    Raises BundleNotFound, CorruptBundle, BundleError for a bundle that draws sketches, or UsageError for a
-    device or an engine that is not there.
+    Raises BundleNotFound, CorruptBundle (also for a file that is replaced meanwhile), BundleError for a bundle
+    that draws sketches, or UsageError for a device or an engine that is not there.
     """
     path = find_bundle(name_or_path, models)
     if read_header(path).model.draws != "photo":
         raise BundleError(f"{path} draws sketches from photos, not photos from sketches")
-    return Translator(path.stem, *make_engine(path, device, engine), digest=digest_of(path), path=path)
+    digest = digest_of(path)
+    made = make_engine(path, device, engine)
+    if digest_of(path) != digest:
+        raise CorruptBundle(f"{path} was replaced while it was read: try again")
+    return Translator(path.stem, *made, digest=digest, path=path)
 
 
 class Translator:

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from pix2pix.architecture import MADE, OPACITY, REAL
 from pix2pix.bundle import load_bundle
 from pix2pix.config import DiscriminatorConfig, ModelConfig
 from pix2pix.devices import choose_device
-from pix2pix.errors import BundleError, ImageError, UsageError
+from pix2pix.engines import make_engine
+from pix2pix.errors import BundleError, CorruptBundle, ImageError, UsageError
 from pix2pix.networks import PatchDiscriminator
 from pix2pix.pixels import from_pixels
 from pix2pix.realism import tint
@@ -360,3 +362,18 @@ def test_a_model_without_looseness_judges_its_photos(tmp_path: Path) -> None:
     critic = pix2pix.load(save_critic(tmp_path / "critic.safetensors", LITERAL), device="cpu")
     sketches, z = batch(critic, 2)
     assert critic.realism(sketches, critic.translate_batch(sketches, z))[..., 3].std() > 5
+
+
+def test_a_bundle_that_is_replaced_while_it_is_read_is_not_taken_for_another(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights were those of one file, its digest that of the next."""
+
+    def replaced(path: Path, device: str, engine: str) -> Any:
+        made = make_engine(path, device, engine)
+        path.write_bytes(path.read_bytes() + b"\0")
+        return made
+
+    monkeypatch.setattr("pix2pix.translator.make_engine", replaced)
+    with pytest.raises(CorruptBundle, match="replaced while it was read"):
+        pix2pix.load(tiny_bundle)
