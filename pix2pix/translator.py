@@ -36,7 +36,7 @@ def load(
 
     `device` is "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N"; `engine` is "auto", "onnxruntime",
     "torch", "compiled" or "fastest": see `pix2pix.engines`.
-    Raises BundleNotFound, CorruptBundle (also for a file that is replaced meanwhile), BundleError for a bundle
+    Raises BundleNotFound, CorruptBundle (also for a file that is replaced meanwhile), BundleError for one
     that draws sketches, or UsageError for a device or an engine that is not there.
     """
     path = find_bundle(name_or_path, models)
