@@ -146,7 +146,9 @@ def _convert(
     with ExitStack() as stack:
         if is_local(destination):
             stack.enter_context(only_writer(destination))
-            sweep(destination, *{one.outputs[0].parent for one in planned})
+            folders = {one.outputs[0].parent for one in planned}
+            sweep(destination, *folders)
+            stack.callback(sweep, destination, *folders)  # a worker elsewhere may have been killed
         ledger = stack.enter_context(Ledger(destination, settings))
         if overwrite:
             ledger.forget()

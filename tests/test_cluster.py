@@ -133,6 +133,7 @@ def test_a_killed_worker_loses_no_file(tmp_path: Path, ray_folder: Path) -> None
     assert code == 0, told
     assert len(list(tmp_path.glob("out/*.png"))) == 200
     assert len(printed) > 100 and set(printed) <= {str(path) for path in tmp_path.glob("out/*.png")}
+    assert {row["source"] for row in lines_of(tmp_path / "out")} == {f"{number}.png" for number in range(200)}
     assert not list(tmp_path.glob("out/.*"))  # what the killed one left half written
 
 
