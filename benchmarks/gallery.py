@@ -1,4 +1,4 @@
-"""What a model makes of the first sketches of a folder, uncurated; or where it is farthest from the real photo.
+"""What a model makes of the first sketches of a folder, or where it is farthest from the real photo.
 
 python benchmarks/gallery.py shoes OFFICIAL/val/sketches gallery.jpg
 python benchmarks/gallery.py shoes OFFICIAL/val/sketches worst.jpg --worst 16 --photos OFFICIAL/val/photos
