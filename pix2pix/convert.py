@@ -21,7 +21,7 @@ from pix2pix.files import list_pictures, only_writer, sweep, why_not_a_picture
 from pix2pix.images import SAVED_AS
 from pix2pix.ledger import Ledger, first_photo
 from pix2pix.pipeline import BatchTranslator, Converted, Done, Options, Pipeline, Planned, Workers
-from pix2pix.places import is_local, real
+from pix2pix.places import RealNames, is_local, real
 
 __all__ = ["BatchTranslator", "Converted", "Options", "convert_folder"]
 
@@ -93,7 +93,8 @@ def _plan(pictures: list[Path], root: Path | None, destination: Path, options: O
     """Name and outputs of each. Raises UsageError if two sources would write one file."""
     planned: list[Planned] = []
     writers: dict[str, Path] = {}
-    sources = {real(path): path for path in pictures}
+    real_name = RealNames()
+    sources = {real_name(path): path for path in pictures}
     for path in pictures:
         name = _name(path, root)
         stem = destination / str(name.with_suffix(""))
@@ -102,7 +103,7 @@ def _plan(pictures: list[Path], root: Path | None, destination: Path, options: O
         outputs = tuple(stem.with_name(stem.name + ending) for ending in endings)
         planned.append(Planned(path, str(name), outputs))
         for output in outputs:
-            if (sketch := sources.get(real(output))) is not None:
+            if (sketch := sources.get(real_name(output))) is not None:
                 raise UsageError(
                     f"the sketch {sketch} would be replaced by a photo; choose another destination"
                 )

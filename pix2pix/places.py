@@ -64,6 +64,25 @@ def real(path: Path) -> Path:
     return Path(os.path.realpath(path)) if is_local(path) else path.resolve()
 
 
+class RealNames:
+    """`real` of very many files, as text: that of each folder is asked for once."""
+
+    def __init__(self) -> None:
+        """For as long as no link is changed."""
+        self._folders: dict[str, str] = {}
+
+    def __call__(self, path: Path) -> str:
+        """What two paths of one file have in common."""
+        if not is_local(path) or path.is_symlink():
+            return str(real(path))
+        folder, name = os.path.split(path)
+        if name == "..":
+            return str(real(path))
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        return os.path.join(self._folders[folder], name)
+
+
 def version_of(path: Path) -> tuple[int, str]:
     """Size, and what changes whenever the content does, as far as its store tells; OSError if it is gone."""
     told = path.stat()

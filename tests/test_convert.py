@@ -29,7 +29,7 @@ from pix2pix.files import only_writer, sweep
 from pix2pix.images import encode_png, read_photo, save_image
 from pix2pix.latents import MAX_SEED
 from pix2pix.origin import Origin
-from pix2pix.places import place
+from pix2pix.places import RealNames, place, real
 
 
 class PaintingTranslator:
@@ -821,3 +821,16 @@ def test_a_disk_that_fills_up_is_no_job_that_did_nothing(
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])
     assert result.exit_code == 1, result.stderr
     assert "stopped: No space left on device" in result.stderr and "failed" in result.stderr
+
+
+def test_names_of_one_file_are_known_for_one(tmp_path: Path) -> None:
+    (tmp_path / "real/deep").mkdir(parents=True)
+    (tmp_path / "real/a.png").touch()
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "b.png").symlink_to("real/a.png")
+    (tmp_path / "loop").symlink_to("loop")
+    name = RealNames()
+    for path in ("real/a.png", "link/a.png", "b.png", "real/deep/../a.png", "link/deep/../../b.png"):
+        assert name(tmp_path / path) == str((tmp_path / "real/a.png").resolve())
+    for path in ("link", "link/deep/..", "loop", "loop/a", "none/a.png"):
+        assert name(tmp_path / path) == str(real(tmp_path / path))
