@@ -73,14 +73,14 @@ class RealNames:
 
     def __call__(self, path: Path) -> str:
         """What two paths of one file have in common."""
-        if not is_local(path) or path.is_symlink():
+        if not is_local(path):
             return str(real(path))
         folder, name = os.path.split(path)
-        if name == "..":
+        if name in ("", "..") or os.path.islink(path):  # noqa: PTH114 - Path's may raise
             return str(real(path))
         if folder not in self._folders:
             self._folders[folder] = os.path.realpath(folder)
-        return os.path.join(self._folders[folder], name)
+        return f"{self._folders[folder].rstrip(os.sep)}{os.sep}{name}"
 
 
 def version_of(path: Path) -> tuple[int, str]:
