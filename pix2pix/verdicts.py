@@ -36,6 +36,9 @@ WINS_ACCURACY, WINS_P_FAKE = 0.9, 0.3
 WRONG_ACCURACY = 0.45  # worse than a tossed coin
 ASLEEP = 0.1  # D's gradient over what it was before
 NEVER_AWAKE = 20  # lines from the first on: so early no forger is that good
+# D by itself, before answers that stand still, was right about 0.77 of them after 400 steps; in two runs in
+# which it never could tell, about 0.58 at the most in 5,000 (docs/experiments.md, 2026-11-26).
+NEVER_ABOVE = 0.6
 STALE = 1.05  # the score over what it was when D went blind
 # Karras et al. 2020 (ADA), eq. 1: r_v, 0 for none and 1 for nothing but overfitting. Theirs is of logits,
 # ours of probabilities.
@@ -134,6 +137,13 @@ def _game(stats: Sequence[Line], scores: Sequence[Line]) -> Iterator[Verdict]:
                 "teaches nothing: raise discriminator_lr, or lower generator_lr."
             )
             yield Verdict("generator winning", since, told, "warning")
+        elif k == 1 and len(rows) >= NEVER_AWAKE and (best := max(a for a, *_ in rows)) < NEVER_ABOVE:
+            told = (
+                f"{who} has been right about {_percent(best)} of the patches at the best, since step "
+                f"{steps[0]:,}: it has not learned to tell, so that the forger has nobody to convince. Set "
+                'discriminator.norm to "instance", raise discriminator_lr, or lower generator_lr.'
+            )
+            yield Verdict("generator winning", steps[0], told, "warning")
 
 
 def _blind(stats: Sequence[Line], scores: Sequence[Line], accuracy: float, since: int) -> str | None:

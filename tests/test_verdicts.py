@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -147,6 +149,18 @@ def test_an_investigator_that_never_saw_anything_is_blind() -> None:
     assert only(judge(lines(19, **D_BLIND), [])).kind == "balanced"
     verdict = only(judge(lines(20, **D_BLIND), []))
     assert (verdict.kind, verdict.since) == ("generator winning", EVERY)
+
+
+def test_an_investigator_that_never_learned_to_tell_is_no_balance() -> None:
+    """Two runs were called balanced in which the logits of D never left 0: G had learned from LPIPS alone."""
+    for run in ("handbags-close-up", "shoes-calm"):
+        log = Path(__file__).parents[1] / "docs" / "runs" / run / "stats.jsonl"
+        verdict = only(judge([json.loads(line) for line in log.read_text().splitlines()], []))
+        assert verdict.kind == "generator winning" and "at the best" in verdict.sentence
+    weak = {"accuracy_1": 0.57, "p_real_1": 0.51, "p_fake_1": 0.47}
+    assert only(judge(lines(19, **weak), [])).kind == "balanced"
+    assert only(judge(lines(40, **weak), [])).kind == "generator winning"
+    assert only(judge(turned(lines, 20, 40, **weak), [])).kind == "balanced", "it could tell before"
 
 
 def test_each_scale_is_judged() -> None:
