@@ -166,10 +166,12 @@ class TrainConfig:
     gradient_penalty_weight: float = 0.0  # R1, at every 16th step
     differentiable_augment: bool = False  # of what D sees, real and made alike; for little data
 
-    # Two time scales (Heusel et al. 2017): a rate each; and D may move n times for each move of G.
+    # Two time scales (Heusel et al. 2017): a rate each; and D may move n times for each move of G. A new D
+    # before a G that can draw learns nothing from one that moves at once: G stands still for so many steps.
     generator_lr: float = 4e-4
     discriminator_lr: float = 4e-4
     critic_steps: int = 1
+    head_start: int = 0
     betas: tuple[float, float] = (0.5, 0.99)
     decay_fraction: float = 0.25  # the last part of the run, over which the rates fall linearly to zero
     ema_half_life_images: int = 10_000
@@ -192,7 +194,14 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Refuse what cannot be trained."""
         halved = bool(self.model.encoder_widths)  # half of a batch is bound to the photos' own z
-        least = {"steps": 1, "batch_size": 1 + halved, "critic_steps": 1, "score_every": 0, "score_pairs": 3}
+        least = {
+            "steps": 1,
+            "batch_size": 1 + halved,
+            "critic_steps": 1,
+            "head_start": 0,
+            "score_every": 0,
+            "score_pairs": 3,
+        }
         for name, lowest in least.items():
             if getattr(self, name) < lowest:
                 raise UsageError(f"{name} {getattr(self, name)} is below {lowest}, the least for this model")

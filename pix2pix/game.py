@@ -155,7 +155,7 @@ class Game:
         """
         _set_rate(self.g_optimizer, self.config.generator_lr * rate)
         _set_rate(self.d_optimizer, self.config.discriminator_lr * rate)
-        g_moves = (step + 1) % self.config.critic_steps == 0
+        g_moves = step >= self.config.head_start and (step + 1) % self.config.critic_steps == 0
         told: dict[str, Tensor] = {}
         standing: dict[str, Tensor] = {}
         if self.config.adversarial_weight:

@@ -81,6 +81,12 @@ def test_g_moves_at_its_turn_only(config: TrainConfig, pairs: Path, tmp_path: Pa
     assert all("d_gradient" in status.standing for status in statuses)
 
 
+def test_d_may_have_a_head_start(config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
+    statuses = finish(replace(config, head_start=4, steps=6), pairs, tmp_path / "run")
+    assert [status.step for status in statuses if "g_gradient" in status.standing] == [5, 6]
+    assert all("d_gradient" in status.standing for status in statuses)
+
+
 def test_d_is_told_as_probabilities(config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
     d = replace(config.discriminator, scales=2)
     status = finish(replace(config, discriminator=d), pairs, tmp_path / "run")[-1]

@@ -369,7 +369,7 @@ def test_the_last_samples_show_the_bundle(tiny_config: TrainConfig, pairs: Path,
 
 
 @pytest.mark.parametrize(
-    "option", [{"batch_size": 1}, {"steps": 0}, {"critic_steps": 0}, {"weak_points": 2.0}]
+    "option", [{"batch_size": 1}, {"steps": 0}, {"critic_steps": 0}, {"head_start": -1}, {"weak_points": 2.0}]
 )
 def test_what_cannot_be_trained_is_refused(tiny_config: TrainConfig, option: dict) -> None:
     with pytest.raises(UsageError, match=next(iter(option))):
