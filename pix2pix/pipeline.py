@@ -304,12 +304,12 @@ class Pipeline:
         """Wait until at most so many photos are not written; the results of those sources that are done."""
         while self.writing and (len(self.writing) > at_most or self.writing[0][-1].done()):
             sketch, variant, written = self.writing.popleft()
-            sketch.unwritten -= 1
             try:
                 took_ms = written.result()
                 sketch.timings_ms["write"] = sketch.timings_ms.get("write", 0.0) + took_ms
             except OSError as error:
                 if error.errno in HOPELESS:
+                    yield from self._finished()
                     raise
                 output = sketch.planned.outputs[variant]
                 sketch.error = f"{output} cannot be written: {error.strerror or error}"
@@ -317,6 +317,10 @@ class Pipeline:
                 sketch.error = str(error)
             else:
                 sketch.made.append(variant)
+            sketch.unwritten -= 1
+        yield from self._finished()
+
+    def _finished(self) -> Iterator[Done]:
         while self.under_way and self.under_way[0].is_done:
             yield self._end(self.under_way.popleft())
 

@@ -30,15 +30,15 @@ def test_a_wide_page_is_padded_above_and_below() -> None:
     assert placement == Placement(100, 300, -100, 0, 300)
 
 
-def test_a_small_drawing_in_a_corner_gets_a_frame_with_a_tenth_of_margin() -> None:
-    fitted, placement = fit_sketch(page(1000, 1000, 0, 0, 200, 100), 256)
-    # by hand: 200 / 0.8 = 250, centred on (100, 50)
-    assert placement == Placement(1000, 1000, -25, -75, 250)
+def test_a_small_drawing_in_a_corner_gets_a_frame_with_a_small_margin() -> None:
+    fitted, placement = fit_sketch(page(1000, 1000, 0, 0, 230, 100), 256)
+    # by hand: 230 / 0.92 = 250, centred on (115, 50)
+    assert placement == Placement(1000, 1000, -10, -75, 250)
     rows = np.flatnonzero((fitted < 128).any(axis=1))
-    assert abs(rows[0] - 25.6) <= 2 and abs(rows[-1] - 230.4) <= 2
+    assert abs(rows[0] - 10.2) <= 2 and abs(rows[-1] - 245.8) <= 2
 
 
-@pytest.mark.parametrize("fraction, moved", [(0.53, True), (0.57, False)])
+@pytest.mark.parametrize("fraction, moved", [(0.78, True), (0.82, False)])
 def test_content_is_framed_anew_only_when_it_is_small(fraction: float, moved: bool) -> None:
     long = round(400 * fraction)
     _, placement = fit_sketch(page(400, 400, 0, 0, long, long), 256)

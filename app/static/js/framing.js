@@ -5,8 +5,8 @@ import { byArea, byCubics, byLines } from "./resize.js";
 
 const { fround } = Math; // numpy counts in single precision: halves fall to the same side
 const INK_BELOW = 240;
-const FILLS_FRAME = 0.55;
-const MARGIN = 0.1;
+const FILLS_FRAME = 0.8;
+const MARGIN = 0.04;
 const MAX_ENLARGEMENT = 4;
 
 /**
