@@ -179,6 +179,8 @@ def test_prepare_counts_and_names(tmp_path: Path) -> None:
         (["convert", "{}", "out", "--variants", "0"], "variants"),
         (["serve", "--port", "99999"], "99999"),
         (["serve", "--models", "{}/missing"], "does not exist"),
+        (["serve", "--device", "tpu"], "'tpu' is not one of: auto, cpu, cuda, cuda:N"),
+        (["serve", "--device", "cuda:-1"], "'cuda:-1' is not one of"),
     ],
 )
 def test_wrong_usage_is_named_and_exits_2(tmp_path: Path, arguments: list[str], words: str) -> None:
@@ -186,6 +188,14 @@ def test_wrong_usage_is_named_and_exits_2(tmp_path: Path, arguments: list[str], 
     assert result.exit_code == 2
     assert words in result.stderr
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize("name", [name for name, option in OPTIONS if "--device" in option.opts])
+def test_every_command_takes_one_gpu_of_several(name: str) -> None:
+    """Regression: operations.md says to start a server a GPU with cuda:N, which the option refused."""
+    (option,) = (one for of, one in OPTIONS if of == name and "--device" in one.opts)
+    with click.Context(main.commands[name]) as context:
+        assert option.type_cast_value(context, "cuda:1") == "cuda:1"
 
 
 def test_a_dry_run_shows_the_configuration_and_writes_nothing(tmp_path: Path) -> None:
