@@ -22,6 +22,7 @@ from PIL import Image
 from app import serving
 from app.cli import main
 from app.models import Models
+from app.models_command import metrics_in_words
 from app.options import Duration
 from app.progress import Reporter, in_words
 from pix2pix.errors import CorruptBundle, UsageError
@@ -253,8 +254,20 @@ def listed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_models_lists_what_there_is_and_names_what_is_broken(listed: None) -> None:
     result = run("models")
     assert result.exit_code == 1
-    assert "bags  14.0 MB  7,200 images seen  lpips=0.25  A title" in result.stdout
+    assert result.stdout.startswith("bags: A title\n  14.0 MB, 7,200 images seen, computed by ")
+    assert "  measured: LPIPS 0.25\n" in result.stdout and "corrupt: unusable\n" in result.stdout
+    assert max(len(line) for line in result.stdout.splitlines() if ".safetensors" not in line) < 80
     assert "it is not whole" in result.stderr
+
+
+def test_metrics_of_a_model_are_told_in_words_by_what_was_measured_on() -> None:
+    metrics = {"lpips_alex_val": 0.2084, "recognised_val": 0.949, "kid_x1000_drawings": 86.24, "kid": 1.5}
+    assert list(metrics_in_words(metrics)) == [
+        "on edge maps: LPIPS 0.208, recognised 0.949",
+        "on people's drawings: KID x1000 86.2",
+        "measured: KID x1000 1.5",
+    ]
+    assert list(metrics_in_words({})) == ["no metrics"]
 
 
 def test_serving_leaves_out_a_corrupt_bundle_and_puts_shoes_first(
