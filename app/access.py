@@ -113,7 +113,7 @@ def _asks_for(token: str) -> Callable[[], ResponseReturnValue | None]:
             return None
         if not _knows(token):
             raise Unauthorized(
-                "This server asks for its token: Authorization: Bearer TOKEN.",
+                "This server asks for its token: Authorization: Bearer TOKEN, or /?token=TOKEN in a browser.",
                 www_authenticate=WWWAuthenticate("bearer"),
             )
         if request.path == "/" and "token" in request.args:  # not to stay in the address

@@ -158,7 +158,8 @@ def serve(
 @click.option(
     "--size",
     default="source",
-    help="Of the photos: source (the sketch's), model (its square), or the longer side in px.",
+    help="Of the photos: source (the sketch's), model (its square), or the longer side in px. Beyond the "
+    "model's square, 256 px in the shipped ones, photos are enlarged and show no more.",
 )
 @click.option(
     "--format",
@@ -315,6 +316,7 @@ def export(model: str, output: Path, sketches: Path, half: bool, models: Path | 
 @click.pass_context
 def models(ctx: click.Context, models: Path | None) -> None:
     """List the models that can be loaded: size, training, metrics, what computes them, where they are."""
+    from app import models_command
     from pix2pix.bundle import list_bundles
     from pix2pix.engines import choose_engine
 
@@ -323,21 +325,10 @@ def models(ctx: click.Context, models: Path | None) -> None:
         raise BundleNotFound("there are no models; train one, or name its folder with --models")
     engine = choose_engine("auto", "auto")
     for info in found:
-        size = f"{info.size_bytes / 1e6:.1f} MB"
-        if info.header is None:
-            click.echo(f"{info.name}  {size}  unusable  {info.path}")
+        for line in models_command.lines(info, engine):
+            click.echo(line)
+        if info.error is not None:
             click.echo(f"Warning: {info.error}", err=True)
-            continue
-        metrics = " ".join(f"{name}={value:.4g}" for name, value in info.header.metrics.items())
-        told = [
-            info.name,
-            size,
-            f"{info.header.images:,} images seen",
-            metrics or "no metrics",
-            info.header.title,
-            engine,
-        ]
-        click.echo("  ".join([*told, str(info.path)]))
     counts = Counter("unusable" if info.header is None else "usable" for info in found)
     ctx.exit(exit_code(counts["usable"], counts["unusable"]))
 

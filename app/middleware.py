@@ -13,11 +13,11 @@ from urllib.parse import quote
 from flask import Flask, Response, g, request
 
 from app.metrics import Metrics
+from app.problems import MAX_METHOD_CHARS
 
 logger = logging.getLogger(__name__)
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-MAX_METHOD_CHARS = 16
 
 # All the page needs lies under /static; the photo is a data: URL. Nothing is inline, nothing is remote.
 # Workers come under script-src.

@@ -9,11 +9,12 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, render_template
+from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import models_json_schema
 
+from app import docs_page
 from app.payloads import (
     ArithmeticRequest,
     EncodeRequest,
@@ -152,7 +153,10 @@ class Problem(BaseModel):
 class SketchUpload(Strict):
     """A picture of a sketch."""
 
-    sketch: bytes = Field(json_schema_extra={"contentMediaType": "image/*"})
+    sketch: bytes = Field(
+        description="Picture of a sketch: PNG, JPEG or WebP, any paper and ink",
+        json_schema_extra={"contentMediaType": "image/*"},
+    )
 
 
 class State(BaseModel):
@@ -237,7 +241,7 @@ def create_openapi(max_upload_bytes: int) -> Blueprint:
 
     @pages.get("/docs")
     def page() -> str:
-        return render_template("docs.html", api=described)
+        return docs_page.render(described)
 
     return pages
 

@@ -60,6 +60,18 @@ class Duration(click.ParamType[float]):
         return float(seconds)
 
 
+class Device(click.ParamType[str]):
+    """Where PyTorch computes: auto, cpu, cuda, or cuda:N. Whether it is there is found out later."""
+
+    name = "device"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """As it is, or fail with what is allowed."""
+        if not re.fullmatch(r"auto|cpu|cuda(:\d{1,2})?", value, re.ASCII):
+            self.fail(f"{value!r} is not one of: auto, cpu, cuda, cuda:N such as cuda:1", param, ctx)
+        return value
+
+
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 ANY_PATH = click.Path(path_type=Path)
 PHOTO = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -74,9 +86,10 @@ models_option = click.option(
 )
 device_option = click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
+    type=Device(),
+    metavar="[auto|cpu|cuda|cuda:N]",
     default="auto",
-    help="Where to compute; auto takes a GPU if there is one.",
+    help="Where to compute; auto takes a GPU if there is one, cuda:1 the second one.",
 )
 
 engine_option = click.option(

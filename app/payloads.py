@@ -46,6 +46,11 @@ def fits_the_model(z: list[float], info: ValidationInfo) -> list[float]:
     return z
 
 
+EXAMPLE_PICTURE = "iVBORw0KGgoAAAANSUhEUgAA..."
+SEED = "Which of the model's answers: the same seed, the same photo; 0 is the middle of all"
+Z = "The answer itself, as many numbers as the model's latent_size: in place of a seed"
+SKETCH = "Picture of a sketch: PNG, JPEG or WebP, any paper and ink; the photo gets its size and place"
+
 Picture = Annotated[bytes, BeforeValidator(decode_base64)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 Number = Annotated[float, Field(ge=-MAX_Z, le=MAX_Z, allow_inf_nan=False)]
@@ -60,7 +65,12 @@ class Payload(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    model: str | None = Field(default=None, validate_default=True)
+    model: str | None = Field(
+        default=None,
+        validate_default=True,
+        description="Name of a model, from GET /api/v1/models; by default the first one there",
+        examples=["shoes"],
+    )
 
     @field_validator("model")
     @classmethod
@@ -79,8 +89,10 @@ class Latent(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    seed: Seed | None = None
-    z: Numbers | None = Field(default=None, validate_default=True)
+    seed: Seed | None = Field(default=None, description=SEED, examples=[7])
+    z: Numbers | None = Field(
+        default=None, validate_default=True, description=Z, examples=[[0.5, -1, 0, 0, 0, 0, 0, 0]]
+    )
 
     @field_validator("z")
     @classmethod
@@ -93,10 +105,27 @@ class Latent(BaseModel):
 class SketchPayload(Payload):
     """How a sketch is answered: how literally its lines are taken, and whether a realism map comes along."""
 
-    loose: float | None = Field(default=None, ge=0, le=1, allow_inf_nan=False)
-    realism: bool = False
-    # Of the questions of one stream, such as a pen that moves, those that a newer one overtakes are dropped.
-    stream: str | None = Field(default=None, min_length=1, max_length=64)
+    loose: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="How lines are taken: 0 follows them, 1 mends them freely; null has it guessed",
+        examples=[0.3],
+    )
+    realism: bool = Field(
+        default=False,
+        description="Whether a picture comes along that shows where the model's critic doubts the photo",
+        examples=[True],
+    )
+    stream: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        description="A name for questions, such as those of a pen that moves, of which only the newest "
+        "counts: those that it overtakes get a 409",
+        examples=["canvas"],
+    )
 
     @field_validator("loose")
     @classmethod
@@ -118,11 +147,23 @@ class SketchPayload(Payload):
 class TranslateRequest(SketchPayload):
     """A sketch to translate: with a seed and those after it, with one z, or with each of `latents`."""
 
-    sketch: Picture
-    seed: Seed | None = None
-    z: Numbers | None = None
-    variants: int = Field(default=1, ge=1, le=MAX_VARIANTS)
-    latents: list[Latent] | None = Field(default=None, min_length=1, max_length=MAX_VARIANTS)
+    sketch: Picture = Field(description=SKETCH, examples=[EXAMPLE_PICTURE])
+    seed: Seed | None = Field(default=None, description=SEED, examples=[7])
+    z: Numbers | None = Field(default=None, description=Z, examples=[[0.5, -1, 0, 0, 0, 0, 0, 0]])
+    variants: int = Field(
+        default=1,
+        ge=1,
+        le=MAX_VARIANTS,
+        description="How many photos: of the seed and of those after it",
+        examples=[4],
+    )
+    latents: list[Latent] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_VARIANTS,
+        description="A photo for each of these, in place of seed, z and variants",
+        examples=[[{"seed": 3}, {"seed": 5}]],
+    )
 
     @field_validator("z")
     @classmethod
@@ -152,7 +193,10 @@ class TranslateRequest(SketchPayload):
 class EncodeRequest(Payload):
     """A photo to read a z off."""
 
-    photo: Picture
+    photo: Picture = Field(
+        description="Photo of a product: PNG, JPEG or WebP; its subject is found on light or plain ground",
+        examples=[EXAMPLE_PICTURE],
+    )
 
     @field_validator("model")
     @classmethod
@@ -165,25 +209,31 @@ class EncodeRequest(Payload):
 class SeedsRequest(Payload):
     """How many seeds, from one on, whose answers differ clearly."""
 
-    seed: Seed = 0
-    count: int = Field(default=4, ge=1, le=MAX_VARIANTS)
+    seed: Seed = Field(default=0, description="Where to begin; it is the first one answered", examples=[7])
+    count: int = Field(default=4, ge=1, le=MAX_VARIANTS, description="How many seeds", examples=[4])
 
 
 class InterpolateRequest(SketchPayload):
     """A walk between two answers to a sketch."""
 
-    sketch: Picture
-    start: Latent = Field(alias="from")
-    end: Latent = Field(alias="to")
-    steps: int = Field(default=9, ge=2, le=MAX_STEPS)
+    sketch: Picture = Field(description=SKETCH, examples=[EXAMPLE_PICTURE])
+    start: Latent = Field(alias="from", description="The first photo's answer", examples=[{"seed": 3}])
+    end: Latent = Field(alias="to", description="The last photo's answer", examples=[{"seed": 5}])
+    steps: int = Field(
+        default=9, ge=2, le=MAX_STEPS, description="How many photos, both ends included", examples=[9]
+    )
 
 
 class ArithmeticRequest(SketchPayload):
     """Answers to add and to subtract, and a sketch to try the sum on, if one is given."""
 
-    sketch: Picture | None = None
-    plus: list[Latent] = Field(default=[], max_length=MAX_TERMS)
-    minus: list[Latent] = Field(default=[], max_length=MAX_TERMS)
+    sketch: Picture | None = Field(default=None, description=SKETCH, examples=[EXAMPLE_PICTURE])
+    plus: list[Latent] = Field(
+        default=[], max_length=MAX_TERMS, description="Answers to add up", examples=[[{"seed": 3}]]
+    )
+    minus: list[Latent] = Field(
+        default=[], max_length=MAX_TERMS, description="Answers to take away", examples=[[{"seed": 5}]]
+    )
 
 
 def chosen(info: ValidationInfo) -> Translator | None:

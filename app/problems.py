@@ -14,7 +14,12 @@ from flask import Flask, Response, current_app, g, json, request
 from flask.typing import ResponseReturnValue
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
-from werkzeug.exceptions import HTTPException, InternalServerError, RequestEntityTooLarge
+from werkzeug.exceptions import (
+    HTTPException,
+    InternalServerError,
+    MethodNotAllowed,
+    RequestEntityTooLarge,
+)
 
 from pix2pix.errors import (
     Abandoned,
@@ -45,7 +50,18 @@ STATUS_OF: dict[type[Pix2PixError], HTTPStatus] = {
 MAX_ERRORS = 20  # that are named
 MAX_COUNTED = 10_000
 RECEIVED_CHARS = 80
-SHORT_REPR = reprlib.Repr()
+MAX_METHOD_CHARS = 16
+
+
+class ShortRepr(reprlib.Repr):
+    """The beginning of a value; of a file, its size."""
+
+    def repr_bytes(self, x: bytes, level: int) -> str:
+        """A picture's bytes tell nobody anything."""
+        return f"<{len(x):,} bytes>"
+
+
+SHORT_REPR = ShortRepr()
 SHORT_REPR.maxstring = RECEIVED_CHARS
 
 
@@ -59,26 +75,18 @@ def report_problems(app: Flask) -> None:
 
 def explain_invalid(error: ValidationError) -> Response:
     """Turn pydantic's findings into one problem that names every offending field."""
-    if (count := error.error_count()) > MAX_COUNTED:  # naming each would take seconds and gigabytes
-        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"The request is not valid. It has {count:,} errors.")
-    findings = error.errors(include_url=False, include_context=False)[:MAX_ERRORS]
-    if any(finding["type"] == "json_invalid" for finding in findings):
-        return problem(HTTPStatus.BAD_REQUEST, "The body is not valid JSON.", errors=as_errors(findings))
-    named = "; ".join(f"{pointer(finding)}: {finding['msg']}" for finding in findings)
-    return problem(
-        HTTPStatus.UNPROCESSABLE_ENTITY, f"The request is not valid. {named}.", errors=as_errors(findings)
-    )
+    return problem(describe_invalid(error))
 
 
 def explain_known(error: Pix2PixError) -> Response:
     """Answer what a user can cause with the status of the nearest class in the table."""
-    for kind in type(error).__mro__:
-        if kind in STATUS_OF:
-            answer = problem(STATUS_OF[kind], str(error), kind=kind.__name__)
-            if isinstance(error, Saturated):
-                answer.headers["Retry-After"] = str(math.ceil(error.retry_after_s))
-            return answer
-    return explain_failure(error)
+    described = describe_known(error)
+    if described is None:
+        return explain_failure(error)
+    answer = problem(described)
+    if isinstance(error, Saturated):
+        answer.headers["Retry-After"] = str(math.ceil(error.retry_after_s))
+    return answer
 
 
 def explain_http(error: HTTPException) -> ResponseReturnValue:
@@ -91,7 +99,10 @@ def explain_http(error: HTTPException) -> ResponseReturnValue:
         detail = f"The request is larger than the {limit} bytes allowed."
         if (request.content_length or 0) <= limit:
             detail = f"The form has more than the {request.max_form_parts} parts allowed."
-    answer = problem(HTTPStatus(error.code), detail)
+    if isinstance(error, MethodNotAllowed):
+        allowed = " and ".join(sorted({*(error.valid_methods or ())} - {"HEAD", "OPTIONS"}))
+        detail = f"{request.method[:MAX_METHOD_CHARS]} is not allowed here; allowed: {allowed}."
+    answer = problem(describe_problem(HTTPStatus(error.code), detail))
     for name, value in error.get_headers(request.environ):
         if name not in ("Content-Type", "Content-Length"):
             answer.headers[name] = value
@@ -110,7 +121,7 @@ def explain_failure(error: Exception) -> Response:
     """Answer 500 without internals."""
     log_failure(error)
     detail = f"The server failed on this request. Please report it with the request id {g.request_id}."
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
+    return problem(describe_problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail))
 
 
 def log_failure(error: Exception) -> None:
@@ -118,25 +129,54 @@ def log_failure(error: Exception) -> None:
     logger.error("Unexpected error, request_id=%s", g.request_id, exc_info=error)
 
 
-def problem(status: HTTPStatus, detail: str, *, kind: str | None = None, **more: Any) -> Response:
-    """Build a problem document; `kind` is the name of an error class, `more` are extension members."""
+def problem(described: dict[str, Any]) -> Response:
+    """Answer the current request with a problem document."""
+    body = {**described, "instance": quote(request.path), "request_id": g.request_id}
+    return Response(json.dumps(body), status=described["status"], content_type="application/problem+json")
+
+
+def describe_problem(
+    status: HTTPStatus, detail: str, *, kind: str | None = None, **more: Any
+) -> dict[str, Any]:
+    """What a problem document says of no one request.
+
+    `kind` is the name of an error class, `more` are extension members.
+    """
     words = re.findall(r"[A-Z][a-z]+", kind or "")
-    body = {
+    return {
         "type": "urn:pix2pix:problem:" + "-".join(words).lower() if words else "about:blank",
         "title": " ".join(words).capitalize() if words else status.phrase,
         "status": int(status),
         "detail": detail,
-        "instance": quote(request.path),
-        "request_id": g.request_id,
         **more,
     }
-    return Response(json.dumps(body), status=int(status), content_type="application/problem+json")
+
+
+def describe_invalid(error: ValidationError) -> dict[str, Any]:
+    """The problem that a body is which does not validate: no JSON, or fields that do not fit."""
+    if (count := error.error_count()) > MAX_COUNTED:  # naming each would take seconds and gigabytes
+        counted = f"The request is not valid. It has {count:,} errors."
+        return describe_problem(HTTPStatus.UNPROCESSABLE_ENTITY, counted)
+    findings = error.errors(include_url=False, include_context=False)[:MAX_ERRORS]
+    named = "; ".join(f"{pointer(finding)}: {finding['msg']}" for finding in findings)
+    status, detail = HTTPStatus.UNPROCESSABLE_ENTITY, f"The request is not valid. {named}."
+    if any(finding["type"] == "json_invalid" for finding in findings):
+        status, detail = HTTPStatus.BAD_REQUEST, "The body is not valid JSON."
+    return describe_problem(status, detail, errors=as_errors(findings))
+
+
+def describe_known(error: Pix2PixError) -> dict[str, Any] | None:
+    """The problem that an error of the nearest class in the table is; None for one of no such class."""
+    for kind in type(error).__mro__:
+        if kind in STATUS_OF:
+            return describe_problem(STATUS_OF[kind], str(error), kind=kind.__name__)
+    return None
 
 
 def as_errors(findings: list[ErrorDetails]) -> list[dict[str, str]]:
     """Name each field by JSON pointer, with what came (shortened) and what is allowed."""
     return [
-        {"pointer": pointer(finding), "received": shorten(finding["input"]), "message": finding["msg"]}
+        {"pointer": pointer(finding), "received": received(finding), "message": finding["msg"]}
         for finding in findings
     ]
 
@@ -147,9 +187,9 @@ def pointer(finding: ErrorDetails) -> str:
     return "#" + "".join("/" + quote(part) for part in parts)
 
 
-def shorten(received: object) -> str:
-    """Show at most 80 characters of what came: a sketch may be megabytes."""
-    if isinstance(received, bytes):
-        received = received[: RECEIVED_CHARS + 1]
-    text = SHORT_REPR.repr(received)
+def received(finding: ErrorDetails) -> str:
+    """At most 80 characters of what came: a sketch may be megabytes. Of a field that is missing, nothing."""
+    if finding["type"] == "missing":  # its input is all the others
+        return "nothing"
+    text = SHORT_REPR.repr(finding["input"])
     return text if len(text) <= RECEIVED_CHARS else text[: RECEIVED_CHARS - 1] + "…"

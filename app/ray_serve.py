@@ -8,10 +8,13 @@ annotation of `build`: no `from __future__ import annotations` in this module.
 """
 
 import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -22,12 +25,16 @@ from starlette.responses import JSONResponse, Response
 from app import MAX_UPLOAD_BYTES
 from app.answers import Answer, bound_answer, restore_overlay
 from app.api import choose_latents, describe
-from app.batcher import Batch, most_at_once
+from app.batcher import DEADLINE_S, Batch, most_at_once
+from app.clients import SMALL_PIXELS
 from app.payloads import TranslateRequest
-from app.problems import STATUS_OF
-from pix2pix.errors import Pix2PixError
-from pix2pix.images import WEB_FORMATS, encode_png, fit_sketch, read_sketch, restore_photo
+from app.problems import describe_invalid, describe_known, describe_problem
+from app.serving import give_memory_back
+from pix2pix.errors import DeadlineExceeded, Pix2PixError
+from pix2pix.images import WEB_FORMATS, count_pixels, encode_png, fit_sketch, read_sketch, restore_photo
 from pix2pix.translator import load
+
+T = TypeVar("T")
 
 BUSY_WITH = 8  # requests that a replica is at before another one is started
 MOST_REQUESTS = 64  # that a replica takes; the rest wait with Ray's proxy
@@ -77,11 +84,13 @@ class Photos:
 
     def __init__(self, arguments: Arguments) -> None:
         """Loads the model, which says how many photos go together."""
+        give_memory_back()
         self.translator = load(
             arguments.model, models=arguments.models, device=arguments.device, engine=arguments.engine
         )
         together: Any = self._compute
         together.set_max_batch_size(most_at_once(self.translator))
+        self._large = ThreadPoolExecutor(1, "large")
 
     async def __call__(self, request: Request) -> Response:
         """Route a request."""
@@ -90,7 +99,8 @@ class Photos:
                 return JSONResponse({"models": [describe(self.translator.name, self.translator)]})
             case "POST", "/api/v1/translate":
                 return await self._translate(request)
-        return _problem(HTTPStatus.NOT_FOUND, "There are POST /api/v1/translate and GET /api/v1/models.")
+        there = "There are POST /api/v1/translate and GET /api/v1/models."
+        return _problem(describe_problem(HTTPStatus.NOT_FOUND, there))
 
     async def _translate(self, request: Request) -> Response:
         body = bytearray()
@@ -98,20 +108,26 @@ class Photos:
             body += part
             if len(body) > MAX_UPLOAD_BYTES:
                 allowed = f"The request is larger than the {MAX_UPLOAD_BYTES} bytes allowed."
-                return _problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, allowed)
+                return _problem(describe_problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, allowed))
         try:
             context = {"translators": {self.translator.name: self.translator}}
             asked = TranslateRequest.model_validate_json(bytes(body), strict=True, context=context)
             seeds, z = choose_latents(self.translator, asked)
-            answer = await self._answer(asked, z)
+            answer = await self._answer_in_time(asked, z)
         except ValidationError as error:
-            told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
-            return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"The request is not valid. {told}.")
+            return _problem(describe_invalid(error))
         except Pix2PixError as error:
-            status = next((STATUS_OF[kind] for kind in type(error).__mro__ if kind in STATUS_OF), None)
-            return _problem(status or HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+            failed = describe_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed on this request.")
+            return _problem(describe_known(error) or failed)
         images = [{"seed": seed, **image} for seed, image in zip(seeds, answer.images(), strict=True)]
         return JSONResponse({"model": self.translator.name, "images": images, **answer.circumstances()})
+
+    async def _answer_in_time(self, asked: TranslateRequest, z: np.ndarray) -> Answer:
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                return await self._answer(asked, z)
+        except TimeoutError:
+            raise DeadlineExceeded(f"No answer came within {DEADLINE_S:g} s.") from None
 
     async def _answer(self, asked: TranslateRequest, z: np.ndarray) -> Answer:
         def fit() -> Any:
@@ -125,13 +141,22 @@ class Photos:
                 file["realism"] = encode_png(restore_overlay(overlay, placement))
             return file
 
-        fitted, placement = await asyncio.to_thread(fit)
+        fitted, placement = await self._work(count_pixels(asked.sketch, WEB_FORMATS), fit)
         rows: Any = await self._compute(_Question(fitted, z, asked.loose, asked.realism))
         if failed := next((row for row in rows if isinstance(row, Exception)), None):
             raise failed
-        files = [await asyncio.to_thread(encode, photo, overlay) for photo, _, overlay in rows]
+        pixels = placement.height * placement.width
+        files = [await self._work(pixels, partial(encode, photo, overlay)) for photo, _, overlay in rows]
         used = None if rows[0][1] is None else float(rows[0][1])
         return Answer(files, z, used, used is not None and asked.loose is None, {})
+
+    async def _work(self, pixels: int, call: Callable[[], T]) -> T:
+        """Call in a thread. Large pictures have one in common: memory for 40 megapixels is taken once.
+
+        It is the thread that is waited for, not a lock: who gives up waiting leaves it to what it is at.
+        """
+        threads = None if pixels <= SMALL_PIXELS else self._large
+        return await asyncio.get_running_loop().run_in_executor(threads, call)
 
     @serve.batch(batch_wait_timeout_s=0.0)
     async def _compute(self, questions: list[_Question]) -> list[list[Any]]:
@@ -151,6 +176,5 @@ class Photos:
         return [rows[end - count : end] for end, count in zip(ends, counts, strict=True)]
 
 
-def _problem(status: HTTPStatus, detail: str) -> Response:
-    body = {"type": "about:blank", "title": status.phrase, "status": int(status), "detail": detail}
-    return JSONResponse(body, int(status), media_type="application/problem+json")
+def _problem(described: dict[str, Any]) -> Response:
+    return JSONResponse(described, described["status"], media_type="application/problem+json")

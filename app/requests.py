@@ -51,8 +51,8 @@ def form_fields() -> dict[str, Any]:
         name: many if len(many) > 1 else read_field(many[0]) for name, many in request.form.lists()
     }
     for name, files in request.files.lists():
-        contents = [file.read() for file in files]
-        fields[name] = contents if len(contents) > 1 else contents[0]
+        many = [*request.form.getlist(name), *(file.read() for file in files)]
+        fields[name] = many if len(many) > 1 else many[0]
     return fields
 
 
@@ -62,16 +62,17 @@ def read_field(text: str) -> Any:
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
 def uploaded_file(name: str) -> bytes:
     """Read one file of the current multipart request."""
     refuse_other_than("multipart/form-data")
-    if name not in request.files:
-        raise UsageError(f"There is no file named {name!r}: send multipart/form-data with that file.")
-    data: bytes = request.files[name].read()
+    files, texts = request.files.getlist(name), request.form.getlist(name)
+    if len(files) != 1 or texts:
+        raise UsageError(f"There is to be one file named {name!r}: send multipart/form-data with that file.")
+    data: bytes = files[0].read()
     return data
 
 

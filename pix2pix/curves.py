@@ -64,7 +64,7 @@ def draw(
     low = min(values) if bounds[0] is None else bounds[0]
     high = max(values) if bounds[1] is None else bounds[1]
     if high <= low:
-        low, high = (low / 2, low * 2) if log else (low - 0.5, low + 0.5)
+        low, high = (low / 2, low * 2) if log else sorted((0.0, 2 * low or 1.0))
 
     def x(step: float) -> float:
         return WIDTH * (step - left) / (right - left) if right > left else WIDTH / 2

@@ -1,11 +1,13 @@
 """A bundle as one ONNX file that needs nothing of this project: pixels in, pixels out.
 
+Its metadata says how it is used, in the words below the example.
+
     export(find_bundle("shoes"), Path("shoes.onnx"), sketches)
 
 Inputs: `sketches` (M, S, S) uint8, ink dark on paper 255, fitted to the model's square; `z` (N, Z) float32
 from N(0, 1), 0 for the middle of all answers; `rows` (N,) int64, of which sketch each answer is; `loose` (N,)
 float32 in [0, 1], NaN to have it guessed, for models that know it. Outputs: `photos` (N, S, S, 3) uint8 RGB,
-and `used` (N,), the looseness they were made with. The same stands in the file's metadata.
+and `used` (N,), the looseness they were made with.
 """
 
 from __future__ import annotations
@@ -81,7 +83,7 @@ def describe(header: Header, digest: str) -> dict[str, str]:
         "latent_size": str(header.model.latent_size),
         "takes_loose": str(header.model.roughness).lower(),
         "header": json.dumps(dataclasses.asdict(header)),
-        "usage": " ".join((__doc__ or "").split("\n\n", 2)[2].split()),
+        "usage": " ".join((__doc__ or "").split("\n\n", 3)[3].split()),
     }
 
 

@@ -45,13 +45,14 @@ def write_report(run: Path) -> Path:
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["plain"] = lambda value: printable(str(value))
     environment.tests["number"] = is_number
+    now = (stats or scores or [{}])[-1]  # a short run has scores alone
     template = environment.from_string(Path(__file__).with_name("report.html").read_text(encoding="utf-8"))
     page = template.render(
         name=run.resolve().name,
         config=config,
         settings=list(settings(config)),
         data_hash=recorded.get("data_hash"),
-        now=stats[-1] if stats else {},
+        now=now,
         remaining=remaining_s(stats[-1]) if stats else None,
         duration=duration,
         verdicts=judge(stats, scores),

@@ -17,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,7 @@ def train(
     grid = _grid_inputs(val_pairs or train_pairs, config)  # fixed inputs for the eye
     _refuse_uneven(config, devices * nodes)
     folder, fingerprint = RunFolder(run), data_hash(train_pairs)
+    recorded = folder.config() if resume else config
     same_pairs = not resume or folder.began_with(fingerprint)
     if not same_pairs and not other_pairs:
         raise RunError(
@@ -101,6 +103,7 @@ def train(
         step, seconds_before = 0, 0.0
         if resume:
             step, seconds_before = keeper.go_on(with_sampler=same_pairs)
+            config = keeper.config = _unless_ended(config, recorded, step, seconds_before)
         if writes:
             keeper.begin(after=step if resume else None)
         batches = load_batches(
@@ -232,6 +235,13 @@ def _errors(
     told = torch.as_tensor(fabric.all_reduce(told.to(fabric.device), reduce_op="sum")).cpu()
     index, error = told[:, told[0] > 0].numpy()
     return index.astype(np.int64) - 1, error
+
+
+def _unless_ended(config: TrainConfig, recorded: TrainConfig, step: int, seconds: float) -> TrainConfig:
+    """The configuration to go on with; a run that has ended keeps the limits that it ended by."""
+    if min(_progress(config, step, seconds), _progress(recorded, step, seconds)) < 1:
+        return config
+    return replace(config, steps=recorded.steps, time_limit_s=recorded.time_limit_s)
 
 
 def _progress(config: TrainConfig, step: int, seconds: float) -> float:

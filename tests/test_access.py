@@ -134,7 +134,8 @@ def test_without_the_token_nothing_is_to_be_had_but_health() -> None:
 
 def test_the_page_is_opened_with_the_token_once() -> None:
     one = client(token="s3cret")
-    assert one.get("/?token=wrong").status_code == 401
+    refused = one.get("/?token=wrong")
+    assert refused.status_code == 401 and "/?token=TOKEN" in refused.text
     opened = one.get("/?token=s3cret")
     assert opened.status_code == 302 and opened.headers["Location"] == "/"
     cookie = opened.headers["Set-Cookie"]

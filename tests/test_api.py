@@ -329,6 +329,29 @@ def test_a_missing_sketch_is_named(client):
         assert assert_problem(response, 422)["errors"][0]["pointer"] == "#/sketch"
 
 
+def test_what_is_wrong_with_a_form_is_said_without_its_files(client):
+    """Regression: a missing field was told with all others, such as b'\\x89PNG..., as what had come."""
+    form = {"photo": (io.BytesIO(png()), "photo.png")}
+    errors = assert_problem(client.post("/api/v1/translate", data=form), 422)["errors"]
+    told = {error["pointer"]: error["received"] for error in errors}
+    assert told == {"#/sketch": "nothing", "#/photo": f"<{len(png()):,} bytes>"}
+
+
+@pytest.mark.parametrize("path", ["translate", "sketch"])
+def test_a_sketch_as_text_beside_one_as_file_is_refused(client, path):
+    """Regression: the text was dropped without a word."""
+    form = {"sketch": [b64(png()), (io.BytesIO(png()), "sketch.png")]}
+    assert "sketch" in assert_problem(client.post(f"/api/v1/{path}", data=form), 422)["detail"]
+
+
+@pytest.mark.parametrize("field", ["z", "sketch", "seed"])
+def test_a_form_field_of_endless_brackets_is_refused(client, field):
+    """Regression: json gave up with a RecursionError, which was a 500."""
+    form = {"sketch": b64(png())} | {field: "[" * 100_000}
+    response = client.post("/api/v1/translate", data=form, content_type="multipart/form-data")
+    assert assert_problem(response, 422)["errors"][0]["pointer"] == f"#/{field}"
+
+
 @pytest.mark.parametrize("fields", [{"seed": "x"}, {"seed": ["1", "2"]}, {"z": "0"}, {"colour": "red"}])
 def test_wrong_form_fields_are_refused(client, fields):
     (error,) = assert_problem(upload(client, png(), **fields), 422)["errors"]
@@ -465,7 +488,7 @@ def test_without_models_the_app_is_alive_but_not_ready():
 def test_unknown_routes_and_methods_under_api_are_problems(client):
     assert assert_problem(client.get("/api/v2/nothing%0a"), 404)["instance"] == "/api/v2/nothing%0A"
     refused = client.get("/api/v1/translate")
-    assert_problem(refused, 405)
+    assert assert_problem(refused, 405)["detail"] == "GET is not allowed here; allowed: POST."
     assert "POST" in refused.headers["Allow"]
     assert client.get("/nothing").content_type.startswith("text/html")
 

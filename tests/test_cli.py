@@ -22,6 +22,7 @@ from PIL import Image
 from app import serving
 from app.cli import main
 from app.models import Models
+from app.models_command import metrics_in_words
 from app.options import Duration
 from app.progress import Reporter, in_words
 from pix2pix.errors import CorruptBundle, UsageError
@@ -179,6 +180,8 @@ def test_prepare_counts_and_names(tmp_path: Path) -> None:
         (["convert", "{}", "out", "--variants", "0"], "variants"),
         (["serve", "--port", "99999"], "99999"),
         (["serve", "--models", "{}/missing"], "does not exist"),
+        (["serve", "--device", "tpu"], "'tpu' is not one of: auto, cpu, cuda, cuda:N"),
+        (["serve", "--device", "cuda:-1"], "'cuda:-1' is not one of"),
     ],
 )
 def test_wrong_usage_is_named_and_exits_2(tmp_path: Path, arguments: list[str], words: str) -> None:
@@ -186,6 +189,14 @@ def test_wrong_usage_is_named_and_exits_2(tmp_path: Path, arguments: list[str], 
     assert result.exit_code == 2
     assert words in result.stderr
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize("name", [name for name, option in OPTIONS if "--device" in option.opts])
+def test_every_command_takes_one_gpu_of_several(name: str) -> None:
+    """Regression: operations.md says to start a server a GPU with cuda:N, which the option refused."""
+    (option,) = (one for of, one in OPTIONS if of == name and "--device" in one.opts)
+    with click.Context(main.commands[name]) as context:
+        assert option.type_cast_value(context, "cuda:1") == "cuda:1"
 
 
 def test_a_dry_run_shows_the_configuration_and_writes_nothing(tmp_path: Path) -> None:
@@ -243,8 +254,20 @@ def listed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_models_lists_what_there_is_and_names_what_is_broken(listed: None) -> None:
     result = run("models")
     assert result.exit_code == 1
-    assert "bags  14.0 MB  7,200 images seen  lpips=0.25  A title" in result.stdout
+    assert result.stdout.startswith("bags: A title\n  14.0 MB, 7,200 images seen, computed by ")
+    assert "  measured: LPIPS 0.25\n" in result.stdout and "corrupt: unusable\n" in result.stdout
+    assert max(len(line) for line in result.stdout.splitlines() if ".safetensors" not in line) < 80
     assert "it is not whole" in result.stderr
+
+
+def test_metrics_of_a_model_are_told_in_words_by_what_was_measured_on() -> None:
+    metrics = {"lpips_alex_val": 0.2084, "recognised_val": 0.949, "kid_x1000_drawings": 86.24, "kid": 1.5}
+    assert list(metrics_in_words(metrics)) == [
+        "on edge maps: LPIPS 0.208, recognised 0.949",
+        "on people's drawings: KID x1000 86.2",
+        "measured: KID x1000 1.5",
+    ]
+    assert list(metrics_in_words({})) == ["no metrics"]
 
 
 def test_serving_leaves_out_a_corrupt_bundle_and_puts_shoes_first(

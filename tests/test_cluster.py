@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -21,6 +23,7 @@ from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
+from PIL import Image
 from sketches import photos_in, save_sketch
 
 import pix2pix
@@ -231,5 +234,23 @@ def test_ray_serve_says_what_is_wrong(service: str) -> None:
     ):
         answered, problem = ask(f"{service}/translate", question)
         assert answered == problem["status"] == status and words in problem["detail"]
+    with pytest.raises(HTTPError) as refused:
+        urlopen(Request(f"{service}/translate", b"{"), timeout=PATIENCE_S)
+    with refused.value as error:
+        assert error.code == 400 and json.load(error)["detail"] == "The body is not valid JSON."
     assert ask(f"{service}/nothing")[0] == 404
     assert ask(f"{service}/models")[1]["models"][0]["name"] == "shoes"
+
+
+def test_large_pictures_take_turns_in_a_replica(service: str, ray_folder: Path) -> None:
+    """Regression: three of 40 megapixels at once took 2.8 GB, a server of `pix2pix serve` 1.1."""
+    large, page = Image.new("L", (8000, 5000), 255), io.BytesIO()
+    large.paste(0, (1000, 1000, 7000, 4000))
+    large.save(page, "PNG")
+    question: dict[str, object] = {"sketch": base64.b64encode(page.getvalue()).decode()}
+    with ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(lambda _: ask(f"{service}/translate", question)[0], range(3)))
+    assert answers == [200] * 3
+    (replica,) = (pid for pid, title, _ in processes() if title.startswith(b"ray::ServeReplica"))
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{replica}/status").read_text())
+    assert peak and int(peak[1]) < 1_600_000

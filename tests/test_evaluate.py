@@ -216,7 +216,7 @@ def test_what_cannot_be_measured_is_left_out_for_a_reason(four: Path) -> None:
     given = Input("edges", tuple((sketch, None) for sketch, _ in val_of(four).pairs))
     nobody = Judges(torch.device("cpu"), None)
     found = figures_of(painter, given, nobody, "lpips", "recognised", "kid")
-    assert found["lpips"] == "these sketches have no real photos"
+    assert found["lpips"] == "these sketches have no real photos (--photos names those of drawings)"
     assert "say --subject shoes or handbags" in found["recognised"]
     assert found["kid"] == "KID needs at least 3 pictures on both sides; there are 4 and 0"
 

@@ -63,7 +63,8 @@ def test_the_file_says_what_it_is(tmp_path: Path) -> None:
     told = {one.key: one.value for one in model.metadata_props}
     assert told["bundle_sha256"] == digest_of(path) and told["size_px"] == "32" and told["latent_size"] == "4"
     assert told["takes_loose"] == "true" and json.loads(told["header"])["title"] == "Tiny"
-    assert "ink dark on paper 255" in told["usage"]
+    assert told["usage"].startswith("Inputs: ") and "ink dark on paper 255" in told["usage"]
+    assert told["usage"].endswith("the looseness they were made with.")
     assert model.opset_import[0].version == 17
 
 

@@ -48,6 +48,20 @@ def test_the_page_names_every_route_and_loads_nothing_from_elsewhere(app, docume
     assert "variants" in page and "multipart/form-data" in page
 
 
+def test_every_field_of_a_request_is_explained_with_an_example(document) -> None:
+    for route in ROUTES:
+        if route.payload:
+            fields = document["components"]["schemas"][route.payload.__name__]["properties"]
+            assert all(field["description"] and field["examples"] for field in fields.values())
+
+
+def test_the_page_says_of_each_field_what_it_is_and_may_be(app) -> None:
+    page = app.test_client().get("/docs").text
+    assert "0 follows them, 1 mends them freely" in page
+    assert "number, 0 to 1" in page and "integer, 1 to 8" in page and "list of Latent, 1 to 8 of them" in page
+    assert "integer, 0 to 2147483647" in page and "string, 1 to 64 characters" in page
+
+
 @pytest.mark.filterwarnings("ignore")  # of schemathesis
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_the_api_conforms_to_its_description(app, route) -> None:

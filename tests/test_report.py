@@ -219,6 +219,16 @@ def test_a_run_that_has_just_begun_has_a_report(tmp_path: Path) -> None:
     assert "Too early" in page.text
 
 
+def test_a_short_run_that_has_ended_has_not_just_begun(run: Path) -> None:
+    """Regression: numbers come every 50 steps; a run of 13 was said to have none above its score."""
+    (run / "stats.jsonl").unlink()
+    write_jsonl(run / "scores.jsonl", [{"step": 13, "seconds": 30.0, "lpips": 0.3}])
+    scored = page_of(run)
+    assert "just begun" not in scored.text and "30 s" in scored.text
+    (run / "scores.jsonl").unlink()
+    assert "just begun" not in page_of(run).text and "No numbers are written yet" in page_of(run).text
+
+
 @pytest.mark.parametrize("missing", ["stats.jsonl", "scores.jsonl", "samples", "realism.jpg", "config.json"])
 def test_a_missing_file_costs_only_its_own_part(run: Path, missing: str) -> None:
     (run / missing).rename(run.parent / missing)
@@ -328,6 +338,13 @@ def test_one_point_and_no_point_can_be_drawn() -> None:
     chart = draw("d", "D", "loss", {"d": [(50.0, 0.0)]}, level=0.5, shaded=1)
     assert chart is not None
     assert all(math.isfinite(v) for place in coordinates(chart.curves[0].path) for v in place)
+
+
+def test_one_point_of_a_distance_has_no_axis_below_zero() -> None:
+    """Regression: the axis of one LPIPS of 0.3 went down to -0.2."""
+    for value in (0.3, 0.0, 41.3):
+        chart = draw("score", "Score", "lower is better", {"lpips": [(13.0, value)]})
+        assert chart is not None and min(float(label) for _, label in chart.y_ticks) == 0
 
 
 def test_long_curves_are_thinned_to_means() -> None:

@@ -17,6 +17,7 @@ from pix2pix.dataset import list_pairs, load_pair, to_tensors
 from pix2pix.errors import PairsError, RunError, UsageError
 from pix2pix.latents import draw
 from pix2pix.pixels import to_pixels
+from pix2pix.run_folder import RunFolder
 from pix2pix.strokes import redraw, trace
 from pix2pix.training import train
 
@@ -129,6 +130,18 @@ def test_a_time_limit_ends_the_run(tiny_config: TrainConfig, pairs: Path, tmp_pa
     statuses = finish(config, pairs, tmp_path / "run", clock=lambda: float(next(ticks)))
     assert len(statuses) == 20
     assert load_state(tmp_path / "run" / "state.pt")["step"] == len(statuses)
+
+
+def test_a_run_that_has_ended_keeps_the_limits_that_it_ended_by(
+    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
+) -> None:
+    """Regression: --resume --time-limit 5s had nothing to do, and the report said 5 s instead of 20."""
+    ticks = iter(range(10_000))
+    config, run = replace(tiny_config, steps=1000, time_limit_s=20.0), tmp_path / "run"
+    finish(config, pairs, run, clock=lambda: float(next(ticks)))
+    shorter = replace(config, steps=3, time_limit_s=5.0, title="Another")
+    assert finish(shorter, pairs, run, resume=True) == []
+    assert RunFolder(run).config() == replace(config, title="Another")
 
 
 def test_the_discriminator_looks_from_afar_first(

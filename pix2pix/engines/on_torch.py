@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -28,6 +29,8 @@ class TorchEngine:
         self._generator, self._encoder = fold_for_inference(model.generator), model.encoder
         self._discriminator = model.discriminator
         model.to(device).to(memory_format=torch.channels_last)
+        if compiled:  # the compiler complains of CUDA tools without a GPU, also where the CPU was asked for
+            logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
         self._draw = torch.compile(self._generator, dynamic=True) if compiled else self._generator
 
     @classmethod

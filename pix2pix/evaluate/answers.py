@@ -98,7 +98,7 @@ class Answers:
     def real_file(self) -> Path:
         """Where the real photo lies. Raises UsageError if there is none."""
         if self._photo is None:
-            raise UsageError("these sketches have no real photos")
+            raise UsageError("these sketches have no real photos (--photos names those of drawings)")
         return self._photo
 
     @cached_property
