@@ -112,6 +112,27 @@ def test_a_white_on_black_picture_opens_as_a_sketch(page):
     expect(page.locator("#hint")).to_be_visible()
 
 
+def test_of_two_pictures_opened_the_newer_one_wins_though_the_older_is_read_last(page):
+    """The server took longer over the first, which then took the place of the second."""
+    pictures = []
+    for top in (20, 90, 160):
+        picture = Image.new("L", (256, 256), "white")
+        ImageDraw.Draw(picture).rectangle((40, top, 200, top + 60), outline="black", width=4)
+        pictures.append({"name": f"{top}.png", "mimeType": "image/png", "buffer": png(picture)})
+    first, second, third = pictures
+    held = []
+    page.route("**/api/v1/sketch", lambda route: route.continue_() if held else held.append(route))
+    with page.expect_request("**/api/v1/sketch"):
+        page.locator("#file").set_input_files(first)
+    page.locator("#file").set_input_files(second)
+    newer = photo(page)
+    with page.expect_response("**/api/v1/sketch"):
+        held[0].continue_()
+    translated(page, lambda: page.locator("#file").set_input_files(third))
+    page.locator("#undo").click()
+    assert alike(photo(page), newer), "what is below the third is the second"
+
+
 def test_save_downloads_the_photo(page):
     draw(page, OUTLINE)
     shown = photo(page)

@@ -42,6 +42,8 @@ const former = new Map();
 let begun = "";
 /** Whether there is anything on the paper, as far as is known. */
 let inked = false;
+/** How many pictures were opened: one that is read late must not take the place of a newer one. */
+let opened = 0;
 
 const memory = new Memory(states);
 const menu = new ModelMenu($("model"), () => begin(null));
@@ -259,13 +261,15 @@ function pin() {
 
 /** @param {File} file */
 async function openSketch(file) {
+  const order = ++opened;
   try {
     const url = await asDataUrl(await insist(() => client.openSketch(file), explainWait));
     const image = await loadImage(url);
+    if (order !== opened) return;
     complain("");
     replaceDrawing([{ kind: "picture", url, image }]);
   } catch (problem) {
-    complain(`${file.name} could not be opened. ${problem.message}`);
+    if (order === opened) complain(`${file.name} could not be opened. ${problem.message}`);
   }
 }
 
