@@ -47,7 +47,7 @@ test("what is fetched is told in words", async () => {
   ];
   const words = [];
   await new Device(null, { newWorker: () => worker }).load(MODEL, 14_239_897, (told) => words.push(told));
-  assert.deepEqual(words, ["Fetching the engine: 3 of 14 MB", "Fetching the model: 8 MB"]);
+  assert.deepEqual(words, ["Fetching the engine: 21 %", "Fetching the model: 8 MB"]);
 });
 
 test("seed 0 is z = 0, other seeds are asked for, a z is what it is", async () => {
