@@ -26,6 +26,7 @@ from canvas import (
     photo,
     pixels,
     png,
+    serving,
     set_seed,
     translated,
 )
@@ -149,6 +150,58 @@ def test_every_control_has_a_name(page):
         ".map((control) => control.outerHTML)"
     )
     assert nameless == []
+
+
+def test_a_picture_that_cannot_be_read_is_told_in_sentences(browser, url):
+    page = browser.new_page()  # its console names the status 400, as it should
+    page.goto(url)
+    expect(page.locator("#model")).to_be_enabled()
+    page.locator("#file").set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"text"})
+    expect(page.locator("#alert")).to_contain_text(
+        "notes.txt could not be opened. The image is not a picture"
+    )
+    page.close()
+
+
+def test_where_a_model_is_gone_another_goes_on_and_it_is_asked_for_once(browser, translators):
+    """Each stroke was refused, in words meant for programs, and the menu kept the model."""
+    there = {"shoes": translators["shoes"], "player": translators["player"]}
+    page = browser.new_page()  # its console names the status 422, as it should
+    refused = []
+    page.on("response", lambda response: refused.append(response) if response.status >= 400 else None)
+    with serving(there) as address:
+        page.goto(address + "#model=player")
+        expect(page.locator("#model")).to_be_enabled()
+        draw(page, OUTLINE)
+        photo(page)
+        del there["player"]
+        draw(page, SOLE)
+        told = f"The model {translators['player'].title} is no longer there: Shoes goes on."
+        expect(page.locator("#alert")).to_have_text(told)
+        expect(page.locator("#model")).to_have_value("shoes")
+        expect(page.locator("#model option")).to_have_count(1)
+        before = photo(page)
+        expect(page.locator("#alert")).to_have_text(told)
+        draw(page, SCRIBBLE)
+        assert not alike(photo(page), before)
+        expect(page.locator("#alert")).to_be_hidden()
+        assert len(refused) == 1
+        page.close()
+
+
+def test_another_models_photo_does_not_pass_for_one_of_the_model_that_is_picked(play):
+    held = []
+    play.route("**/api/v1/translate", lambda route: held.append(route))
+    with play.expect_request("**/api/v1/translate"):
+        play.locator("#model").select_option("literal")
+    for id in ("#picture", "#invitation"):
+        expect(play.locator(id)).to_be_hidden()
+    for id in ("#save", "#keep", "#morph"):
+        expect(play.locator(id)).to_be_disabled()
+    held[0].continue_()
+    play.unroute("**/api/v1/translate")
+    photo(play)
+    expect(play.locator("#save")).to_be_enabled()
 
 
 def test_looseness_is_the_models_until_somebody_says_and_again_when_asked(page):
