@@ -309,7 +309,8 @@ function explainWait(problem) {
 /** @param {Error} problem @param {boolean} retrying */
 function explainAsking(problem, retrying) {
   if (problem instanceof ModelRefused) return leaveModel(problem);
-  explain(problem, retrying);
+  const lack = retrying ? painter.lack : "";
+  explain(lack ? new Error(`${problem.message} ${lack}`) : problem, retrying);
 }
 
 /**
@@ -347,6 +348,7 @@ function followLink({ model, latent, readable }) {
 function begin(latent, left) {
   const model = menu.current;
   if (begun) former.set(begun, answers.state);
+  if (begun !== model.name) pictures.clear(); // none is to pass for this model's
   begun = model.name;
   left ??= former.get(begun);
   const hasLatent = model.latent_size > 0;

@@ -52,6 +52,11 @@ export class Device {
     for (const name of this.#ready.keys()) if (!here.includes(name)) this.#ready.delete(name);
   }
 
+  /** Those that it draws with. */
+  get models() {
+    return [...this.#ready.values()];
+  }
+
   get isEmpty() {
     return this.#ready.size === 0;
   }
