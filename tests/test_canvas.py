@@ -616,6 +616,12 @@ def test_the_photo_stays_in_sight_above_the_sliders_of_a_small_phone(open_page):
     assert sliders["y"] >= shown["y"] + shown["height"] and sliders["y"] + sliders["height"] <= 440
 
 
+def test_the_menu_leads_to_the_api(page):
+    page.locator("#more").click()
+    page.get_by_role("link", name="For programs: the API").click()
+    expect(page.get_by_text("/api/v1/translate")).to_be_visible()
+
+
 def test_the_address_names_the_answer_and_a_link_brings_it_back(play, open_page):
     play.keyboard.press("3")
     set_seed(play, 41)
