@@ -616,6 +616,45 @@ def test_the_photo_stays_in_sight_above_the_sliders_of_a_small_phone(open_page):
     assert sliders["y"] >= shown["y"] + shown["height"] and sliders["y"] + sliders["height"] <= 440
 
 
+@pytest.mark.parametrize("size", [(390, 844), (390, 814), (360, 640), (320, 568), (1280, 860)])
+def test_answers_are_squares_and_their_ring_hides_nothing_of_them(open_page, size):
+    """On a phone they were twice as high as wide, and the ring lay over toe and heel."""
+    page = open_page("#model=player", viewport=dict(zip(("width", "height"), size, strict=True)))
+    draw(page, OUTLINE)
+    photo(page)
+    places = [place.bounding_box() for place in page.locator(".answer").all()]
+    pictures = [picture.bounding_box() for picture in page.locator(".answer .picture").all()]
+    ring_px = 4
+    for place, picture in zip(places, pictures, strict=True):
+        assert place["width"] == pytest.approx(place["height"], abs=1)
+        assert picture["width"] == pytest.approx(picture["height"], abs=1)
+        assert min(picture[side] - place[side] for side in "xy") >= ring_px
+        assert place["width"] - picture["width"] >= 2 * ring_px
+    shown = page.locator(".show").bounding_box()
+    assert max(place["x"] + place["width"] for place in places) <= shown["x"] + shown["width"] + 0.5
+    assert max(place["y"] + place["height"] for place in places) <= shown["y"] + shown["height"] + 0.5
+
+
+@pytest.mark.parametrize("size", [(390, 844), (390, 640), (320, 568)])
+def test_how_the_photo_stands_is_in_sight_on_a_phone(open_page, size):
+    page = open_page(viewport=dict(zip(("width", "height"), size, strict=True)), is_mobile=True)
+    expect(page.locator("#status")).to_be_in_viewport(ratio=1)
+    assert page.evaluate("scrollY") == 0
+    header, state = page.locator("header").bounding_box(), page.locator(".state").bounding_box()
+    assert header["y"] + header["height"] <= state["y"]
+    assert state["y"] + state["height"] <= page.locator(".drawing").bounding_box()["y"]
+
+
+@pytest.mark.parametrize("size", [(1280, 860), (1366, 680), (1280, 720)])
+def test_the_results_of_the_session_are_in_sight_on_a_desk(open_page, size):
+    page = open_page(viewport=dict(zip(("width", "height"), size, strict=True)))
+    draw(page, OUTLINE)
+    photo(page)
+    page.keyboard.press("k")
+    for id in ("#keep", "#shelf button", "#status", "#latency"):
+        expect(page.locator(id)).to_be_in_viewport(ratio=1)
+
+
 def test_the_menu_leads_to_the_api(page):
     page.locator("#more").click()
     page.get_by_role("link", name="For programs: the API").click()
