@@ -26,6 +26,7 @@ from canvas import (
     photo,
     pixels,
     png,
+    serving,
     set_seed,
     translated,
 )
@@ -112,6 +113,27 @@ def test_a_white_on_black_picture_opens_as_a_sketch(page):
     expect(page.locator("#hint")).to_be_visible()
 
 
+def test_of_two_pictures_opened_the_newer_one_wins_though_the_older_is_read_last(page):
+    """The server took longer over the first, which then took the place of the second."""
+    pictures = []
+    for top in (20, 90, 160):
+        picture = Image.new("L", (256, 256), "white")
+        ImageDraw.Draw(picture).rectangle((40, top, 200, top + 60), outline="black", width=4)
+        pictures.append({"name": f"{top}.png", "mimeType": "image/png", "buffer": png(picture)})
+    first, second, third = pictures
+    held = []
+    page.route("**/api/v1/sketch", lambda route: route.continue_() if held else held.append(route))
+    with page.expect_request("**/api/v1/sketch"):
+        page.locator("#file").set_input_files(first)
+    page.locator("#file").set_input_files(second)
+    newer = photo(page)
+    with page.expect_response("**/api/v1/sketch"):
+        held[0].continue_()
+    translated(page, lambda: page.locator("#file").set_input_files(third))
+    page.locator("#undo").click()
+    assert alike(photo(page), newer), "what is below the third is the second"
+
+
 def test_save_downloads_the_photo(page):
     draw(page, OUTLINE)
     shown = photo(page)
@@ -128,6 +150,58 @@ def test_every_control_has_a_name(page):
         ".map((control) => control.outerHTML)"
     )
     assert nameless == []
+
+
+def test_a_picture_that_cannot_be_read_is_told_in_sentences(browser, url):
+    page = browser.new_page()  # its console names the status 400, as it should
+    page.goto(url)
+    expect(page.locator("#model")).to_be_enabled()
+    page.locator("#file").set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"text"})
+    expect(page.locator("#alert")).to_contain_text(
+        "notes.txt could not be opened. The image is not a picture"
+    )
+    page.close()
+
+
+def test_where_a_model_is_gone_another_goes_on_and_it_is_asked_for_once(browser, translators):
+    """Each stroke was refused, in words meant for programs, and the menu kept the model."""
+    there = {"shoes": translators["shoes"], "player": translators["player"]}
+    page = browser.new_page()  # its console names the status 422, as it should
+    refused = []
+    page.on("response", lambda response: refused.append(response) if response.status >= 400 else None)
+    with serving(there) as address:
+        page.goto(address + "#model=player")
+        expect(page.locator("#model")).to_be_enabled()
+        draw(page, OUTLINE)
+        photo(page)
+        del there["player"]
+        draw(page, SOLE)
+        told = f"The model {translators['player'].title} is no longer there: Shoes goes on."
+        expect(page.locator("#alert")).to_have_text(told)
+        expect(page.locator("#model")).to_have_value("shoes")
+        expect(page.locator("#model option")).to_have_count(1)
+        before = photo(page)
+        expect(page.locator("#alert")).to_have_text(told)
+        draw(page, SCRIBBLE)
+        assert not alike(photo(page), before)
+        expect(page.locator("#alert")).to_be_hidden()
+        assert len(refused) == 1
+        page.close()
+
+
+def test_another_models_photo_does_not_pass_for_one_of_the_model_that_is_picked(play):
+    held = []
+    play.route("**/api/v1/translate", lambda route: held.append(route))
+    with play.expect_request("**/api/v1/translate"):
+        play.locator("#model").select_option("literal")
+    for id in ("#picture", "#invitation"):
+        expect(play.locator(id)).to_be_hidden()
+    for id in ("#save", "#keep", "#morph"):
+        expect(play.locator(id)).to_be_disabled()
+    held[0].continue_()
+    play.unroute("**/api/v1/translate")
+    photo(play)
+    expect(play.locator("#save")).to_be_enabled()
 
 
 def test_looseness_is_the_models_until_somebody_says_and_again_when_asked(page):
@@ -542,6 +616,51 @@ def test_the_photo_stays_in_sight_above_the_sliders_of_a_small_phone(open_page):
     assert sliders["y"] >= shown["y"] + shown["height"] and sliders["y"] + sliders["height"] <= 440
 
 
+@pytest.mark.parametrize("size", [(390, 844), (390, 814), (360, 640), (320, 568), (1280, 860)])
+def test_answers_are_squares_and_their_ring_hides_nothing_of_them(open_page, size):
+    """On a phone they were twice as high as wide, and the ring lay over toe and heel."""
+    page = open_page("#model=player", viewport=dict(zip(("width", "height"), size, strict=True)))
+    draw(page, OUTLINE)
+    photo(page)
+    places = [place.bounding_box() for place in page.locator(".answer").all()]
+    pictures = [picture.bounding_box() for picture in page.locator(".answer .picture").all()]
+    ring_px = 4
+    for place, picture in zip(places, pictures, strict=True):
+        assert place["width"] == pytest.approx(place["height"], abs=1)
+        assert picture["width"] == pytest.approx(picture["height"], abs=1)
+        assert min(picture[side] - place[side] for side in "xy") >= ring_px
+        assert place["width"] - picture["width"] >= 2 * ring_px
+    shown = page.locator(".show").bounding_box()
+    assert max(place["x"] + place["width"] for place in places) <= shown["x"] + shown["width"] + 0.5
+    assert max(place["y"] + place["height"] for place in places) <= shown["y"] + shown["height"] + 0.5
+
+
+@pytest.mark.parametrize("size", [(390, 844), (390, 640), (320, 568)])
+def test_how_the_photo_stands_is_in_sight_on_a_phone(open_page, size):
+    page = open_page(viewport=dict(zip(("width", "height"), size, strict=True)), is_mobile=True)
+    expect(page.locator("#status")).to_be_in_viewport(ratio=1)
+    assert page.evaluate("scrollY") == 0
+    header, state = page.locator("header").bounding_box(), page.locator(".state").bounding_box()
+    assert header["y"] + header["height"] <= state["y"]
+    assert state["y"] + state["height"] <= page.locator(".drawing").bounding_box()["y"]
+
+
+@pytest.mark.parametrize("size", [(1280, 860), (1366, 680), (1280, 720)])
+def test_the_results_of_the_session_are_in_sight_on_a_desk(open_page, size):
+    page = open_page(viewport=dict(zip(("width", "height"), size, strict=True)))
+    draw(page, OUTLINE)
+    photo(page)
+    page.keyboard.press("k")
+    for id in ("#keep", "#shelf button", "#status", "#latency"):
+        expect(page.locator(id)).to_be_in_viewport(ratio=1)
+
+
+def test_the_menu_leads_to_the_api(page):
+    page.locator("#more").click()
+    page.get_by_role("link", name="For programs: the API").click()
+    expect(page.get_by_text("/api/v1/translate")).to_be_visible()
+
+
 def test_the_address_names_the_answer_and_a_link_brings_it_back(play, open_page):
     play.keyboard.press("3")
     set_seed(play, 41)
@@ -641,7 +760,7 @@ def test_a_realism_map_lies_over_the_photo_while_it_is_wanted(open_page):
     assert first.shape == (256, 256, 4) and first[..., 3].std() > 5
     assert overlay.get_attribute("src").endswith(told["images"][0]["realism"])
     assert alike(photo(page), plain), "the photo itself is as it was"
-    expect(legend).to_have_text("looks madelooks real")
+    expect(legend).to_have_text("looks madelooks realblank paper counts, too")
     swatches = legend.locator("span").evaluate_all(
         "(spans) => spans.map((span) => getComputedStyle(span, '::before').backgroundColor)"
     )

@@ -218,6 +218,46 @@ def test_seeds_walks_models_and_realism_are_the_servers(open_page, engine) -> No
     assert not np.array_equal(first[0], here[0])
 
 
+def test_without_the_server_a_model_that_was_not_fetched_is_told_and_the_former_goes_on(
+    browser, translators, engine
+) -> None:
+    """The photo of the former stood beside the name of the other, to be saved."""
+    page = browser.new_page()
+    there = {name: translators[name] for name in ("critic", "player")}
+    with serving(there) as address:
+        page.goto(address)
+        expect(page.locator("#model")).to_have_value("critic")
+        draw(page, OUTLINE)
+        photo(page)
+        press_on_device(page)
+        before = drawn_here(page)
+    page.locator("#model").select_option("player")
+    former, other = page.locator("#model option").all_inner_texts()
+    expect(page.locator("#alert")).to_have_text(
+        f"The server cannot be reached. {other} has not been fetched to this device: "
+        f"choose {former} to draw without the server. Trying again…"
+    )
+    expect(page.locator("#status")).to_have_attribute("data-state", "waiting")
+    expect(page.locator("#picture")).to_be_hidden()
+    expect(page.locator("#save")).to_be_disabled()
+    page.locator("#model").select_option("critic")
+    assert all(np.array_equal(a, b) for a, b in zip(before, drawn_here(page), strict=True))
+    expect(page.locator("#alert")).to_be_hidden()
+    page.close()
+
+
+def test_the_menu_says_how_much_is_sent(page, engine) -> None:
+    sent: list = []
+    page.on("requestfinished", lambda request: sent.append(request) if "onnx" in request.url else None)
+    draw(page, OUTLINE)
+    press_on_device(page)
+    drawn_here(page)
+    title = page.locator("#on-device").get_attribute("title")
+    (said_mb,) = re.findall(r"once it has sent (\d+) MB", title)
+    sizes = [request.sizes()["responseBodySize"] for request in sent]
+    assert sum(sizes) / 1e6 == pytest.approx(int(said_mb), abs=0.6), sizes
+
+
 def test_what_cannot_be_fetched_leaves_the_drawing_to_the_server(browser, url, engine) -> None:
     page = browser.new_page()
     page.goto(url)

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Client, ServerProblem } from "../../app/static/js/client.js";
+import { Client, ModelRefused, ServerProblem } from "../../app/static/js/client.js";
 
 /**
  * A client whose server answers `body` and takes 40 ms; what it was asked is kept.
@@ -81,4 +81,21 @@ for (const [name, fetch, message, passing] of [
 test("a busy server says when to ask again", async () => {
   const fetch = async () => new Response("", { status: 503, headers: { "Retry-After": "7" } });
   await assert.rejects(new Client({ fetch }).models(), { passing: true, retryAfterMs: 7_000 });
+});
+
+test("a refusal is a sentence, also where the server begins it with a small letter", async () => {
+  const fetch = async () => Response.json({ detail: "the image is not a picture." }, { status: 400 });
+  await assert.rejects(new Client({ fetch }).openSketch(new Blob()), { message: "The image is not a picture." });
+});
+
+test("a model that the server has no more is told from other refusals", async () => {
+  const refused = (errors) => {
+    const fetch = async () => Response.json({ detail: "The request is not valid.", errors }, { status: 422 });
+    return new Client({ fetch }).seeds("shoes", 0, 4).catch((problem) => problem);
+  };
+  const gone = await refused([{ pointer: "#/model", received: "'shoes'", message: "Input should be one of: hats" }]);
+  assert.ok(gone instanceof ModelRefused);
+  assert.deepEqual([gone.message, gone.passing], ["Input should be one of: hats", false]);
+  const other = await refused([{ pointer: "#/count", received: "4", message: "Input should be less than 4" }]);
+  assert.ok(!(other instanceof ModelRefused));
 });

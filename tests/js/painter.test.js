@@ -5,7 +5,7 @@ import { ServerProblem } from "../../app/static/js/client.js";
 import { Device } from "../../app/static/js/on_device.js";
 import { Painter } from "../../app/static/js/painter.js";
 
-const MODEL = { name: "shoes", latent_size: 2, size_px: 256 };
+const MODEL = { name: "shoes", title: "Shoes", latent_size: 2, size_px: 256 };
 const QUESTION = { model: "shoes", sketch: "data:image/png;base64,", loose: null };
 
 /** A worker that is told what to answer. */
@@ -47,7 +47,7 @@ test("what is fetched is told in words", async () => {
   ];
   const words = [];
   await new Device(null, { newWorker: () => worker }).load(MODEL, 14_239_897, (told) => words.push(told));
-  assert.deepEqual(words, ["Fetching the engine: 3 of 14 MB", "Fetching the model: 8 MB"]);
+  assert.deepEqual(words, ["Fetching the engine: 21 %", "Fetching the model: 8 MB"]);
 });
 
 test("seed 0 is z = 0, other seeds are asked for, a z is what it is", async () => {
@@ -179,9 +179,20 @@ test("a model that cannot be fetched does not take away those that were", async 
   });
   picked.model = { ...MODEL, name: "hats", title: "Hats" };
   await painter.follow();
-  assert.deepEqual(told.problems, ["This device cannot draw with Hats. The server cannot be reached."]);
+  const lack = "Hats has not been fetched to this device: choose Shoes to draw without the server.";
+  assert.deepEqual([painter.lack, told.problems], [lack, [`The server cannot be reached. ${lack}`]]);
   assert.deepEqual([await draw(), isOn()], ["server's", true]);
   picked.model = MODEL;
   await painter.follow();
-  assert.deepEqual([await draw(), told.changes], ["picture 0", 1]);
+  assert.deepEqual([await draw(), told.changes, painter.lack], ["picture 0", 1, ""]);
+});
+
+test("a model that has come once another is picked leaves nothing said of it", async () => {
+  const { painter, picked, told } = await pressed({ load: () => ["shoes", "hats"] });
+  picked.model = { ...MODEL, name: "hats" };
+  const fetching = painter.follow();
+  painter.progress = "Fetching the model: 8 MB";
+  picked.model = MODEL;
+  await fetching;
+  assert.deepEqual([painter.progress, told.changes], ["", 1]);
 });

@@ -32,6 +32,9 @@ export class ServerProblem extends Error {
   }
 }
 
+/** The server does not take the model that it was asked for: it is gone, or another one has its name. */
+export class ModelRefused extends ServerProblem {}
+
 /** The calls that the page makes. `fetch` and `now` are arguments so that tests need no server. */
 export class Client {
   /** @param {{fetch?: typeof fetch, now?: () => number}} [options] */
@@ -141,7 +144,7 @@ export class Client {
       const retryAfterS = Number(response.headers.get("Retry-After")) || 0; // a date is none that we are sent
       throw new ServerProblem("The server is busy.", true, 1000 * retryAfterS);
     }
-    throw new ServerProblem(await explain(response), false);
+    throw await refusal(response);
   }
 }
 
@@ -160,12 +163,15 @@ function asUrl(png) {
 
 /**
  * @param {Response} response
- * @returns {Promise<string>}
+ * @returns {Promise<ServerProblem>}
  */
-async function explain(response) {
+async function refusal(response) {
   try {
-    return (await response.json()).detail;
+    const { detail, errors = [] } = await response.json();
+    const ofModel = errors.find(({ pointer }) => pointer === "#/model");
+    if (ofModel) return new ModelRefused(ofModel.message, false);
+    return new ServerProblem(detail[0].toUpperCase() + detail.slice(1), false); // it may follow a full stop
   } catch {
-    return `The server answered with status ${response.status}.`;
+    return new ServerProblem(`The server answered with status ${response.status}.`, false);
   }
 }

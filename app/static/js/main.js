@@ -1,7 +1,7 @@
 // Wires the page together.
 
 import { Answers } from "./answers.js";
-import { Client, MAX_SEED } from "./client.js";
+import { Client, MAX_SEED, ModelRefused } from "./client.js";
 import { Directions } from "./directions.js";
 import { asDataUrl, loadImage, offerFile, shrink, takeDrops } from "./files.js";
 import { LatestWins } from "./latest_wins.js";
@@ -42,6 +42,10 @@ const former = new Map();
 let begun = "";
 /** Whether there is anything on the paper, as far as is known. */
 let inked = false;
+/** Whether a stroke was growing when the drawing changed last. */
+let growing = false;
+/** How many pictures were opened: one that is read late must not take the place of a newer one. */
+let opened = 0;
 
 const memory = new Memory(states);
 const menu = new ModelMenu($("model"), () => begin(null));
@@ -60,7 +64,7 @@ const morph = new Morph($("morph"), {
     pictures.keepMorph(currentSource());
     show();
   },
-  onProblem: explain,
+  onProblem: explainAsking,
 });
 const pictures = new Pictures(answers, morph);
 const result = new Result(answers, pictures, (i) => changeAnswers(() => answers.choose(i)));
@@ -88,7 +92,7 @@ const live = new LatestWins({
     show();
   },
   onNothing: show,
-  onProblem: explain,
+  onProblem: explainAsking,
 });
 
 /** @returns {import("./client.js").Question | null} null while there is nothing to ask */
@@ -111,6 +115,8 @@ function due() {
 
 /** The drawing, the looseness or the model changed. */
 function redrawn() {
+  const continues = growing;
+  growing = paper.isDrawing;
   pictures.expire();
   morph.expire();
   answers.settle();
@@ -123,7 +129,7 @@ function redrawn() {
     forgetPictures();
     relieve();
   } else live.refresh();
-  complain("");
+  if (!continues) complain(""); // what is said while a stroke grows is to be read after it
   show();
 }
 
@@ -259,13 +265,15 @@ function pin() {
 
 /** @param {File} file */
 async function openSketch(file) {
+  const order = ++opened;
   try {
     const url = await asDataUrl(await insist(() => client.openSketch(file), explainWait));
     const image = await loadImage(url);
+    if (order !== opened) return;
     complain("");
     replaceDrawing([{ kind: "picture", url, image }]);
   } catch (problem) {
-    complain(`${file.name} could not be opened. ${problem.message}`);
+    if (order === opened) complain(`${file.name} could not be opened. ${problem.message}`);
   }
 }
 
@@ -288,6 +296,7 @@ async function borrowLook(file) {
     if (menu.current.name === name) changeAnswers(() => answers.add(z, "from photo", look));
   } catch (problem) {
     show();
+    if (problem instanceof ModelRefused) return leaveModel(problem);
     complain(`The look of ${file.name} could not be read. ${problem.message}`);
   }
 }
@@ -295,6 +304,26 @@ async function borrowLook(file) {
 /** @param {Error} problem */
 function explainWait(problem) {
   explain(problem, true);
+}
+
+/** @param {Error} problem @param {boolean} retrying */
+function explainAsking(problem, retrying) {
+  if (problem instanceof ModelRefused) return leaveModel(problem);
+  const lack = retrying ? painter.lack : "";
+  explain(lack ? new Error(`${problem.message} ${lack}`) : problem, retrying);
+}
+
+/**
+ * Go on with another model where the server has the picked one no more.
+ * @param {ModelRefused} refusal
+ */
+async function leaveModel(refusal) {
+  if (!menu.isReady) return; // under way
+  const { name, title } = menu.current;
+  await menu.fill(() => client.models(), explainWait);
+  if (menu.current.name === name) return explain(refusal, false); // nothing would end asking again
+  begin(null);
+  complain(`The model ${title} is no longer there: ${menu.current.title} goes on.`);
 }
 
 /**
@@ -319,6 +348,7 @@ function followLink({ model, latent, readable }) {
 function begin(latent, left) {
   const model = menu.current;
   if (begun) former.set(begun, answers.state);
+  if (begun !== model.name) pictures.clear(); // none is to pass for this model's
   begun = model.name;
   left ??= former.get(begun);
   const hasLatent = model.latent_size > 0;
@@ -415,9 +445,7 @@ await menu.fill(
   () => client.models(),
   (problem) => complain(`${problem.message} Trying again…`),
 );
-if (menu.isReady) {
-  complain("");
-  const { address, trouble } = await restore();
-  takeLinks(followLink, address);
-  if (trouble) complain(trouble);
-} else complain("No model is loaded on this server.");
+complain("");
+const { address, trouble } = await restore();
+takeLinks(followLink, address);
+if (trouble) complain(trouble);

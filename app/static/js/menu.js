@@ -1,5 +1,6 @@
 // The models that the server offers, and which one is picked.
 
+import { ServerProblem } from "./client.js";
 import { insist } from "./patience.js";
 
 /** @typedef {import("./client.js").Model} Model */
@@ -37,19 +38,31 @@ export class ModelMenu {
   }
 
   /**
-   * Ask until the server answers.
+   * Ask until there is a model; none can be picked meanwhile. The one that is picked stays, if it is there.
    * @param {() => Promise<Model[]>} load
    * @param {(problem: Error) => void} onProblem
    */
   async fill(load, onProblem) {
-    this.#models = await insist(load, onProblem);
-    this.select.replaceChildren(...this.#models.map((model) => new Option(this.#label(model), model.name)));
-    this.select.disabled = this.#models.length === 0;
+    this.select.disabled = true;
+    const found = await insist(async () => {
+      const models = await load();
+      if (models.length === 0) throw new ServerProblem("No model is loaded on this server.", true);
+      return models;
+    }, onProblem);
+    const picked = this.select.value;
+    this.#models = found.map((model) => ({ ...model, title: titleAmong(found, model) }));
+    this.select.replaceChildren(...this.#models.map(({ title, name }) => new Option(title, name)));
+    this.pick(picked);
+    this.select.disabled = false;
   }
+}
 
-  /** @param {Model} model */
-  #label({ name, title }) {
-    const alike = this.#models.filter((other) => other.title === title);
-    return alike.length > 1 ? `${title} (${name})` : title;
-  }
+/**
+ * What to call a model, no two alike.
+ * @param {Model[]} models
+ * @param {Model} model
+ */
+function titleAmong(models, { name, title }) {
+  const alike = models.filter((other) => other.title === title);
+  return alike.length > 1 ? `${title} (${name})` : title;
 }

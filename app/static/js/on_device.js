@@ -36,7 +36,7 @@ export class Device {
   /**
    * Fetch what a model needs.
    * @param {Model} model
-   * @param {number} engineBytes  of the engine, as far as the page knows
+   * @param {number} engineBytes  of the engine, not compressed
    * @param {(words: string) => void} onProgress
    */
   async load(model, engineBytes, onProgress) {
@@ -44,11 +44,17 @@ export class Device {
     const url = new URL(`/api/v1/models/${encodeURIComponent(model.name)}.onnx`, import.meta.url).href;
     const question = { kind: "load", model: model.name, url, size: model.size_px, threads: this.threads };
     const here = await this.#ask(question, ({ fetched, bytes }) => {
-      const of = fetched === "engine" ? ` of ${Math.round(engineBytes / MEGABYTE)}` : "";
-      onProgress(`Fetching the ${fetched}: ${Math.round(bytes / MEGABYTE)}${of} MB`);
+      // the engine comes compressed: its bytes, as they are counted here, are not what was sent
+      const share = `${Math.round((100 * bytes) / engineBytes)} %`;
+      onProgress(`Fetching the ${fetched}: ${fetched === "engine" ? share : `${Math.round(bytes / MEGABYTE)} MB`}`);
     });
     this.#ready.set(model.name, model);
     for (const name of this.#ready.keys()) if (!here.includes(name)) this.#ready.delete(name);
+  }
+
+  /** Those that it draws with. */
+  get models() {
+    return [...this.#ready.values()];
   }
 
   get isEmpty() {

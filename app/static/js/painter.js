@@ -40,11 +40,20 @@ export class Painter {
       if (device !== this.#device) return;
       if (device.isEmpty) return this.#giveUp(problem);
       this.#tell("");
-      return this.hooks.onProblem(`This device cannot draw with ${model.title}. ${problem.message}`);
+      if (this.hooks.model() === model) this.hooks.onProblem(`${problem.message} ${this.lack}`);
+      return;
     }
-    if (device !== this.#device || this.hooks.model() !== model) return;
+    if (device !== this.#device) return;
     this.#tell("");
-    this.hooks.onChange();
+    if (this.hooks.model() === model) this.hooks.onChange();
+  }
+
+  /** What this device has in the place of the model that is picked, in words; "" where it is not to draw, or can. */
+  get lack() {
+    const [device, model] = [this.#device, this.hooks.model()];
+    if (!device || device.isEmpty || !model || device.takes({ model: model.name })) return "";
+    const others = device.models.map(({ title }) => title).join(" or ");
+    return `${model.title} has not been fetched to this device: choose ${others} to draw without the server.`;
   }
 
   /** @type {Client["translate"]} */
