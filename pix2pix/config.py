@@ -7,6 +7,7 @@ from_json(TrainConfig, text)               read back what a run folder or a bund
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -310,7 +311,11 @@ def with_settings(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
             value = json.loads(text)
         except ValueError:
             value = text
-        (fields[outer[0]] if outer else fields)[name] = value
+        known = fields[outer[0]] if outer else fields
+        if name not in known:
+            near = difflib.get_close_matches(name, known) or sorted(known)
+            raise UsageError(f"{setting!r}: there is no field {name!r}; there is {', '.join(near)}")
+        known[name] = value
     return from_json(TrainConfig, json.dumps(fields))
 
 

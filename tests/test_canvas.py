@@ -658,7 +658,7 @@ def test_the_results_of_the_session_are_in_sight_on_a_desk(open_page, size):
 def test_the_menu_leads_to_the_api(page):
     page.locator("#more").click()
     page.get_by_role("link", name="For programs: the API").click()
-    expect(page.get_by_text("/api/v1/translate")).to_be_visible()
+    expect(page.get_by_text("/api/v1/translate", exact=True)).to_be_visible()
 
 
 def test_the_address_names_the_answer_and_a_link_brings_it_back(play, open_page):

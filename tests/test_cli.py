@@ -224,7 +224,7 @@ def test_any_field_of_the_configuration_can_be_set(tmp_path: Path) -> None:
     assert told["config"]["divergence_weight"] == 0.5 and told["config"]["adversarial"] == "bce"
     assert told["config"]["model"]["encoder_widths"] == []
     for wrong, word in (
-        ("divergence=1", "divergence"),
+        ("divergence=1", "there is divergence_weight"),
         ("steps=many", "steps"),
         ("steps", "NAME=VALUE"),
         ("other.x=1", "NAME=VALUE"),
