@@ -17,18 +17,18 @@ function withBox(top, left, height, width, level = 0) {
 }
 
 test("a drawing that fills the page is left as it is", () => {
-  const page = withBox(20, 20, 2, 200);
+  const page = withBox(20, 20, 2, 210);
   const { fitted, placement } = fitSketch(page, SIDE, SIDE);
   assert.deepEqual(fitted, page);
   assert.deepEqual(placement, { side: 256, top: 0, left: 0, square: 256 });
 });
 
 test("a small drawing gets a square of its own, with a margin, and the photo comes back to it", () => {
-  const { placement } = fitSketch(withBox(100, 30, 80, 80), SIDE, SIDE);
-  assert.deepEqual(placement, { side: 256, top: 90, left: 20, square: 100 });
+  const { placement } = fitSketch(withBox(100, 30, 92, 92), SIDE, SIDE);
+  assert.deepEqual(placement, { side: 256, top: 96, left: 26, square: 100 });
   const page = restorePhoto(new Uint8Array(SIDE * SIDE * 3).fill(9), SIDE, placement);
   const at = (y, x) => page[(y * SIDE + x) * 3];
-  assert.deepEqual([at(90, 20), at(189, 119), at(89, 20), at(190, 119)], [9, 9, 255, 255]);
+  assert.deepEqual([at(96, 26), at(195, 125), at(95, 26), at(196, 125)], [9, 9, 255, 255]);
 });
 
 test("a dot is not blown up to a blot", () => {
