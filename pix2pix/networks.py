@@ -147,14 +147,16 @@ class Noise(nn.Module):
     noise: Tensor
 
     def __init__(self, channels: int, side_px: int) -> None:
-        """For pictures of that side only. At first nothing is added."""
+        """Of pictures of that side; others get it tiled. At first nothing is added."""
         super().__init__()
         self.strength = nn.Parameter(torch.zeros(channels))
         self.register_buffer("noise", torch.from_numpy(fixed_noise(side_px)), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, side, side) -> the same."""
-        return x + (self.strength[:, None, None] * self.noise).to(x.dtype)
+        """(N, C, H, W) -> the same."""
+        (height, width), side = x.shape[2:], len(self.noise)
+        tiles = self.noise.tile(-(-height // side), -(-width // side))[:height, :width]
+        return x + (self.strength[:, None, None] * tiles).to(x.dtype)
 
 
 class Detail(nn.Module):

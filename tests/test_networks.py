@@ -271,6 +271,10 @@ def test_noise_gives_plain_paper_a_texture_that_is_always_the_same() -> None:
         textures.append(noise(torch.ones(1, 2, 16, 16)))
     assert torch.equal(*textures) and (textures[0][:, 0] == 1).all()
     assert 1.5 < textures[0][:, 1].std() < 2.5
+    tiled = noise(torch.ones(1, 2, 24, 16))
+    assert torch.equal(tiled[..., :16, :], textures[1]) and torch.equal(
+        tiled[..., 16:, :], textures[1][..., :8, :]
+    )
 
 
 @pytest.mark.parametrize("field", [{"detail_width": 8}, {"noise": True}])
