@@ -11,7 +11,7 @@ import numpy.typing as npt
 UInt8 = npt.NDArray[np.uint8]
 
 INK_BELOW = 240  # a pixel darker than this is part of the content
-FILLS_FRAME = 0.8  # content at least this long, of the padded square, is left where it is
+FILLS_FRAME = 0.75  # content at least this long, of the padded square, is left where it is
 MARGIN = 0.04  # each side, round content that is framed anew: as much as the pairs of training have
 MAX_ENLARGEMENT = 4  # a dot is not blown up to a blot
 

@@ -38,7 +38,7 @@ def test_a_small_drawing_in_a_corner_gets_a_frame_with_a_small_margin() -> None:
     assert abs(rows[0] - 10.2) <= 2 and abs(rows[-1] - 245.8) <= 2
 
 
-@pytest.mark.parametrize("fraction, moved", [(0.78, True), (0.82, False)])
+@pytest.mark.parametrize("fraction, moved", [(0.73, True), (0.77, False)])
 def test_content_is_framed_anew_only_when_it_is_small(fraction: float, moved: bool) -> None:
     long = round(400 * fraction)
     _, placement = fit_sketch(page(400, 400, 0, 0, long, long), 256)

@@ -5,7 +5,7 @@ import { byArea, byCubics, byLines } from "./resize.js";
 
 const { fround } = Math; // numpy counts in single precision: halves fall to the same side
 const INK_BELOW = 240;
-const FILLS_FRAME = 0.8;
+const FILLS_FRAME = 0.75;
 const MARGIN = 0.04;
 const MAX_ENLARGEMENT = 4;
 
