@@ -239,8 +239,8 @@ def overlay(image):
 @pytest.mark.parametrize(
     ("width", "height", "box", "covered"),
     [
-        (90, 60, (50, 20, 70, 40), (slice(17, 42), slice(47, 72))),  # a small drawing has a square of its own
-        (90, 60, (0, 20, 20, 40), (slice(17, 42), slice(0, 22))),  # which may reach over the edge
+        (90, 60, (50, 20, 70, 40), (slice(19, 41), slice(49, 71))),  # a small drawing has a square of its own
+        (90, 60, (0, 20, 20, 40), (slice(19, 41), slice(0, 21))),  # which may reach over the edge
         (30, 120, (2, 2, 28, 118), (slice(0, 120), slice(0, 30))),  # the square round the page
     ],
 )
