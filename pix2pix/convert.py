@@ -73,20 +73,18 @@ def _listed(source: Path | list[Path], destination: Path) -> tuple[list[Path], l
         raise UsageError(f"the destination {destination} has the name of a picture; it must be a folder")
     if isinstance(source, list):
         listed = list(dict.fromkeys(source))
-        made = [path for path in listed if _lies_in(path, destination)]
+        below, local = real(destination), is_local(destination)
+        # Photos that were made: `find` lists them, too.
+        made = [path for path in listed if is_local(path) == local and real(path).is_relative_to(below)]
         nameless = [path for path in listed if not path.name]  # "." and "/"
         told = [Converted(path, "ignored", error="lies in the destination") for path in made]
         told += [Converted(path, "failed", error="is a folder") for path in nameless]
-        return [path for path in listed if path not in {*made, *nameless}], told, None
+        left_out = {*made, *nameless}
+        return [path for path in listed if path not in left_out], told, None
     if source.is_file():
         return [source], [], source.parent
     pictures, others = list_pictures(source)
     return pictures, [Converted(path, "ignored", error=why_not_a_picture(path)) for path in others], source
-
-
-def _lies_in(path: Path, folder: Path) -> bool:
-    """Whether a path of a list is below the destination: a photo that was made, as `find` lists them too."""
-    return is_local(path) == is_local(folder) and real(path).is_relative_to(real(folder))
 
 
 def _plan(pictures: list[Path], root: Path | None, destination: Path, options: Options) -> list[Planned]:

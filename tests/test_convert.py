@@ -442,19 +442,24 @@ def test_two_jobs_on_one_destination_are_one_too_many(tmp_path: Path) -> None:
     assert len(list(first)) == 3
 
 
+def fill_the_disk(monkeypatch: pytest.MonkeyPatch, after: str) -> None:
+    """Photos of a greater name find no room."""
+    save = pipeline.save_image
+
+    def save_image(path: Path, photo: np.ndarray, note: str) -> None:
+        if path.stem > after:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        save(path, photo, note)
+
+    monkeypatch.setattr(pipeline, "save_image", save_image)
+
+
 def test_a_full_disk_ends_the_job_and_what_is_written_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(9):
         save_sketch(tmp_path / f"in/{number}.png")
-    real = pipeline.save_image
-
-    def save_image(path: Path, photo: np.ndarray, note: str) -> None:
-        if path.stem > "3":
-            raise OSError(errno.ENOSPC, "No space left on device", str(path))
-        real(path, photo, note)
-
-    monkeypatch.setattr(pipeline, "save_image", save_image)
+    fill_the_disk(monkeypatch, after="3")
     results = []
     with pytest.raises(OSError, match="No space left"):
         for result in convert_folder(PaintingTranslator(), tmp_path / "in", tmp_path / "out"):
@@ -809,14 +814,7 @@ def test_a_disk_that_fills_up_is_no_job_that_did_nothing(
 ) -> None:
     for number in range(30):
         save_sketch(tmp_path / f"in/{number:02}.png")
-    real = pipeline.save_image
-
-    def save_image(path: Path, photo: np.ndarray, note: str) -> None:
-        if path.stem > "24":
-            raise OSError(errno.ENOSPC, "No space left on device", str(path))
-        real(path, photo, note)
-
-    monkeypatch.setattr(pipeline, "save_image", save_image)
+    fill_the_disk(monkeypatch, after="24")
     arguments = ["convert", tmp_path / "in", tmp_path / "out", "--model", tiny_bundle]
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])
     assert result.exit_code == 1, result.stderr
