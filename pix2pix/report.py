@@ -137,9 +137,9 @@ def _charts(stats: Sequence[Line], scores: Sequence[Line]) -> Iterator[Chart | N
     norms = of(("g_gradient", "d_gradient"))
     yield draw("gradients", "Size of the moves", "gradient norm, logarithmic", norms, log=True)
     if metric := metric_of(scores):
-        points = of([metric], scores)[metric]
-        best = min(points, key=lambda point: point[1])
-        yield draw("score", f"Score: {metric}", "lower is better", {metric: points}, mark=best)
+        points = of((metric, f"{metric}_train"), scores)
+        best = min(points[metric], key=lambda point: point[1])
+        yield draw("score", f"Score: {metric}", "lower is better", points, mark=best)
     by_heart = of(("p_train", "p_val", "p_made"), scores)
     yield draw("heart", "Known by heart?", "probability", by_heart, bounds=(0.0, 1.0))
     yield draw("speed", "Learning speed", "images a second", of(["images_per_s"]), bounds=(0.0, None))

@@ -1,4 +1,7 @@
-"""What a run is judged by on its way: the figure that tells the best weights, and D and G on val."""
+"""What a run is judged by on its way: the figure that tells the best weights, and both players on val.
+
+The same on pairs that they train on tells what they only know by heart.
+"""
 
 from __future__ import annotations
 
@@ -42,14 +45,19 @@ class Scorer:
     def score(self, model: Model, header: Header, discriminator: Discriminator) -> dict[str, float]:
         """The metric by its name, lower is better; D's mean probabilities; how far answers are apart.
 
-        The metric is left out, and told once why, where it cannot be measured.
+        The metric is left out, and told why, where it cannot be measured.
 
+        NAME_train          the metric on training pairs, as they lie in the folder
         p_train, p_val      of real training and validation photos, 0..1; absent without an adversary
         p_made              of the photos made for the validation sketches
         spread, across      mean absolute difference, pixels in [-1, 1], of two answers to one sketch (models
                             with z), and of answers to two sketches
         """
-        told = self._metric(model, header)
+        name = self.config.best_metric
+        told = self._metric(name, self._val, model, header)
+        if told:
+            known = self._metric(name, self._train, model, header)
+            told |= {f"{name}_train": value for value in known.values()}
         sketches, photos = _tensors(self._val, self.config.size_px)
         made = [self._answers(model, sketches, seed) for seed in (1, 2)]
         if header.discriminator:
@@ -64,11 +72,10 @@ class Scorer:
         told["across"] = _apart(made[0][:ANSWERED], made[0][:ANSWERED].roll(1, dims=0))
         return told
 
-    def _metric(self, model: Model, header: Header) -> dict[str, float]:
-        name = self.config.best_metric
+    def _metric(self, name: str, pairs: list[Pair], model: Model, header: Header) -> dict[str, float]:
         engine = TorchEngine(copy.deepcopy(model), header, self.device)  # changes its model
         translator = Translator(header.title, engine, header)
-        for figure in measure(translator, [edges(self._val)], self._judges, [name]):
+        for figure in measure(translator, [edges(pairs)], self._judges, [name]):
             if figure.photos == "made":
                 if figure.estimate:
                     return {name: figure.estimate.value}

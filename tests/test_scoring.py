@@ -1,0 +1,28 @@
+"""What a run is scored by: on pairs that nobody trains on, and on those that might be known by heart."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import TINY, make_header, make_model
+
+from pix2pix.config import TrainConfig
+from pix2pix.dataset import Pair, list_pairs
+from pix2pix.networks import Discriminator
+from pix2pix.scoring import Scorer
+
+
+def test_val_and_training_pairs_are_scored_each_by_themselves(tiny_config: TrainConfig, pairs: Path) -> None:
+    """By KID, whose network comes with a package."""
+    config = replace(tiny_config, best_metric="kid")
+    listed = list_pairs(pairs, "train")
+    some, others = listed[:3], listed[3:]
+
+    def score(train: list[Pair], val: list[Pair]) -> dict[str, float]:
+        scorer = Scorer(config, train, val, torch.device("cpu"), pytest.fail)
+        return scorer.score(make_model(TINY), make_header(TINY), Discriminator(config.discriminator, TINY))
+
+    one, other = score(some, others), score(others, some)
+    assert one["kid"] == pytest.approx(other["kid_train"]) and one["kid_train"] == pytest.approx(other["kid"])
+    assert one["kid"] != pytest.approx(one["kid_train"])
