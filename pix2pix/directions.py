@@ -41,6 +41,11 @@ def saturation(subject: Float32) -> float:
     return float(np.hypot(subject[:, 1], subject[:, 2]).mean())
 
 
+def warmth(subject: Float32) -> float:
+    """How far the mean colour of pixels (P, 3) in CIELAB lies towards red and yellow, from green and blue."""
+    return float(subject[:, 1:].mean(axis=0).sum() / np.sqrt(2))
+
+
 def hue(subject: Float32) -> float:
     """Angle of the mean colour of pixels (P, 3) in CIELAB, in radians."""
     return float(np.arctan2(subject[:, 2].mean(), subject[:, 1].mean()))
@@ -52,7 +57,7 @@ def gloss(subject: Float32) -> float:
 
 
 ATTRIBUTES: dict[str, Callable[[Float32], float]] = {
-    attribute.__name__: attribute for attribute in (lightness, saturation, hue, gloss)
+    attribute.__name__: attribute for attribute in (lightness, saturation, warmth, hue, gloss)
 }
 
 

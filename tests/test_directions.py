@@ -55,5 +55,6 @@ def test_attributes_of_known_pixels() -> None:
     green = red * [1, -1, 1]
     assert ATTRIBUTES["lightness"](red) == pytest.approx(110 / 3)
     assert ATTRIBUTES["saturation"](red) == ATTRIBUTES["saturation"](green) == pytest.approx(40)
+    assert ATTRIBUTES["warmth"](red) == pytest.approx(40 / 2**0.5) == -ATTRIBUTES["warmth"](green)
     assert ATTRIBUTES["hue"](red) == 0 and ATTRIBUTES["hue"](green) == pytest.approx(np.pi)
     assert ATTRIBUTES["gloss"](red) == pytest.approx(18)  # 95 % lies 0.9 of the way from 30 to 50
