@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ class Game:
     def begin_with(self, bundle: Path) -> int:
         """Put a bundle's weights in; the pictures they have seen. Raises UsageError for another model's.
 
-        An encoder or a discriminator begins anew where the bundle holds no such one.
+        An encoder or a discriminator begins anew where the bundle holds no such one; the second is told.
         """
         theirs, header = load_bundle(bundle)
         refuse_other_model(header.model, self.config.model, str(bundle))
@@ -109,12 +109,11 @@ class Game:
             and header.model.encoder_widths == self.config.model.encoder_widths
         ):
             self.model.encoder.load_state_dict(theirs.encoder.state_dict())
-        if (
-            theirs.discriminator
-            and header.discriminator
-            and _alike(header.discriminator, self.config.discriminator)
-        ):
-            _begin_discriminator(self.discriminator, theirs.discriminator)
+        if theirs.discriminator and header.discriminator:
+            if other := _unlike(header.discriminator, self.config.discriminator):
+                self.notify(f"the discriminator begins anew, that of {bundle.name} is another: {other}")
+            else:
+                _begin_discriminator(self.discriminator, theirs.discriminator)
         return header.images
 
     def set_up(self) -> None:
@@ -396,9 +395,14 @@ def _mean(told: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     return {name: torch.stack([values[name] for values in told]).mean() for name in told[0]}
 
 
-def _alike(theirs: DiscriminatorConfig, ours: DiscriminatorConfig) -> bool:
-    """Whether the weights of one are those of the other; what it looks at may differ."""
-    return replace(theirs, size_px=ours.size_px, close_up=ours.close_up) == ours
+def _unlike(theirs: DiscriminatorConfig, ours: DiscriminatorConfig) -> str:
+    """In what weights of one are not those of the other, if in anything; what it looks at may differ."""
+    a, b = asdict(theirs), asdict(ours)
+    return "; ".join(
+        f"{name} {a[name]}, here {b[name]}"
+        for name in a
+        if name not in ("size_px", "close_up") and a[name] != b[name]
+    )
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -348,6 +348,21 @@ def test_an_encoder_is_begun_anew_where_the_bundle_has_none(
     assert all(torch.equal(value, kept.state_dict()[name]) for name, value in expected.state_dict().items())
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [({}, []), ({"close_up": True}, []), ({"norm": "instance"}, ["norm spectral, here instance"])],
+)
+def test_a_discriminator_of_another_kind_is_begun_anew_and_told(
+    tiny_config: TrainConfig, pairs: Path, tmp_path: Path, change: dict[str, object], told: list[str]
+) -> None:
+    finish(tiny_config, pairs, tmp_path / "first")
+    other = replace(tiny_config, discriminator=replace(tiny_config.discriminator, **change))  # type: ignore[arg-type]
+    said: list[str] = []
+    bundle = tmp_path / "first" / "first.safetensors"
+    finish(other, pairs, tmp_path / "second", start_from=bundle, notify=said.append)
+    assert [message.rpartition(": ")[2] for message in said if "discriminator" in message] == told
+
+
 def test_a_run_whose_end_failed_is_ended_by_resuming(
     tiny_config: TrainConfig, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
