@@ -111,7 +111,10 @@ class Game:
             self.model.encoder.load_state_dict(theirs.encoder.state_dict())
         if theirs.discriminator and header.discriminator:
             if other := _unlike(header.discriminator, self.config.discriminator):
-                self.notify(f"the discriminator begins anew, that of {bundle.name} is another: {other}")
+                self.notify(
+                    f"the discriminator begins anew: {bundle.name} has one with {other}; "
+                    "--set discriminator.NAME=VALUE keeps it"
+                )
             else:
                 _begin_discriminator(self.discriminator, theirs.discriminator)
         return header.images

@@ -19,6 +19,7 @@ from pix2pix.bundle import load_bundle, save_bundle
 from pix2pix.checkpoint import load_state
 from pix2pix.config import refuse_other_model
 from pix2pix.dataset import list_pairs, load_pair, to_tensors
+from pix2pix.errors import Pix2PixError, UsageError
 from pix2pix.finishing import finish
 from pix2pix.networks import Model
 from pix2pix.run_folder import RunFolder
@@ -34,11 +35,24 @@ PATH = click.Path(exists=True, path_type=Path)
 @click.argument("out", type=click.Path(path_type=Path))
 def main(bundle: Path, run: Path, pairs: Path, out: Path) -> None:
     """Write the mean to OUT. RUN is the folder of a run that has ended, PAIRS what it was trained on."""
+    try:
+        write_mean(bundle, run, pairs, out)
+    except (Pix2PixError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def write_mean(bundle: Path, run: Path, pairs: Path, out: Path) -> None:
+    """As `main`. Raises UsageError if the run did not begin with the bundle."""
     folder = RunFolder(run)
-    state = load_state(folder.state_file)
     begun_with, earlier = load_bundle(bundle)
     _, header = load_bundle(folder.bundle_file)
+    state = load_state(folder.state_file)
     refuse_other_model(earlier.model, header.model, str(bundle))
+    if earlier.title != header.title or earlier.images != state["images_before"]:
+        raise UsageError(
+            f"{run} did not begin with {bundle}: {header.title} after {state['images_before']:,} pictures, "
+            f"the bundle is {earlier.title} after {earlier.images:,}"
+        )
     model = Model(header.model)
     model.load_state_dict(state["average"])
     before = begun_with.state_dict()
@@ -51,7 +65,8 @@ def main(bundle: Path, run: Path, pairs: Path, out: Path) -> None:
     directions = finish(model.eval(), list_pairs(pairs, "train"), sketches)
     weights = model.state_dict()
     weights |= {f"discriminator.{name}": value for name, value in state["discriminator"].items()}
-    save_bundle(out, weights, replace(header, directions=directions))
+    told = replace(header, directions=directions, data=earlier.data, licence=earlier.licence)
+    save_bundle(out, weights, told)
 
 
 if __name__ == "__main__":
