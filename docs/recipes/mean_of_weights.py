@@ -48,10 +48,10 @@ def write_mean(bundle: Path, run: Path, pairs: Path, out: Path) -> None:
     _, header = load_bundle(folder.bundle_file)
     state = load_state(folder.state_file)
     refuse_other_model(earlier.model, header.model, str(bundle))
-    if earlier.title != header.title or earlier.images != state["images_before"]:
+    if earlier.images != state["images_before"]:
         raise UsageError(
-            f"{run} did not begin with {bundle}: {header.title} after {state['images_before']:,} pictures, "
-            f"the bundle is {earlier.title} after {earlier.images:,}"
+            f"{run} did not begin with {bundle}: it began after {state['images_before']:,} pictures, "
+            f"the bundle has seen {earlier.images:,}"
         )
     model = Model(header.model)
     model.load_state_dict(state["average"])
