@@ -9,13 +9,14 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pix2pix.errors import UsageError
 
 T = TypeVar("T")
+Config = TypeVar("Config", "ModelConfig", "DiscriminatorConfig")
 STRICT: dict[str, Any] = {"extra": "forbid"}  # for pydantic: a field nobody knows is an error
 MAX_WIDTH = 4096
 
@@ -112,14 +113,18 @@ def refuse_other_model(theirs: ModelConfig, ours: ModelConfig, name: str) -> Non
     The size may differ: the generator is fully convolutional. So may the encoder: it is begun anew then. A
     stage for detail and noise may be added: at first they change nothing.
     """
-    a, b = dataclasses.asdict(theirs), dataclasses.asdict(ours)
-    same = b.keys() - {"size_px", "encoder_widths"}
-    same -= {name for name in ("detail_width", "noise") if not a[name]}
-    if other := [f"{key} {a[key]}, here {b[key]}" for key in b if key in same and a[key] != b[key]]:
+    added = {name for name in ("detail_width", "noise") if not getattr(theirs, name)}
+    if other := differences(theirs, ours, but={"size_px", "encoder_widths", *added}):
         raise UsageError(
-            f"{name} holds another model than this run's: {'; '.join(other)}; "
+            f"{name} holds another model than this run's: {other}; "
             "begin with one of the same --preset, or without --from"
         )
+
+
+def differences(theirs: Config, ours: Config, but: Collection[str]) -> str:
+    """What differs between two configurations of one kind, in words; "" if nothing but those fields does."""
+    a, b = dataclasses.asdict(theirs), dataclasses.asdict(ours)
+    return "; ".join(f"{key} {a[key]}, here {b[key]}" for key in b if key not in but and a[key] != b[key])
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from torch.nn.utils import get_total_norm
 
 from pix2pix import diffaugment, losses
 from pix2pix.bundle import load_bundle
-from pix2pix.config import DiscriminatorConfig, TrainConfig, refuse_other_model
+from pix2pix.config import TrainConfig, differences, refuse_other_model
 from pix2pix.errors import RunError, UsageError
 from pix2pix.features import PerceptualDistance
 from pix2pix.networks import Discriminator, Model
@@ -31,6 +31,7 @@ DRAWS = diffaugment.DRAWS + 3  # random numbers that a picture of a batch takes
 WINDOW, LOOK = slice(diffaugment.DRAWS, diffaugment.DRAWS + 2), -1  # which of them: corner, close or not
 EMA_RAMP = 0.1  # of the run's images: the longest half-life, so that its beginning is forgotten (EDM2)
 PENALTY_EVERY = 16  # steps (Karras et al. 2020, section 3.2)
+SEEN = ("size_px", "close_up")  # fields of D that change what it looks at, not what its weights fit
 NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")  # torch on a CPU
 
 
@@ -110,7 +111,7 @@ class Game:
         ):
             self.model.encoder.load_state_dict(theirs.encoder.state_dict())
         if theirs.discriminator and header.discriminator:
-            if other := _unlike(header.discriminator, self.config.discriminator):
+            if other := differences(header.discriminator, self.config.discriminator, but=SEEN):
                 self.notify(
                     f"the discriminator begins anew: {bundle.name} has one with {other}; "
                     "--set discriminator.NAME=VALUE keeps it"
@@ -396,16 +397,6 @@ def _standing(real: Sequence[Tensor], made: Sequence[Tensor]) -> dict[str, Tenso
 
 def _mean(told: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     return {name: torch.stack([values[name] for values in told]).mean() for name in told[0]}
-
-
-def _unlike(theirs: DiscriminatorConfig, ours: DiscriminatorConfig) -> str:
-    """In what weights of one are not those of the other, if in anything; what it looks at may differ."""
-    a, b = asdict(theirs), asdict(ours)
-    return "; ".join(
-        f"{name} {a[name]}, here {b[name]}"
-        for name in a
-        if name not in ("size_px", "close_up") and a[name] != b[name]
-    )
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -54,9 +54,11 @@ class Scorer:
                             with z), and of answers to two sketches
         """
         name = self.config.best_metric
-        told = self._metric(name, self._val, model, header)
+        engine = TorchEngine(copy.deepcopy(model), header, self.device)  # changes its model
+        translator = Translator(header.title, engine, header)
+        told = self._metric(name, self._val, translator)
         if told:
-            known = self._metric(name, self._train, model, header)
+            known = self._metric(name, self._train, translator)
             told |= {f"{name}_train": value for value in known.values()}
         sketches, photos = _tensors(self._val, self.config.size_px)
         made = [self._answers(model, sketches, seed) for seed in (1, 2)]
@@ -72,9 +74,7 @@ class Scorer:
         told["across"] = _apart(made[0][:ANSWERED], made[0][:ANSWERED].roll(1, dims=0))
         return told
 
-    def _metric(self, name: str, pairs: list[Pair], model: Model, header: Header) -> dict[str, float]:
-        engine = TorchEngine(copy.deepcopy(model), header, self.device)  # changes its model
-        translator = Translator(header.title, engine, header)
+    def _metric(self, name: str, pairs: list[Pair], translator: Translator) -> dict[str, float]:
         for figure in measure(translator, [edges(pairs)], self._judges, [name]):
             if figure.photos == "made":
                 if figure.estimate:
