@@ -1,0 +1,173 @@
+"""The layout GAN: which colour lies where.
+
+A *layout* has 16 x 16 cells: the mean colour of the product in each, in [-1, 1], times its mask, and the mask, 1
+where a cell holds product: (N, 4, 16, 16). A sketch leaves the colours open, so the noise z goes in here. Cells
+may be known beforehand: a user's colour strokes. As in BicycleGAN (Zhu et al. 2017) an encoder reads z off a
+layout; it also reads the look of a photo.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pix2pix.architecture import CELLS, KNOWN_FROM, LAYOUT_PX, SLOPE
+from pix2pix.layers import Conv, Linear, ModulatedConv, activate, statistics
+
+FOLD = LAYOUT_PX // CELLS  # pixels of a cell's side, folded into channels
+PRODUCT_FROM = 0.1  # share of a cell from which on it holds product
+GROUP = 4  # layouts whose deviation the discriminator sees (Karras et al. 2018, section 3)
+
+
+class LayoutGenerator(nn.Module):
+    """A U-Net with modulated convolutions over the cells."""
+
+    def __init__(self, latent_size: int, style_size: int = 64, widths: tuple[int, ...] = (64, 128, 192)) -> None:
+        """`widths` are channels at 16, 8 and 4 cells."""
+        super().__init__()
+        first = widths[0]
+        self.mapping = nn.ModuleList([Linear(latent_size, style_size), Linear(style_size, style_size)])
+        self.known_style = Linear(7, style_size)
+        self.stem = Conv(FOLD**2, first)
+        self.enter = Conv(first + 4, first)
+        self.down = nn.ModuleList(Conv(a, b, 4, 2) for a, b in zip(widths, widths[1:], strict=False))
+        self.middle = ModulatedConv(widths[-1], widths[-1], style_size)
+        up, inner = widths[::-1], widths[-2::-1]
+        self.up = nn.ModuleList(
+            ModulatedConv(a, b, style_size, double=True) for a, b in zip(up, inner, strict=False)
+        )
+        self.conv = nn.ModuleList(ModulatedConv(c, c, style_size) for c in inner)
+        self.skip = nn.ModuleList(Conv(c, c, 1) for c in inner)
+        self.last = ModulatedConv(first, first, style_size)
+        self.out = Conv(first, 4, 1, output=True)
+
+    def forward(self, ink: Tensor, known: Tensor, z: Tensor, rows: Tensor | None = None) -> Tensor:
+        """Ink (M, 1, 64, 64) in 0..1, known cells (M, 4, 16, 16), z (N, Z) -> (N, 4, 16, 16).
+
+        Three channels of colour, then the logit of the mask. `rows` (N,) says of which sketch each answer is;
+        without it M is N.
+        """
+        style = self.mapping[0](z) + _of(self.known_style(statistics(known)), rows)
+        style = F.leaky_relu(self.mapping[1](F.leaky_relu(style, SLOPE)), SLOPE)
+        x = activate(self.stem(F.pixel_unshuffle(ink, FOLD)))
+        levels = [activate(self.enter(torch.cat([x, known.to(x.dtype)], 1)))]
+        for down in self.down:
+            levels.append(activate(down(levels[-1])))
+        x = self.middle(_of(levels.pop(), rows), style)
+        for up, conv, skip in zip(self.up, self.conv, self.skip, strict=True):
+            x = conv(up(x, style, _of(skip(levels.pop()), rows)), style)
+        drawn: Tensor = self.out(self.last(x, style))
+        return drawn
+
+
+class LayoutEncoder(nn.Module):
+    """A layout (N, 4, 16, 16) -> mean and log variance of its z, (N, Z) each."""
+
+    def __init__(self, latent_size: int, widths: tuple[int, ...] = (64, 96, 128)) -> None:
+        """`widths` are channels at 16, 8 and 4 cells."""
+        super().__init__()
+        pairs = zip(widths, widths[1:], strict=False)
+        self.down = nn.ModuleList([Conv(4, widths[0]), *(Conv(a, b, 4, 2) for a, b in pairs)])
+        self.head = nn.Linear(widths[-1] * (CELLS // 4) ** 2, 2 * latent_size)
+
+    def forward(self, layout: Tensor) -> tuple[Tensor, Tensor]:
+        """See the class."""
+        x = layout
+        for conv in self.down:
+            x = activate(conv(x))
+        mean, log_variance = self.head(x.flatten(1)).float().chunk(2, 1)
+        return mean, log_variance.clamp(-8, 4)
+
+
+class LayoutDiscriminator(nn.Module):
+    """A layout (N, 4, 16, 16) beside its ink (N, 1, 64, 64) -> logits (N,). No norm: it is to see colours.
+
+    Every four layouts it also sees their deviation, so that a generator of one colour gives itself away. N is
+    a multiple of four.
+    """
+
+    def __init__(self, widths: tuple[int, ...] = (96, 160, 224)) -> None:
+        """`widths` are channels at 16, 8 and 4 cells."""
+        super().__init__()
+        first, *_, last = widths
+        pairs = zip(widths, widths[1:], strict=False)
+        self.down = nn.ModuleList(
+            [nn.Conv2d(4 + FOLD**2, first, 3, 1, 1), *(nn.Conv2d(a, b, 4, 2, 1) for a, b in pairs)]
+        )
+        self.last = nn.Conv2d(last + 1, last, CELLS // 4)
+        self.logit = nn.Linear(last, 1)
+        for conv in (*self.down, self.last):
+            nn.init.kaiming_normal_(conv.weight, SLOPE)
+            nn.init.zeros_(conv.bias)
+
+    def forward(self, layout: Tensor, ink: Tensor) -> Tensor:
+        """See the class."""
+        x = torch.cat([layout, F.pixel_unshuffle(ink, FOLD)], 1)
+        for conv in self.down:
+            x = F.leaky_relu(conv(x), SLOPE)
+        groups = x.reshape(-1, GROUP, *x.shape[1:])
+        spread = (groups.var(1, correction=0) + 1e-6).sqrt().mean((1, 2, 3)).repeat_interleave(GROUP)
+        x = torch.cat([x, spread[:, None, None, None].expand(-1, 1, *x.shape[2:])], 1)
+        logits: Tensor = self.logit(F.leaky_relu(self.last(x), SLOPE).flatten(1))
+        return logits[:, 0]
+
+
+def layout_of(photo: Tensor, mask: Tensor, cells: int = CELLS) -> Tensor:
+    """The layout (N, 4, cells, cells) of photos (N, 3, S, S) in [-1, 1] with masks (N, 1, S, S) in 0..1."""
+    size = photo.shape[-1] // cells
+    share = F.avg_pool2d(mask, size)
+    colour = F.avg_pool2d(photo * mask, size) / share.clamp(min=1e-3)
+    product = (share > PRODUCT_FROM).float()
+    return torch.cat([colour * product, product], 1)
+
+
+def moved(layout: Tensor, noise: Tensor) -> Tensor:
+    """A layout of twice the cells, moved, turned and scaled a little, as one of 16: what a guess is like.
+
+    `noise` (N, 5) is standard normal: of the angle, both scales and both shifts.
+    """
+    angle, scale, shift = 0.06 * noise[:, 0], 1 + 0.06 * noise[:, 1:3], 0.05 * noise[:, 3:5]
+    turn = torch.stack(
+        [
+            torch.stack([angle.cos() * scale[:, 0], -angle.sin(), shift[:, 0]], 1),
+            torch.stack([angle.sin(), angle.cos() * scale[:, 1], shift[:, 1]], 1),
+        ],
+        1,
+    )
+    grid = F.affine_grid(turn, list(layout.shape), align_corners=False)
+    fine = F.grid_sample(layout, grid, align_corners=False)
+    share = F.avg_pool2d(fine[:, 3:], layout.shape[-1] // CELLS)
+    colour = F.avg_pool2d(fine[:, :3], layout.shape[-1] // CELLS) / share.clamp(min=1e-3)
+    product = (share > PRODUCT_FROM).float()
+    return torch.cat([colour * product, product], 1)
+
+
+def known_cells(strokes: Tensor) -> Tensor:
+    """Colour strokes (N, 4, H, H), colour times mask and mask -> the cells that they cover (N, 4, 16, 16)."""
+    size = strokes.shape[-1] // CELLS
+    share = F.avg_pool2d(strokes[:, 3:], size)
+    known = (share > KNOWN_FROM).float()
+    return torch.cat([F.avg_pool2d(strokes[:, :3], size) / share.clamp(min=1e-3) * known, known], 1)
+
+
+def complete(drawn: Tensor, known: Tensor) -> Tensor:
+    """What the generator draws (N, 4, 16, 16), with known cells (N, 4, 16, 16) -> a layout (N, 4, 16, 16)."""
+    product = (drawn[:, 3:] > 0).float()
+    colour = torch.where(known[:, 3:] > 0, known[:, :3], drawn[:, :3])
+    return torch.cat([colour * product, product], 1)
+
+
+def spread_out(layout: Tensor, times: int = 6) -> Tensor:
+    """The layout with its colours grown into empty cells: the colours of one product laid under another."""
+    for _ in range(times):
+        near = F.avg_pool2d(F.pad(layout, [1, 1, 1, 1]), 3, 1)
+        colour = near[:, :3] / near[:, 3:].clamp(min=1e-3)
+        grown = torch.cat([colour, torch.ones_like(near[:, 3:])], 1) * (near[:, 3:] > 0)
+        layout = torch.where(layout[:, 3:] > 0, layout, grown)
+    return layout
+
+
+def _of(x: Tensor, rows: Tensor | None) -> Tensor:
+    """Of what is computed once a sketch (M, ...), what belongs to each answer (N, ...)."""
+    return x if rows is None else x[rows]

