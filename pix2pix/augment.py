@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import albumentations as A
 import numpy as np
 
@@ -41,8 +43,17 @@ class HandDrawn(A.ImageOnlyTransform):  # type: ignore[misc]
         return redraw(trace(img), roughness, np.random.default_rng(hand), haste=haste)
 
 
+class Augmented(NamedTuple):
+    """A pair as training draws it, each picture of side S."""
+
+    sketch: UInt8  # (S, S), paper 255
+    photo: UInt8  # (S, S, 3)
+    mask: UInt8  # (S, S), product 255, ground 0
+    roughness: float  # 0 to 1: how far the strokes were moved from the photo's edges
+
+
 class PairAugment:
-    """(H, W) sketch and (H, W, 3) photo -> the same, moved together, at `size_px`; a function of the seed."""
+    """(H, W) sketch, (H, W, 3) photo and (H, W) mask -> the same, moved together; a function of the seed."""
 
     def __init__(self, *, flip: bool, shift_scale: bool, strokes: bool, line_width: bool) -> None:
         """Each family of changes is switched by its TrainConfig field."""
@@ -66,22 +77,22 @@ class PairAugment:
                     p=GEOMETRY_SHARE,
                 )
             )
-        self.geometry = A.Compose(moves, additional_targets={"photo": "image"})
+        self.geometry = A.Compose(moves, additional_targets={"photo": "image", "ground": "image"})
 
-    def __call__(self, sketch: UInt8, photo: UInt8, size_px: int, seed: int) -> tuple[UInt8, UInt8, float]:
-        """One draw, and the roughness of its sketch, 0 to 1. The same seed gives the same draw."""
+    def __call__(self, sketch: UInt8, photo: UInt8, mask: UInt8, size_px: int, seed: int) -> Augmented:
+        """One draw at `size_px`. The same seed gives the same draw."""
         transforms = (self.by_hand, self.line_width, self.geometry)
         seeds = np.random.SeedSequence(seed).generate_state(len(transforms))  # one seed would tie their draws
         for transform, own in zip(transforms, seeds.tolist(), strict=True):
             transform.set_random_seed(own)
+        size = (size_px, size_px)
         if max(sketch.shape) > size_px:  # tracing is slow on large pages
-            sketch, photo = resized(sketch, (size_px, size_px)), resized(photo, (size_px, size_px))
+            sketch, photo, mask = (resized(picture, size) for picture in (sketch, photo, mask))
         drawn = self.by_hand(image=sketch)
         sketch = drawn["image"]
         applied = dict(drawn["applied_transforms"]).get("HandDrawn")
         if applied is None:
             sketch = self.line_width(image=sketch)["image"]
-        moved = self.geometry(image=sketch, photo=photo)
-        size = (size_px, size_px)
-        roughness = applied["roughness"] if applied else 0.0
-        return resized(moved["image"], size), resized(moved["photo"], size), roughness
+        moved = self.geometry(image=sketch, photo=photo, ground=255 - mask)  # what comes in is ground
+        sketch, photo, ground = (resized(moved[name], size) for name in ("image", "photo", "ground"))
+        return Augmented(sketch, photo, 255 - ground, applied["roughness"] if applied else 0.0)

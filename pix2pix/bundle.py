@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -26,11 +27,12 @@ from pix2pix.errors import BundleError, BundleNotFound, CorruptBundle, UsageErro
 from pix2pix.files import write_atomically
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from pix2pix.networks import Model
 
 FORMAT = "pix2pix-bundle/1"
+DISCRIMINATORS = "discriminators.safetensors"  # beside a bundle
 SHIPPED = Path(__file__).parent / "pretrained"
 
 
@@ -85,6 +87,42 @@ def save_bundle(path: Path, weights: dict[str, Tensor], header: Header) -> None:
     write_atomically(path, save(tensors, metadata))
 
 
+def save_discriminators(path: Path, parts: Mapping[str, nn.Module]) -> None:
+    """Write what a run trains beside its bundle, in half precision, atomically: for runs that begin with it."""
+    import torch
+    from safetensors.torch import save
+
+    tensors = {
+        f"{name}.{key}": value.detach().to("cpu", torch.float16).contiguous()
+        for name, part in parts.items()
+        for key, value in part.state_dict().items()
+    }
+    write_atomically(path, save(tensors))
+
+
+def load_discriminators(bundle: Path, parts: Mapping[str, nn.Module]) -> bool:
+    """Put in what `save_discriminators` wrote beside a bundle, in `DISCRIMINATORS`; whether it was there.
+
+    Nothing is changed where the file is missing, or of other networks. Raises CorruptBundle if it is damaged.
+    """
+    from safetensors.torch import load as load_tensors
+
+    path = bundle.with_name(DISCRIMINATORS)
+    if not path.is_file():
+        return False
+    try:
+        tensors = load_tensors(path.read_bytes())
+    except SafetensorError as error:
+        raise CorruptBundle(f"{path} is not a whole safetensors file: {error}") from error
+    own = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.state_dict().items()}
+    shapes = [{name: value.shape for name, value in some.items()} for some in (own, tensors)]
+    if shapes[0] != shapes[1]:
+        return False
+    for name, part in parts.items():
+        part.load_state_dict({key: tensors[f"{name}.{key}"].float() for key in part.state_dict()})
+    return True
+
+
 def read_header(path: Path) -> Header:
     """The header of a bundle. Raises BundleNotFound, or CorruptBundle saying what the file lacks."""
     return _read(path)[1]
@@ -108,7 +146,7 @@ def _read(path: Path) -> tuple[dict[str, NDArray[Any]], Header]:
         raise CorruptBundle(
             f"{path} has format {metadata.get('format')!r} in its header, expected {FORMAT!r}"
         )
-    if not any(name.startswith("generator.") for name in tensors):
+    if not any(name.startswith(("generator.", "picture.")) for name in tensors):
         raise CorruptBundle(f"{path} holds no tensor of a generator")
     try:
         return tensors, from_json(Header, metadata.get("header", ""))
@@ -135,11 +173,11 @@ def load_bundle(path: Path) -> tuple[Model, Header]:
     """
     import torch
 
-    from pix2pix.networks import Model
+    from pix2pix.networks import build_model
 
     weights, header = read_weights(path)
     with torch.random.fork_rng(devices=[]):  # building draws weights: leave the global generator alone
-        model = Model(header.model, header.discriminator)
+        model = build_model(header.model, header.discriminator)
     try:
         model.load_state_dict({name: torch.from_numpy(weight) for name, weight in weights.items()})
     except RuntimeError as error:
@@ -194,7 +232,11 @@ def bundle_files(models: Path | None = None) -> list[Path]:
     folders: dict[Path, Path] = {}
     for folder in search_path(models):
         folders.setdefault(folder.resolve(), folder)
-    return [path for folder in folders.values() for path in sorted(folder.glob("*.safetensors"))]
+    return [path for folder in folders.values() for path in _bundles(folder)]
+
+
+def _bundles(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.safetensors") if path.name != DISCRIMINATORS)
 
 
 def _describe(path: Path) -> BundleInfo:

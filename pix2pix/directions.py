@@ -1,6 +1,6 @@
 """Which ways of walking in z change the pictures most, and what they change.
 
-    find_directions(generator, latent_size, sketches)   # the strongest first, named by what they move most
+    find_directions(model, sketches)   # the strongest first, named by what they move most
 
 A step v in z changes the pictures by W v to first order, W fitted to random answers to some sketches; the
 principal directions are the eigenvectors of the mean of W'W (in the spirit of Härkönen et al. 2020).
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pix2pix.bundle import Direction
-from pix2pix.networks import Generator
+from pix2pix.networks import Model
 
 Float32 = NDArray[np.float32]
 
@@ -62,17 +62,18 @@ ATTRIBUTES: dict[str, Callable[[Float32], float]] = {
 
 
 @torch.inference_mode()
-def find_directions(generator: Generator, latent_size: int, sketches: Tensor) -> tuple[Direction, ...]:
+def find_directions(model: Model, sketches: Tensor) -> tuple[Direction, ...]:
     """The directions with at least 2 % of what z changes, for sketches (M, 1, S, S) in [-1, 1].
 
     Each has length 1 and points to more of its attribute. The same result on every run. None for a model
     that has no z, or whose pictures z does not change.
     """
+    latent_size = model.config.latent_size
     if latent_size == 0:
         return ()
     random = torch.Generator().manual_seed(0)
     z = torch.randn(ANSWERS_PER_NUMBER * latent_size, latent_size, generator=random)
-    answers = [_answers(generator, sketch, z) for sketch in sketches]  # M of (K, S, S, 3)
+    answers = [_answers(model, sketch, z) for sketch in sketches]  # M of (K, S, S, 3)
     values, vectors = np.linalg.eigh(np.mean([_gram(photos, z.numpy()) for photos in answers], axis=0))
     if values[-1] < 1e-9:
         return ()
@@ -83,7 +84,7 @@ def find_directions(generator: Generator, latent_size: int, sketches: Tensor) ->
         if share < SMALLEST_SHARE:
             break
         ends = torch.from_numpy(LOOKED_AT * np.stack([-vector, vector]).astype(np.float32))
-        there = [_answers(generator, sketch, ends) for sketch in sketches]  # M of (2, S, S, 3)
+        there = [_answers(model, sketch, ends) for sketch in sketches]  # M of (2, S, S, 3)
         at_ends = np.stack([_measure(photos) for photos in there])  # (M, 2, A)
         effects = _apart(at_ends[:, 1], at_ends[:, 0]).mean(axis=0) / np.maximum(spread, 1e-6)
         strongest = int(np.abs(effects).argmax())
@@ -102,12 +103,14 @@ def find_directions(generator: Generator, latent_size: int, sketches: Tensor) ->
     return tuple(found)
 
 
-def _answers(generator: Generator, sketch: Tensor, z: Tensor) -> Float32:
+def _answers(model: Model, sketch: Tensor, z: Tensor) -> Float32:
     """A sketch (1, S, S) and latents (K, Z) -> photos in CIELAB (K, s, s, 3), L* 0 to 100."""
-    device = next(generator.parameters()).device
+    device = next(model.parameters()).device
     photos = []
     for start in range(0, len(z), BATCH_SIZE):
-        drawn, _ = generator(sketch[None].to(device), z[start : start + BATCH_SIZE].to(device))
+        some = z[start : start + BATCH_SIZE].to(device)
+        rows = torch.zeros(len(some), dtype=torch.int64, device=device)
+        drawn, _ = model(sketch[None].to(device), some, rows)
         small = F.adaptive_avg_pool2d(drawn, min(MEASURED_PX, drawn.shape[-1]))
         photos += list(small.add(1).div(2).permute(0, 2, 3, 1).cpu().numpy())
     return np.stack([cv2.cvtColor(np.ascontiguousarray(p), cv2.COLOR_RGB2LAB) for p in photos])

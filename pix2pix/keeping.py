@@ -11,13 +11,13 @@ from typing import Any
 
 from torch import Tensor
 
-from pix2pix.bundle import Header, save_bundle
+from pix2pix.bundle import DISCRIMINATORS, Header, save_bundle, save_discriminators
 from pix2pix.checkpoint import load_state, restore, save_state
 from pix2pix.config import TrainConfig
 from pix2pix.dataset import Pair, data_hash
+from pix2pix.directions import find_directions
 from pix2pix.errors import ImageError, PairsError
 from pix2pix.events import Events
-from pix2pix.finishing import finish
 from pix2pix.game import Game
 from pix2pix.report import write_report
 from pix2pix.run_folder import RunFolder, Status
@@ -26,6 +26,7 @@ from pix2pix.samples import draw_grid, draw_hardest, draw_realism
 from pix2pix.scoring import Scorer
 
 SAVE_EVERY_S = 300.0  # at the longest between two saves, however slow the machine
+SNAPSHOT_EVERY_S = 3600.0  # of training
 REPORT_EVERY_S = 60.0  # at the shortest, between two reports that nothing but numbers asks for
 HARDEST = 24  # pairs shown
 
@@ -44,7 +45,6 @@ class Point:
 
     step: int
     seconds: float
-    seen_px: int  # at which D looks
     ended: bool  # nothing is left to do
     stopped: bool  # somebody wants it to stop
 
@@ -65,7 +65,7 @@ class Keeper:
         images_before: int,
         notify: Callable[[str], None],
     ) -> None:
-        """`grid` is both sides of the fixed inputs; `images_before` is what the weights have seen already."""
+        """`grid` is sketches and photos of the sample grid; `images_before` the weights have seen already."""
         self.config, self.folder, self.game, self.sampler, self.notify = config, folder, game, sampler, notify
         self.pairs, self.train, self.grid = pairs, train, grid
         self.images_before, self.best = images_before, Best()
@@ -73,7 +73,7 @@ class Keeper:
         self.data_hash = data_hash(train)
         self.events: Events | None = None
         self.scorer: Scorer | None = None
-        if config.score_every and val and config.model.draws == "photo":
+        if config.score_every and val:
             self.scorer = Scorer(config, train, val, game.fabric.device, notify)
 
     def begin(self, *, after: int | None) -> None:
@@ -114,17 +114,11 @@ class Keeper:
         if not (score or show or save):
             return
         shown, header = self.game.average, self._header(at)
-        if config.model.draws == "photo" and (at.ended or score):
-            shown = copy.deepcopy(shown)  # training goes on with what it is the average of
-            try:
-                header = replace(header, directions=finish(shown, self.train, self.grid[0]))
-            except PairsError:
-                self.save(at)
-                raise
+        if at.ended or score:
+            header = replace(header, directions=find_directions(shown, self.grid[0]))
         judge = copy.deepcopy(self.game.discriminator).eval()
         weights = shown.state_dict()
-        if header.discriminator:
-            weights |= {f"discriminator.{name}": value for name, value in judge.state_dict().items()}
+        weights |= {f"discriminator.{name}": value for name, value in judge.state_dict().items()}
         if self.scorer is not None and score:
             try:
                 figures = self.scorer.score(shown, header, judge)
@@ -140,13 +134,15 @@ class Keeper:
                     self.events.log(at.step, figures)
                 folder.log_scores(at.step, at.seconds, figures, best=self.best.step == at.step)
         if save:
+            if at.seconds // SNAPSHOT_EVERY_S > self.saved_at // SNAPSHOT_EVERY_S:
+                save_bundle(folder.snapshot_file(header.images), weights, header)
             self.save(at)
             save_bundle(folder.bundle_file, weights, header)
+            save_discriminators(folder.path / DISCRIMINATORS, self.game.discriminators())
         if show:
             draw_grid(folder.sample_file(at.step), shown, self.grid)
             draw_hardest(folder.path, self.sampler.hardest(HARDEST), self.train, shown, config.size_px)
-            if header.discriminator:
-                draw_realism(folder.realism_file, shown, judge, self.grid[0], at.seen_px)
+            draw_realism(folder.realism_file, shown, judge, self.grid[0])
         if show or score:
             self._report(at.seconds)
 
@@ -175,7 +171,5 @@ class Keeper:
             data=f"{self.pairs.name}, {len(self.train)} pairs",
             data_hash=self.data_hash,
             licence=config.licence,
-            discriminator=replace(config.discriminator, size_px=at.seen_px)
-            if config.adversarial_weight
-            else None,
+            discriminator=config.discriminator,
         )

@@ -1,62 +1,51 @@
-"""Loss terms as pure functions of tensors: scalars, and for reconstruction one number a picture."""
+"""Loss terms as pure functions of tensors: scalars, or one number a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-MODE_EPSILON = 1e-3  # of a mean L1 of pictures: how alike two answers may be before they count as one
-
 
 def discriminator_hinge(real: Tensor, fake: Tensor) -> Tensor:
-    """Hinge loss of D on logits of real and fake patches. Lim & Ye 2017, eq. 3."""
-    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+    """Hinge loss (N,) of D on logits (N, ...) of real and fake patches. Lim & Ye 2017, eq. 3."""
+    return _each(F.relu(1 - real)) + _each(F.relu(1 + fake))
 
 
 def generator_hinge(fake: Tensor) -> Tensor:
-    """What G lowers against a hinge D: minus the mean logit of its patches. Lim & Ye 2017, eq. 4."""
-    return -fake.mean()
+    """What G lowers (N,) against a hinge D: minus the mean logit of its patches. Lim & Ye 2017, eq. 4."""
+    return -_each(fake)
 
 
 def discriminator_bce(real: Tensor, fake: Tensor) -> Tensor:
-    """Log loss of D, halved as in Isola et al. 2017, section 3.3, to slow D beside G."""
-    return 0.5 * (F.softplus(-real).mean() + F.softplus(fake).mean())
+    """Log loss (N,) of D, halved as in Isola et al. 2017, section 3.3, to slow D beside G."""
+    return 0.5 * (_each(F.softplus(-real)) + _each(F.softplus(fake)))
 
 
 def generator_bce(fake: Tensor) -> Tensor:
-    """Non-saturating G loss, -log D(G). Goodfellow et al. 2014, section 3."""
-    return F.softplus(-fake).mean()
-
-
-def feature_matching(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
-    """Mean L1 between D's features of the real and the made photo. Wang et al. 2018 (pix2pixHD), eq. 4."""
-    terms = [F.l1_loss(f, r.detach()) for r, f in zip(real, fake, strict=True)]
-    return sum(terms[1:], terms[0]) / len(terms)
-
-
-def mean_of(loss: Callable[..., Tensor], *scales: Sequence[Tensor]) -> Tensor:
-    """A loss of logits, averaged over the scales of a discriminator."""
-    terms = [loss(*(logits.float() for logits in scale)) for scale in zip(*scales, strict=True)]
-    return sum(terms[1:], terms[0]) / len(terms)
+    """Non-saturating G loss (N,), -log D(G). Goodfellow et al. 2014, section 3."""
+    return _each(F.softplus(-fake))
 
 
 def l1(photo: Tensor, target: Tensor) -> Tensor:
     """Mean absolute difference (N,), both in [-1, 1]. Isola et al. 2017, eq. 3."""
-    return F.l1_loss(photo, target, reduction="none").mean(dim=(1, 2, 3))
+    return _each((photo - target).abs())
 
 
-def balanced(sketch: Tensor, target: Tensor) -> Tensor:
-    """Log loss (N,) of ink against paper, both sides counting alike however little ink there is.
+def l1_where(picture: Tensor, coloured: Tensor, least: float = 1.0) -> Tensor:
+    """Mean absolute difference of (N, 3, H, W) to colours (N, 4, H, W) where their mask, the last channel, is 1.
 
-    Sketches (N, 1, H, W) in [-1, 1], paper +1. Xie & Tu 2015 (HED), eq. 2, over a batch.
+    `least` is a number of values below which the mean fades to 0, so that a dot does not weigh like a page.
     """
-    ink, true_ink = 0.5 - 0.5 * sketch, 0.5 - 0.5 * target
-    share = true_ink.mean()
-    weight = torch.lerp(share, 1 - share, true_ink)
-    return F.binary_cross_entropy(ink, true_ink, weight, reduction="none").mean(dim=(1, 2, 3))
+    mask = coloured[:, 3:]
+    return ((picture - coloured[:, :3]).abs() * mask).sum() / (3 * mask.sum() + least)
+
+
+def alpha_error(logit: Tensor, mask: Tensor) -> Tensor:
+    """Log loss (N,) of alpha's logit (N, 1, H, W) against the product's mask in 0..1."""
+    return _each(F.binary_cross_entropy_with_logits(logit, mask, reduction="none"))
 
 
 def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -64,27 +53,34 @@ def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1).mean()
 
 
-def mode_seeking(a: Tensor, b: Tensor, z_a: Tensor, z_b: Tensor) -> Tensor:
-    """Distance of z over distance of pictures, both mean L1 a pair. Mao et al. 2019, eq. 5, inverted."""
-    pictures = (a - b).abs().mean(dim=(1, 2, 3))
-    return ((z_a - z_b).abs().mean(dim=1) / (pictures + MODE_EPSILON)).mean()
+def beyond(colour: Tensor, limit: float = 1.0) -> Tensor:
+    """How far values lie outside of [-limit, limit], on average: colours that no pixel has."""
+    return F.relu(colour.abs() - limit).mean()
 
 
-def gradient_penalty(real: Tensor, logits: Sequence[Tensor]) -> Tensor:
-    """R1: half the squared gradient of D, a picture's mean logit, at real pictures (N, C, H, W).
-
-    They must require gradients. Mescheder et al. 2018, eq. 9.
-    """
-    seen = torch.stack([x.mean(dim=(1, 2, 3)).sum() for x in logits]).sum()
-    (gradient,) = torch.autograd.grad(seen, real, create_graph=True)
-    return 0.5 * gradient.square().sum(dim=(1, 2, 3)).mean()
+def weighted(values: Tensor, weights: Tensor) -> Tensor:
+    """Mean of values (N,) under weights (N,); 0 where all weights are 0."""
+    return (values * weights).sum() / weights.sum().clamp(min=1e-6)
 
 
-def roughness_error(guessed: Tensor, roughness: Tensor) -> Tensor:
-    """Mean squared error of the guessed roughness, both (N,) in [0, 1]."""
-    return F.mse_loss(guessed, roughness)
+def mean_over(losses: Sequence[Tensor]) -> Tensor:
+    """Mean (N,) over several discriminators of one kind."""
+    return torch.stack(list(losses)).mean(0)
+
+
+def gradients_at(picture: Tensor, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The norm of each term's gradient at a picture (N, C, H, W): at_picture_NAME."""
+    found = {}
+    for name, term in terms.items():
+        (gradient,) = torch.autograd.grad(term, picture, retain_graph=True, allow_unused=True)
+        found[f"at_picture_{name}"] = term.new_zeros(()) if gradient is None else gradient.float().norm()
+    return found
+
+
+def _each(x: Tensor) -> Tensor:
+    """The mean of each picture, (N, ...) -> (N,)."""
+    return x.flatten(1).mean(1)
 
 
 DISCRIMINATOR_LOSSES = {"hinge": discriminator_hinge, "bce": discriminator_bce}
-RECONSTRUCTION_LOSSES = {"l1": l1, "balanced": balanced}
 GENERATOR_LOSSES = {"hinge": generator_hinge, "bce": generator_bce}

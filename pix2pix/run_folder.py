@@ -23,7 +23,6 @@ class Status:
 
     step: int
     images: int
-    seen_px: int  # the size at which D looked at this step's pictures
     progress: float  # 0 to 1, by steps or by time, whichever is further
     seconds: float  # of training, all sessions of the run together
     images_per_s: float
@@ -54,6 +53,10 @@ class RunFolder:
         self.bundle_file = path / f"{path.name}.safetensors"
         self.best_file = path / f"{path.name}-best.safetensors"
 
+    def snapshot_file(self, images: int) -> Path:
+        """Where the bundle after so many pictures lies."""
+        return self.path / "snapshots" / f"{images:09d}.safetensors"
+
     def sample_file(self, step: int) -> Path:
         """Where the samples of a step lie."""
         return self.path / "samples" / f"{step:07d}.png"
@@ -69,7 +72,8 @@ class RunFolder:
             raise RunError(
                 f"{self.path} already holds a run: --resume goes on with it, another --name begins anew"
             )
-        (self.path / "samples").mkdir(parents=True, exist_ok=True)
+        for name in ("samples", "snapshots"):
+            (self.path / name).mkdir(parents=True, exist_ok=True)
         for file in (self.stats_file, self.scores_file):  # steps after that will be taken again
             kept = [line for line in read_lines(file) if after is not None and line["step"] <= after]
             write_atomically(file, "".join(f"{json.dumps(line)}\n" for line in kept).encode())
@@ -97,7 +101,6 @@ class RunFolder:
         line = {
             "step": status.step,
             "images": status.images,
-            "seen_px": status.seen_px,
             "progress": round(status.progress, 5),
             "seconds": round(status.seconds, 1),
             "images_per_s": round(status.images_per_s, 2),

@@ -11,15 +11,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from pix2pix import latents
 from pix2pix.bundle import Header
 from pix2pix.config import TrainConfig
 from pix2pix.dataset import Pair, load_pair, to_tensors
+from pix2pix.discriminators import PatchDiscriminator
 from pix2pix.engines.on_torch import TorchEngine
 from pix2pix.evaluate.figures import measure
 from pix2pix.evaluate.inputs import edges
 from pix2pix.evaluate.judges import Judges
-from pix2pix.networks import Discriminator, Model
+from pix2pix.networks import Model
+from pix2pix.samples import answer
 from pix2pix.translator import Translator
 
 CHUNK = 8  # pictures at a time
@@ -42,7 +43,7 @@ class Scorer:
         self._train, self._val = (_spread(pairs, config.score_pairs) for pairs in (train, val))
         self._judges = Judges(device)
 
-    def score(self, model: Model, header: Header, discriminator: Discriminator) -> dict[str, float]:
+    def score(self, model: Model, header: Header, discriminator: PatchDiscriminator) -> dict[str, float]:
         """The metric by its name, lower is better; D's mean probabilities; how far answers are apart.
 
         The metric is left out, and told why, where it cannot be measured.
@@ -63,12 +64,9 @@ class Scorer:
         sketches, photos = _tensors(self._val, self.config.size_px)
         made = [self._answers(model, sketches, seed) for seed in (1, 2)]
         if header.discriminator:
-            seen_px = header.discriminator.size_px
-            told["p_train"] = self._chance(
-                discriminator, *_tensors(self._train, self.config.size_px), seen_px
-            )
-            told["p_val"] = self._chance(discriminator, sketches, photos, seen_px)
-            told["p_made"] = self._chance(discriminator, sketches, made[0], seen_px)
+            told["p_train"] = self._chance(discriminator, *_tensors(self._train, self.config.size_px))
+            told["p_val"] = self._chance(discriminator, sketches, photos)
+            told["p_made"] = self._chance(discriminator, sketches, made[0])
         if self.config.model.latent_size:
             told["spread"] = _apart(made[0], made[1])
         told["across"] = _apart(made[0][:ANSWERED], made[0][:ANSWERED].roll(1, dims=0))
@@ -82,21 +80,15 @@ class Scorer:
                 self.notify(f"{name} cannot be measured, so that no best weights are kept: {figure.reason}")
         return {}
 
-    @torch.no_grad()
     def _answers(self, model: Model, sketches: Tensor, seed: int) -> Tensor:
-        z = torch.from_numpy(latents.draw(seed, self.config.model.latent_size)).to(self.device)
-        drawn = []
-        for given in torch.split(sketches, CHUNK):
-            answer, _ = model.generator(given.to(self.device), z.expand(len(given), -1))
-            drawn.append(answer.cpu())
-        return torch.cat(drawn)
+        return torch.cat([answer(model, some, seed) for some in torch.split(sketches, CHUNK)])
 
     @torch.no_grad()
-    def _chance(self, discriminator: Discriminator, given: Tensor, photo: Tensor, seen_px: int) -> float:
+    def _chance(self, discriminator: PatchDiscriminator, sketches: Tensor, photos: Tensor) -> float:
         chances: list[float] = []
-        for some, answer in zip(torch.split(given, CHUNK), torch.split(photo, CHUNK), strict=True):
-            smooth = torch.zeros(len(some), device=self.device)
-            seen = discriminator.probabilities(some.to(self.device), answer.to(self.device), smooth, seen_px)
+        for some, photo in zip(torch.split(sketches, CHUNK), torch.split(photos, CHUNK), strict=True):
+            sides = some.to(self.device), photo.to(self.device)
+            seen = discriminator.probabilities(*sides, self.config.model.seen_px)
             chances += seen.mean(dim=(1, 2, 3)).tolist()
         return sum(chances) / len(chances)
 

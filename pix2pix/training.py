@@ -5,9 +5,8 @@
 
 `game` is what happens in a step; here is what goes around it: data, rates, saving, scoring, saying. Every
 latent and augmentation is a function of the configuration and the step, and the rest of what a step depends
-on is in the state, so that a resumed run is the run that was never stopped. Learning rate and the size at
-which D looks follow the progress: of the steps, or, with a time limit, of the clock, which makes no two runs
-equal.
+on is in the state, so that a resumed run is the run that was never stopped. The learning
+rates follow the progress: of the steps, or, with a time limit, of the clock, which makes no two runs equal.
 """
 
 from __future__ import annotations
@@ -26,23 +25,21 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pix2pix import diffaugment
 from pix2pix.augment import PairAugment
+from pix2pix.batch import draw_batch
 from pix2pix.config import TrainConfig
 from pix2pix.dataset import Pair, data_hash, list_pairs, load_pair, to_tensors
 from pix2pix.errors import PairsError, RunError, UsageError
 from pix2pix.files import only_writer
-from pix2pix.game import DRAWS, Batch, Game, Played
+from pix2pix.game import Game, Played
 from pix2pix.keeping import Keeper, Point
-from pix2pix.loader import Loaded, load_batches
+from pix2pix.loader import load_batches
 from pix2pix.processes import make_fabric, tell_of_lost_processes
 from pix2pix.run_folder import RunFolder, Status
 from pix2pix.sampler import PairSampler
 
 GRID_PAIRS = 8  # fixed inputs of the sample grid
 LOG_EVERY = 50  # steps between lines of stats.jsonl
-SEED_STRIDE = 1_000_003  # a prime: the step seeds of two runs with neighbouring seeds do not coincide
-AUGMENT_STREAM = 0x9E3779B9  # added to step seeds: what D is shown must not go with z
 
 
 def train(
@@ -92,7 +89,7 @@ def train(
     images_before = game.begin_with(start_from) if start_from else 0
     game.set_up()
     sampler = PairSampler(
-        len(train_pairs), batch_size=config.batch_size, seed=config.seed, weak_points=config.weak_points
+        len(train_pairs), batch_size=config.pairs_per_step, seed=config.seed, weak_points=config.weak_points
     )
     keeper = Keeper(config, folder, pairs, train_pairs, val_pairs, grid, game, sampler, images_before, notify)
 
@@ -117,7 +114,8 @@ def train(
             sampler,
             size_px=config.size_px,
             first_step=step,
-            places=range(fabric.global_rank, config.batch_size, fabric.world_size),
+            places=range(fabric.global_rank, config.pairs_per_step, fabric.world_size),
+            pictures=config.batch_size,
             workers=workers,
             pin_memory=fabric.device.type == "cuda",
         )
@@ -129,8 +127,7 @@ def train(
             # --- where are we? keep what is due, stop; the first process says so to all
             progress, stopped = fabric.broadcast((_progress(config, step, seconds), stop()))
             ended = progress >= 1
-            seen_px = _seen_px(config, progress)
-            at = Point(step, seconds, seen_px, ended=ended, stopped=stopped)
+            at = Point(step, seconds, ended=ended, stopped=stopped)
             if writes and (step > first_step or (resume and ended)):  # a run whose end failed ends again
                 keeper.keep(at)
             if ended or stopped:
@@ -149,10 +146,13 @@ def train(
             for name in loaded.unreadable.keys() - unreadable:
                 notify(f"pair {name} is left out: {loaded.unreadable[name]}")
             unreadable |= loaded.unreadable.keys()
-            batch = _batch(config, fabric, step, loaded)
+            batch = draw_batch(
+                config, step, loaded, fabric.global_rank, fabric.world_size, fabric.device
+            )
 
-            # --- D moves, then G and E climb its gradient
-            played = game.play(step, batch, seen_px=seen_px, rate=_decay(progress, config.decay_fraction))
+            # --- discriminators move, then generators climb their gradient
+            measure = step % LOG_EVERY == LOG_EVERY - 1
+            played = game.play(step, batch, rate=_rate(config, step, progress), measure=measure)
             sampler.learn(*_errors(fabric, config, played, loaded.indices))
             step += 1
 
@@ -163,7 +163,6 @@ def train(
             status = Status(
                 step=step,
                 images=step * config.batch_size,
-                seen_px=seen_px,
                 progress=_progress(config, step, seconds),
                 seconds=seconds,
                 images_per_s=(step - marks[0][1]) * config.batch_size / took if took > 0 else 0.0,
@@ -187,42 +186,18 @@ def _validation(pairs: Path) -> list[Pair]:
 
 
 def _grid_inputs(pairs: list[Pair], config: TrainConfig) -> tuple[Tensor, Tensor]:
-    """Both sides of the first few pairs, as the model is given and is to draw them."""
+    """Sketches and photos of the first few pairs, (N, 1, S, S) and (N, 3, S, S) in [-1, 1]."""
     sketches, photos = zip(*(load_pair(pair, config.size_px) for pair in pairs[:GRID_PAIRS]), strict=True)
-    return _sides(*to_tensors(list(sketches), list(photos)), config)
-
-
-def _sides(sketch: Tensor, photo: Tensor, config: TrainConfig) -> tuple[Tensor, Tensor]:
-    """Sketches and photos as what G is given and what it is to draw."""
-    return (sketch, photo) if config.model.draws == "photo" else (photo, sketch)
+    return to_tensors(list(sketches), list(photos))
 
 
 def _refuse_uneven(config: TrainConfig, processes: int) -> None:
-    """Raise UsageError where the bound and the free answers of a batch cannot be shared out evenly."""
-    multiple = processes * (2 if config.model.encoder_widths else 1)
-    if processes > 1 and config.batch_size % multiple:
+    """Raise UsageError where a batch cannot be shared out evenly."""
+    if config.batch_size % processes or (config.two_stage and config.layout.batch_size % (8 * processes)):
         raise UsageError(
-            f"batch_size {config.batch_size} is not a multiple of {multiple}, as it must be here"
+            f"batch_size {config.batch_size} is not a multiple of {processes}, or layout.batch_size "
+            f"{config.layout.batch_size} of {8 * processes}, as they must be here"
         )
-
-
-def _batch(config: TrainConfig, fabric: Fabric, step: int, loaded: Loaded) -> Batch:
-    """What is loaded, and this process's share of what is drawn for the step, on the device."""
-    step_seed = config.seed * SEED_STRIDE + step
-    of_z, of_draws = (torch.Generator().manual_seed(seed) for seed in (step_seed, step_seed + AUGMENT_STREAM))
-    z, other_z = torch.randn(2, config.batch_size, config.model.latent_size, generator=of_z)
-    shares = (
-        diffaugment.DRAWS,
-        DRAWS - diffaugment.DRAWS,
-    )  # the first are as they always were
-    draws = torch.cat([torch.rand(config.batch_size, n, generator=of_draws) for n in shares], dim=1)
-    place = torch.arange(fabric.global_rank, config.batch_size, fabric.world_size)
-    torch.manual_seed(step_seed)  # for dropout
-    sketch, photo, roughness, z, other_z = (
-        x.to(fabric.device, non_blocking=True)
-        for x in (loaded.sketch, loaded.photo, loaded.roughness, z[place], other_z[place])
-    )
-    return Batch(place, *_sides(sketch, photo, config), roughness, z, other_z, draws[place])
 
 
 def _errors(
@@ -250,15 +225,11 @@ def _progress(config: TrainConfig, step: int, seconds: float) -> float:
     return min(1.0, max(step / config.steps, by_time))
 
 
-def _seen_px(config: TrainConfig, progress: float) -> int:
-    """The size at which D looks, at the end of a run that is coarse throughout too."""
-    coarse = progress < config.coarse_fraction or config.coarse_fraction == 1
-    return config.discriminator.size_px if coarse else config.size_px
-
-
-def _decay(progress: float, fraction: float) -> float:
-    """1, then linearly to 0 over the last `fraction` of the run."""
-    return 1.0 if fraction == 0 else min(1.0, (1 - progress) / fraction)
+def _rate(config: TrainConfig, step: int, progress: float) -> float:
+    """A factor of the learning rates: up from 0 in the first steps, 1, then linearly to 0 at the end."""
+    rise = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
+    fall = min(1.0, (1 - progress) / config.decay_fraction) if config.decay_fraction else 1.0
+    return rise * fall
 
 
 class Means:

@@ -1,0 +1,70 @@
+"""One player's optimiser, in one process or in several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
+
+
+class Optimiser:
+    """Adam over some parameters; gradients of all processes are averaged."""
+
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], rate: float, betas: tuple[float, float], fabric: Fabric
+    ) -> None:
+        """`rate` is the learning rate before any schedule."""
+        self.parameters, self.rate, self.fabric = list(parameters), rate, fabric
+        adam = torch.optim.Adam(self.parameters, lr=rate, betas=betas, fused=True)
+        self._adam: Any = fabric.setup_optimizers(adam)
+
+    def clear(self) -> None:
+        """Forget the gradients."""
+        self._adam.zero_grad()
+
+    def step(self, factor: float) -> Tensor:
+        """Take a step at `factor` of the learning rate; the norm of the gradient."""
+        for group in self._adam.param_groups:
+            group["lr"] = self.rate * factor
+        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        if self.fabric.world_size > 1:
+            together = torch.cat([gradient.flatten() for gradient in gradients])
+            mean = torch.as_tensor(self.fabric.all_reduce(together, reduce_op="mean"))
+            sizes = [gradient.numel() for gradient in gradients]
+            for gradient, piece in zip(gradients, torch.split(mean, sizes), strict=True):
+                gradient.copy_(piece.view_as(gradient))
+        self.fabric.strategy.precision.unscale_gradients(self._adam.optimizer)
+        norm = get_total_norm(gradients)
+        self._adam.step()
+        return norm
+
+    def state_dict(self) -> dict[str, Any]:
+        """Adam's state."""
+        state: dict[str, Any] = self._adam.state_dict()
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Raises KeyError or ValueError for the state of something else."""
+        self._adam.load_state_dict(state)
+
+
+class frozen:  # noqa: N801 - reads as a statement
+    """No gradients for some parameters within the block: `with frozen(discriminator.parameters()):`."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
+        """They must be trained otherwise."""
+        self.parameters = list(parameters)
+
+    def __enter__(self) -> None:
+        """Stop."""
+        for parameter in self.parameters:
+            parameter.requires_grad_(False)
+
+    def __exit__(self, *error: object) -> None:
+        """Go on."""
+        for parameter in self.parameters:
+            parameter.requires_grad_(True)

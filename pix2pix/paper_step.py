@@ -1,0 +1,97 @@
+"""A training step of Isola et al. 2017: one discriminator on patches, and L1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from pix2pix import losses
+from pix2pix.batch import Pictures
+from pix2pix.config import TrainConfig
+from pix2pix.discriminators import PatchDiscriminator
+from pix2pix.networks import Paper
+from pix2pix.optimiser import Optimiser, frozen
+from pix2pix.standing import means, standing
+
+Named = dict[str, Tensor]
+
+
+class PaperStep:
+    """Both players of the paper's architecture."""
+
+    def __init__(self, config: TrainConfig, model: Paper, fabric: Fabric) -> None:
+        """`set_up` comes next, once the weights to begin with are there."""
+        self.config, self.model, self.fabric = config, model, fabric
+        self.discriminator = PatchDiscriminator(config.discriminator)
+        self._kept: Tensor | None = None  # the generator's answers, from one move for the next
+
+    def set_up(self) -> None:
+        """Go to the device, and make the optimisers."""
+        config, generator = self.config, self.model.generator
+        self.discriminator.to(self.fabric.device)
+        self._g = Optimiser(generator.parameters(), config.generator_lr, config.betas, self.fabric)
+        self._d = Optimiser(
+            self.discriminator.parameters(), config.discriminator_lr, config.betas, self.fabric
+        )
+
+    def stateful(self) -> dict[str, Any]:
+        """What a checkpoint holds, beside the model."""
+        return {"discriminator": self.discriminator, "g": self._g, "d": self._d}
+
+    def play(
+        self, step: int, batch: Pictures, rate: float, in_memory: Callable[..., Any], *, measure: bool
+    ) -> tuple[Named, Named, Tensor]:
+        """One step of both players, as `PictureStep.play`."""
+        d_losses, d_how = in_memory(lambda parts: self._move_d(batch, parts, rate))
+        g_losses, g_how, errors = in_memory(lambda parts: self._move_g(batch, parts, rate, measure=measure))
+        return {**d_losses, **g_losses}, {**d_how, **g_how}, errors
+
+    def _answer(self, part: Pictures) -> Tensor:
+        with self.fabric.autocast():
+            photo: Tensor = self.model.generator(part.sketch)
+        return photo
+
+    def _look(self, part: Pictures, photo: Tensor) -> Tensor:
+        with self.fabric.autocast():
+            return self.discriminator(part.sketch, photo).float()
+
+    def _move_d(self, batch: Pictures, parts: int, rate: float) -> tuple[Named, Named]:
+        told, how = [], []
+        self._d.clear()
+        for part in batch.parts(parts):
+            with torch.set_grad_enabled(parts == 1):
+                made = self._answer(part)
+            self._kept = made if parts == 1 else None
+            real_logits, made_logits = self._look(part, part.photo), self._look(part, made.detach())
+            loss = losses.DISCRIMINATOR_LOSSES[self.config.adversarial](real_logits, made_logits).mean()
+            self.fabric.backward(loss / parts)
+            told.append({"d": loss.detach()})
+            how.append(standing("pixels", [real_logits], [made_logits]))
+        return means(told), {**means(how), "d_gradient": self._d.step(rate)}
+
+    def _move_g(
+        self, batch: Pictures, parts: int, rate: float, *, measure: bool
+    ) -> tuple[Named, Named, Tensor]:
+        told, gradients = [], {}
+        errors = torch.empty(len(batch), device=self.fabric.device)
+        self._g.clear()
+        with frozen(self.discriminator.parameters()):
+            for i, part in enumerate(batch.parts(parts)):
+                made = self._kept if self._kept is not None else self._answer(part)
+                adversarial = losses.GENERATOR_LOSSES[self.config.adversarial](self._look(part, made)).mean()
+                error = losses.l1(made, part.photo)
+                terms = {
+                    "g_pixels": self.config.pixels_weight * adversarial,
+                    "g_reconstruction": self.config.reconstruction_weight * error.mean(),
+                }
+                if measure and i == 0:
+                    gradients = losses.gradients_at(made, terms)
+                self.fabric.backward(torch.stack(list(terms.values())).sum() / parts)
+                told.append({name: value.detach() for name, value in terms.items()})
+                errors[i::parts] = error.detach()
+        self._kept = None
+        return means(told), {**gradients, "g_gradient": self._g.step(rate)}, errors
