@@ -30,7 +30,6 @@ from app.options import (
     exit_code,
     finish,
     given,
-    loose_option,
     model_option,
     models_option,
 )
@@ -154,7 +153,6 @@ def serve(
     default=1,
     help="Photos of each sketch; from 2 on NAME-1.png to NAME-K.png, with the seeds N to N+K-1 of --seed N.",
 )
-@loose_option
 @click.option(
     "--size",
     default="source",

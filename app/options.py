@@ -99,13 +99,6 @@ engine_option = click.option(
     help="What computes; auto is ONNX Runtime on a CPU and PyTorch on a GPU, fastest tries all.",
 )
 
-loose_option = click.option(
-    "--loose",
-    type=click.FloatRange(0, 1),
-    show_default="guessed from each sketch",
-    help="How lines are taken: 0 follows them, 1 mends them freely.",
-)
-
 
 def exit_code(done: int, failed: int) -> int:
     """0 all done, 1 some failed, 2 nothing done."""

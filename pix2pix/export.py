@@ -5,9 +5,8 @@ Its metadata says how it is used, in the words below the example.
     export(find_bundle("shoes"), Path("shoes.onnx"), sketches)
 
 Inputs: `sketches` (M, S, S) uint8, ink dark on paper 255, fitted to the model's square; `z` (N, Z) float32
-from N(0, 1), 0 for the middle of all answers; `rows` (N,) int64, of which sketch each answer is; `loose` (N,)
-float32 in [0, 1], NaN to have it guessed, for models that know it. Outputs: `photos` (N, S, S, 3) uint8 RGB,
-and `used` (N,), the looseness they were made with.
+from N(0, 1), 0 for the middle of all answers; `rows` (N,) int64, of which sketch each answer is. Output:
+`photos` (N, S, S, 3) uint8 RGB.
 """
 
 from __future__ import annotations
@@ -81,7 +80,6 @@ def describe(header: Header, digest: str) -> dict[str, str]:
         "bundle_sha256": digest,
         "size_px": str(header.model.size_px),
         "latent_size": str(header.model.latent_size),
-        "takes_loose": str(header.model.roughness).lower(),
         "header": json.dumps(dataclasses.asdict(header)),
         "usage": " ".join((__doc__ or "").split("\n\n", 3)[3].split()),
     }
@@ -93,11 +91,10 @@ def compare(model: bytes, path: Path, header: Header, sketches: Sequence[UInt8])
     session = make_session(model)
     z = np.stack([latents.draw(seed, header.model.latent_size) for seed in range(SEEDS)])
     rows = np.zeros(SEEDS, np.int64)
-    loose = np.array([np.nan, 0.0, 0.5, 1.0], np.float32) if header.model.roughness else None
     largest, differing = 0, 0.0
     for sketch in sketches:
-        made = run_session(session, sketches=sketch[None], z=z, rows=rows, loose=loose)[0]
-        expected, _ = reference.answer(sketch[None], z, loose, rows)
+        made = run_session(session, sketches=sketch[None], z=z, rows=rows)[0]
+        expected = reference.answer(sketch[None], z, rows)
         apart = np.abs(made.astype(np.int16) - expected)
         largest, differing = max(largest, int(apart.max())), differing + float((apart > 0).mean())
     return Comparison(len(sketches) * SEEDS, largest, differing / len(sketches))

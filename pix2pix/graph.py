@@ -41,21 +41,17 @@ IR_VERSION = 8
 
 
 def answer_graph(weights: Weights, header: Header) -> onnx.ModelProto:
-    """Sketches (M, S, S) uint8, z (N, Z), loose (N,), rows (N,) -> photos (N, S, S, 3) uint8, used (N,).
+    """Sketches (M, S, S) uint8, z (N, Z), rows (N,) -> photos (N, S, S, 3) uint8.
 
-    `loose` is NaN where it is to be guessed; a model without roughness has neither it nor `used`. `rows` says
-    of which sketch each answer is.
+    `rows` says of which sketch each answer is.
     """
     net = _Net(weights, header)
     side = header.model.size_px
     rows = net.input("rows", TensorProto.INT64, ["answers"])
     z = net.input("z", TensorProto.FLOAT, ["answers", header.model.latent_size])
     given, features = net.look_at_sketches()
-    used = net.looseness(features, rows)
-    photos = net.draw(given, features, z, used, rows)
+    photos = net.draw(given, features, z, net.roughness(features, rows), rows)
     net.output("photos", net.to_pixels(photos), TensorProto.UINT8, ["answers", side, side, 3])
-    if used is not None:
-        net.output("used", net.add("Identity", used), TensorProto.FLOAT, ["answers"])
     return net.model()
 
 
@@ -81,9 +77,9 @@ def realism_graph(weights: Weights, header: Header) -> onnx.ModelProto:
     rows = net.input("rows", TensorProto.INT64, ["answers"])
     photos = net.input("photos", TensorProto.UINT8, ["answers", side, side, 3])
     given, features = net.look_at_sketches()
-    used = net.looseness(features, rows)
+    roughness = net.roughness(features, rows)
     chances = net.judge(
-        net.add("Gather", given, rows, axis=0), net.from_pixels(photos), used, header.discriminator
+        net.add("Gather", given, rows, axis=0), net.from_pixels(photos), roughness, header.discriminator
     )
     overlay = net.tint(chances, side)
     net.output("overlay", net.to_pixels(overlay, low=0.0), TensorProto.UINT8, ["answers", side, side, 4])
@@ -119,22 +115,20 @@ class _Net:
             features.append(x)
         return given, features
 
-    def looseness(self, features: Sequence[str], rows: str) -> str | None:
-        """What is told, or guessed where it is NaN, (N,); None for a model that knows none."""
+    def roughness(self, features: Sequence[str], rows: str) -> str | None:
+        """The model's guess of how rough the hand was, (N,); None for a model that makes none."""
         if not self.config.roughness:
             return None
-        loose = self.input("loose", TensorProto.FLOAT, ["answers"])
         pooled = self.add("Concat", *(self.mean(x) for x in features), axis=1)
         hidden = self.add("Relu", self.linear(pooled, "generator.guess.layers.0"))
         guessed = self.add("Sigmoid", self.linear(hidden, "generator.guess.layers.2"))
-        of_each = self.add("Gather", self.add("Squeeze", guessed, self.ints([1])), rows, axis=0)
-        return self.add("Where", self.add("IsNaN", loose), of_each, loose)
+        return self.add("Gather", self.add("Squeeze", guessed, self.ints([1])), rows, axis=0)
 
-    def draw(self, given: str, features: list[str], z: str, used: str | None, rows: str) -> str:
+    def draw(self, given: str, features: list[str], z: str, roughness: str | None, rows: str) -> str:
         """The photos (N, 3, S, S)."""
         condition = z
-        if used is not None:
-            centred = self.add("Sub", used, self.number(0.5))
+        if roughness is not None:
+            centred = self.add("Sub", roughness, self.number(0.5))
             told = self.add("Mul", centred, self.number(ROUGHNESS_SPREAD))
             condition = self.add("Concat", z, self.add("Unsqueeze", told, self.ints([1])), axis=1)
         left = list(features)
@@ -153,12 +147,12 @@ class _Net:
             return self.add("Tanh", drawn)
         return self.add("Tanh", self._enlarge(x, "generator.head"))
 
-    def judge(self, given: str, photos: str, used: str | None, config: DiscriminatorConfig) -> str:
+    def judge(self, given: str, photos: str, roughness: str | None, config: DiscriminatorConfig) -> str:
         """How likely each patch is real, (N, 1, H', W')."""
         seen = [self.pooled(x, self.config.size_px, config.size_px) for x in (given, photos)]
-        if used is not None:
+        if roughness is not None:
             shape = self.add("Shape", seen[0])
-            seen.append(self.add("Expand", self.add("Unsqueeze", used, self.ints([1, 2, 3])), shape))
+            seen.append(self.add("Expand", self.add("Unsqueeze", roughness, self.ints([1, 2, 3])), shape))
         x = self.add("Concat", *seen, axis=1)
         last = len(config.strides) - 1
         for i, stride in enumerate(config.strides):

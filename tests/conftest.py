@@ -19,7 +19,7 @@ from pix2pix.networks import Generator, Model
 pytest_plugins = ["canvas"]
 
 TINY = ModelConfig(size_px=32, widths=(4, 8, 8), latent_size=4, roughness=True, encoder_widths=(4, 8))
-LITERAL = replace(TINY, roughness=False, encoder_widths=())  # knows no looseness, reads no photo
+LITERAL = replace(TINY, roughness=False, encoder_widths=())  # reads no photo
 
 needs_features = pytest.mark.skipif(
     not os.environ.get("PIX2PIX_FEATURES"), reason="PIX2PIX_FEATURES is not set"
@@ -168,7 +168,7 @@ def tiny_bundle(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def literal_bundle(tmp_path: Path) -> Path:
-    """A model that knows no looseness."""
+    """A model that reads no photo."""
     return save_untrained(tmp_path / "models" / "literal.safetensors", LITERAL)
 
 

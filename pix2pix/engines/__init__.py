@@ -32,24 +32,22 @@ TRIALS = 5  # photos of which the quickest tells an engine's speed
 class Engine(Protocol):
     """The networks of one bundle on one device. May be shared between threads.
 
-    M sketches (M, S, S), paper 255, N answers: z (N, Z), `loose` (N,) with NaN where it is to be guessed,
-    None for a model that knows none, `rows` (N,) saying of which sketch each answer is. Shapes are right.
+    M sketches (M, S, S), paper 255, N answers: z (N, Z), `rows` (N,) saying of which sketch each answer is.
+    Shapes are right.
     """
 
     name: str
     device: str
 
-    def answer(
-        self, sketches: UInt8, z: Float32, loose: Float32 | None, rows: Int64
-    ) -> tuple[UInt8, Float32 | None]:
-        """Photos (N, S, S, 3), and the looseness (N,) that each was made with."""
+    def answer(self, sketches: UInt8, z: Float32, rows: Int64) -> UInt8:
+        """Photos (N, S, S, 3)."""
         ...
 
     def encode(self, photo: UInt8) -> Float32:
         """The z (Z,) of a photo (S, S, 3), by a model that has an encoder."""
         ...
 
-    def realism(self, sketches: UInt8, photos: UInt8, loose: Float32 | None, rows: Int64) -> UInt8:
+    def realism(self, sketches: UInt8, photos: UInt8, rows: Int64) -> UInt8:
         """What to lay over photos (N, S, S, 3), RGBA (N, S, S, 4), by a model that has a discriminator."""
         ...
 
@@ -120,12 +118,11 @@ def _fastest(makers: list[Maker], path: Path, device: str) -> tuple[Engine, Head
 def _seconds(engine: Engine, header: Header) -> float:
     """The time of one photo, the first of them not counted."""
     side = header.model.size_px
-    loose = np.zeros(1, np.float32) if header.model.roughness else None
     blank, z = np.full((1, side, side), 255, np.uint8), np.zeros((1, header.model.latent_size), np.float32)
     best = np.inf
     for trial in range(1 + TRIALS):
         began = time.perf_counter()
-        engine.answer(blank, z, loose, np.zeros(1, np.int64))
+        engine.answer(blank, z, np.zeros(1, np.int64))
         if trial:
             best = min(best, time.perf_counter() - began)
     return float(best)

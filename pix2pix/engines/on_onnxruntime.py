@@ -41,23 +41,19 @@ class OnnxRuntimeEngine:
         except CorruptBundle as error:
             raise CorruptBundle(f"{path}: {error}") from error
 
-    def answer(
-        self, sketches: UInt8, z: Float32, loose: Float32 | None, rows: Int64
-    ) -> tuple[UInt8, Float32 | None]:
+    def answer(self, sketches: UInt8, z: Float32, rows: Int64) -> UInt8:
         """As of `Engine`."""
-        photos, *used = run_session(self._answer, sketches=sketches, z=z, loose=loose, rows=rows)
-        return photos, used[0] if used else None
+        photos: UInt8 = run_session(self._answer, sketches=sketches, z=z, rows=rows)[0]
+        return photos
 
     def encode(self, photo: UInt8) -> Float32:
         """As of `Engine`."""
         z: Float32 = run_session(self._encode, photo=photo)[0]
         return z
 
-    def realism(self, sketches: UInt8, photos: UInt8, loose: Float32 | None, rows: Int64) -> UInt8:
+    def realism(self, sketches: UInt8, photos: UInt8, rows: Int64) -> UInt8:
         """As of `Engine`."""
-        overlays: UInt8 = run_session(
-            self._realism, sketches=sketches, photos=photos, loose=loose, rows=rows
-        )[0]
+        overlays: UInt8 = run_session(self._realism, sketches=sketches, photos=photos, rows=rows)[0]
         return overlays
 
     @cached_property

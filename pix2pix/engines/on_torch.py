@@ -41,18 +41,12 @@ class TorchEngine:
         return cls(model, header, chosen, compiled=compiled), header
 
     @torch.inference_mode()
-    def answer(
-        self, sketches: UInt8, z: Float32, loose: Float32 | None, rows: Int64
-    ) -> tuple[UInt8, Float32 | None]:
+    def answer(self, sketches: UInt8, z: Float32, rows: Int64) -> UInt8:
         """As of `Engine`."""
-        told = None if loose is None else self._tensor(loose)
-        whose = self._tensor(rows)
         with self._half():
-            photos, guessed = self._draw(self._given(sketches), self._tensor(z), told, whose)
-        used = None
-        if guessed is not None and told is not None:
-            used = _as_told(guessed[whose], told).float().cpu().numpy()
-        return to_pixels(photos.float()).permute(0, 2, 3, 1).cpu().numpy(), used
+            photos, _ = self._draw(self._given(sketches), self._tensor(z), rows=self._tensor(rows))
+        made: UInt8 = to_pixels(photos.float()).permute(0, 2, 3, 1).cpu().numpy()
+        return made
 
     @torch.inference_mode()
     def encode(self, photo: UInt8) -> Float32:
@@ -63,13 +57,13 @@ class TorchEngine:
         return z
 
     @torch.inference_mode()
-    def realism(self, sketches: UInt8, photos: UInt8, loose: Float32 | None, rows: Int64) -> UInt8:
+    def realism(self, sketches: UInt8, photos: UInt8, rows: Int64) -> UInt8:
         """As of `Engine`."""
         assert self._discriminator is not None and self._header.discriminator is not None
         given, whose = self._given(sketches), self._tensor(rows)
         roughness = torch.zeros(len(photos), device=self._device)
-        if (guess := self._generator.guess) is not None and loose is not None:
-            roughness = _as_told(guess(self._generator.features(given))[whose], self._tensor(loose))
+        if (guess := self._generator.guess) is not None:
+            roughness = guess(self._generator.features(given))[whose]
         made = from_pixels(self._tensor(photos)).permute(0, 3, 1, 2)
         size_px = self._header.discriminator.size_px
         chances = self._discriminator.probabilities(given[whose], made, roughness, size_px)
@@ -89,8 +83,3 @@ class TorchEngine:
         if self._device.type == "cpu":
             return nullcontext()
         return torch.autocast("cuda", torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
-
-
-def _as_told(guessed: Tensor, told: Tensor) -> Tensor:
-    """The looseness that is told, and guessed where it is NaN."""
-    return torch.where(told.isnan(), guessed.to(told.dtype), told)
