@@ -14,6 +14,7 @@ from pix2pix.errors import ImageError, PairsError
 from pix2pix.files import PHOTO_SUFFIXES
 from pix2pix.framing import UInt8, resized
 from pix2pix.images import read_photo, read_sketch
+from pix2pix.masks import stored_or_found
 from pix2pix.pixels import from_pixels
 
 
@@ -24,6 +25,7 @@ class Pair:
     name: str
     sketch: Path
     photo: Path
+    mask: Path | None = None  # pairs of earlier versions have none
 
 
 def list_pairs(pairs: Path, split: str) -> list[Pair]:
@@ -41,9 +43,10 @@ def list_pairs(pairs: Path, split: str) -> list[Pair]:
     found, orphans = [], []
     for sketch in sketches:
         stem = sketch.relative_to(folder / "sketches").with_suffix("")
+        mask = folder / "masks" / f"{stem}.png"
         photos = [p for s in PHOTO_SUFFIXES if (p := folder / "photos" / f"{stem}{s}").is_file()]
         if len(photos) == 1:
-            found.append(Pair(stem.as_posix(), sketch, photos[0]))
+            found.append(Pair(stem.as_posix(), sketch, photos[0], mask if mask.is_file() else None))
         else:
             orphans.append(f"{stem.as_posix()} ({len(photos)} photos)")
     if orphans:
@@ -75,6 +78,18 @@ def load_pair(pair: Pair, size_px: int | None = None) -> tuple[UInt8, UInt8]:
     if size_px is None:
         return sketch, photo
     return resized(sketch, (size_px, size_px)), resized(photo, (size_px, size_px))
+
+
+def load_mask(pair: Pair, sketch: UInt8, photo: UInt8) -> UInt8:
+    """The pair's mask (H, W) uint8, product 255, ground 0, for its sketch and photo as `load_pair` gave them.
+
+    A pair without a file gets the mask that `product_mask` finds. Raises PairsError, naming the file, if it
+    cannot be read.
+    """
+    try:
+        return stored_or_found(pair.mask, sketch, photo)
+    except ImageError as error:
+        raise PairsError(f"pair {pair.name}: {error} ({pair.mask})") from error
 
 
 def to_tensors(sketches: list[UInt8], photos: list[UInt8]) -> tuple[Tensor, Tensor]:
