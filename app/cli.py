@@ -300,13 +300,12 @@ def doctor(ctx: click.Context, pairs: Path, html: Path | None, json_file: Path |
 @click.option(
     "--sketches", required=True, type=FOLDER, help="Sketches on which it must draw what PyTorch draws."
 )
-@click.option("--half", is_flag=True, help="Store weights in half precision: half the file.")
 @models_option
-def export(model: str, output: Path, sketches: Path, half: bool, models: Path | None) -> None:
+def export(model: str, output: Path, sketches: Path, models: Path | None) -> None:
     """Write MODEL as an ONNX file: pixels in, pixels out, any batch; for onnxruntime and onnxruntime-web."""
     from app import export_command
 
-    click.echo(export_command.run(model, output, sketches, half=half, models=models))
+    click.echo(export_command.run(model, output, sketches, models=models))
 
 
 @main.command()

@@ -94,9 +94,9 @@ device_option = click.option(
 
 engine_option = click.option(
     "--engine",
-    type=click.Choice(["auto", "onnxruntime", "torch", "compiled", "fastest"]),
+    type=click.Choice(["auto", "onnxruntime", "torch"]),
     default="auto",
-    help="What computes; auto is ONNX Runtime on a CPU and PyTorch on a GPU, fastest tries all.",
+    help="What computes; auto is ONNX Runtime on a CPU and PyTorch on a GPU.",
 )
 
 

@@ -107,7 +107,7 @@ def _read(path: Path) -> tuple[dict[str, NDArray[Any]], Header]:
     metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
     if metadata.get("format") in EARLIER_FORMATS:
         raise CorruptBundle(
-            f"{path} was made by an earlier version of pix2pix, whose architecture is gone: train it again, or "
+            f"{path} was made by an earlier version of pix2pix, whose architecture is gone: train again, or "
             "use it with that version"
         )
     if metadata.get("format") != FORMAT:

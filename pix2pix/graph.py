@@ -24,10 +24,10 @@ PAPER = np.array([-127.5, -127.5, -127.5, 0], np.float32)  # added once: colours
 
 
 def answer_graph(weights: Weights, header: Header) -> onnx.ModelProto:
-    """Sketches (M, S, S) uint8, z (N, Z), rows (N,), strokes (M, S/2, S/2, 4) uint8 -> photos and alpha, uint8.
+    """Sketches (M, S, S), z (N, Z), rows (N,), strokes (M, S/2, S/2, 4) -> photos (N, S, S, 3), alpha (N, S, S).
 
-    `rows` says of which sketch each answer is, strokes are RGBA. Photos (N, S, S, 3) are on white, alpha is
-    (N, S, S). The paper's architecture has no strokes, and z (N, 0).
+    All pixels are uint8. `rows` says of which sketch each answer is, strokes are RGBA, photos are on white.
+    The paper's architecture has no strokes, and z (N, 0).
     """
     graph, config = Graph(weights), header.model
     side = config.size_px
@@ -62,12 +62,14 @@ def encode_graph(weights: Weights, header: Header) -> onnx.ModelProto:
     head = [graph.weight(f"encoder.head.{part}") for part in ("weight", "bias")]
     both = graph.add("Gemm", graph.add("Flatten", x), *head, transB=1)
     mean = graph.channels(both, 0, header.model.latent_size)
-    graph.output("z", graph.add("Squeeze", mean, graph.ints(0)), TensorProto.FLOAT, [header.model.latent_size])
+    graph.output(
+        "z", graph.add("Squeeze", mean, graph.ints(0)), TensorProto.FLOAT, [header.model.latent_size]
+    )
     return graph.model()
 
 
 def realism_graph(weights: Weights, header: Header) -> onnx.ModelProto:
-    """Sketches (M, S, S) and photos (N, S, S, 3), uint8, rows (N,) -> how likely each patch is real, (N, h, w)."""
+    """Sketches (M, S, S), photos (N, S, S, 3), rows (N,) -> how likely each patch is real, (N, h, w)."""
     graph, side = Graph(weights), header.model.size_px
     sketches = graph.input("sketches", TensorProto.UINT8, ["sketches", side, side])
     photos = graph.input("photos", TensorProto.UINT8, ["answers", side, side, 3])
@@ -86,7 +88,12 @@ def realism_graph(weights: Weights, header: Header) -> onnx.ModelProto:
 def draw_layout(graph: Graph, config: ModelConfig, ink: str, strokes: str, z: str, rows: str) -> str:
     """`TwoStage.draw_layout`: (N, 4, 16, 16)."""
     known = cells_of(
-        graph, graph.channels(strokes, 0, 3), graph.channels(strokes, 3, 4), config.size_px // 2, KNOWN_FROM, True
+        graph,
+        graph.channels(strokes, 0, 3),
+        graph.channels(strokes, 3, 4),
+        config.size_px // 2,
+        KNOWN_FROM,
+        True,
     )
     of_known = graph.add("Gather", graph.linear(statistics(graph, known), "layout.known_style"), rows, axis=0)
     style = graph.leaky(graph.add("Add", graph.linear(z, "layout.mapping.0"), of_known))
@@ -133,8 +140,10 @@ def draw_picture(graph: Graph, config: ModelConfig, ink: str, strokes: str, layo
     return graph.add("Add", graph.doubled(rgba), drawn)
 
 
-def look_at_ink(graph: Graph, config: ModelConfig, ink: str, strokes: str, layout: str, rows: str) -> list[str]:
-    """Features of every level of the picture GAN, from half of the side down: a sketch's, then an answer's."""
+def look_at_ink(
+    graph: Graph, config: ModelConfig, ink: str, strokes: str, layout: str, rows: str
+) -> list[str]:
+    """Features of the picture GAN at every level, from half of the side down: a sketch's, then an answer's."""
     folded = graph.add("SpaceToDepth", ink, blocksize=2)
     levels = [graph.active_conv(graph.add("Concat", folded, strokes, axis=1), "picture.stem")]
     for i in range(len(config.widths) - 1):

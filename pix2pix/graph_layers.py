@@ -87,9 +87,13 @@ class Graph:
     def linear(self, x: str, name: str) -> str:
         """`layers.Linear`: (N, K) -> (N, L)."""
         scale = self.weights[f"{name}.weight"].shape[1] ** -0.5
-        return self.add("Gemm", x, self.weight(f"{name}.weight"), self.weight(f"{name}.bias"), alpha=scale, transB=1)
+        return self.add(
+            "Gemm", x, self.weight(f"{name}.weight"), self.weight(f"{name}.bias"), alpha=scale, transB=1
+        )
 
-    def conv(self, x: str, name: str, stride: int = 1, gain: float = 1.0, more_bias: Array | float = 0.0) -> str:
+    def conv(
+        self, x: str, name: str, stride: int = 1, gain: float = 1.0, more_bias: Array | float = 0.0
+    ) -> str:
         """`layers.Conv` with a kernel of unit length; its answer times `gain`, plus `more_bias`."""
         length = np.sqrt(np.square(self.weights[f"{name}.weight"]).sum((1, 2, 3), keepdims=True) + 1e-8)
         bias = gain * self.weights[f"{name}.bias"] + more_bias
@@ -99,13 +103,17 @@ class Graph:
         """`layers.Conv`, activated."""
         return self.leaky(self.conv(x, name, stride, GAIN))
 
-    def output_conv(self, x: str, name: str, gain: Array | float = 1.0, more_bias: Array | float = 0.0) -> str:
+    def output_conv(
+        self, x: str, name: str, gain: Array | float = 1.0, more_bias: Array | float = 0.0
+    ) -> str:
         """`layers.Conv` whose kernel keeps its length; otherwise as `conv`. A gain may be one a channel."""
         gains = np.broadcast_to(np.float32(gain), self.weights[f"{name}.bias"].shape)
         scale = gains[:, None, None, None] * self.weights[f"{name}.weight"][0].size ** -0.5
         return self.scaled_conv(x, f"{name}.weight", scale, gains * self.weights[f"{name}.bias"] + more_bias)
 
-    def scaled_conv(self, x: str, weight: str, scale: Array | float, bias: Array | None = None, stride: int = 1) -> str:
+    def scaled_conv(
+        self, x: str, weight: str, scale: Array | float, bias: Array | None = None, stride: int = 1
+    ) -> str:
         """A convolution with a kernel times `scale` that keeps the side, or with a stride of 2 halves it."""
         side = self.weights[weight].shape[-1]
         kernel = self.add("Mul", self.weight(weight), self.constant(scale))
@@ -122,8 +130,8 @@ class Graph:
     def doubling_conv(self, x: str, style: str, name: str, beside: str) -> str:
         """`layers.ModulatedConv` that doubles the side, activated.
 
-        `beside` includes this layer's bias. Of the factors after the sum and after the rectifier, sqrt(1/2) and
-        sqrt(2), nothing is left.
+        `beside` includes this layer's bias. The factors after the sum and after the rectifier, sqrt(1/2) and
+        sqrt(2), cancel out.
         """
         scale, demodulation = self.modulation(style, name)
         taps = np.array(DOUBLE, np.float32)

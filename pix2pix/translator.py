@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pix2pix import latents
-from pix2pix.bundle import Header, digest_of, find_bundle, read_header
+from pix2pix.bundle import Header, digest_of, find_bundle
 from pix2pix.engines import Engine, make_engine
-from pix2pix.errors import BundleError, CorruptBundle, NoSubject, UsageError
+from pix2pix.errors import CorruptBundle, NoSubject, UsageError
 from pix2pix.images import fit_sketch, read_photo, read_sketch, restore_photo
+from pix2pix.masks import product_mask
 from pix2pix.photos import squared
+from pix2pix.realism import tint
 
 BATCH_SIZE = 8
 
@@ -31,14 +33,12 @@ def load(
 ) -> Translator:
     """A Translator for a bundle's name or path.
 
-    `device` is "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N"; `engine` is "auto", "onnxruntime",
-    "torch", "compiled" or "fastest": see `pix2pix.engines`.
-    Raises BundleNotFound, CorruptBundle (also for a file that is replaced meanwhile), BundleError for one
-    that draws sketches, or UsageError for a device or an engine that is not there.
+    `device` is "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N"; `engine` is "auto", "onnxruntime"
+    or "torch": see `pix2pix.engines`.
+    Raises BundleNotFound, CorruptBundle (also for a file that is replaced meanwhile), or UsageError for a
+    device or an engine that is not there.
     """
     path = find_bundle(name_or_path, models)
-    if read_header(path).model.draws != "photo":
-        raise BundleError(f"{path} draws sketches from photos, not photos from sketches")
     digest = digest_of(path)
     made = make_engine(path, device, engine)
     if digest_of(path) != digest:
@@ -57,7 +57,7 @@ class Translator:
         self.title = header.title
         self.size_px = header.model.size_px
         self.latent_size = header.model.latent_size
-        self.encodes = bool(header.model.encoder_widths)
+        self.takes_strokes = self.encodes = header.model.architecture == "two-stage"
         self.judges = header.discriminator is not None
         self.directions = header.directions
         self.device, self.engine = engine.device, engine.name
@@ -87,7 +87,8 @@ class Translator:
 
     def encode_subject(self, subject: NDArray[np.uint8]) -> latents.Latent:
         """The z (Z,) of a `subject`: all of `encode` that needs the network."""
-        return self._engine.encode(subject)
+        blank = np.full(subject.shape[:2], 255, np.uint8)
+        return self._engine.encode(subject, product_mask(blank, subject))
 
     def translate(
         self,
@@ -117,22 +118,30 @@ class Translator:
         sketches: NDArray[np.uint8],
         z: NDArray[np.float32],
         rows: NDArray[np.int64] | None = None,
+        strokes: NDArray[np.uint8] | None = None,
+        *,
+        transparent: bool = False,
     ) -> NDArray[np.uint8]:
-        """(M, S, S) uint8 sketches, paper 255, and (N, Z) latents -> (N, S, S, 3) uint8 photos.
+        """(M, S, S) uint8 sketches, paper 255, and (N, Z) latents -> (N, S, S, 3) uint8 photos on white.
 
         With `rows` (N,), photo i is of sketch rows[i]. Without it, there are N sketches, one a latent, or one
-        sketch for all latents. What does not depend on z is computed once a sketch. Raises UsageError for
-        other shapes, and for a z that is not finite.
+        sketch for all latents. What does not depend on z is computed once a sketch. `strokes`
+        (M, S/2, S/2, 4) uint8, RGBA, are colours to be used where they are. With `transparent`, photos are
+        (N, S, S, 4), straight RGBA. Raises UsageError for other shapes, for a z that is not finite, and for
+        strokes where `takes_strokes` is False.
         """
         count = len(z)
         self._check(sketches, count, rows)
         if z.ndim != 2 or z.shape[1] != self.latent_size:
             raise UsageError(f"z {z.shape} does not fit: expected (N, {self.latent_size})")
-        if count == 0:
-            return np.empty((0, self.size_px, self.size_px, 3), np.uint8)
         if not np.isfinite(z).all():
             raise UsageError(f"z {z} holds numbers that are not finite")
-        return self._engine.answer(sketches, z.astype(np.float32), _whose(sketches, rows, count))
+        strokes = self._strokes(strokes, len(sketches))
+        if count == 0:
+            return np.empty((0, self.size_px, self.size_px, 4 if transparent else 3), np.uint8)
+        of_each = _whose(sketches, rows, count)
+        photos, alpha = self._engine.answer(sketches, z.astype(np.float32), of_each, strokes)
+        return _cut_out(photos, alpha) if transparent else photos
 
     def realism(
         self,
@@ -154,7 +163,18 @@ class Translator:
             raise UsageError(f"photos {photos.shape} do not fit: expected (N, {side}, {side}, 3)")
         if count == 0:
             return np.empty((0, side, side, 4), np.uint8)
-        return self._engine.realism(sketches, photos, _whose(sketches, rows, count))
+        return tint(self._engine.realism(sketches, photos, _whose(sketches, rows, count)), side)
+
+    def _strokes(self, strokes: NDArray[np.uint8] | None, count: int) -> NDArray[np.uint8]:
+        """The strokes of `count` sketches, transparent where there are none. Raises UsageError as above."""
+        shape = (count, self.size_px // 2, self.size_px // 2, 4)
+        if strokes is None:
+            return np.zeros(shape, np.uint8)
+        if not self.takes_strokes:
+            raise UsageError(f"{self.name} takes no colour strokes")
+        if strokes.shape != shape:
+            raise UsageError(f"strokes {strokes.shape} do not fit {count} sketches: expected {shape}")
+        return strokes
 
     def _check(self, sketches: NDArray[np.uint8], count: int, rows: NDArray[np.int64] | None) -> None:
         """Raise UsageError where `count` answers cannot be made from sketches and rows."""
@@ -174,3 +194,14 @@ def _whose(sketches: NDArray[np.uint8], rows: NDArray[np.int64] | None, count: i
     if rows is not None:
         return rows.astype(np.int64)
     return np.arange(count) if len(sketches) == count else np.zeros(count, np.int64)
+
+
+def _cut_out(photos: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Photos on white (N, S, S, 3) with alpha (N, S, S) -> straight RGBA (N, S, S, 4), the same on white.
+
+    Where a photo is darker than black under its alpha would be, alpha is raised until it is black.
+    """
+    below_white = 255 - photos.astype(np.float32)
+    alpha = np.maximum(alpha, 255 - photos.min(axis=-1))
+    colours = 255 - below_white * 255 / np.maximum(alpha, 1)[..., None]
+    return np.concatenate([np.round(colours).astype(np.uint8), alpha[..., None]], axis=-1)

@@ -22,7 +22,7 @@ REFUSALS = (states.Fail, states.InvalidGraph, states.InvalidArgument, states.Run
 
 
 class OnnxRuntimeEngine:
-    """Its graphs are built from the bundle's weights; those that few ask for, when somebody does."""
+    """Its graphs are built from the bundle's weights; those that few need, when they are first needed."""
 
     name = "onnxruntime"
     device = "cpu"
@@ -41,20 +41,20 @@ class OnnxRuntimeEngine:
         except CorruptBundle as error:
             raise CorruptBundle(f"{path}: {error}") from error
 
-    def answer(self, sketches: UInt8, z: Float32, rows: Int64) -> UInt8:
+    def answer(self, sketches: UInt8, z: Float32, rows: Int64, strokes: UInt8) -> tuple[UInt8, UInt8]:
         """As of `Engine`."""
-        photos: UInt8 = run_session(self._answer, sketches=sketches, z=z, rows=rows)[0]
-        return photos
+        photos, alpha = run_session(self._answer, sketches=sketches, z=z, rows=rows, strokes=strokes)
+        return photos, alpha
 
-    def encode(self, photo: UInt8) -> Float32:
+    def encode(self, photo: UInt8, mask: UInt8) -> Float32:
         """As of `Engine`."""
-        z: Float32 = run_session(self._encode, photo=photo)[0]
+        z: Float32 = run_session(self._encode, photo=photo, mask=mask)[0]
         return z
 
-    def realism(self, sketches: UInt8, photos: UInt8, rows: Int64) -> UInt8:
+    def realism(self, sketches: UInt8, photos: UInt8, rows: Int64) -> Float32:
         """As of `Engine`."""
-        overlays: UInt8 = run_session(self._realism, sketches=sketches, photos=photos, rows=rows)[0]
-        return overlays
+        probabilities: Float32 = run_session(self._realism, sketches=sketches, photos=photos, rows=rows)[0]
+        return probabilities
 
     @cached_property
     def _encode(self) -> onnxruntime.InferenceSession:
@@ -81,7 +81,7 @@ def make_session(model: bytes | str) -> onnxruntime.InferenceSession:
 
 
 def run_session(session: onnxruntime.InferenceSession, **given: Any) -> list[Any]:
-    """All outputs of a session for its inputs by name; what it has no input for is left out."""
+    """All outputs of a session for its inputs by name; others among those given are left out."""
     wanted = {one.name for one in session.get_inputs()}
     feed = {name: np.ascontiguousarray(value) for name, value in given.items() if name in wanted}
     outputs: list[Any] = session.run(None, feed)

@@ -111,6 +111,7 @@ async function run(session, sketch, size, z) {
     sketches: new Tensor("uint8", sketch, [1, size, size]),
     z: new Tensor("float32", Float32Array.from(z.flat()), [count, z[0].length]),
     rows: new Tensor("int64", new BigInt64Array(count), [count]),
+    strokes: new Tensor("uint8", new Uint8Array((size / 2) ** 2 * 4), [1, size / 2, size / 2, 4]),
   };
   return session.run(Object.fromEntries(session.inputNames.map((name) => [name, feeds[name]])));
 }
