@@ -48,21 +48,17 @@ class Graph:
 
     def add(self, op: str, *inputs: str | float, **attributes: Any) -> str:
         """The name of a new node's output. Numbers among the inputs become constants."""
-        names = [one if isinstance(one, str) else self.number(one) for one in inputs]
+        names = [one if isinstance(one, str) else self.constant(one) for one in inputs]
         name = f"{op}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, names, [name], **attributes))
         return name
 
-    def constant(self, array: NDArray[Any] | np.float32) -> str:
+    def constant(self, array: NDArray[Any] | np.floating[Any] | float) -> str:
         """The name of a constant; floats become float32."""
         name = f"constant_{len(self.constants)}"
         kind = np.float32 if np.asarray(array).dtype.kind == "f" else np.int64
         self.constants[name] = numpy_helper.from_array(np.asarray(array, kind, order="C"), name)
         return name
-
-    def number(self, value: float) -> str:
-        """A constant number."""
-        return self.constant(np.float32(value))
 
     def ints(self, *values: int) -> str:
         """Constant whole numbers: axes, shapes."""

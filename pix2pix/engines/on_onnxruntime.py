@@ -17,6 +17,7 @@ from pix2pix import graph
 from pix2pix.bundle import Header, read_weights
 from pix2pix.engines import Float32, Int64, UInt8
 from pix2pix.errors import CorruptBundle
+from pix2pix.graph_layers import Weights
 
 REFUSALS = (states.Fail, states.InvalidGraph, states.InvalidArgument, states.RuntimeException)
 
@@ -27,7 +28,7 @@ class OnnxRuntimeEngine:
     name = "onnxruntime"
     device = "cpu"
 
-    def __init__(self, weights: graph.Weights, header: Header) -> None:
+    def __init__(self, weights: Weights, header: Header) -> None:
         """Raises CorruptBundle where weights and header are not of one model."""
         self._weights, self._header = weights, header
         self._answer = self._session(graph.answer_graph)
@@ -64,7 +65,7 @@ class OnnxRuntimeEngine:
     def _realism(self) -> onnxruntime.InferenceSession:
         return self._session(graph.realism_graph)
 
-    def _session(self, build: Callable[[graph.Weights, Header], ModelProto]) -> onnxruntime.InferenceSession:
+    def _session(self, build: Callable[[Weights, Header], ModelProto]) -> onnxruntime.InferenceSession:
         try:
             return make_session(build(self._weights, self._header).SerializeToString())
         except (KeyError, ValueError, *REFUSALS) as error:
