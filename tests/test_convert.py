@@ -678,6 +678,24 @@ def test_photos_say_what_they_were_made_of(tmp_path: Path, suffix: str) -> None:
     assert origin.made_with == {"bundle": "painter", "size": "source", "z": [4.0]}
 
 
+def test_photos_made_when_there_was_looseness_count_as_made_with_other_settings(
+    tmp_path: Path,
+) -> None:
+    save_sketch(tmp_path / "in/a.png")
+    run(tmp_path / "in", tmp_path / "out")
+    photo = tmp_path / "out/a.png"
+    origin = Origin.of(photo)
+    assert origin is not None
+    before = {**origin.made_with, "loose": None}
+    save_image(photo, read_photo(photo), Origin(origin.sketch, before).to_text())
+    (line,) = ledger_of(tmp_path / "out")
+    line["settings"]["loose"] = None
+    (tmp_path / "out/manifest.jsonl").write_text(json.dumps(line) + "\n")
+    assert run(tmp_path / "in", tmp_path / "out")["a.png"].error == pipeline.OTHERWISE
+    assert run(tmp_path / "in", tmp_path / "out", overwrite=True)["a.png"].status == "converted"
+    assert run(tmp_path / "in", tmp_path / "out")["a.png"].error == pipeline.THERE
+
+
 @pytest.mark.parametrize(
     "note", [b"", b"{}", b"[" * 100_000, b'{"pix2pix": 3}', b'{"pix2pix": {"sketch": 1}}']
 )
