@@ -37,14 +37,11 @@ T = TypeVar("T")
 class Answer:
     """Photos as PNG files, with the z of each.
 
-    `files` has for each photo "png", and "realism", to lay over it, where that was asked for. `loose` is the
-    looseness they were made with; None for a model that knows none.
+    `files` has for each photo "png", and "realism", to lay over it, where that was asked for.
     """
 
     files: list[dict[str, bytes]]
     z: np.ndarray
-    loose: float | None
-    loose_guessed: bool
     timings_ms: dict[str, float]
 
     def images(self) -> list[dict[str, Any]]:
@@ -56,7 +53,7 @@ class Answer:
 
     def circumstances(self) -> dict[str, Any]:
         """Build the JSON of what holds for all photos."""
-        return {"loose": self.loose, "loose_guessed": self.loose_guessed, "timings": self.timings_ms}
+        return {"timings": self.timings_ms}
 
 
 def answer_sketch(
@@ -64,9 +61,8 @@ def answer_sketch(
 ) -> Answer:
     """Translate the current request's sketch with each z (N, Z), as it asks, at its own size and place.
 
-    Looseness that nobody told is guessed where the model takes any. `noun` is what a refusal calls the
-    photos. Raises ImageError for a sketch that cannot be used, ImageTooLarge for more pixels than one picture
-    may have, and as `Batcher.admit` and `Batcher.ask`.
+    `noun` is what a refusal calls the photos. Raises ImageError for a sketch that cannot be used,
+    ImageTooLarge for more pixels than one picture may have, and as `Batcher.admit` and `Batcher.ask`.
     """
     timings_ms: dict[str, float] = {}
     client = current_client()
@@ -79,9 +75,7 @@ def answer_sketch(
     with batcher.admit(len(z)):
         with timed(timings_ms, "decode"):
             fitted, placement = decode(file, fit, batcher, client)
-        answered = batcher.ask(
-            Question(translator, fitted, z, asked.loose, asked.realism, asked.stream, client)
-        )
+        answered = batcher.ask(Question(translator, fitted, z, asked.realism, asked.stream, client))
         timings_ms["queue"] = in_ms(answered.queue_s)
         timings_ms["inference"] = in_ms(answered.inference_s)
         with timed(timings_ms, "encode"), batcher.room(placement.height * placement.width, client):
@@ -91,9 +85,7 @@ def answer_sketch(
                     one["realism"] = encode_png(restore_overlay(overlay, placement))
     batcher.observe("decode", translator.name, timings_ms["decode"] / 1000)
     batcher.observe("encode", translator.name, timings_ms["encode"] / 1000)
-    used = None if answered.loose is None else float(answered.loose[0])
-    guessed = used is not None and asked.loose is None
-    return Answer(files, z, used if guessed else asked.loose, guessed, timings_ms)
+    return Answer(files, z, timings_ms)
 
 
 def decode(file: bytes, read: Callable[[bytes], T], batcher: Batcher, client: Client) -> T:

@@ -79,7 +79,6 @@ def describe(name: str, translator: Translator) -> dict[str, Any]:
         "title": translator.title,
         "size_px": translator.size_px,
         "latent_size": translator.latent_size,
-        "takes_loose": translator.takes_loose,
         "encodes": translator.encodes,
         "judges": translator.judges,
         "directions": [asdict(direction) for direction in translator.directions],

@@ -42,12 +42,11 @@ FIRST_GUESS_S = 0.05  # of what a photo takes, before any was made
 
 @dataclass(eq=False)
 class Question:
-    """N photos are wanted: of a sketch (S, S) uint8 with z (N, Z), N > 0. Looseness None is guessed."""
+    """N photos are wanted: of a sketch (S, S) uint8 with z (N, Z), N > 0."""
 
     translator: Translator
     sketch: np.ndarray
     z: np.ndarray
-    loose: float | None = None
     realism: bool = False
     stream: str | None = None  # of a client's questions of one stream only the newest is worth an answer
     client: Client = field(default_factory=Client)
@@ -66,10 +65,9 @@ class _Errand:
 
 @dataclass(frozen=True)
 class Answered:
-    """Photos (N, S, S, 3) uint8, the looseness (N,) they were made with, RGBA (N, S, S, 4) to lay over."""
+    """Photos (N, S, S, 3) uint8, and RGBA (N, S, S, 4) to lay over them where that was asked for."""
 
     photos: np.ndarray
-    loose: np.ndarray | None
     overlays: np.ndarray | None
     queue_s: float
     inference_s: float
@@ -246,7 +244,6 @@ class Batcher:
             translator,
             np.stack([question.sketch for question in questions]),
             np.concatenate([question.z for question in questions]),
-            np.repeat([np.nan if q.loose is None else q.loose for q in questions], counts).astype(np.float32),
             np.repeat(np.arange(len(questions)), counts),
             questions[0].realism,
         )
@@ -264,10 +261,9 @@ class Batcher:
             if failed:
                 question.answer.set_exception(failed)
             else:
-                photos, loose, overlays = zip(*own, strict=True)
-                question.answer.set_result(
-                    Answered(np.stack(photos), _stacked(loose), _stacked(overlays), waited, took)
-                )
+                photos, overlays = zip(*own, strict=True)
+                laid_over = np.stack(overlays) if question.realism else None
+                question.answer.set_result(Answered(np.stack(photos), laid_over, waited, took))
 
     def _drop(self, item: Question | _Errand, reason: str, why: str) -> None:
         with suppress(InvalidStateError):  # given up a moment ago
@@ -306,10 +302,6 @@ def _goes_with(item: Question | _Errand, taken: list[Question | _Errand]) -> boo
     return photos <= most_at_once(item.translator)
 
 
-def _stacked(column: tuple[Any, ...]) -> np.ndarray | None:
-    return None if column[0] is None else np.stack(column)
-
-
 @dataclass(frozen=True)
 class Batch:
     """What one translator is asked: N photos of M sketches."""
@@ -317,12 +309,11 @@ class Batch:
     translator: Translator
     sketches: np.ndarray  # (M, S, S)
     z: np.ndarray  # (N, Z)
-    loose: np.ndarray  # (N,), NaN where it is to be guessed
     rows: np.ndarray  # (N,): of which sketch
     realism: bool
 
-    def answer(self, at: np.ndarray, most: int) -> list[tuple[Any, Any, Any] | Exception]:
-        """Photo, looseness and overlay of those `at` (K,), `most` at a time, or why there are none."""
+    def answer(self, at: np.ndarray, most: int) -> list[tuple[Any, Any] | Exception]:
+        """Photo and overlay of those `at` (K,), `most` at a time, or why there are none."""
         if len(at) <= most:
             try:
                 return self._at_once(at)
@@ -333,17 +324,9 @@ class Batch:
         half = len(at) // 2
         return self.answer(at[:half], most) + self.answer(at[half:], most)
 
-    def _at_once(self, at: np.ndarray) -> list[tuple[Any, Any, Any] | Exception]:
+    def _at_once(self, at: np.ndarray) -> list[tuple[Any, Any] | Exception]:
         whose, rows = np.unique(self.rows[at], return_inverse=True)
-        sketches, loose = self.sketches[whose], self.loose[at] if self.translator.takes_loose else None
-        photos, used = self.translator.answer_batch(sketches, self.z[at], loose, rows)
-        overlays = self.translator.realism(sketches, photos, used, rows) if self.realism else None
-        nothing = [None] * len(at)
-        return list(
-            zip(
-                photos,
-                nothing if used is None else used,
-                nothing if overlays is None else overlays,
-                strict=True,
-            )
-        )
+        sketches = self.sketches[whose]
+        photos = self.translator.translate_batch(sketches, self.z[at], rows)
+        overlays: Any = self.translator.realism(sketches, photos, rows) if self.realism else [None] * len(at)
+        return list(zip(photos, overlays, strict=True))

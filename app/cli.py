@@ -30,7 +30,6 @@ from app.options import (
     exit_code,
     finish,
     given,
-    loose_option,
     model_option,
     models_option,
 )
@@ -154,7 +153,6 @@ def serve(
     default=1,
     help="Photos of each sketch; from 2 on NAME-1.png to NAME-K.png, with the seeds N to N+K-1 of --seed N.",
 )
-@loose_option
 @click.option(
     "--size",
     default="source",
@@ -302,13 +300,12 @@ def doctor(ctx: click.Context, pairs: Path, html: Path | None, json_file: Path |
 @click.option(
     "--sketches", required=True, type=FOLDER, help="Sketches on which it must draw what PyTorch draws."
 )
-@click.option("--half", is_flag=True, help="Store weights in half precision: half the file.")
 @models_option
-def export(model: str, output: Path, sketches: Path, half: bool, models: Path | None) -> None:
+def export(model: str, output: Path, sketches: Path, models: Path | None) -> None:
     """Write MODEL as an ONNX file: pixels in, pixels out, any batch; for onnxruntime and onnxruntime-web."""
     from app import export_command
 
-    click.echo(export_command.run(model, output, sketches, half=half, models=models))
+    click.echo(export_command.run(model, output, sketches, models=models))
 
 
 @main.command()

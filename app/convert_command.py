@@ -91,7 +91,7 @@ def _tell(results: Iterable[Converted], total: int, out: TextIO) -> Counter[str]
             progress.say(f"stopped: {error.strerror or error}")
             counts["failed"] += total - counts.total()
     if counts["skipped"]:
-        made = f" ({otherwise} made with another model, seed, looseness or size)" if otherwise else ""
+        made = f" ({otherwise} made with another model, seed or size)" if otherwise else ""
         told = f"Photos that were there already{made} are as they were; --overwrite makes them anew."
         click.echo(told, err=True)
     return counts

@@ -13,7 +13,7 @@ from pix2pix.images import fit_sketch, read_sketch
 MOST = 50  # sketches that are compared
 
 
-def run(model: str, output: Path, sketches: Path, *, half: bool, models: Path | None) -> str:
+def run(model: str, output: Path, sketches: Path, *, models: Path | None) -> str:
     """Export; what was found, in words. Raises UsageError for a folder without pictures, else as `export`."""
     if output.suffix.lower() != ".onnx":
         raise UsageError(f"{output} does not end in .onnx, by which runtimes know the file")
@@ -23,7 +23,7 @@ def run(model: str, output: Path, sketches: Path, *, half: bool, models: Path | 
         raise UsageError(f"there are no pictures in {sketches} to compare on")
     side = read_header(path).model.size_px
     fitted = [fit_sketch(read_sketch(one), side)[0] for one in pictures[:MOST]]
-    found = export(path, output, fitted, half=half)
+    found = export(path, output, fitted)
     return (
         f"{output}  {output.stat().st_size / 1e6:.1f} MB  {found.photos} photos compared with PyTorch's: "
         f"at most {found.largest} of 255 apart, {found.differing:.2g} of the values"

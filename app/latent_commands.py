@@ -16,7 +16,6 @@ from app.options import (
     PHOTO,
     device_option,
     finish,
-    loose_option,
     model_option,
     models_option,
 )
@@ -64,7 +63,6 @@ class LatentSource(click.ParamType["int | Path"]):
 @click.option("--steps", type=click.IntRange(2, 1000), default=24, help="Pictures in all.")
 @model_option
 @models_option
-@loose_option
 @device_option
 def morph(
     sketch: Path,
@@ -73,7 +71,6 @@ def morph(
     steps: int,
     model: str,
     models: Path | None,
-    loose: float | None,
     device: str,
 ) -> None:
     """Walk from one answer to SKETCH to another, into OUT: .gif, .webp, .mp4, or a .png strip."""
@@ -92,7 +89,7 @@ def morph(
 
     translator = load(model, models=models, device=device)
     z = latents.walk([latent_of(translator, stop) for stop in stops], steps)
-    save_frames(out, translator.answers(page, z, loose=loose))
+    save_frames(out, translator.answers(page, z))
     click.echo(click.format_filename(out))
 
 
@@ -107,7 +104,6 @@ def morph(
 )
 @model_option
 @models_option
-@loose_option
 @device_option
 def arithmetic(
     sketch: Path,
@@ -116,7 +112,6 @@ def arithmetic(
     minus: tuple[int | Path, ...],
     model: str,
     models: Path | None,
-    loose: float | None,
     device: str,
 ) -> None:
     """Add and subtract looks, and give SKETCH what comes out, into the picture OUT.
@@ -137,7 +132,7 @@ def arithmetic(
         [latent_of(translator, source) for source in plus],
         [latent_of(translator, source) for source in minus],
     )
-    write(out, np.asarray(translator.translate(sketch, z=z, loose=loose)))
+    write(out, np.asarray(translator.translate(sketch, z=z)))
 
 
 @click.command()
@@ -174,7 +169,6 @@ def encode(
 )
 @click.option("--seed", type=click.IntRange(0, MAX_SEED), default=0, help="The answer in the sheet's middle.")
 @models_option
-@loose_option
 @device_option
 def directions(
     model: str,
@@ -182,7 +176,6 @@ def directions(
     sheet: Path | None,
     seed: int,
     models: Path | None,
-    loose: float | None,
     device: str,
 ) -> None:
     """Print the directions of MODEL's z that change the pictures most, and the attribute each moves most.
@@ -206,7 +199,7 @@ def directions(
     for line in described(translator):
         click.echo(line)
     if page is not None and sheet is not None:
-        write(sheet, draw_sheet(translator, page, seed, loose))
+        write(sheet, draw_sheet(translator, page, seed))
     elif not translator.directions:
         click.echo(f"{translator.name} has none: they are found at the end of training", err=True)
 
@@ -246,7 +239,7 @@ def described(translator: Translator) -> Iterator[str]:
         )
 
 
-def draw_sheet(translator: Translator, sketch: np.ndarray, seed: int, loose: float | None) -> np.ndarray:
+def draw_sheet(translator: Translator, sketch: np.ndarray, seed: int) -> np.ndarray:
     """Pictures (H, W, 3) uint8: a row for each direction, from 2 steps against it to 2 along it."""
     from app.answers import bound_answer
 
@@ -256,7 +249,7 @@ def draw_sheet(translator: Translator, sketch: np.ndarray, seed: int, loose: flo
     at = np.linspace(-FARTHEST, FARTHEST, COLUMNS, dtype=np.float32)
     vectors = np.array([direction.vector for direction in translator.directions], np.float32)
     z = translator.latent(seed) + at[:, None] * vectors[:, None]  # (directions, columns, Z)
-    answers = translator.answers(sketch, z.reshape(-1, z.shape[-1]), loose=loose)
+    answers = translator.answers(sketch, z.reshape(-1, z.shape[-1]))
     photos = np.stack([np.asarray(photo) for photo in answers])
     rows = photos.reshape(len(vectors), COLUMNS, *photos.shape[1:])
     return np.concatenate([np.concatenate(row, axis=1) for row in rows])

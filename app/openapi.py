@@ -66,8 +66,6 @@ class Circumstances(Strict):
 
     request_id: str
     model: str
-    loose: float | None = Field(description="Looseness they were made with; null for a model without")
-    loose_guessed: bool
     timings: dict[str, float] = Field(description="Milliseconds: decode, queue, inference, encode")
 
 
@@ -95,8 +93,6 @@ class ArithmeticAnswer(EncodeAnswer):
     """The sum, and its photo if a sketch was given."""
 
     image: Image | None = None
-    loose: float | None = None
-    loose_guessed: bool | None = None
     timings: dict[str, float] | None = None
 
 
@@ -125,7 +121,6 @@ class ModelDescription(Strict):
     title: str
     size_px: int
     latent_size: int
-    takes_loose: bool
     encodes: bool
     judges: bool
     directions: list[Direction]

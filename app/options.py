@@ -94,16 +94,9 @@ device_option = click.option(
 
 engine_option = click.option(
     "--engine",
-    type=click.Choice(["auto", "onnxruntime", "torch", "compiled", "fastest"]),
+    type=click.Choice(["auto", "onnxruntime", "torch"]),
     default="auto",
-    help="What computes; auto is ONNX Runtime on a CPU and PyTorch on a GPU, fastest tries all.",
-)
-
-loose_option = click.option(
-    "--loose",
-    type=click.FloatRange(0, 1),
-    show_default="guessed from each sketch",
-    help="How lines are taken: 0 follows them, 1 mends them freely.",
+    help="What computes; auto is ONNX Runtime on a CPU and PyTorch on a GPU.",
 )
 
 

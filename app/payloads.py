@@ -47,6 +47,7 @@ def fits_the_model(z: list[float], info: ValidationInfo) -> list[float]:
 
 
 EXAMPLE_PICTURE = "iVBORw0KGgoAAAANSUhEUgAA..."
+EXAMPLE_Z = [0.5, -1, *[0] * 14]
 SEED = "Which of the model's answers: the same seed, the same photo; 0 is the middle of all"
 Z = "The answer itself, as many numbers as the model's latent_size: in place of a seed"
 SKETCH = "Picture of a sketch: PNG, JPEG or WebP, any paper and ink; the photo gets its size and place"
@@ -90,9 +91,7 @@ class Latent(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     seed: Seed | None = Field(default=None, description=SEED, examples=[7])
-    z: Numbers | None = Field(
-        default=None, validate_default=True, description=Z, examples=[[0.5, -1, 0, 0, 0, 0, 0, 0]]
-    )
+    z: Numbers | None = Field(default=None, validate_default=True, description=Z, examples=[EXAMPLE_Z])
 
     @field_validator("z")
     @classmethod
@@ -103,16 +102,8 @@ class Latent(BaseModel):
 
 
 class SketchPayload(Payload):
-    """How a sketch is answered: how literally its lines are taken, and whether a realism map comes along."""
+    """How a sketch is answered: whether a realism map comes along, and which questions overtake this one."""
 
-    loose: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        allow_inf_nan=False,
-        description="How lines are taken: 0 follows them, 1 mends them freely; null has it guessed",
-        examples=[0.3],
-    )
     realism: bool = Field(
         default=False,
         description="Whether a picture comes along that shows where the model's critic doubts the photo",
@@ -126,14 +117,6 @@ class SketchPayload(Payload):
         "counts: those that it overtakes get a 409",
         examples=["canvas"],
     )
-
-    @field_validator("loose")
-    @classmethod
-    def _is_known_to_the_model(cls, loose: float | None, info: ValidationInfo) -> float | None:
-        translator = chosen(info)
-        if loose is not None and translator is not None and not translator.takes_loose:
-            raise PydanticCustomError("loose", "Input should be null: this model knows no looseness")
-        return loose
 
     @field_validator("realism")
     @classmethod
@@ -149,7 +132,7 @@ class TranslateRequest(SketchPayload):
 
     sketch: Picture = Field(description=SKETCH, examples=[EXAMPLE_PICTURE])
     seed: Seed | None = Field(default=None, description=SEED, examples=[7])
-    z: Numbers | None = Field(default=None, description=Z, examples=[[0.5, -1, 0, 0, 0, 0, 0, 0]])
+    z: Numbers | None = Field(default=None, description=Z, examples=[EXAMPLE_Z])
     variants: int = Field(
         default=1,
         ge=1,

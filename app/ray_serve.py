@@ -75,7 +75,6 @@ def build(arguments: Arguments) -> serve.Application:
 class _Question:
     sketch: np.ndarray  # (S, S)
     z: np.ndarray  # (N, Z)
-    loose: float | None
     realism: bool
 
 
@@ -142,13 +141,12 @@ class Photos:
             return file
 
         fitted, placement = await self._work(count_pixels(asked.sketch, WEB_FORMATS), fit)
-        rows: Any = await self._compute(_Question(fitted, z, asked.loose, asked.realism))
+        rows: Any = await self._compute(_Question(fitted, z, asked.realism))
         if failed := next((row for row in rows if isinstance(row, Exception)), None):
             raise failed
         pixels = placement.height * placement.width
-        files = [await self._work(pixels, partial(encode, photo, overlay)) for photo, _, overlay in rows]
-        used = None if rows[0][1] is None else float(rows[0][1])
-        return Answer(files, z, used, used is not None and asked.loose is None, {})
+        files = [await self._work(pixels, partial(encode, photo, overlay)) for photo, overlay in rows]
+        return Answer(files, z, {})
 
     async def _work(self, pixels: int, call: Callable[[], T]) -> T:
         """Call in a thread. Large pictures have one in common: memory for 40 megapixels is taken once.
@@ -160,14 +158,12 @@ class Photos:
 
     @serve.batch(batch_wait_timeout_s=0.0)
     async def _compute(self, questions: list[_Question]) -> list[list[Any]]:
-        """Photo, looseness and overlay of each answer to each question, or why there is none."""
+        """Photo and overlay of each answer to each question, or why there is none."""
         counts = [len(question.z) for question in questions]
-        told = [np.nan if question.loose is None else question.loose for question in questions]
         batch = Batch(
             self.translator,
             np.stack([question.sketch for question in questions]),
             np.concatenate([question.z for question in questions]),
-            np.repeat(told, counts).astype(np.float32),
             np.repeat(np.arange(len(questions)), counts),
             any(question.realism for question in questions),
         )

@@ -37,7 +37,7 @@ MEASURE = """async ({ scale, times, threads }) => {
   context.scale(scale, scale);
   context.lineWidth = 2 / scale;
   context.stroke(new Path2D("M23 110L31 138L23 169L77 187L230 184L225 156L154 128L118 92L87 105L46 102Z"));
-  const [client, question] = [new Client(), { model: "shoes", sketch: canvas.toDataURL(), loose: null }];
+  const [client, question] = [new Client(), { model: "shoes", sketch: canvas.toDataURL() }];
   const known = new Map();
   const device = new Device(async (model, seed) => {
     if (!known.has(seed)) known.set(seed, await client.z(model, seed));

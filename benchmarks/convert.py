@@ -67,10 +67,10 @@ class Watched:
         """All else is the translator's."""
         return getattr(self._translator, name)
 
-    def answer_batch(self, *given: object) -> object:
+    def translate_batch(self, *given: object) -> object:
         """As of the translator."""
         began = time.perf_counter()
-        answer = self._translator.answer_batch(*given)
+        answer = self._translator.translate_batch(*given)
         self.busy_s += time.perf_counter() - began
         return answer
 

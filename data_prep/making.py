@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -18,7 +19,8 @@ from data_prep.likeness import Hashes, perceptual_hash
 from data_prep.sources import KINDS, Kind, SourcePair, read_source
 from pix2pix.errors import PairsError, UsageError
 from pix2pix.framing import UInt8
-from pix2pix.images import encode_jpeg, encode_png, read_photo
+from pix2pix.images import encode_jpeg, encode_png, read_photo, read_sketch
+from pix2pix.masks import product_mask
 from pix2pix.photos import FITS, Fit, squared
 
 
@@ -55,10 +57,11 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Made:
-    """A pair as files: the sketch a PNG, the photo a JPEG, with the photo's perceptual hash."""
+    """A pair as files: sketch and mask are PNG, the photo is JPEG; with the photo's perceptual hash."""
 
     sketch: bytes
     photo: bytes
+    mask: bytes
     likeness: Hashes
 
 
@@ -73,7 +76,16 @@ def make_pair(source: SourcePair, recipe: Recipe) -> Made:
             sketch, photo = _drawn(source, recipe)
         else:
             sketch, photo = read_source(source, recipe.size_px)
-        return Made(encode_png(sketch), encode_jpeg(photo), perceptual_hash(photo))
+        return _made(sketch, encode_png(sketch), encode_jpeg(photo))
+
+
+def add_mask(sketch: Path, photo: Path) -> Made:
+    """The pair of two files that `make_pair` wrote, with its mask.
+
+    Raises ImageError for a file that cannot be read.
+    """
+    with one_cv2_thread():
+        return _made(read_sketch(sketch), sketch.read_bytes(), photo.read_bytes())
 
 
 @contextmanager
@@ -89,6 +101,12 @@ def makers(workers: int) -> Iterator[Executor]:
         yield executor
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _made(drawn: UInt8, sketch: bytes, photo: bytes) -> Made:
+    """The mask is of the photo as it is read back, so that it depends on the two files alone."""
+    seen = read_photo(photo)
+    return Made(sketch, photo, encode_png(product_mask(drawn, seen)), perceptual_hash(seen))
 
 
 def _drawn(source: SourcePair, recipe: Recipe) -> tuple[UInt8, UInt8]:

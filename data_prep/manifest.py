@@ -26,7 +26,8 @@ LIKENESS = re.compile(rf"([0-9a-f]{{{16 * WORDS}}})?")
 class Record:
     """A line of the manifest. Hashes are SHA-256 in hex; `made` says where the sketch came from.
 
-    `likeness` is the photo's perceptual hash in hex; empty in manifests of version 0.1.
+    `likeness` is the photo's perceptual hash in hex, `mask_sha256` the hash of its mask; they are empty in
+    manifests of versions that had none.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Record:
     size_px: int
     made: str
     likeness: str = ""
+    mask_sha256: str = ""
 
 
 Records = dict[tuple[str, str], Record]  # by (split, name)

@@ -2,11 +2,13 @@
 
     PAIRS/{train,val}/sketches/NAME.png     grey, paper 255
     PAIRS/{train,val}/photos/NAME.jpg       quality 95 without chroma subsampling: a quarter of a PNG
+    PAIRS/{train,val}/masks/NAME.png        grey, product 255, ground 0
     PAIRS/manifest.jsonl                    one line a pair: Record
 
-Running again does only what is missing or changed. A pair never moves between train and val: the split comes
-from the content's hash, whatever else is in the folder, and a pair in the manifest stays where it is. A photo
-that is a near-duplicate of one already there goes where that is.
+Running again does only what is missing or changed; pairs of versions without masks get theirs. A pair never
+moves between train and val: the split comes from the content's hash, whatever else is in the folder, and a
+pair in the manifest stays where it is. A photo that is a near-duplicate of one already there goes where that
+is.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from data_prep.likeness import Hashes
-from data_prep.making import Made, Recipe, make_pair, makers
+from data_prep.making import Made, Recipe, add_mask, make_pair, makers
 from data_prep.manifest import Manifest, Record, Records, read_manifest, to_hex
 from data_prep.sources import Fault, Kind, SourcePair, find_sources
 from pix2pix.errors import ImageError, PairsError, UsageError
@@ -144,7 +146,7 @@ class _Import:
                 return Prepared(shown, "unchanged", item.name, before.split, files=len(item.files))
             if self.recipe.kind == "photos":
                 self._refuse_same_content(digest, shown, before)
-            return _Job(item, shown, source, digest, executor.submit(make_pair, item, self.recipe))
+            return _Job(item, shown, source, digest, self._submit(item, before, digest, executor))
         except BrokenProcessPool:
             return _killed(item, shown)
         except (PairsError, OSError) as error:
@@ -169,6 +171,16 @@ class _Import:
             return Prepared(job.shown, "stopped", job.item.name, reason=reason)
         return Prepared(job.shown, "written", job.item.name, split, files=len(job.item.files))
 
+    def _submit(
+        self, item: SourcePair, before: Record | None, digest: str, executor: Executor
+    ) -> Future[Made]:
+        """Make a pair, or only the mask of one that stands without: drawing edges is what takes long."""
+        drawn = self.recipe.kind == "photos"  # photos of other kinds may need their ground made white
+        if before and drawn and not before.mask_sha256 and self._drawn_as_now(before, digest):
+            sketch, photo, _ = _paths(self.pairs, before.split, before.name)
+            return executor.submit(add_mask, sketch, photo)
+        return executor.submit(make_pair, item, self.recipe)
+
     def _standing(self, item: SourcePair, source: str, digest: str) -> Record | None:
         """The pair of its name that this very source already became, changed since or moved, if it did."""
         splits = (item.split,) if item.split else ("train", "val")
@@ -177,12 +189,16 @@ class _Import:
 
     def _still_stands(self, record: Record, digest: str) -> bool:
         """Whether the pair was made of the same bytes in the same way, and its files are as written."""
+        mask = _paths(self.pairs, record.split, record.name)[-1]
+        return self._drawn_as_now(record, digest) and _is_file(mask, record.mask_sha256)
+
+    def _drawn_as_now(self, record: Record, digest: str) -> bool:
+        """Whether sketch and photo were made of the same bytes in the same way, and are as written."""
         made_of = (record.source_sha256, record.size_px, record.made)
         if made_of != (digest, self.recipe.size_px, str(self.recipe)) or not record.likeness:
             return False
-        paths = _paths(self.pairs, record.split, record.name)
-        hashes = (record.sketch_sha256, record.photo_sha256)
-        return all(path.is_file() for path in paths) and tuple(map(_file_hash, paths)) == hashes
+        sketch, photo, _ = _paths(self.pairs, record.split, record.name)
+        return _is_file(sketch, record.sketch_sha256) and _is_file(photo, record.photo_sha256)
 
     def _refuse_same_content(self, digest: str, shown: str, before: Record | None) -> None:
         first = self.seen.setdefault(digest, shown)
@@ -208,7 +224,7 @@ class _Import:
         return next(iter(like), None) or _split_of(job.source_sha256, self.val_fraction)
 
     def _write(self, job: _Job, made: Made, split: str) -> None:
-        """Both files and the manifest's line, or all as it was."""
+        """The three files and the manifest's line, or all as it was."""
         name = job.item.name
         before = self.manifest.named(split, name)
         if before and before.source != job.source and before.source_sha256 != job.source_sha256:
@@ -216,7 +232,8 @@ class _Import:
                 f"{self.pairs.name} already has a pair {before.name!r}, from {before.source}; "
                 "a prefix keeps sources apart"
             )
-        contents = dict(zip(_paths(self.pairs, split, name), (made.sketch, made.photo), strict=True))
+        files = (made.sketch, made.photo, made.mask)
+        contents = dict(zip(_paths(self.pairs, split, name), files, strict=True))
         new = [path for path in contents if not path.exists()]
         for path, data in contents.items():
             if not before and path not in new and path.read_bytes() != data:
@@ -245,6 +262,7 @@ class _Import:
             size_px=self.recipe.size_px,
             made=str(self.recipe),
             likeness=to_hex(made.likeness),
+            mask_sha256=hashlib.sha256(made.mask).hexdigest(),
         )
 
 
@@ -254,14 +272,14 @@ def _check_prefix(prefix: str) -> None:
         raise UsageError(f"prefix {prefix!r} is not plain names with slashes between, such as shoes/zappos")
 
 
-def _paths(pairs: Path, split: str, name: str) -> tuple[Path, Path]:
+def _paths(pairs: Path, split: str, name: str) -> tuple[Path, Path, Path]:
     sketch, photo = pairs / split / "sketches" / f"{name}.png", pairs / split / "photos" / f"{name}.jpg"
     for suffix in (".png", ".webp"):
         if (other := photo.with_name(photo.name[:-4] + suffix)).exists():
             raise PairsError(
                 f"{pairs.name} already has another photo of that name, {other.relative_to(pairs)}"
             )
-    return sketch, photo
+    return sketch, photo, pairs / split / "masks" / f"{name}.png"
 
 
 def _split_of(digest: str, val_fraction: float) -> str:
@@ -283,6 +301,10 @@ def _left_out(item: SourcePair, shown: str, error: Exception) -> Prepared:
         where = Path(os.fsdecode(error.filename))
         reason = f"{where.parent if where.suffix == '.part' else where}: {error.strerror}"
     return Prepared(shown, "left out", item.name, reason=reason, files=len(item.files))
+
+
+def _is_file(path: Path, sha256: str) -> bool:
+    return path.is_file() and _file_hash(path) == sha256
 
 
 def _file_hash(*paths: Path) -> str:

@@ -27,6 +27,7 @@ from pix2pix.errors import PairsError, UsageError
 from pix2pix.files import list_pictures, why_not_a_picture
 from pix2pix.framing import UInt8, padded_square, place_photo, place_sketch
 from pix2pix.images import read_photo, read_sketch
+from pix2pix.photos import background, levelled
 
 Kind = Literal["photos", "ab", "ba", "folders"]
 
@@ -88,13 +89,15 @@ def refuse_pairs_as_photos(src: Path) -> None:
 def read_source(pair: SourcePair, size_px: int) -> tuple[UInt8, UInt8]:
     """(size_px, size_px) sketch and (size_px, size_px, 3) photo of a source that has both.
 
-    They are padded alike to a square and resized alike.
+    They are padded alike to a square and resized alike; a light ground of the photo becomes white.
 
     Raises ImageError for a file that cannot be read, PairsError for sizes that do not make a pair.
     """
     sketch, photo = _halves(pair) if pair.sketch_on else _both(pair)
     if sketch.min() == 255:
         raise PairsError("its sketch is blank")
+    if (white := background(photo)) is not None:
+        photo = levelled(photo, white)
     square = padded_square(*photo.shape[:2])
     return place_sketch(sketch, padded_square(*sketch.shape), size_px), place_photo(photo, square, size_px)
 

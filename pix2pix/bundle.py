@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from pix2pix.networks import Model
 
-FORMAT = "pix2pix-bundle/1"
+FORMAT = "pix2pix-bundle/2"
+EARLIER_FORMATS = ("pix2pix-bundle/1",)  # of architectures that are gone
 DISCRIMINATORS = "discriminators.safetensors"  # beside a bundle
 SHIPPED = Path(__file__).parent / "pretrained"
 
@@ -44,7 +45,7 @@ class Direction:
     attribute: str  # the one that changes most: see `pix2pix.directions.ATTRIBUTES`
     effect: float  # of one step along it, in deviations of that attribute among random answers
     share: float  # of all that z changes in the pictures, 0 to 1
-    colours: tuple[str, ...] = ()  # #rrggbb of the subject two steps back and two on; older bundles say none
+    colours: tuple[str, ...] = ()  # #rrggbb of the subject two steps back and two on
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Header:
     licence: str
     metrics: dict[str, float] = field(default_factory=dict)
     directions: tuple[Direction, ...] = ()
-    discriminator: DiscriminatorConfig | None = None  # older bundles hold none
+    discriminator: DiscriminatorConfig | None = None  # None where the bundle has no discriminator
 
 
 @dataclass(frozen=True)
@@ -142,11 +143,16 @@ def _read(path: Path) -> tuple[dict[str, NDArray[Any]], Header]:
         raise CorruptBundle(f"{path} is not a whole safetensors file: {error}") from error
     length = int.from_bytes(data[:8], "little")
     metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+    if metadata.get("format") in EARLIER_FORMATS:
+        raise CorruptBundle(
+            f"{path} was made by an earlier version of pix2pix, whose architecture is gone: train again, or "
+            "use it with that version"
+        )
     if metadata.get("format") != FORMAT:
         raise CorruptBundle(
             f"{path} has format {metadata.get('format')!r} in its header, expected {FORMAT!r}"
         )
-    if not any(name.startswith(("generator.", "picture.")) for name in tensors):
+    if not any(name.startswith(("picture.", "generator.")) for name in tensors):
         raise CorruptBundle(f"{path} holds no tensor of a generator")
     try:
         return tensors, from_json(Header, metadata.get("header", ""))

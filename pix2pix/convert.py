@@ -173,6 +173,5 @@ def _settings(translator: BatchTranslator, options: Options) -> dict[str, Any]:
         "seed": options.seed if z is None else None,
         "z": z,
         "variants": options.variants,
-        "loose": options.loose,
         "size": options.size,
     }

@@ -3,332 +3,286 @@
     weights, header = read_weights(find_bundle("shoes"))
     model = answer_graph(weights, header)          an onnx.ModelProto, complete: pixels in, pixels out
 
-The layers are those of `pix2pix.networks`, with everything folded that inference does not need: kernels of
-the enlarging convolutions are summed, spectral norms divided out. A test holds both to the same pictures.
+The networks are those of `pix2pix.networks`. What does not depend on an answer's z is computed once a sketch.
+A test holds both to the same pictures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
-from pix2pix.architecture import (
-    ENCODER_PX,
-    LOST,
-    MADE,
-    NORM_EPSILON,
-    OPACITY,
-    REAL,
-    ROUGHNESS_SPREAD,
-    SLOPE,
-    TAPS,
-    fixed_noise,
-)
+from pix2pix.architecture import CELLS, KNOWN_FROM, LAYOUT_PX, NORM_EPSILON, PRODUCT_FROM
 from pix2pix.bundle import Header
-from pix2pix.config import DiscriminatorConfig
-from pix2pix.errors import BundleError
+from pix2pix.config import ModelConfig
+from pix2pix.graph_layers import GAIN, Graph, Weights
 
-Array = NDArray[np.float32]
-Weights = Mapping[str, Array]
-
-OPSET = 17  # what every ONNX Runtime since 1.12 runs, in the browser too
-IR_VERSION = 8
+FOLD = LAYOUT_PX // CELLS  # pixels of a cell in the sketch that the layout GAN looks at
+COLOUR_SCALE = np.array([127.5, 127.5, 127.5, 1], np.float32)  # colours are drawn in levels, alpha as a logit
+PAPER = np.array([-127.5, -127.5, -127.5, 0], np.float32)  # added once: colours are 0 where they are white
 
 
 def answer_graph(weights: Weights, header: Header) -> onnx.ModelProto:
-    """Sketches (M, S, S) uint8, z (N, Z), loose (N,), rows (N,) -> photos (N, S, S, 3) uint8, used (N,).
+    """Sketches (M, S, S), z (N, Z), rows (N,) and strokes -> photos (N, S, S, 3) and their alpha (N, S, S).
 
-    `loose` is NaN where it is to be guessed; a model without roughness has neither it nor `used`. `rows` says
-    of which sketch each answer is.
+    All pixels are uint8. `rows` says of which sketch each answer is, strokes (M, S/2, S/2, 4) are RGBA, photos
+    are on white. The paper's architecture has no strokes, and z (N, 0).
     """
-    net = _Net(weights, header)
-    side = header.model.size_px
-    rows = net.input("rows", TensorProto.INT64, ["answers"])
-    z = net.input("z", TensorProto.FLOAT, ["answers", header.model.latent_size])
-    given, features = net.look_at_sketches()
-    used = net.looseness(features, rows)
-    photos = net.draw(given, features, z, used, rows)
-    net.output("photos", net.to_pixels(photos), TensorProto.UINT8, ["answers", side, side, 3])
-    if used is not None:
-        net.output("used", net.add("Identity", used), TensorProto.FLOAT, ["answers"])
-    return net.model()
+    graph, config = Graph(weights), header.model
+    side = config.size_px
+    sketches = graph.input("sketches", TensorProto.UINT8, ["sketches", side, side])
+    z = graph.input("z", TensorProto.FLOAT, ["answers", config.latent_size])
+    rows = graph.input("rows", TensorProto.INT64, ["answers"])
+    if config.architecture == "two-stage":
+        strokes = graph.input("strokes", TensorProto.UINT8, ["sketches", side // 2, side // 2, 4])
+        ink, coloured = read_ink(graph, sketches), read_strokes(graph, strokes)
+        layout = draw_layout(graph, config, ink, coloured, z, rows)
+        photos, alpha = compose(graph, draw_picture(graph, config, ink, coloured, layout, rows))
+    else:
+        photos = graph.add("Gather", draw_paper(graph, config, read_sketches(graph, sketches)), rows, axis=0)
+        opaque = graph.add("Shape", graph.channels(photos, 0, 1))
+        alpha = graph.add("Expand", graph.constant(np.float32(255)), opaque)
+    graph.output("photos", channels_last(graph, photos), TensorProto.UINT8, ["answers", side, side, 3])
+    flat = graph.add("Squeeze", to_levels(graph, alpha), graph.ints(1))
+    graph.output("alpha", flat, TensorProto.UINT8, ["answers", side, side])
+    return graph.model()
 
 
 def encode_graph(weights: Weights, header: Header) -> onnx.ModelProto:
-    """A photo (S, S, 3) uint8 -> its z (Z,)."""
-    net = _Net(weights, header)
-    side = header.model.size_px
-    photo = net.input("photo", TensorProto.UINT8, [side, side, 3])
-    x = net.pooled(net.from_pixels(net.add("Unsqueeze", photo, net.ints([0]))), side, min(ENCODER_PX, side))
-    for i in range(len(header.model.encoder_widths)):
-        x = net.leaky(net.conv(x, f"encoder.convs.{i}", stride=2))
-    spread = net.linear(net.mean(x), "encoder.head")
-    mean = net.channels(spread, 0, header.model.latent_size)
-    net.output("z", net.add("Squeeze", mean, net.ints([0])), TensorProto.FLOAT, [header.model.latent_size])
-    return net.model()
+    """A photo (S, S, 3) uint8 and its product's mask (S, S) uint8 -> z (Z,), by a two-stage model."""
+    graph, side = Graph(weights), header.model.size_px
+    photo = graph.input("photo", TensorProto.UINT8, [side, side, 3])
+    mask = graph.input("mask", TensorProto.UINT8, [side, side])
+    colour = read_photos(graph, graph.add("Unsqueeze", photo, graph.ints(0)))
+    share = graph.add("Div", graph.add("Cast", mask, to=TensorProto.FLOAT), 255.0)
+    x = cells_of(graph, colour, graph.add("Unsqueeze", share, graph.ints(0, 1)), side, PRODUCT_FROM)
+    for i, stride in enumerate((1, 2, 2)):
+        x = graph.active_conv(x, f"encoder.down.{i}", stride)
+    head = [graph.weight(f"encoder.head.{part}") for part in ("weight", "bias")]
+    both = graph.add("Gemm", graph.add("Flatten", x), *head, transB=1)
+    mean = graph.channels(both, 0, header.model.latent_size)
+    graph.output(
+        "z", graph.add("Squeeze", mean, graph.ints(0)), TensorProto.FLOAT, [header.model.latent_size]
+    )
+    return graph.model()
 
 
 def realism_graph(weights: Weights, header: Header) -> onnx.ModelProto:
-    """As `answer_graph`, with photos (N, S, S, 3) for z -> what to lay over them, RGBA (N, S, S, 4) uint8."""
-    assert header.discriminator is not None
-    net = _Net(weights, header)
-    side = header.model.size_px
-    rows = net.input("rows", TensorProto.INT64, ["answers"])
-    photos = net.input("photos", TensorProto.UINT8, ["answers", side, side, 3])
-    given, features = net.look_at_sketches()
-    used = net.looseness(features, rows)
-    chances = net.judge(
-        net.add("Gather", given, rows, axis=0), net.from_pixels(photos), used, header.discriminator
+    """Sketches (M, S, S), photos (N, S, S, 3), rows (N,) -> how likely each patch is real, (N, h, w)."""
+    graph, side = Graph(weights), header.model.size_px
+    sketches = graph.input("sketches", TensorProto.UINT8, ["sketches", side, side])
+    photos = graph.input("photos", TensorProto.UINT8, ["answers", side, side, 3])
+    rows = graph.input("rows", TensorProto.INT64, ["answers"])
+    given = graph.add("Gather", read_sketches(graph, sketches), rows, axis=0)
+    seen = graph.add("Concat", given, read_photos(graph, photos), axis=1)
+    chances = judge(graph, header, graph.pooled(seen, side // header.model.seen_px))
+    flat = graph.add("Squeeze", chances, graph.ints(1))
+    graph.output("probabilities", flat, TensorProto.FLOAT, ["answers", "height", "width"])
+    return graph.model()
+
+
+# Networks.
+
+
+def draw_layout(graph: Graph, config: ModelConfig, ink: str, strokes: str, z: str, rows: str) -> str:
+    """`TwoStage.draw_layout`: (N, 4, 16, 16)."""
+    known = cells_of(
+        graph,
+        graph.channels(strokes, 0, 3),
+        graph.channels(strokes, 3, 4),
+        config.size_px // 2,
+        KNOWN_FROM,
+        True,
     )
-    overlay = net.tint(chances, side)
-    net.output("overlay", net.to_pixels(overlay, low=0.0), TensorProto.UINT8, ["answers", side, side, 4])
-    return net.model()
+    of_known = graph.add("Gather", graph.linear(statistics(graph, known), "layout.known_style"), rows, axis=0)
+    style = graph.leaky(graph.add("Add", graph.linear(z, "layout.mapping.0"), of_known))
+    style = graph.leaky(graph.linear(style, "layout.mapping.1"))
+    small = graph.pooled(ink, config.size_px // LAYOUT_PX)
+    x = graph.active_conv(graph.add("SpaceToDepth", small, blocksize=FOLD), "layout.stem")
+    levels = [graph.active_conv(graph.add("Concat", x, known, axis=1), "layout.enter")]
+    for i in range(len(config.layout_widths) - 1):
+        levels.append(graph.active_conv(levels[-1], f"layout.down.{i}", stride=2))
+    x = graph.modulated_conv(graph.add("Gather", levels.pop(), rows, axis=0), style, "layout.middle")
+    for i in range(len(config.layout_widths) - 1):
+        x = graph.doubling_conv(x, style, f"layout.up.{i}", skip(graph, "layout", i, levels.pop(), rows))
+        x = graph.modulated_conv(x, style, f"layout.conv.{i}")
+    drawn = graph.output_conv(graph.modulated_conv(x, style, "layout.last"), "layout.out")
+    product = positive(graph, graph.channels(drawn, 3, 4))
+    known = graph.add("Gather", known, rows, axis=0)
+    is_known = graph.add("Greater", graph.channels(known, 3, 4), 0.0)
+    colour = graph.add("Where", is_known, graph.channels(known, 0, 3), graph.channels(drawn, 0, 3))
+    return graph.add("Concat", graph.add("Mul", colour, product), product, axis=1)
 
 
-class _Net:
-    """A graph that is being built. Values are called by their names; pictures are (N, C, H, W) in [-1, 1]."""
+def draw_picture(graph: Graph, config: ModelConfig, ink: str, strokes: str, layout: str, rows: str) -> str:
+    """`PictureGenerator`: colour in levels below white, and the logit of alpha, (N, 4, S, S)."""
+    of_strokes = graph.linear(statistics(graph, strokes), "picture.stroke_style")
+    of_layout = graph.linear(statistics(graph, layout), "picture.layout_style")
+    style = graph.leaky(graph.add("Add", graph.add("Gather", of_strokes, rows, axis=0), of_layout))
+    style = graph.leaky(graph.linear(style, "picture.mapping"))
+    levels = look_at_ink(graph, config, ink, strokes, layout, rows)
+    x = graph.modulated_conv(levels.pop(), style, "picture.middle")
+    rgba = ""
+    for i in range(len(config.widths) - 1):
+        shared = len(levels) - 1 < config.depth_of_layout  # by all answers to a sketch
+        beside = skip(graph, "picture", i, levels.pop(), rows if shared else "")
+        x = graph.doubling_conv(x, style, f"picture.up.{i}", beside)
+        x = graph.modulated_conv(x, style, f"picture.conv.{i}")
+        drawn = graph.output_conv(x, f"picture.to_rgba.{i}", COLOUR_SCALE)
+        rgba = graph.add("Add", graph.doubled(rgba), drawn) if rgba else drawn
+    bias = graph.weights["picture.detail.up.bias"]
+    fine = graph.leaky(graph.conv(ink, "picture.detail.ink", gain=GAIN))
+    beside = graph.add("Gather", graph.add("Add", fine, graph.constant(bias[:, None, None])), rows, axis=0)
+    x = graph.doubling_conv(x, style, "picture.detail.up", beside)
+    x = graph.modulated_conv(x, style, "picture.detail.conv")
+    drawn = graph.output_conv(x, "picture.detail.to_rgba", COLOUR_SCALE, PAPER)
+    return graph.add("Add", graph.doubled(rgba), drawn)
 
-    def __init__(self, weights: Weights, header: Header) -> None:
-        self.weights, self.header, self.config = weights, header, header.model
-        self.light = header.model.architecture == "light"
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: dict[str, onnx.TensorProto] = {}
-        self.inputs: list[onnx.ValueInfoProto] = []
-        self.outputs: list[onnx.ValueInfoProto] = []
 
-    # What is drawn and looked at.
+def look_at_ink(
+    graph: Graph, config: ModelConfig, ink: str, strokes: str, layout: str, rows: str
+) -> list[str]:
+    """Features of the picture GAN at every level, the largest first: a sketch's, from the layout on an answer's."""
+    folded = graph.add("SpaceToDepth", ink, blocksize=2)
+    levels = [graph.active_conv(graph.add("Concat", folded, strokes, axis=1), "picture.stem")]
+    for i in range(len(config.widths) - 1):
+        x = graph.active_conv(levels[-1], f"picture.down.{i}", stride=2)
+        if i < config.depth_of_layout:
+            x = add_scaled(graph, x, graph.active_conv(x, f"picture.refine.{i}"), f"picture.refine_gain.{i}")
+        if i + 1 == config.depth_of_layout:
+            x = graph.add("Gather", x, rows, axis=0)
+            x = add_scaled(graph, x, graph.active_conv(layout, "picture.layout"), "picture.layout_gain")
+        levels.append(x)
+    return levels
 
-    def look_at_sketches(self) -> tuple[str, list[str]]:
-        """The sketches (M, 1, S, S), and what the U-Net sees on its way down, from half the resolution on."""
-        side = self.config.size_px
-        sketches = self.input("sketches", TensorProto.UINT8, ["sketches", side, side])
-        given = self.add("Unsqueeze", self._unit(sketches), self.ints([1]))
-        if self.light:
-            x = self.conv(self.add("SpaceToDepth", given, blocksize=2), "generator.stem", stride=1)
-        else:
-            x = self.leaky(self.conv(given, "generator.stem.conv", stride=2))
-        features = [x]
-        for i in range(len(self.config.widths) - 1):
-            x = self.conv(x, f"generator.downs.{i}.conv", stride=2)
-            x = self.leaky(self.norm(x, f"generator.downs.{i}.norm") if self._has_norm(i) else x)
-            features.append(x)
-        return given, features
 
-    def looseness(self, features: Sequence[str], rows: str) -> str | None:
-        """What is told, or guessed where it is NaN, (N,); None for a model that knows none."""
-        if not self.config.roughness:
-            return None
-        loose = self.input("loose", TensorProto.FLOAT, ["answers"])
-        pooled = self.add("Concat", *(self.mean(x) for x in features), axis=1)
-        hidden = self.add("Relu", self.linear(pooled, "generator.guess.layers.0"))
-        guessed = self.add("Sigmoid", self.linear(hidden, "generator.guess.layers.2"))
-        of_each = self.add("Gather", self.add("Squeeze", guessed, self.ints([1])), rows, axis=0)
-        return self.add("Where", self.add("IsNaN", loose), of_each, loose)
+def skip(graph: Graph, net: str, i: int, features: str, rows: str) -> str:
+    """What joins the doubling convolution `i` of a network, with the bias of that; of each row's sketch."""
+    x = graph.conv(features, f"{net}.skip.{i}", more_bias=graph.weights[f"{net}.up.{i}.bias"])
+    return graph.add("Gather", x, rows, axis=0) if rows else x
 
-    def draw(self, given: str, features: list[str], z: str, used: str | None, rows: str) -> str:
-        """The photos (N, 3, S, S)."""
-        condition = z
-        if used is not None:
-            centred = self.add("Sub", used, self.number(0.5))
-            told = self.add("Mul", centred, self.number(ROUGHNESS_SPREAD))
-            condition = self.add("Concat", z, self.add("Unsqueeze", told, self.ints([1])), axis=1)
-        left = list(features)
-        x = self.add("Gather", left.pop(), rows, axis=0)
-        side = self.config.size_px >> len(self.config.widths)  # of x
-        for i in range(len(self.config.widths) - 1):
-            side *= 2
-            x = self._up(x, left.pop(), condition, rows, i, side)
-        if self.light:
-            drawn = self._enlarge_and_join(x, given, rows, "generator.head", 1)
-            if self.config.detail_width:
-                finer = self.conv(x, "generator.detail.conv", stride=1)
-                finer = self.leaky(self._noise(finer, "generator.detail.noise", self.config.size_px // 2))
-                finer = self.conv(finer, "generator.detail.pixels", stride=1)
-                drawn = self.add("Add", drawn, self.add("DepthToSpace", finer, blocksize=2, mode="CRD"))
-            return self.add("Tanh", drawn)
-        return self.add("Tanh", self._enlarge(x, "generator.head"))
 
-    def judge(self, given: str, photos: str, used: str | None, config: DiscriminatorConfig) -> str:
-        """How likely each patch is real, (N, 1, H', W')."""
-        seen = [self.pooled(x, self.config.size_px, config.size_px) for x in (given, photos)]
-        if used is not None:
-            shape = self.add("Shape", seen[0])
-            seen.append(self.add("Expand", self.add("Unsqueeze", used, self.ints([1, 2, 3])), shape))
-        x = self.add("Concat", *seen, axis=1)
-        last = len(config.strides) - 1
-        for i, stride in enumerate(config.strides):
-            name = f"discriminator.scales.0.convs.{i}"
-            x = self._conv(x, self._whole(name), self.weights[f"{name}.bias"], stride=stride)
-            if i < last and i > 0 and config.norm == "instance":
-                x = self.norm(x, f"discriminator.scales.0.norms.{i - 1}")
-            x = self.leaky(x) if i < last else self.add("Sigmoid", x)
-        return x
+def draw_paper(graph: Graph, config: ModelConfig, sketches: str) -> str:
+    """`PaperGenerator`: (M, 3, S, S) in levels of 255."""
+    x, levels = sketches, []
+    depth = len(config.widths)
+    for i in range(depth):
+        x = plain_conv(graph, graph.leaky(x) if i else x, f"generator.downs.{i}", 2)
+        if 0 < i < depth - 1:
+            x = instance_norm(graph, x, f"generator.down_norms.{i - 1}")
+        levels.append(x)
+    levels.pop()
+    for i in range(depth):
+        weight, bias = (graph.weight(f"generator.ups.{i}.{part}") for part in ("weight", "bias"))
+        x = graph.add("ConvTranspose", graph.add("Relu", x), weight, bias, strides=[2] * 2, pads=[1] * 4)
+        if i < depth - 1:
+            x = instance_norm(graph, x, f"generator.up_norms.{i}")
+            x = graph.add("Concat", x, graph.leaky(levels.pop()), axis=1)
+    return graph.add("Mul", graph.add("Add", graph.add("Tanh", x), 1.0), 127.5)
 
-    def tint(self, chances: str, side: int) -> str:
-        """As `pix2pix.realism.tint`: RGBA (N, 4, side, side) in 0..1."""
-        padded = self.add("Pad", chances, self.ints([0, 0, LOST, LOST] * 2), mode="edge")
-        count = self.add("Slice", self.add("Shape", padded), self.ints([0]), self.ints([2]))
-        sizes = self.add("Concat", count, self.ints([side, side]), axis=0)
-        grown = self.add(
-            "Resize", padded, "", "", sizes, mode="linear", coordinate_transformation_mode="half_pixel"
-        )
-        sure = self.add("Abs", self.add("Sub", self.add("Mul", grown, self.number(2.0)), self.number(1.0)))
-        colours = [
-            self.constant(np.array(colour, np.float32)[None, :, None, None]) for colour in (MADE, REAL)
-        ]
-        colour = self.add("Where", self.add("Less", grown, self.number(0.5)), *colours)
-        return self.add("Concat", colour, self.add("Mul", sure, self.number(OPACITY)), axis=1)
 
-    # Layers.
+def judge(graph: Graph, header: Header, x: str) -> str:
+    """`PatchDiscriminator`: sketch and photo (N, 4, H, H) -> how likely each patch is real, (N, 1, h, w)."""
+    assert header.discriminator is not None
+    *inner, last = header.discriminator.strides
+    for i, stride in enumerate(inner):
+        x = plain_conv(graph, x, f"discriminator.convs.{i}", stride)
+        x = graph.leaky(instance_norm(graph, x, f"discriminator.norms.{i - 1}") if i else x)
+    return graph.add("Sigmoid", plain_conv(graph, x, f"discriminator.convs.{len(inner)}", last))
 
-    def conv(self, x: str, name: str, stride: int) -> str:
-        return self._conv(x, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"], stride=stride)
 
-    def _conv(
-        self, x: str, kernel: NDArray[np.float32], bias: NDArray[np.float32] | None, stride: int
-    ) -> str:
-        parts = [kernel] if bias is None else [kernel, bias]
-        constants = [self.constant(part) for part in parts]
-        return self.add("Conv", x, *constants, strides=[stride] * 2, pads=[1] * 4)
+# Parts of them.
 
-    def _enlarge(self, x: str, name: str) -> str:
-        """The paper's transposed convolution."""
-        constants = [self.constant(self.weights[f"{name}.{part}"]) for part in ("weight", "bias")]
-        return self.add("ConvTranspose", x, *constants, strides=[2] * 2, pads=[1] * 4)
 
-    def _enlarge_and_join(self, x: str, skip: str, rows: str, name: str, c_skip: int) -> str:
-        """As `networks.ResizeConv`, its kernel summed."""
-        kernel = self.weights[f"{name}.weight"]
-        c_in, taps = kernel.shape[1] - c_skip, np.array(TAPS, np.float32)
-        summed = np.einsum("ti,oxij,uj->xotu", taps, kernel[:, :c_in], taps)
-        bias = self.constant(self.weights[f"{name}.bias"])
-        enlarged = self.add("ConvTranspose", x, self.constant(summed), bias, strides=[2] * 2, pads=[1] * 4)
-        of_skip = self._conv(skip, kernel[:, c_in:], None, stride=1)
-        return self.add("Add", enlarged, self.add("Gather", of_skip, rows, axis=0))
+def statistics(graph: Graph, coloured: str) -> str:
+    """`layers.statistics`: (N, 4, H, W) -> (N, 7)."""
+    colour, mask = graph.channels(coloured, 0, 3), graph.channels(coloured, 3, 4)
 
-    def _up(self, x: str, skip: str, condition: str, rows: str, depth: int, side: int) -> str:
-        name = f"generator.ups.{depth}"
-        if self.light:
-            x = self._enlarge_and_join(x, skip, rows, f"{name}.conv", self.config.widths[-2 - depth])
-            x = self._noise(x, f"{name}.noise", side)
-            return self.add("Relu", self._modulate(x, condition, f"{name}.modulate", side))
-        x = self._modulate(self._enlarge(x, f"{name}.conv"), condition, f"{name}.modulate", side)
-        return self.add("Relu", self.add("Concat", x, self.add("Gather", skip, rows, axis=0), axis=1))
+    def total(x: str) -> str:
+        return graph.add("ReduceSum", x, graph.ints(2, 3), keepdims=0)
 
-    def _noise(self, x: str, name: str, side: int) -> str:
-        """As `networks.Noise`, where there is one."""
-        strength = self.weights.get(f"{name}.strength")
-        if strength is None:
-            return x
-        noise = self.add("Mul", self.constant(strength[:, None, None]), self.constant(fixed_noise(side)))
-        return self.add("Add", x, noise)
+    count = graph.add("Max", total(mask), 1.0)
+    mean = graph.add("Div", total(colour), count)
+    squares = graph.add("Mul", graph.add("Mul", colour, colour), mask)
+    variance = graph.add("Sub", graph.add("Div", total(squares), count), graph.add("Mul", mean, mean))
+    deviation = graph.add("Sqrt", graph.add("Add", graph.add("Max", variance, 0.0), 1e-6))
+    there = graph.add("ReduceMax", mask, axes=[2, 3], keepdims=0)
+    return graph.add("Concat", mean, deviation, there, axis=1)
 
-    def norm(self, x: str, name: str, side: int = 2) -> str:
-        """Instance norm with a learned scale and shift; of one pixel, only those."""
-        parts = [self.weights[f"{name}.{part}"] for part in ("weight", "bias")]
-        if side > 1:
-            return self.add("InstanceNormalization", x, *map(self.constant, parts), epsilon=NORM_EPSILON)
-        scale, shift = (self.constant(part[:, None, None]) for part in parts)
-        return self.add("Add", self.add("Mul", x, scale), shift)
 
-    def _modulate(self, x: str, condition: str, name: str, side: int) -> str:
-        x = self.norm(x, f"{name}.norm", side)
-        if f"{name}.film.weight" not in self.weights:
-            return x
-        film = self.add("Unsqueeze", self.linear(condition, f"{name}.film"), self.ints([2, 3]))
-        half = len(self.weights[f"{name}.norm.weight"])
-        scale, shift = (self.channels(film, at, at + half) for at in (0, half))
-        return self.add("Add", self.add("Mul", x, self.add("Add", scale, self.number(1.0))), shift)
+def cells_of(graph: Graph, colour: str, mask: str, side: int, least: float, multiplied: bool = False) -> str:
+    """`layout_gan.layout_of` and, where colour was multiplied by its mask already, `known_cells`."""
+    share = graph.pooled(mask, side // CELLS)
+    sums = graph.pooled(colour if multiplied else graph.add("Mul", colour, mask), side // CELLS)
+    product = positive(graph, graph.add("Sub", share, least))
+    mean = graph.add("Div", sums, graph.add("Max", share, 1e-3))
+    return graph.add("Concat", graph.add("Mul", mean, product), product, axis=1)
 
-    def linear(self, x: str, name: str) -> str:
-        """(N, K) -> (N, L)."""
-        constants = [self.constant(self.weights[f"{name}.{part}"]) for part in ("weight", "bias")]
-        return self.add("Gemm", x, *constants, transB=1)
 
-    def channels(self, x: str, start: int, end: int) -> str:
-        """Some of the channels."""
-        return self.add("Slice", x, self.ints([start]), self.ints([end]), self.ints([1]))
+def positive(graph: Graph, x: str) -> str:
+    """1 where x is above 0, else 0."""
+    return graph.add("Cast", graph.add("Greater", x, 0.0), to=TensorProto.FLOAT)
 
-    def leaky(self, x: str) -> str:
-        return self.add("LeakyRelu", x, alpha=SLOPE)
 
-    def mean(self, x: str) -> str:
-        """(N, C, H, W) -> (N, C)."""
-        return self.add("Squeeze", self.add("GlobalAveragePool", x), self.ints([2, 3]))
+def add_scaled(graph: Graph, x: str, more: str, gain: str) -> str:
+    """x, and `more` times a gain for each channel."""
+    scale = graph.constant(graph.weights[gain][:, None, None])
+    return graph.add("Add", x, graph.add("Mul", more, scale))
 
-    def pooled(self, x: str, side: int, to: int) -> str:
-        """Averaged down to a side that divides it."""
-        if side == to:
-            return x
-        if side % to:
-            raise BundleError(
-                f"pictures of {side} px cannot be averaged down to {to} px: no whole number of times"
-            )
-        return self.add("AveragePool", x, kernel_shape=[side // to] * 2, strides=[side // to] * 2)
 
-    # Pixels.
+def plain_conv(graph: Graph, x: str, name: str, stride: int) -> str:
+    """A 4x4 convolution of the paper."""
+    parts = [graph.weight(f"{name}.{part}") for part in ("weight", "bias")]
+    return graph.add("Conv", x, *parts, strides=[stride] * 2, pads=[1] * 4)
 
-    def from_pixels(self, pixels: str) -> str:
-        """(N, S, S, 3) uint8 -> (N, 3, S, S)."""
-        return self.add("Transpose", self._unit(pixels), perm=[0, 3, 1, 2])
 
-    def _unit(self, pixels: str) -> str:
-        """uint8 -> float32 in [-1, 1], white +1."""
-        whole = self.add("Cast", pixels, to=TensorProto.FLOAT)
-        return self.add("Sub", self.add("Div", whole, self.number(127.5)), self.number(1.0))
+def instance_norm(graph: Graph, x: str, name: str) -> str:
+    """`discriminators.InstanceNorm` of more than one pixel."""
+    parts = [graph.weight(f"{name}.{part}") for part in ("weight", "bias")]
+    return graph.add("InstanceNormalization", x, *parts, epsilon=NORM_EPSILON)
 
-    def to_pixels(self, x: str, low: float = -1.0) -> str:
-        """(N, C, S, S) in [low, 1] -> (N, S, S, C) uint8, the nearest."""
-        scaled = self.add("Mul", self.add("Sub", x, self.number(low)), self.number(255 / (1 - low)))
-        whole = self.add("Cast", self.add("Round", scaled), to=TensorProto.UINT8)
-        return self.add("Transpose", whole, perm=[0, 2, 3, 1])
 
-    # The graph itself.
+# Pixels.
 
-    def input(self, name: str, kind: int, shape: Sequence[str | int]) -> str:
-        self.inputs.append(helper.make_tensor_value_info(name, kind, shape))
-        return name
 
-    def output(self, name: str, value: str, kind: int, shape: Sequence[str | int]) -> None:
-        self.nodes.append(helper.make_node("Identity", [value], [name]))
-        self.outputs.append(helper.make_tensor_value_info(name, kind, shape))
+def read_sketches(graph: Graph, sketches: str) -> str:
+    """(M, S, S) uint8 -> (M, 1, S, S) in [-1, 1], paper +1."""
+    return graph.add("Unsqueeze", graph.unit(sketches), graph.ints(1))
 
-    def add(self, op: str, *inputs: str, **attributes: Any) -> str:
-        """The name of a new node's output."""
-        name = f"{op}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, list(inputs), [name], **attributes))
-        return name
 
-    def constant(self, array: NDArray[Any] | np.float32) -> str:
-        name = f"constant_{len(self.constants)}"
-        self.constants[name] = numpy_helper.from_array(np.asarray(array, order="C"), name)
-        return name
+def read_ink(graph: Graph, sketches: str) -> str:
+    """(M, S, S) uint8 -> (M, 1, S, S) in 0..1, paper 0."""
+    levels = graph.add("Cast", sketches, to=TensorProto.FLOAT)
+    ink = graph.add("Add", graph.add("Mul", levels, -1 / 255), 1.0)
+    return graph.add("Unsqueeze", ink, graph.ints(1))
 
-    def number(self, value: float) -> str:
-        return self.constant(np.float32(value))
 
-    def ints(self, values: Sequence[int]) -> str:
-        return self.constant(np.array(values, np.int64))
+def read_photos(graph: Graph, photos: str) -> str:
+    """(N, S, S, 3) uint8 -> (N, 3, S, S) in [-1, 1]."""
+    return graph.add("Transpose", graph.unit(photos), perm=[0, 3, 1, 2])
 
-    def model(self) -> onnx.ModelProto:
-        graph = helper.make_graph(
-            self.nodes, "pix2pix", self.inputs, self.outputs, list(self.constants.values())
-        )
-        opset = helper.make_opsetid("", OPSET)
-        return helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="pix2pix")
 
-    def _has_norm(self, down: int) -> bool:
-        return f"generator.downs.{down}.norm.weight" in self.weights
+def read_strokes(graph: Graph, strokes: str) -> str:
+    """RGBA (M, H, H, 4) uint8 -> colour in [-1, 1] times mask, and mask, (M, 4, H, H)."""
+    levels = graph.add("Cast", graph.add("Transpose", strokes, perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
+    mask = graph.add("Div", graph.channels(levels, 3, 4), 255.0)
+    colour = graph.add("Sub", graph.add("Div", graph.channels(levels, 0, 3), 127.5), 1.0)
+    return graph.add("Concat", graph.add("Mul", colour, mask), mask, axis=1)
 
-    def _whole(self, name: str) -> NDArray[np.float32]:
-        """The kernel of a convolution, divided by its spectral norm where it has one."""
-        if f"{name}.weight" in self.weights:
-            return self.weights[f"{name}.weight"]
-        kernel = self.weights[f"{name}.parametrizations.weight.original"]
-        u, v = (self.weights[f"{name}.parametrizations.weight.0.{part}"] for part in ("_u", "_v"))
-        return np.asarray(kernel / (u @ (kernel.reshape(len(kernel), -1) @ v)), np.float32)
+
+def compose(graph: Graph, rgba: str) -> tuple[str, str]:
+    """`picture_gan.compose`: the picture on white (N, 3, S, S), and alpha (N, 1, S, S), in levels of 255."""
+    alpha = graph.add("Sigmoid", graph.channels(rgba, 3, 4))
+    covered = graph.add("Mul", graph.channels(rgba, 0, 3), alpha)
+    return graph.add("Add", covered, 255.0), graph.add("Mul", alpha, 255.0)
+
+
+def channels_last(graph: Graph, photos: str) -> str:
+    """(N, C, S, S) in levels of 255 -> (N, S, S, C) uint8."""
+    return graph.add("Transpose", to_levels(graph, photos), perm=[0, 2, 3, 1])
+
+
+def to_levels(graph: Graph, x: str) -> str:
+    """Levels of 255 -> uint8, the nearest."""
+    return graph.add("Cast", graph.add("Round", graph.add("Clip", x, 0.0, 255.0)), to=TensorProto.UINT8)

@@ -12,11 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pix2pix.architecture import CELLS, KNOWN_FROM, LAYOUT_PX, SLOPE
+from pix2pix.architecture import CELLS, KNOWN_FROM, LAYOUT_PX, PRODUCT_FROM, SLOPE
 from pix2pix.layers import Conv, Linear, ModulatedConv, activate, statistics
 
 FOLD = LAYOUT_PX // CELLS  # pixels of a cell's side, folded into channels
-PRODUCT_FROM = 0.1  # share of a cell from which on it holds product
 GROUP = 4  # layouts whose deviation the discriminator sees (Karras et al. 2018, section 3)
 
 

@@ -32,7 +32,7 @@ SOLID_SHARE = 0.75  # of an opening's rim; between white leather and the ground 
 SHADOW_DARKEST, SHADOW_CHROMA = 120, 16  # levels off the ground, and between the channels
 SHADOW_STEEPEST = 5  # levels a pixel
 SMALLEST_PART = 0.03  # of the largest: less is dust, or the edge of a cut-out
-CLEAR_SHARE = 0.1  # of a part of the product: so much of it is clearly off the ground
+SURE_SHARE = 0.03  # of a part of the product: so much of it is lines or clearly off the ground
 
 
 def product_mask(sketch: UInt8, photo: UInt8) -> UInt8:
@@ -51,7 +51,7 @@ def product_mask(sketch: UInt8, photo: UInt8) -> UInt8:
     rest = free & ~ground
     mask = 1 - (ground | _ground_regions(rest, ground, solid, off, WHITE + WHITE_PER_NOISE * noise))
     mask = _eroded(mask, 3) | (mask & solid)  # lines were drawn wider than they are
-    return _without_specks(mask, clear) * np.uint8(255)
+    return _without_specks(mask, clear | lines) * np.uint8(255)
 
 
 def stored_or_found(file: Path | None, sketch: UInt8, photo: UInt8) -> UInt8:
@@ -111,12 +111,12 @@ def _ground_regions(rest: UInt8, ground: UInt8, solid: UInt8, off: UInt8, white:
     return _chosen(labels, is_opening | (_rim_shares(rest, labels, ground) >= OPEN_SHARE))
 
 
-def _without_specks(mask: UInt8, clear: UInt8) -> UInt8:
+def _without_specks(mask: UInt8, sure: UInt8) -> UInt8:
     labels = _labels(mask, connectivity=8)
     areas = np.bincount(labels.ravel())
-    clear_areas = np.bincount(labels[clear > 0], minlength=len(areas))
+    sure_areas = np.bincount(labels[sure > 0], minlength=len(areas))
     large = areas >= SMALLEST_PART * areas[1:].max(initial=1)
-    return _chosen(labels, large & (clear_areas >= CLEAR_SHARE * areas))
+    return _chosen(labels, large & (sure_areas >= SURE_SHARE * areas))
 
 
 def _rim_shares(regions: UInt8, labels: Labels, near: UInt8) -> npt.NDArray[np.float64]:

@@ -19,7 +19,7 @@ class Origin:
     """A sketch, and all else that the photo depends on."""
 
     sketch: str  # the SHA-256 of its file
-    made_with: dict[str, Any]  # bundle, z, loose, size: as JSON has them
+    made_with: dict[str, Any]  # bundle, z, size: as JSON has them
 
     def to_text(self) -> str:
         """For the photo."""

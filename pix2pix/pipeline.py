@@ -55,11 +55,6 @@ class BatchTranslator(Protocol):
         ...
 
     @property
-    def takes_loose(self) -> bool:
-        """Whether it can be told how literally to take the lines."""
-        ...
-
-    @property
     def digest(self) -> str:
         """What tells its bundle from any other."""
         ...
@@ -68,10 +63,8 @@ class BatchTranslator(Protocol):
         """The z (Z,) that a seed stands for."""
         ...
 
-    def answer_batch(
-        self, sketches: UInt8, z: Float32, loose: Float32 | None, rows: Int64
-    ) -> tuple[UInt8, Float32 | None]:
-        """As `Translator.answer_batch`."""
+    def translate_batch(self, sketches: UInt8, z: Float32, rows: Int64) -> UInt8:
+        """As `Translator.translate_batch`."""
         ...
 
 
@@ -82,7 +75,6 @@ class Options:
     seed: int = 0
     z: Float32 | None = None  # (Z,), instead of seeds
     variants: int = 1  # from 2 on NAME-1 to NAME-K, of the seeds from `seed` on
-    loose: float | None = None  # how literally the lines are taken, 0 to 1; None guesses it from each sketch
     size: int | Literal["source", "model"] = (
         "source"  # the sketch's own, the model's square, or the longer side
     )
@@ -98,8 +90,6 @@ class Options:
             raise UsageError(f"a given z has one answer, not {self.variants}")
         if self.batch_size < 1:
             raise UsageError(f"batch size {self.batch_size} is not at least 1")
-        if self.loose is not None and not 0 <= self.loose <= 1:
-            raise UsageError(f"looseness {self.loose} is not in 0..1")
         if isinstance(self.size, int) and not 1 <= self.size <= MAX_SIZE_PX:
             raise UsageError(f"size {self.size} px is not in 1..{MAX_SIZE_PX}")
         if self.suffix and self.suffix not in SAVED_AS:
@@ -109,8 +99,6 @@ class Options:
         """The z of each variant (K, Z). Raises UsageError for what this model cannot be asked for."""
         if self.variants > 1 and translator.latent_size == 0:
             raise UsageError(f"this model has no z: one answer to each sketch, not {self.variants}")
-        if self.loose is not None and not translator.takes_loose:
-            raise UsageError(f"looseness {self.loose} was asked for, but this model knows none")
         if self.z is not None:
             return self.z[None]
         return np.stack([translator.latent(one) for one in seeds_from(self.seed, self.variants)])
@@ -186,7 +174,7 @@ class Pipeline:
     ) -> None:
         """Latents (K, Z), one a variant; `settings` are what the ledger's entries say."""
         self.translator, self.options, self.z, self.settings = translator, options, z, settings
-        common = {name: settings[name] for name in ("bundle", "loose", "size")}
+        common = {name: settings[name] for name in ("bundle", "size")}
         self.made_with = [{**common, "z": one.tolist()} for one in z]  # each variant
         self.window = AHEAD * options.batch_size
         self.pool = ThreadPoolExecutor(max(2, min(16, os.cpu_count() or 2)), "files")
@@ -281,9 +269,8 @@ class Pipeline:
         sketches = {sketch.planned.name: sketch.fitted for sketch, _ in batch if sketch.fitted is not None}
         order = {name: i for i, name in enumerate(sketches)}
         rows = np.array([order[sketch.planned.name] for sketch, _ in batch])
-        told = None if self.options.loose is None else np.full(len(batch), self.options.loose, np.float32)
         z = self.z[[variant for _, variant in batch]]
-        photos, _ = self.translator.answer_batch(np.stack([*sketches.values()]), z, told, rows)
+        photos = self.translator.translate_batch(np.stack([*sketches.values()]), z, rows)
         took_ms = 1000 * (time.perf_counter() - began) / len(batch)
         for (sketch, variant), photo in zip(batch, photos, strict=True):
             sketch.timings_ms["compute"] = sketch.timings_ms.get("compute", 0.0) + took_ms

@@ -72,9 +72,8 @@ def draw_realism(file: Path, model: Model, discriminator: PatchDiscriminator, gi
 
 
 def overlay(photo: Tensor, chances: Tensor) -> Tensor:
-    """Photos (N, 3, H, W) in [-1, 1] under the `tint` of probabilities (N, 1, h, w)."""
-    height, width = photo.shape[-2:]
-    rgba = tint(chances, (height, width))
+    """Photos (N, 3, S, S) in [-1, 1] under the `tint` of probabilities (N, 1, h, w)."""
+    rgba = torch.from_numpy(tint(chances[:, 0].numpy(), photo.shape[-1])).permute(0, 3, 1, 2) / 255
     covered: Tensor = torch.lerp(photo, 2 * rgba[:, :3] - 1, rgba[:, 3:])
     return covered
 

@@ -3,11 +3,8 @@
     shoes = pix2pix.load("shoes")
     shoes.translate("drawing.png", seed=7).save("shoe.png")
 
-Same sketch + same z + same looseness + same bundle = same photo: on every run, in any order; in a batch of
-another size to within one of 255 levels.
-
-Looseness says how literally the lines are taken: 0 as they are, 1 as a rough hand's that wants mending. Where
-nobody says, it is guessed from the sketch.
+Same sketch + same z + same bundle = same photo: on every run, in any order; in a batch of another size to
+within one of 255 levels.
 """
 
 from __future__ import annotations
@@ -20,11 +17,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pix2pix import latents
-from pix2pix.bundle import Header, digest_of, find_bundle, read_header
+from pix2pix.bundle import Header, digest_of, find_bundle
 from pix2pix.engines import Engine, make_engine
-from pix2pix.errors import BundleError, CorruptBundle, NoSubject, UsageError
+from pix2pix.errors import CorruptBundle, NoSubject, UsageError
 from pix2pix.images import fit_sketch, read_photo, read_sketch, restore_photo
+from pix2pix.masks import product_mask
 from pix2pix.photos import squared
+from pix2pix.realism import tint
 
 BATCH_SIZE = 8
 
@@ -34,14 +33,12 @@ def load(
 ) -> Translator:
     """A Translator for a bundle's name or path.
 
-    `device` is "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N"; `engine` is "auto", "onnxruntime",
-    "torch", "compiled" or "fastest": see `pix2pix.engines`.
-    Raises BundleNotFound, CorruptBundle (also for a file that is replaced meanwhile), BundleError for one
-    that draws sketches, or UsageError for a device or an engine that is not there.
+    `device` is "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N"; `engine` is "auto", "onnxruntime"
+    or "torch": see `pix2pix.engines`.
+    Raises BundleNotFound, CorruptBundle (also for a file that is replaced meanwhile), or UsageError for a
+    device or an engine that is not there.
     """
     path = find_bundle(name_or_path, models)
-    if read_header(path).model.draws != "photo":
-        raise BundleError(f"{path} draws sketches from photos, not photos from sketches")
     digest = digest_of(path)
     made = make_engine(path, device, engine)
     if digest_of(path) != digest:
@@ -60,8 +57,7 @@ class Translator:
         self.title = header.title
         self.size_px = header.model.size_px
         self.latent_size = header.model.latent_size
-        self.takes_loose = header.model.roughness
-        self.encodes = bool(header.model.encoder_widths)
+        self.takes_strokes = self.encodes = header.model.architecture == "two-stage"
         self.judges = header.discriminator is not None
         self.directions = header.directions
         self.device, self.engine = engine.device, engine.name
@@ -91,7 +87,8 @@ class Translator:
 
     def encode_subject(self, subject: NDArray[np.uint8]) -> latents.Latent:
         """The z (Z,) of a `subject`: all of `encode` that needs the network."""
-        return self._engine.encode(subject)
+        blank = np.full(subject.shape[:2], 255, np.uint8)
+        return self._engine.encode(subject, product_mask(blank, subject))
 
     def translate(
         self,
@@ -99,95 +96,88 @@ class Translator:
         *,
         seed: int = 0,
         z: latents.Latent | None = None,
-        loose: float | None = None,
     ) -> Image.Image:
         """Anything `read_sketch` takes -> an RGB photo of the sketch's size, the subject in its place.
 
-        `loose` in [0, 1] is guessed if not given. Raises ImageError for a picture that cannot be used,
-        UsageError for a z of the wrong shape or a looseness out of range.
+        Raises ImageError for a picture that cannot be used, UsageError for a z of the wrong shape.
         """
         chosen = self.latent(seed) if z is None else np.asarray(z, np.float32)
-        return self.answers(sketch, chosen[None], loose=loose)[0]
+        return self.answers(sketch, chosen[None])[0]
 
-    def answers(
-        self, sketch: Any, z: NDArray[np.float32], *, loose: float | None = None
-    ) -> list[Image.Image]:
+    def answers(self, sketch: Any, z: NDArray[np.float32]) -> list[Image.Image]:
         """One photo of the sketch for each of z (N, Z), otherwise as `translate`."""
         fitted, placement = fit_sketch(read_sketch(sketch), self.size_px)
         photos: list[Image.Image] = []
         for start in range(0, len(z), BATCH_SIZE):
-            some = z[start : start + BATCH_SIZE]
-            told = None if loose is None else np.full(len(some), loose, np.float32)
-            made = self.translate_batch(fitted[None], some, told)
+            made = self.translate_batch(fitted[None], z[start : start + BATCH_SIZE])
             photos += [Image.fromarray(restore_photo(photo, placement)) for photo in made]
         return photos
 
     def translate_batch(
-        self, sketches: NDArray[np.uint8], z: NDArray[np.float32], loose: NDArray[np.float32] | None = None
-    ) -> NDArray[np.uint8]:
-        """(N, S, S) uint8 sketches, paper 255, (N, Z) latents, (N,) looseness -> (N, S, S, 3) uint8 photos.
-
-        One sketch (1, S, S) may have N latents, which is quicker than N sketches. Raises UsageError for other
-        shapes, for a looseness out of [0, 1], and for any where `takes_loose` is False.
-        """
-        if loose is not None and np.isnan(loose).any():
-            raise _unfit(loose, len(z))
-        return self.answer_batch(sketches, z, loose)[0]
-
-    def answer_batch(
         self,
         sketches: NDArray[np.uint8],
         z: NDArray[np.float32],
-        loose: NDArray[np.float32] | None = None,
         rows: NDArray[np.int64] | None = None,
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
-        """As `translate_batch`, with the looseness (N,) that each photo was made with.
+        strokes: NDArray[np.uint8] | None = None,
+        *,
+        transparent: bool = False,
+    ) -> NDArray[np.uint8]:
+        """(M, S, S) uint8 sketches, paper 255, and (N, Z) latents -> (N, S, S, 3) uint8 photos on white.
 
-        Where `loose` is NaN it is guessed. With `rows` (N,) there may be any number M of sketches: answer i
-        is to sketch rows[i], and what does not depend on z is computed once a sketch. The looseness is None
-        where `takes_loose` is False.
+        With `rows` (N,), photo i is of sketch rows[i]. Without it, there are N sketches, one a latent, or one
+        sketch for all latents. What does not depend on z is computed once a sketch. `strokes`
+        (M, S/2, S/2, 4) uint8, RGBA, are colours to be used where they are. With `transparent`, photos are
+        (N, S, S, 4), straight RGBA. Raises UsageError for other shapes, for a z that is not finite, and for
+        strokes where `takes_strokes` is False.
         """
-        self._check(sketches, len(z), loose, rows)
+        count = len(z)
+        self._check(sketches, count, rows)
         if z.ndim != 2 or z.shape[1] != self.latent_size:
             raise UsageError(f"z {z.shape} does not fit: expected (N, {self.latent_size})")
-        if len(z) == 0:
-            return np.empty((0, self.size_px, self.size_px, 3), np.uint8), loose
         if not np.isfinite(z).all():
             raise UsageError(f"z {z} holds numbers that are not finite")
-        told = self._told(loose, len(z))
-        return self._engine.answer(sketches, z.astype(np.float32), told, _whose(sketches, rows, len(z)))
+        strokes = self._strokes(strokes, len(sketches))
+        if count == 0:
+            return np.empty((0, self.size_px, self.size_px, 4 if transparent else 3), np.uint8)
+        of_each = _whose(sketches, rows, count)
+        photos, alpha = self._engine.answer(sketches, z.astype(np.float32), of_each, strokes)
+        return _cut_out(photos, alpha) if transparent else photos
 
     def realism(
         self,
         sketches: NDArray[np.uint8],
         photos: NDArray[np.uint8],
-        loose: NDArray[np.float32] | None = None,
         rows: NDArray[np.int64] | None = None,
     ) -> NDArray[np.uint8]:
         """How real the discriminator takes photos (N, S, S, 3) for: RGBA (N, S, S, 4) to lay over them.
 
-        Red where it takes them for made, blue where for real, clear where it cannot say. Sketches, looseness
-        and rows are those that the photos were made from, as in `answer_batch`. Raises UsageError for other
-        shapes, for a looseness that cannot be, and for any photo where `judges` is False.
+        Red where it takes them for made, blue where for real, clear where it cannot say. Sketches and rows
+        are those that the photos were made from, as in `translate_batch`. Raises UsageError for other shapes,
+        and for any photo where `judges` is False.
         """
         if not self.judges:
             raise UsageError(f"{self.name} has no discriminator: it cannot judge a photo")
         side, count = self.size_px, len(photos)
-        self._check(sketches, count, loose, rows)
+        self._check(sketches, count, rows)
         if photos.shape[1:] != (side, side, 3):
             raise UsageError(f"photos {photos.shape} do not fit: expected (N, {side}, {side}, 3)")
         if count == 0:
             return np.empty((0, side, side, 4), np.uint8)
-        return self._engine.realism(sketches, photos, self._told(loose, count), _whose(sketches, rows, count))
+        return tint(self._engine.realism(sketches, photos, _whose(sketches, rows, count)), side)
 
-    def _check(
-        self,
-        sketches: NDArray[np.uint8],
-        count: int,
-        loose: NDArray[np.float32] | None,
-        rows: NDArray[np.int64] | None,
-    ) -> None:
-        """Raise UsageError where `count` answers cannot be made from sketches, looseness and rows."""
+    def _strokes(self, strokes: NDArray[np.uint8] | None, count: int) -> NDArray[np.uint8]:
+        """The strokes of `count` sketches, transparent where there are none. Raises UsageError as above."""
+        shape = (count, self.size_px // 2, self.size_px // 2, 4)
+        if strokes is None:
+            return np.zeros(shape, np.uint8)
+        if not self.takes_strokes:
+            raise UsageError(f"{self.name} takes no colour strokes")
+        if strokes.shape != shape:
+            raise UsageError(f"strokes {strokes.shape} do not fit {count} sketches: expected {shape}")
+        return strokes
+
+    def _check(self, sketches: NDArray[np.uint8], count: int, rows: NDArray[np.int64] | None) -> None:
+        """Raise UsageError where `count` answers cannot be made from sketches and rows."""
         side = self.size_px
         if sketches.shape[1:] != (side, side):
             raise UsageError(
@@ -197,18 +187,6 @@ class Translator:
             raise UsageError(f"{len(sketches)} sketches do not fit {count} answers: expected 1 or {count}")
         if rows is not None and (rows.shape != (count,) or not ((rows >= 0) & (rows < len(sketches))).all()):
             raise UsageError(f"rows {rows} do not say which of {len(sketches)} sketches {count} answers have")
-        if loose is None:
-            return
-        if not self.takes_loose:
-            raise UsageError(f"{self.name} knows no looseness")
-        if loose.shape != (count,) or ((loose < 0) | (loose > 1)).any():  # NaN is neither
-            raise _unfit(loose, count)
-
-    def _told(self, loose: NDArray[np.float32] | None, count: int) -> NDArray[np.float32] | None:
-        """The looseness (N,) as an engine takes it."""
-        if not self.takes_loose:
-            return None
-        return np.full(count, np.nan, np.float32) if loose is None else loose.astype(np.float32)
 
 
 def _whose(sketches: NDArray[np.uint8], rows: NDArray[np.int64] | None, count: int) -> NDArray[np.int64]:
@@ -218,5 +196,12 @@ def _whose(sketches: NDArray[np.uint8], rows: NDArray[np.int64] | None, count: i
     return np.arange(count) if len(sketches) == count else np.zeros(count, np.int64)
 
 
-def _unfit(loose: NDArray[np.float32], count: int) -> UsageError:
-    return UsageError(f"looseness {loose} does not fit: expected {count} numbers in [0, 1]")
+def _cut_out(photos: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Photos on white (N, S, S, 3) with alpha (N, S, S) -> straight RGBA (N, S, S, 4), the same on white.
+
+    Where a photo is darker than black under its alpha would be, alpha is raised until it is black.
+    """
+    below_white = 255 - photos.astype(np.float32)
+    alpha = np.maximum(alpha, 255 - photos.min(axis=-1))
+    colours = 255 - below_white * 255 / np.maximum(alpha, 1)[..., None]
+    return np.concatenate([np.round(colours).astype(np.uint8), alpha[..., None]], axis=-1)

@@ -13,15 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from conftest import LITERAL, TINY, make_header, make_model, save_critic, save_untrained
+from conftest import LITERAL, TINY, save_critic, save_untrained
 from PIL import Image, ImageDraw
 from playwright.sync_api import expect, sync_playwright
 from waitress import create_server, wasyncore
 
 import pix2pix
 from app import create_app
-from pix2pix.bundle import Direction, save_bundle
+from pix2pix.bundle import Direction
 
 HERE = Path(__file__).parent
 ARTIFACTS = HERE / "artifacts"
@@ -44,22 +43,11 @@ DIRECTIONS = (
 )
 
 
-def save_reader(path):
-    """A model that takes looseness, and takes most sketches for careful ones."""
-    model = replace(TINY, encoder_widths=())
-    reader = make_model(model)
-    with torch.no_grad():
-        reader.generator.guess.layers[-1].bias.fill_(-1.5)
-    save_bundle(path, reader.state_dict(), make_header(model))
-    return path
-
-
 @pytest.fixture(scope="module")
 def translators(tmp_path_factory):
     """`player` reads photos and has directions, `literal` does not, `single` has no z, `critic` judges."""
     models = tmp_path_factory.mktemp("models")
     bundles = [
-        save_reader(models / "reader.safetensors"),
         save_untrained(models / "literal.safetensors", LITERAL),
         save_untrained(models / "player.safetensors", TINY, directions=DIRECTIONS),
         save_untrained(models / "single.safetensors", replace(LITERAL, latent_size=0)),

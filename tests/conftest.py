@@ -14,12 +14,15 @@ from PIL import Image
 
 from pix2pix.bundle import Header, save_bundle
 from pix2pix.config import DiscriminatorConfig, ModelConfig, TrainConfig
-from pix2pix.networks import Generator, Model
+from pix2pix.networks import Model, build_model
 
 pytest_plugins = ["canvas"]
 
-TINY = ModelConfig(size_px=32, widths=(4, 8, 8), latent_size=4, roughness=True, encoder_widths=(4, 8))
-LITERAL = replace(TINY, roughness=False, encoder_widths=())  # knows no looseness, reads no photo
+TINY = ModelConfig(
+    size_px=64, widths=(8, 8, 8), latent_size=4, style_size=8, detail_width=4, layout_widths=(8, 8, 8)
+)
+LITERAL = ModelConfig(architecture="paper", size_px=64, widths=(4, 8, 8), latent_size=0)  # one answer
+CRITIC = DiscriminatorConfig(widths=(4, 8))
 
 needs_features = pytest.mark.skipif(
     not os.environ.get("PIX2PIX_FEATURES"), reason="PIX2PIX_FEATURES is not set"
@@ -48,7 +51,7 @@ def tiny_config() -> TrainConfig:
     )
 
 
-def draw_pair(seed: int, size_px: int = 32) -> tuple[np.ndarray, np.ndarray]:
+def draw_pair(seed: int, size_px: int = 64) -> tuple[np.ndarray, np.ndarray]:
     """A box outline and the box filled with a colour."""
     rng = np.random.default_rng(seed)
     x, y = (int(v) for v in rng.integers(3, size_px // 3, 2))
@@ -63,7 +66,7 @@ def draw_pair(seed: int, size_px: int = 32) -> tuple[np.ndarray, np.ndarray]:
 
 def framed_pair(seed: int) -> tuple[np.ndarray, np.ndarray]:
     """`draw_pair` in a frame that fills the page of 64 x 64, so that it is left where it is."""
-    pair = draw_pair(seed, 64)
+    pair = draw_pair(seed)
     for picture in pair:
         cv2.rectangle(picture, (2, 2), (61, 61), (0, 0, 0), 1)
     return pair
@@ -88,7 +91,7 @@ def four(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pairs(tmp_path: Path) -> Path:
-    """Six pairs to train on and two to look at, 32x32."""
+    """Six pairs to train on and two to look at, 64x64."""
     folder = tmp_path / "pairs"
     for split, seeds in (("train", range(6)), ("val", range(6, 8))):
         for kind in ("sketches", "photos"):
@@ -115,17 +118,15 @@ def make_header(model: ModelConfig) -> Header:
 
 
 def make_model(config: ModelConfig, discriminator: DiscriminatorConfig | None = None) -> Model:
-    """Untrained, but with weights large enough that answers, and z of photos, differ visibly."""
+    """Untrained, but with weights with which every part changes the answer."""
     torch.manual_seed(0)
-    model = Model(config, discriminator).eval()
+    model = build_model(config, discriminator).eval()
     with torch.no_grad():
-        for parameter in model.generator.parameters():
-            parameter.mul_(5)
-        for name, parameter in model.generator.named_parameters():
-            if not parameter.any() and name.endswith(("strength", "detail.pixels.weight")):
-                parameter.normal_()  # an untrained stage adds nothing
-        if model.encoder is not None:
-            model.encoder.head.weight.mul_(20)
+        for name, parameter in model.named_parameters():
+            if "gain" in name or name.endswith("detail.to_rgba.weight"):
+                parameter.normal_()  # an untrained part adds nothing
+            elif config.architecture == "paper" and name.startswith("generator."):
+                parameter.mul_(5)
     return model
 
 
@@ -138,16 +139,15 @@ def save_untrained(path: Path, model: ModelConfig, **header: object) -> Path:
 
 
 def save_critic(path: Path, model: ModelConfig, bias: float = 0.0) -> Path:
-    """As `save_untrained`, with a D whose logits vary visibly round `bias`: from 50 on it is sure."""
+    """As `save_untrained`, with a discriminator whose logits vary visibly round `bias`: from 50 on it is sure."""
     path.parent.mkdir(exist_ok=True)
-    critic = DiscriminatorConfig(widths=(4, 8), norm="instance", size_px=16)
-    whole = make_model(model, critic)
+    whole = make_model(model, CRITIC)
     assert whole.discriminator is not None
-    head = whole.discriminator.scales[0].convs[-1]
+    head = whole.discriminator.convs[-1]
     with torch.no_grad():
         head.weight.mul_(20)
         head.bias.fill_(bias)
-    save_bundle(path, whole.state_dict(), replace(make_header(model), discriminator=critic))
+    save_bundle(path, whole.state_dict(), replace(make_header(model), discriminator=CRITIC))
     return path
 
 
@@ -157,18 +157,13 @@ def tiny_header() -> Header:
 
 
 @pytest.fixture
-def tiny_generator() -> Generator:
-    return make_model(TINY).generator
-
-
-@pytest.fixture
 def tiny_bundle(tmp_path: Path) -> Path:
     return save_untrained(tmp_path / "models" / "tiny.safetensors", TINY)
 
 
 @pytest.fixture
 def literal_bundle(tmp_path: Path) -> Path:
-    """A model that knows no looseness."""
+    """A model that has one answer to a sketch, and reads no photo."""
     return save_untrained(tmp_path / "models" / "literal.safetensors", LITERAL)
 
 

@@ -20,13 +20,13 @@ from pix2pix import latents
 
 class Slow:
     name, title, device, size_px, latent_size = "slow", "Slow", "cpu", 32, 4
-    takes_loose, encodes, judges, directions = False, False, False, ()
+    encodes, judges, directions = False, False, ()
     latent = staticmethod(lambda seed: latents.draw(seed, 4))
 
-    def answer_batch(self, sketches, z, loose, rows):
+    def translate_batch(self, sketches, z, rows):
         time.sleep(float(sys.argv[1]))
         exec(sys.argv[3])
-        return np.zeros((len(z), 32, 32, 3), np.uint8), None
+        return np.zeros((len(z), 32, 32, 3), np.uint8)
 
 serving.REQUEST_TIMEOUT_S = 1.0
 app, drain_s = create_app({"slow": Slow()}, **json.loads(sys.argv[4])), float(sys.argv[2])

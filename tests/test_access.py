@@ -22,7 +22,6 @@ MODELS = {
         title="None",
         size_px=32,
         latent_size=4,
-        takes_loose=False,
         encodes=False,
         judges=False,
         directions=(),

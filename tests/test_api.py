@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from conftest import TINY, save_critic
 from PIL import Image
-from web import assert_problem, b64, encoded, photos, picture, pixels, png, translate
+from web import assert_problem, b64, encoded, picture, pixels, png, translate
 
 import pix2pix
 from app import create_app
@@ -33,9 +33,9 @@ Z = 4
 
 
 class InkBlot:
-    """Translates ink to black, and paper to a colour made from z; knows no looseness."""
+    """Translates ink to black, and paper to a colour made from z."""
 
-    title, size_px, latent_size, device, takes_loose = "Blots", SIZE_PX, Z, "cpu", False
+    title, size_px, latent_size, device = "Blots", SIZE_PX, Z, "cpu"
     encodes, judges, directions = False, False, ()
 
     def __init__(self, name="blots"):
@@ -44,11 +44,11 @@ class InkBlot:
     def latent(self, seed):
         return latents.draw(seed, Z)
 
-    def answer_batch(self, sketches, z, loose, rows):
+    def translate_batch(self, sketches, z, rows):
         assert sketches.shape[1:] == (SIZE_PX, SIZE_PX) and sketches.dtype == np.uint8
-        assert z.shape[1:] == (Z,) and z.dtype == np.float32 and loose is None
+        assert z.shape[1:] == (Z,) and z.dtype == np.float32
         colours = np.clip(150 + 40 * z[:, :3], 60, 250).astype(np.uint8)
-        return np.where(sketches[rows, ..., None] < 128, np.uint8(0), colours[:, None, None, :]), None
+        return np.where(sketches[rows, ..., None] < 128, np.uint8(0), colours[:, None, None, :])
 
 
 class Failing(InkBlot):
@@ -56,7 +56,7 @@ class Failing(InkBlot):
         super().__init__()
         self.error = error
 
-    def answer_batch(self, sketches, z, loose, rows):
+    def translate_batch(self, sketches, z, rows):
         raise self.error
 
 
@@ -76,8 +76,6 @@ def test_a_sketch_becomes_a_picture_of_its_own_size_with_the_subject_in_its_own_
         "request_id",
         "model",
         "images",
-        "loose",
-        "loose_guessed",
         "timings",
     }
     assert body["timings"].keys() == {"decode", "queue", "inference", "encode"}
@@ -173,57 +171,6 @@ def test_a_wrong_field_is_named_with_what_came(client, body, pointer):
 
 
 @pytest.fixture
-def loosely(tiny_bundle, literal_bundle):
-    """A client of two real, untrained models: the first one takes looseness, the second does not."""
-    translators = {path.stem: pix2pix.load(path, device="cpu") for path in (tiny_bundle, literal_bundle)}
-    return create_app(translators).test_client()
-
-
-def test_looseness_is_guessed_for_all_variants_and_told(loosely):
-    body = translate(loosely, variants=3).json
-    assert body["loose_guessed"] is True and 0 < body["loose"] < 1
-    told = translate(loosely, variants=3, loose=body["loose"]).json
-    assert (told["loose"], told["loose_guessed"]) == (body["loose"], False)
-    assert told["images"] == body["images"]
-    assert translate(loosely, variants=3, loose=None).json["images"] == body["images"]
-
-
-def test_looseness_0_follows_and_1_fixes_the_lines(loosely):
-    follow, fix = (translate(loosely, loose=loose).json for loose in (0, 1))
-    assert (follow["loose"], fix["loose"]) == (0, 1)
-    assert np.abs(photos(follow) - photos(fix)).mean() > 1
-    uploaded = upload(loosely, png(), loose="1").json
-    assert (uploaded["images"], uploaded["loose_guessed"]) == (fix["images"], False)
-    picture = upload(loosely, png(), "image/png", loose="0").data
-    assert picture == base64.b64decode(follow["images"][0]["png"])
-
-
-@pytest.mark.parametrize("loose", [-0.01, 1.01, 10**400, float("nan"), float("inf"), "0.5", True, [0.5]])
-def test_a_wrong_looseness_is_named(loosely, loose):
-    (error,) = assert_problem(translate(loosely, loose=loose), 422)["errors"]
-    assert error["pointer"] == "#/loose" and error["message"]
-
-
-@pytest.mark.parametrize("loose", ["", "2", "nan", "much", ["0", "1"]])
-def test_a_wrong_looseness_in_a_form_is_named(loosely, loose):
-    (error,) = assert_problem(upload(loosely, png(), loose=loose), 422)["errors"]
-    assert error["pointer"] == "#/loose"
-
-
-def test_a_model_without_looseness_says_so(loosely):
-    listed = {model["name"]: model["takes_loose"] for model in loosely.get("/api/v1/models").json["models"]}
-    assert listed == {"tiny": True, "literal": False}
-    body = translate(loosely, model="literal", loose=None).json
-    assert (body["loose"], body["loose_guessed"]) == (None, False)
-    for refused in (
-        translate(loosely, model="literal", loose=0.5),
-        upload(loosely, png(), model="literal", loose="0.5"),
-    ):
-        (error,) = assert_problem(refused, 422)["errors"]
-        assert error["pointer"] == "#/loose" and "knows no looseness" in error["message"]
-
-
-@pytest.fixture
 def judging(tiny_bundle):
     """A client of two real models: `critic` holds a D that takes everything for real, `tiny` holds none."""
     critic = save_critic(tiny_bundle.parent / "critic.safetensors", TINY, bias=50.0)
@@ -311,7 +258,7 @@ def test_a_plain_picture_holds_no_realism_map(judging):
 
 
 def test_an_unknown_model_is_the_only_thing_wrong(client):
-    body = {"model": "boots", "loose": 0.5, "z": [0.0]}
+    body = {"model": "boots", "z": [0.0]}
     (error,) = assert_problem(translate(client, **body), 422)["errors"]
     assert error["pointer"] == "#/model"
 
@@ -465,7 +412,6 @@ def test_the_models_are_listed(client):
         "title": "Blots",
         "size_px": 32,
         "latent_size": 4,
-        "takes_loose": False,
         "encodes": False,
         "judges": False,
         "directions": [],
@@ -552,10 +498,10 @@ def test_inference_runs_one_request_at_a_time():
     met = []
 
     class Watched(InkBlot):
-        def answer_batch(self, sketches, z, loose, rows):
+        def translate_batch(self, sketches, z, rows):
             with contextlib.suppress(threading.BrokenBarrierError):  # nobody else came in
                 met.append(meeting.wait(timeout=0.3))
-            return super().answer_batch(sketches, z, loose, rows)
+            return super().translate_batch(sketches, z, rows)
 
     app = create_app({"blots": Watched()})
     with ThreadPoolExecutor(2) as pool:

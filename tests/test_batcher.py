@@ -27,21 +27,20 @@ POISON = 99.0
 class Recorder:
     """Answers a sketch with its own value plus z, and remembers its batches."""
 
-    name, device, takes_loose, size_px, latent_size = "recorder", "cpu", False, S, Z
+    name, device, size_px, latent_size = "recorder", "cpu", S, Z
 
     def __init__(self, memory: int = 1000) -> None:
         self.batches: list[int] = []
         self.memory = memory
 
-    def answer_batch(self, sketches, z, loose, rows):
-        assert loose is None
+    def translate_batch(self, sketches, z, rows):
         self.batches.append(len(z))
         if len(z) > self.memory:
             raise RuntimeError("CUDA out of memory")
         if (z == POISON).any():
             raise ValueError("poisoned")
         value = sketches[rows, 0, 0] + z[:, 0].astype(np.uint8)
-        return np.broadcast_to(value[:, None, None, None], (len(z), S, S, 3)).copy(), None
+        return np.broadcast_to(value[:, None, None, None], (len(z), S, S, 3)).copy()
 
 
 def question(to: Recorder, value: int = 0, photos: int = 1, **options: object) -> Question:
@@ -302,17 +301,14 @@ def png(seed: int) -> str:
 
 def test_a_photo_is_the_same_alone_and_in_any_batch(tiny: Translator) -> None:
     sizes: list[int] = []
-    real = tiny.answer_batch
+    real = tiny.translate_batch
 
-    def watched(sketches, z, loose, rows):
+    def watched(sketches, z, rows):
         sizes.append(len(z))
-        return real(sketches, z, loose, rows)
+        return real(sketches, z, rows)
 
     app = create_app({"tiny": tiny})
-    bodies = [
-        {"sketch": png(i), "seed": i, "variants": 1 + i % 3, **({"loose": 0.5} if i % 2 else {})}
-        for i in range(12)
-    ]
+    bodies = [{"sketch": png(i), "seed": i, "variants": 1 + i % 3} for i in range(12)]
 
     def pixels(body: dict) -> np.ndarray:
         answer = app.test_client().post("/api/v1/translate", json=body)
@@ -320,7 +316,7 @@ def test_a_photo_is_the_same_alone_and_in_any_batch(tiny: Translator) -> None:
         photos = [base64.b64decode(image["png"]) for image in answer.json["images"]]
         return np.stack([np.asarray(Image.open(io.BytesIO(photo)), int) for photo in photos])
 
-    tiny.answer_batch = watched  # type: ignore[method-assign]
+    tiny.translate_batch = watched  # type: ignore[method-assign]
     try:
         alone = [pixels(body) for body in bodies]
         assert sizes == [len(photos) for photos in alone]
@@ -328,7 +324,7 @@ def test_a_photo_is_the_same_alone_and_in_any_batch(tiny: Translator) -> None:
         with ThreadPoolExecutor(12) as pool:
             mixed = [photos for _ in range(4) for photos in pool.map(pixels, bodies)]
     finally:
-        del tiny.answer_batch
+        del tiny.translate_batch
     assert len(sizes) < len(mixed)  # some were together
     for one, other in zip(alone * 4, mixed, strict=True):
         assert np.abs(one - other).max() <= 1
@@ -339,14 +335,14 @@ def test_a_full_server_says_when_to_ask_again() -> None:
     begun, go_on = threading.Event(), threading.Event()
 
     class Slow:
-        name, device, size_px, latent_size, takes_loose, directions = "slow", "cpu", 32, 4, False, ()
+        name, device, size_px, latent_size, directions = "slow", "cpu", 32, 4, ()
         encodes = judges = False
         latent = staticmethod(lambda seed: latents.draw(seed, 4))
 
-        def answer_batch(self, sketches, z, loose, rows):
+        def translate_batch(self, sketches, z, rows):
             begun.set()
             assert go_on.wait(20)
-            return np.zeros((len(z), 32, 32, 3), np.uint8), None
+            return np.zeros((len(z), 32, 32, 3), np.uint8)
 
     app = create_app({"slow": Slow()}, max_admitted=2)
     with ThreadPoolExecutor(1) as pool:

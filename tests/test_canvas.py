@@ -205,66 +205,6 @@ def test_another_models_photo_does_not_pass_for_one_of_the_model_that_is_picked(
     expect(play.locator("#save")).to_be_enabled()
 
 
-def test_looseness_is_the_models_until_somebody_says_and_again_when_asked(page):
-    slider, auto = page.locator("#loose"), page.locator("#auto")
-    page.locator("#model").select_option("reader")
-    expect(auto).to_have_attribute("aria-pressed", "true")
-    draw(page, OUTLINE)
-    photo(page)
-    asked, told = translated(page, lambda: set_seed(page, 7))
-    guessed = photo(page)
-    assert asked["loose"] is None and told["loose_guessed"] is True and told["loose"] < 0.4
-    shown = float(slider.input_value())
-    assert shown == pytest.approx(told["loose"], abs=0.025 + 1e-6)
-    expect(slider).to_have_attribute("aria-valuetext", f"auto, {shown:g}")
-
-    asked, told = translated(page, lambda: slider.fill("0.85"))
-    assert (asked["loose"], told["loose"], told["loose_guessed"]) == (0.85, 0.85, False)
-    expect(auto).to_have_attribute("aria-pressed", "false")
-    expect(slider).to_have_value("0.85")
-    expect(slider).to_have_attribute("aria-valuetext", "0.85")
-    assert not np.array_equal(photo(page), guessed)
-
-    asked, _ = translated(page, lambda: auto.click())
-    assert asked["loose"] is None
-    expect(auto).to_have_attribute("aria-pressed", "true")
-    expect(slider).to_have_value(f"{shown:g}")
-    assert np.array_equal(photo(page), guessed)
-
-
-def test_looseness_works_from_the_keyboard(page):
-    page.locator("#model").select_option("reader")
-    draw(page, OUTLINE)
-    photo(page)
-    page.locator("#auto").focus()
-    asked, _ = translated(page, lambda: page.keyboard.press("Space"))
-    shown = float(page.locator("#loose").input_value())
-    assert asked["loose"] == shown, "leaving auto keeps what was shown"
-    page.keyboard.press("Tab")
-    asked, _ = translated(page, lambda: page.keyboard.press("ArrowRight"))
-    assert asked["loose"] == pytest.approx(shown + 0.05)
-    slider = page.get_by_role("slider", name="Follow my lines or Fix them")
-    expect(slider).to_be_focused()
-    page.keyboard.press("b")
-    expect(page.locator("#brush")).to_have_attribute("aria-pressed", "true")
-
-
-def test_a_model_without_looseness_offers_none_and_the_paper_stays_where_it_is(page):
-    page.locator("#model").select_option("reader")
-    expect(page.locator("#looseness")).to_be_visible()
-    place = page.locator("#sketch").bounding_box()
-    page.locator("#loose").fill("0.6")
-    page.locator("#model").select_option("literal")
-    expect(page.locator("#looseness")).to_be_hidden()
-    assert page.locator("#sketch").bounding_box() == place
-    draw(page, OUTLINE)
-    photo(page)
-    asked, told = translated(page, lambda: set_seed(page, 7))
-    assert (asked["loose"], told["loose"]) == (None, None)
-    asked, _ = translated(page, lambda: page.locator("#model").select_option("reader"))
-    assert asked["loose"] == 0.6, "what somebody said holds for the next model that listens"
-
-
 def test_a_finger_draws_on_a_phone_and_the_page_stays_still(open_page):
     page = open_page(
         viewport={"width": 390, "height": 844}, device_scale_factor=2, has_touch=True, is_mobile=True
@@ -282,15 +222,15 @@ def test_a_finger_draws_on_a_phone_and_the_page_stays_still(open_page):
     touch("touchEnd")
     assert photo(page)[inside_outline()].std() > 8
     assert page.evaluate("[scrollX, scrollY]") == [0, 0]
-    page.locator("#model").select_option("reader")
-    page.locator("#loose").scroll_into_view_if_needed()
+    morph = page.locator("#morph")
+    morph.scroll_into_view_if_needed()
     scrolled = page.evaluate("[scrollX, scrollY]")
-    slider = page.locator("#loose").bounding_box()
+    slider = morph.bounding_box()
     page.touchscreen.tap(slider["x"] + 0.75 * slider["width"], slider["y"] + slider["height"] / 2)
-    expect(page.locator("#auto")).to_have_attribute("aria-pressed", "false")
-    assert 0.6 <= float(page.locator("#loose").input_value()) <= 0.9
+    assert 0.6 <= float(morph.input_value()) / float(morph.get_attribute("max")) <= 0.9
     assert page.evaluate("[scrollX, scrollY]") == scrolled
-    page.locator("#model").select_option("shoes")
+    photo(page)
+    morph.fill("0")
     photo(page)
     ARTIFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTIFACTS / "canvas-phone.png")
@@ -550,7 +490,7 @@ def test_answers_of_a_model_are_there_when_it_is_picked_again(play):
     photo(play)
     before, chosen = answers(play), play.locator("#seed").get_attribute("placeholder")
     assert chosen == "from photo"
-    play.locator("#model").select_option("reader")
+    play.locator("#model").select_option("critic")
     expect(play.locator("#seed")).to_have_value("0")
     photo(play)
     play.locator("#model").select_option("player")

@@ -42,18 +42,15 @@ def run(*arguments: object) -> Result:
 class FakeTranslator:
     """White photos, or the seed's grey."""
 
-    name, size_px, latent_size, takes_loose, digest, device = "fake", 64, 1, False, "fake", "cpu"
+    name, size_px, latent_size, digest, device = "fake", 64, 1, "fake", "cpu"
 
     def latent(self, seed: int) -> np.ndarray:
         return np.array([seed], np.float32)
 
-    def answer_batch(
-        self, sketches: np.ndarray, z: np.ndarray, loose: None, rows: np.ndarray
-    ) -> tuple[np.ndarray, None]:
-        return np.broadcast_to(z[:, :, None, None], (len(z), *sketches.shape[1:], 3)).astype(np.uint8), None
-
-    def translate_batch(self, sketches: np.ndarray, z: np.ndarray) -> np.ndarray:
-        return self.answer_batch(sketches, z, None, np.zeros(len(z), int))[0]
+    def translate_batch(
+        self, sketches: np.ndarray, z: np.ndarray, rows: np.ndarray | None = None
+    ) -> np.ndarray:
+        return np.broadcast_to(z[:, :, None, None], (len(z), *sketches.shape[1:], 3)).astype(np.uint8)
 
 
 @pytest.fixture

@@ -217,7 +217,7 @@ def test_ray_serve_answers_many_at_once_as_the_translator_does_alone(service: st
         page = pages[i % len(pages)]
         sketch = base64.b64encode(page.read_bytes()).decode()
         status, answer = ask(f"{service}/translate", {"sketch": sketch, "seed": i, "variants": 1 + i % 2})
-        assert status == 200 and len(answer["images"]) == 1 + i % 2 and answer["loose_guessed"]
+        assert status == 200 and len(answer["images"]) == 1 + i % 2
         photo = read_photo(base64.b64decode(answer["images"][0]["png"])).astype(int)
         return int(np.abs(photo - np.asarray(shoes.translate(page, seed=i), int)).max())
 

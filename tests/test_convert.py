@@ -33,10 +33,9 @@ from pix2pix.places import RealNames, place, real
 
 
 class PaintingTranslator:
-    """Paper becomes (seed, 10, 20), ink black; remembers how many sketches and z. Knows no looseness."""
+    """Paper becomes (seed, 10, 20), ink black; remembers how many sketches and z."""
 
     size_px = 64
-    takes_loose = False
     digest = "painter"
 
     def __init__(self, latent_size: int = 1) -> None:
@@ -46,12 +45,10 @@ class PaintingTranslator:
     def latent(self, seed: int) -> np.ndarray:
         return np.array([seed], np.float32)
 
-    def answer_batch(
-        self, sketches: np.ndarray, z: np.ndarray, loose: None, rows: np.ndarray
-    ) -> tuple[np.ndarray, None]:
+    def translate_batch(self, sketches: np.ndarray, z: np.ndarray, rows: np.ndarray) -> np.ndarray:
         self.batches.append((len(sketches), len(z)))
         colours = np.stack([z[:, 0], np.full(len(z), 10), np.full(len(z), 20)], axis=1)
-        return np.where(sketches[rows][..., None] < 128, 0, colours[:, None, None]).astype(np.uint8), None
+        return np.where(sketches[rows][..., None] < 128, 0, colours[:, None, None]).astype(np.uint8)
 
 
 def run(source: Path, destination: Path, **options: object) -> dict[str, Converted]:
@@ -219,10 +216,6 @@ def test_two_sources_of_one_output_are_refused_up_front(tmp_path: Path, names: t
         ("in", "out", {"variants": 0}, "variants 0"),
         ("in", "out", {"batch_size": 0}, "batch size 0"),
         ("in", "out", {"seed": MAX_SEED, "variants": 2}, f"beyond {MAX_SEED}"),
-        ("in", "out", {"loose": -0.1}, r"looseness -0.1 is not in 0\.\.1"),
-        ("in", "out", {"loose": 1.1}, r"looseness 1.1 is not in 0\.\.1"),
-        ("in", "out", {"loose": float("nan")}, "looseness nan"),
-        ("in", "out", {"loose": 0.5}, "this model knows none"),
     ],
 )
 def test_wrong_arguments_are_refused(
@@ -252,54 +245,17 @@ def test_a_pipe_with_a_pictures_name_is_named_and_not_waited_for(tmp_path: Path)
     assert "not a regular file" in (results["pipe.png"].error or "")
 
 
-def test_lines_are_followed_or_fixed_as_asked_and_guessed_by_default(
-    tmp_path: Path, tiny_bundle: Path
-) -> None:
-    translator = pix2pix.load(tiny_bundle, device="cpu")
-    for name in ("a", "b"):
-        save_sketch(tmp_path / "in" / f"{name}.png", 64, 64 if name == "a" else 80)
-    photos = {}
-    for loose in (0.0, 1.0, None):
-        list(convert_folder(translator, tmp_path / "in", tmp_path / str(loose), Options(loose=loose)))
-        photos[loose] = [read_photo(tmp_path / str(loose) / f"{name}.png").astype(int) for name in ("a", "b")]
-    for i, name in enumerate(("a", "b")):
-        assert np.abs(photos[0.0][i] - photos[1.0][i]).mean() > 1
-        sketch = tmp_path / "in" / f"{name}.png"
-        for loose, there in photos.items():
-            alone = np.asarray(translator.translate(sketch, loose=loose)).astype(int)
-            assert np.abs(alone - there[i]).max() <= 1
-
-
-@pytest.mark.parametrize("options, told", [(["--loose", "0"], 0.0), (["--loose", "1"], 1.0), ([], None)])
-def test_the_command_passes_looseness_on(
-    tmp_path: Path, tiny_bundle: Path, options: list[str], told: float | None
-) -> None:
-    save_sketch(tmp_path / "a.png")
-    arguments = ["convert", tmp_path / "a.png", tmp_path / "out", "--model", tiny_bundle, *options]
+def test_the_command_makes_the_photos_of_the_translator(tmp_path: Path, tiny_bundle: Path) -> None:
+    heights = {"a.png": 64, "b.png": 80}
+    for name, height in heights.items():
+        save_sketch(tmp_path / "in" / name, height, 64)
+    arguments = ["convert", tmp_path / "in", tmp_path / "out", "--model", tiny_bundle, "--seed", 3]
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.output
-    expected = pix2pix.load(tiny_bundle).translate(tmp_path / "a.png", loose=told)
-    assert np.array_equal(read_photo(tmp_path / "out" / "a.png"), np.asarray(expected))
-
-
-@pytest.mark.parametrize(
-    "bundle, loose, words",
-    [
-        ("literal_bundle", "0.5", "looseness 0.5 was asked for, but this model knows none"),
-        ("tiny_bundle", "nan", "looseness nan"),
-        ("tiny_bundle", "1.5", "1.5"),
-        ("tiny_bundle", "much", "much"),
-    ],
-)
-def test_the_command_refuses_a_looseness_that_does_not_fit(
-    tmp_path: Path, request: pytest.FixtureRequest, bundle: str, loose: str, words: str
-) -> None:
-    save_sketch(tmp_path / "a.png")
-    model = request.getfixturevalue(bundle)
-    arguments = ["convert", tmp_path / "a.png", tmp_path / "out", "--model", model, "--loose", loose]
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == 2 and words in result.stderr
-    assert result.stdout == "" and not (tmp_path / "out").exists()
+    translator = pix2pix.load(tiny_bundle, device="cpu")
+    for name in heights:
+        alone = np.asarray(translator.translate(tmp_path / "in" / name, seed=3)).astype(int)
+        assert np.abs(alone - read_photo(tmp_path / "out" / name)).max() <= 1
 
 
 def ledger_of(folder: Path) -> list[dict]:
@@ -569,10 +525,10 @@ def test_reading_and_writing_go_on_beside_the_device(tmp_path: Path) -> None:
     seen: list[int] = []
 
     class Slow(PaintingTranslator):
-        def answer_batch(self, *given: np.ndarray) -> tuple[np.ndarray, None]:
+        def translate_batch(self, *given: np.ndarray) -> np.ndarray:
             time.sleep(0.1)
             seen.append(len(list((tmp_path / "out").glob("*.png"))))
-            return super().answer_batch(*given)
+            return super().translate_batch(*given)
 
     list(convert_folder(Slow(), tmp_path / "in", tmp_path / "out", Options(batch_size=4)))
     assert seen == [0, 4, 8, 12, 16, 20], "after each batch all before it are on the disk"
@@ -719,7 +675,25 @@ def test_photos_say_what_they_were_made_of(tmp_path: Path, suffix: str) -> None:
     origin = Origin.of(tmp_path / f"out/a{suffix}")
     assert origin is not None
     assert origin.sketch == hashlib.sha256((tmp_path / "in/a.png").read_bytes()).hexdigest()
-    assert origin.made_with == {"bundle": "painter", "loose": None, "size": "source", "z": [4.0]}
+    assert origin.made_with == {"bundle": "painter", "size": "source", "z": [4.0]}
+
+
+def test_photos_made_when_there_was_looseness_count_as_made_with_other_settings(
+    tmp_path: Path,
+) -> None:
+    save_sketch(tmp_path / "in/a.png")
+    run(tmp_path / "in", tmp_path / "out")
+    photo = tmp_path / "out/a.png"
+    origin = Origin.of(photo)
+    assert origin is not None
+    before = {**origin.made_with, "loose": None}
+    save_image(photo, read_photo(photo), Origin(origin.sketch, before).to_text())
+    (line,) = ledger_of(tmp_path / "out")
+    line["settings"]["loose"] = None
+    (tmp_path / "out/manifest.jsonl").write_text(json.dumps(line) + "\n")
+    assert run(tmp_path / "in", tmp_path / "out")["a.png"].error == pipeline.OTHERWISE
+    assert run(tmp_path / "in", tmp_path / "out", overwrite=True)["a.png"].status == "converted"
+    assert run(tmp_path / "in", tmp_path / "out")["a.png"].error == pipeline.THERE
 
 
 @pytest.mark.parametrize(

@@ -125,13 +125,13 @@ def test_a_photo_is_decoded_while_others_are_drawn_for(translators):
     drawing, decoded = threading.Event(), threading.Event()
 
     class Busy:
-        name, device, size_px, latent_size, takes_loose, encodes = "busy", "cpu", 32, Z, True, True
+        name, device, size_px, latent_size, encodes = "busy", "cpu", 32, Z, True
         latent = staticmethod(lambda seed: latents.draw(seed, Z))
 
-        def answer_batch(self, sketches, z, loose, rows):
+        def translate_batch(self, sketches, z, rows):
             drawing.set()
             assert decoded.wait(timeout=20)
-            return translators["tiny"].answer_batch(sketches, z, loose, rows)
+            return translators["tiny"].translate_batch(sketches, z, rows)
 
     app = create_app({"busy": Busy()})
     with ThreadPoolExecutor(2) as pool:
@@ -237,23 +237,22 @@ def test_a_wrong_field_of_seeds_is_named(client, body, pointer):
 
 
 def test_a_walk_begins_and_ends_with_the_two_answers_and_moves_on_an_arc(client, translators):
-    body = interpolate(client, steps=5, loose=0.5).json
-    assert body.keys() == {"request_id", "model", "frames", "loose", "loose_guessed", "timings"}
+    body = interpolate(client, steps=5).json
+    assert body.keys() == {"request_id", "model", "frames", "timings"}
     frames = body["frames"]
     assert len(frames) == 5 and frames[0].keys() == {"z", "png"}
-    ends = [translate(client, seed=seed, loose=0.5).json["images"][0] for seed in (3, 4)]
+    ends = [translate(client, seed=seed).json["images"][0] for seed in (3, 4)]
     assert_alike([frames[0], frames[-1]], ends)
     walked = latents.walk([translators["tiny"].latent(3), translators["tiny"].latent(4)], 5)
     assert np.allclose([frame["z"] for frame in frames], walked)
     assert np.abs(picture(frames[2]) - picture(frames[0])).mean() > 0.5
-    assert_alike([frames[2]], translate(client, z=frames[2]["z"], loose=0.5).json["images"])
+    assert_alike([frames[2]], translate(client, z=frames[2]["z"]).json["images"])
 
 
-def test_a_walk_takes_z_and_seeds_and_the_same_looseness_throughout(client):
+def test_a_walk_takes_z_and_seeds(client):
     z = [0.5, -1.0, 0.25, 2.0]
     body = interpolate(client, **{"from": {"z": z}, "to": {"seed": 0}}, steps=2).json
     assert [frame["z"] for frame in body["frames"]] == [z, [0.0] * Z]
-    assert body["loose_guessed"] is True and 0 < body["loose"] < 1
     assert len(interpolate(client).json["frames"]) == 9
 
 
@@ -281,10 +280,8 @@ def test_a_form_may_hold_lists_and_objects_as_json(client):
         ({"steps": 1}, "#/steps"),
         ({"steps": 33}, "#/steps"),
         ({"steps": "9"}, "#/steps"),
-        ({"loose": 2}, "#/loose"),
         ({"start": {"seed": 1}}, "#/start"),
         ({"variants": 2}, "#/variants"),
-        ({"model": "literal", "loose": 0.5}, "#/loose"),
     ],
 )
 def test_a_wrong_field_of_a_walk_is_named(client, body, pointer):
@@ -308,9 +305,9 @@ def test_latents_are_added_and_subtracted(client, translators):
 
 def test_with_a_sketch_a_sum_is_answered_with_its_photo(client):
     sketch = b64(png())
-    body = arithmetic(client, sketch=sketch, plus=[{"seed": 7}, {"seed": 8}], loose=0.3).json
-    assert body.keys() == {"request_id", "model", "z", "image", "loose", "loose_guessed", "timings"}
-    (image,) = translate(client, z=body["z"], loose=0.3).json["images"]
+    body = arithmetic(client, sketch=sketch, plus=[{"seed": 7}, {"seed": 8}]).json
+    assert body.keys() == {"request_id", "model", "z", "image", "timings"}
+    (image,) = translate(client, z=body["z"]).json["images"]
     assert body["image"] == {"z": image["z"], "png": image["png"]}
 
 
@@ -336,7 +333,7 @@ def test_a_sum_may_not_leave_the_bounds_of_z(client):
         ({"minus": [{}]}, "#/minus/0/z"),
         ({"minus": [7]}, "#/minus/0"),
         ({"plus": [{"seed": 1}], "sketch": "not base64!"}, "#/sketch"),
-        ({"plus": [{"seed": 1}], "loose": True}, "#/loose"),
+        ({"plus": [{"seed": 1}], "realism": 1}, "#/realism"),
         ({"plus": [{"seed": 1}], "times": []}, "#/times"),
     ],
 )

@@ -57,8 +57,9 @@ def test_every_field_of_a_request_is_explained_with_an_example(document) -> None
 
 def test_the_page_says_of_each_field_what_it_is_and_may_be(app) -> None:
     page = app.test_client().get("/docs").text
-    assert "0 follows them, 1 mends them freely" in page
-    assert "number, 0 to 1" in page and "integer, 1 to 8" in page and "list of Latent, 1 to 8 of them" in page
+    assert "PNG, JPEG or WebP, any paper and ink" in page
+    assert "list of number, -100 to 100" in page and "integer, 1 to 8" in page
+    assert "list of Latent, 1 to 8 of them" in page
     assert "integer, 0 to 2147483647" in page and "string, 1 to 64 characters" in page
 
 

@@ -346,6 +346,31 @@ def test_results_of_the_session_are_kept_and_come_back(page):
     assert pixels(thumbnail).shape == (96, 96, 3)
 
 
+def test_what_an_earlier_version_kept_comes_back_as_far_as_it_fits(page):
+    draw(page, OUTLINE)
+    set_seed(page, 3)
+    kept = photo(page)
+    page.locator("#keep").click()
+    expect(page.locator("#shelf button")).to_have_count(1)
+    page.wait_for_timeout(600)
+    page.evaluate("""() => {
+      const left = JSON.parse(sessionStorage.getItem("sketch-to-photo"));
+      const [seeded] = left.shelf.map((kept) => ({ ...kept, loose: 0.6 }));
+      const shelf = [{ ...seeded, latent: { z: [1] } }, seeded];
+      localStorage.setItem("sketch-to-photo", JSON.stringify({ ...left, loose: 0.6, shelf }));
+    }""")
+    other = page.context.new_page()
+    other.goto(page.url.split("#")[0])
+    assert alike(photo(other), kept)
+    other.get_by_role("button", name="Back to result 1").click()
+    assert alike(photo(other), kept)
+    expect(other.locator("#alert")).to_be_hidden()
+    other.locator("#clear").click()
+    other.get_by_role("button", name="Back to result 2").click()
+    expect(other.locator("#alert")).to_have_text("The look of this result does not fit the model.")
+    assert alike(photo(other), kept), "the drawing comes back all the same"
+
+
 def test_a_kept_result_takes_no_pinned_answers_place(page):
     draw(page, OUTLINE)
     photo(page)

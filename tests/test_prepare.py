@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from products import product, recompressed
 from app.cli import main
 from data_prep import Prepared, prepare
 from data_prep.pairs import read_manifest
+from pix2pix.dataset import list_pairs, load_mask, load_pair
 from pix2pix.errors import FolderInUse, PairsError, UsageError
 from pix2pix.images import read_photo, read_sketch
 
@@ -97,15 +99,65 @@ def test_files_added_later_move_no_pair(tmp_path: Path) -> None:
 
 def test_running_again_changes_nothing_and_mends_what_is_broken(tmp_path: Path) -> None:
     src, pairs = tmp_path / "src", tmp_path / "pairs"
-    for mark in range(3):
+    for mark in range(5):
         save(src / f"train/{mark}.png", side_by_side(mark))
     run(src, pairs)
     whole = contents(pairs)
     assert {r.status for r in run(src, pairs).values()} == {"unchanged"}
     (pairs / "train/photos/0.jpg").write_bytes(b"torn")
     (pairs / "train/sketches/1.png").unlink()
-    assert [r.status for r in run(src, pairs).values()] == ["written", "written", "unchanged"]
+    (pairs / "train/masks/2.png").unlink()
+    (pairs / "train/masks/3.png").write_bytes(b"torn")
+    assert [r.status for r in run(src, pairs).values()] == [*["written"] * 4, "unchanged"]
     assert contents(pairs) == whole
+
+
+@pytest.mark.parametrize("kind", ["photos", "ab"])
+def test_pairs_of_a_version_without_masks_get_theirs(tmp_path: Path, kind: str) -> None:
+    src, pairs = tmp_path / "src", tmp_path / "pairs"
+    for mark in range(1, 4):
+        save(src / f"{mark}.png", product(mark) if kind == "photos" else side_by_side(mark))
+    prepared = run_photos if kind == "photos" else run
+    prepared(src, pairs)
+    whole = contents(pairs)
+    manifest = pairs / "manifest.jsonl"
+    lines = [json.loads(line) for line in manifest.read_text().splitlines()]
+    for line in lines:
+        (pairs / line["split"] / "masks" / f"{line['name']}.png").unlink()
+        del line["mask_sha256"]
+    manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert {r.status for r in prepared(src, pairs).values()} == {"written"}
+    assert contents(pairs) == whole
+    assert {r.status for r in prepared(src, pairs).values()} == {"unchanged"}
+
+
+def test_a_mask_covers_the_product_and_is_what_training_would_find(tmp_path: Path) -> None:
+    save(tmp_path / "src/1.png", product(1))
+    run_photos(tmp_path / "src", tmp_path / "pairs", val_fraction=0)
+    (pair,) = list_pairs(tmp_path / "pairs", "train")
+    assert pair.mask == tmp_path / "pairs/train/masks/1.png"
+    drawn, shown = load_pair(pair)
+    mask = load_mask(pair, drawn, shown)
+    assert (mask == load_mask(replace(pair, mask=None), drawn, shown)).all()
+    assert (mask == np.asarray(Image.open(pair.mask))).all() and set(np.unique(mask)) == {0, 255}
+    assert (mask[(shown < 200).any(axis=2)] == 255).all()
+    assert (mask[:2] == 0).all()
+
+
+@pytest.mark.parametrize("kind", ["ab", "folders"])
+def test_a_light_ground_becomes_white(tmp_path: Path, kind: str) -> None:
+    """Before the photo is padded: else its ground would be seen beside the white."""
+    page, shown = sketch(40, 40), np.full((40, 40, 3), (232, 228, 220), np.uint8)
+    shown[10:30, 10:30] = (116, 114, 110)
+    if kind == "ab":
+        save(tmp_path / "src/1.png", np.concatenate([np.repeat(page[..., None], 3, axis=2), shown], axis=1))
+    else:
+        save(tmp_path / "src/sketches/1.png", np.pad(page, ((0, 0), (4, 4)), constant_values=255))
+        save(tmp_path / "src/photos/1.png", np.pad(shown, ((0, 0), (4, 4), (0, 0)), mode="edge"))
+    run(tmp_path / "src", tmp_path / "pairs", kind, val_fraction=0)
+    written = read_photo(tmp_path / "pairs/train/photos/1.jpg").astype(int)
+    assert (written[:10] >= 253).all() and (written[-10:] >= 253).all()
+    assert np.abs(written[30:34, 30:34] - 127.5).max() <= 3
 
 
 def test_the_manifest_tells_where_a_pair_came_from(tmp_path: Path) -> None:
@@ -119,6 +171,7 @@ def test_the_manifest_tells_where_a_pair_came_from(tmp_path: Path) -> None:
     )
     assert record.sketch_sha256 == contents(tmp_path / "pairs")["train/sketches/1.png"]
     assert record.photo_sha256 == contents(tmp_path / "pairs")["train/photos/1.jpg"]
+    assert record.mask_sha256 == contents(tmp_path / "pairs")["train/masks/1.png"]
     assert record.source_sha256 == contents(tmp_path / "src")["train/1.png"]
 
 
@@ -696,8 +749,12 @@ def test_a_file_size_limit_stops_the_run_at_once(tmp_path: Path) -> None:
     assert [line.split()[0] for line in lines] == ["written", "stopped"]
     assert "File too large" in lines[1] and str(tmp_path / "pairs") in lines[1]
     assert [record.name for record in read_manifest(tmp_path / "pairs").values()] == ["0"]
-    kept = {path.name for path in (tmp_path / "pairs").rglob("*") if path.is_file()}
-    assert kept == {"0.png", "0.jpg", "manifest.jsonl"}
+    assert sorted(contents(tmp_path / "pairs")) == [
+        "manifest.jsonl",
+        "train/masks/0.png",
+        "train/photos/0.jpg",
+        "train/sketches/0.png",
+    ]
 
 
 @pytest.fixture
@@ -736,7 +793,7 @@ def test_a_full_disk_stops_the_run_and_room_lets_it_go_on(small_disk: Path, tmp_
     standing = read_manifest(pairs)
     files = {path.relative_to(pairs).with_suffix("").as_posix() for path in pairs.rglob("*.*g")}
     assert files == {
-        f"{r.split}/{kind}/{r.name}" for r in standing.values() for kind in ("sketches", "photos")
+        f"{r.split}/{kind}/{r.name}" for r in standing.values() for kind in ("sketches", "photos", "masks")
     }
     assert 0 < len(standing) < 60
     filler.unlink()

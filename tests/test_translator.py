@@ -1,4 +1,4 @@
-"""Same sketch + same z + same looseness + same bundle = same photo."""
+"""Same sketch + same z + same bundle = same photo."""
 
 import shutil
 from pathlib import Path
@@ -100,59 +100,6 @@ def test_an_empty_batch_is_an_empty_answer(tiny: Translator) -> None:
     )
 
 
-def mean_difference(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.abs(a.astype(int) - b.astype(int)).mean())
-
-
-def test_looseness_changes_the_photo(tiny: Translator) -> None:
-    sketches, z = batch(tiny, 3)
-    photos = [tiny.translate_batch(sketches, z, np.full(3, loose, np.float32)) for loose in (0, 0.5, 1)]
-    assert mean_difference(photos[0], photos[2]) > mean_difference(photos[0], photos[1]) > 1
-    one_by_one = tiny.translate_batch(sketches, z, np.array([0, 0.5, 1], np.float32))
-    for i in range(3):
-        assert mean_difference(one_by_one[i], photos[i][i]) < 0.1
-    sketch = draw_pair(1)[0]
-    follow, fix = (np.asarray(tiny.translate(sketch, loose=loose)) for loose in (0.0, 1.0))
-    assert mean_difference(follow, fix) > 1
-
-
-def test_looseness_is_guessed_from_each_sketch_where_nobody_says(tiny: Translator) -> None:
-    sketches, z = batch(tiny, 3)
-    by_default, guessed = tiny.answer_batch(sketches, z)
-    assert guessed is not None
-    assert guessed.shape == (3,) and guessed.dtype == np.float32
-    assert ((guessed > 0) & (guessed < 1)).all() and len(set(guessed.tolist())) == 3
-    assert np.abs(by_default.astype(int) - tiny.translate_batch(sketches, z, guessed)).max() <= 1
-    assert mean_difference(by_default, tiny.translate_batch(sketches, z, np.ones(3, np.float32))) > 1
-    for i in range(3):
-        _, alone = tiny.answer_batch(sketches[i : i + 1], z)  # of one sketch, for all z
-        assert alone == pytest.approx(np.repeat(guessed[i], 3), abs=1e-5)
-
-
-@pytest.mark.parametrize("loose", [[-0.01, 0], [0, 1.01], [0, np.nan], [np.inf, 0], [0.5], [[0.5, 0.5]], 0.5])
-def test_a_looseness_that_does_not_fit_is_refused(tiny: Translator, loose: object) -> None:
-    with pytest.raises(UsageError, match=r"2 numbers in \[0, 1\]"):
-        tiny.translate_batch(*batch(tiny, 2), np.array(loose, np.float32))
-
-
-@pytest.mark.parametrize("loose", [-0.5, 1.5, float("nan")])
-def test_a_looseness_out_of_range_is_refused_for_a_single_sketch(tiny: Translator, loose: float) -> None:
-    with pytest.raises(UsageError, match=r"\[0, 1\]"):
-        tiny.translate(draw_pair(0)[0], loose=loose)
-
-
-def test_a_model_without_looseness_says_so(tiny: Translator, literal: Translator) -> None:
-    sketches, z = batch(literal, 2)
-    assert tiny.takes_loose and not literal.takes_loose
-    assert literal.translate_batch(sketches, z).std() > 5
-    for refused in (
-        lambda: literal.translate(sketches[0], loose=0.5),
-        lambda: literal.translate_batch(sketches, z, np.zeros(2, np.float32)),
-    ):
-        with pytest.raises(UsageError, match="literal knows no looseness"):
-            refused()
-
-
 def test_devices_that_are_not_there_are_refused() -> None:
     assert choose_device("cpu").type == "cpu"
     for device in ("tpu", "cuda:99", "meta"):
@@ -180,11 +127,9 @@ def test_a_bundle_that_draws_sketches_is_no_translator_and_does_not_stop_the_oth
 
 def test_one_sketch_for_many_latents_is_the_same_as_the_sketch_repeated(tiny: Translator) -> None:
     sketches, z = batch(tiny, 4)
-    loose = np.array([0, 0.3, 0.6, 1], np.float32)
-    for told in (None, loose):
-        once = tiny.translate_batch(sketches[:1], z, told).astype(int)
-        repeated = tiny.translate_batch(np.repeat(sketches[:1], 4, axis=0), z, told)
-        assert once.shape == repeated.shape and np.abs(once - repeated).max() <= 1
+    once = tiny.translate_batch(sketches[:1], z).astype(int)
+    repeated = tiny.translate_batch(np.repeat(sketches[:1], 4, axis=0), z)
+    assert once.shape == repeated.shape and np.abs(once - repeated).max() <= 1
     with pytest.raises(UsageError, match="3 sketches do not fit 4 answers"):
         tiny.translate_batch(sketches[:3], z)
     assert len(tiny.translate_batch(sketches[:1], z[:0])) == 0
@@ -193,21 +138,17 @@ def test_one_sketch_for_many_latents_is_the_same_as_the_sketch_repeated(tiny: Tr
 def test_rows_say_which_sketch_each_answer_has(critic: Translator) -> None:
     sketches, z = batch(critic, 6)
     rows = np.array([2, 0, 0, 1, 2, 2])
-    loose = np.array([np.nan, 0, np.nan, 1, 0.5, np.nan], np.float32)
-    photos, used = critic.answer_batch(sketches[:3], z, loose, rows)
-    maps = critic.realism(sketches[:3], photos, loose, rows).astype(int)
-    assert used is not None
+    photos = critic.translate_batch(sketches[:3], z, rows)
+    maps = critic.realism(sketches[:3], photos, rows).astype(int)
     for i, row in enumerate(rows):
-        told = None if np.isnan(loose[i]) else loose[i : i + 1]
-        alone, alone_used = critic.answer_batch(sketches[row : row + 1], z[i : i + 1], told)
+        alone = critic.translate_batch(sketches[row : row + 1], z[i : i + 1])
         assert np.abs(photos[i].astype(int) - alone[0]).max() <= 1
-        assert used[i : i + 1] == pytest.approx(alone_used, abs=1e-5)
-        judged = critic.realism(sketches[row : row + 1], photos[i : i + 1], told)
+        judged = critic.realism(sketches[row : row + 1], photos[i : i + 1])
         assert np.abs(maps[i, ..., 3] - judged[0, ..., 3]).max() <= 1
     assert not np.array_equal(photos[0], photos[4])
     for wrong in (rows[:5], rows + 1, rows - 1):
         with pytest.raises(UsageError, match="do not say which of 3 sketches 6 answers have"):
-            critic.answer_batch(sketches[:3], z, None, wrong)
+            critic.translate_batch(sketches[:3], z, wrong)
 
 
 def test_a_photo_of_the_very_size_is_read_like_any_other(tiny: Translator, tmp_path: Path) -> None:
@@ -280,22 +221,23 @@ def test_what_d_is_sure_of_is_one_colour_as_opaque_as_can_be(
     assert (np.argmax(colour), np.argmin(colour)) == ((2, 0) if bias > 0 else (0, 2)), "blue, red"
 
 
-def test_what_lies_over_a_photo_is_what_reports_show(critic: Translator, tmp_path: Path) -> None:
+def test_what_lies_over_a_photo_is_what_reports_show(tmp_path: Path) -> None:
     """The whole way again, in floating point, and laid over the photo as `samples.overlay` does."""
+    bundle = save_critic(tmp_path / "critic.safetensors", LITERAL)
+    critic = pix2pix.load(bundle, device="cpu")
     sketches, z = batch(critic, 3)
-    loose = np.array([0, 0.5, 1], np.float32)
-    photos = critic.translate_batch(sketches, z, loose)
-    rgba = critic.realism(sketches, photos, loose).astype(float)
+    photos = critic.translate_batch(sketches, z)
+    rgba = critic.realism(sketches, photos).astype(float)
     opacity = rgba[..., 3:] / 255
     shown = photos * (1 - opacity) + rgba[..., :3] * opacity
 
-    model, header = load_bundle(tmp_path / "models" / "critic.safetensors")
+    model, header = load_bundle(bundle)
     assert model.discriminator is not None and header.discriminator is not None
     given, drawn = (from_pixels(torch.from_numpy(x)) for x in (sketches[:, None], photos))
     drawn = drawn.permute(0, 3, 1, 2)
     with torch.no_grad():
         chances = model.discriminator.probabilities(
-            given, drawn, torch.from_numpy(loose), header.discriminator.size_px
+            given, drawn, torch.zeros(3), header.discriminator.size_px
         )
     expected = (overlay(drawn, chances).permute(0, 2, 3, 1).numpy() + 1) * 127.5
     assert np.abs(shown - expected).max() <= 1.5
@@ -323,14 +265,6 @@ def test_a_patch_is_coloured_where_it_was_looked_at() -> None:
     assert coloured == pytest.approx(centre, abs=0.01)
 
 
-def test_photos_are_judged_with_the_looseness_they_were_made_with(critic: Translator) -> None:
-    sketches, z = batch(critic, 3)
-    photos, guessed = critic.answer_batch(sketches, z)
-    by_default = critic.realism(sketches, photos).astype(int)
-    assert np.abs(by_default - critic.realism(sketches, photos, guessed)).max() <= 1
-    assert mean_difference(by_default, critic.realism(sketches, photos, np.ones(3, np.float32))) > 1
-
-
 def test_one_sketch_has_many_photos_judged_like_each_alone(critic: Translator) -> None:
     sketches, z = batch(critic, 3)
     photos = critic.translate_batch(sketches[:1], z)
@@ -354,14 +288,8 @@ def test_what_cannot_be_judged_is_refused(critic: Translator, tiny: Translator, 
         critic.realism(sketches[:1], photos[..., 0])
     with pytest.raises(UsageError, match=r"\(N, 32, 32\)"):
         critic.realism(sketches[:, :16], photos)
-    with pytest.raises(UsageError, match=r"2 numbers in \[0, 1\]"):
-        critic.realism(sketches, photos, np.array([0, 2], np.float32))
-
-
-def test_a_model_without_looseness_judges_its_photos(tmp_path: Path) -> None:
-    critic = pix2pix.load(save_critic(tmp_path / "critic.safetensors", LITERAL), device="cpu")
-    sketches, z = batch(critic, 2)
-    assert critic.realism(sketches, critic.translate_batch(sketches, z))[..., 3].std() > 5
+    with pytest.raises(UsageError, match="do not say which of 2 sketches 2 answers have"):
+        critic.realism(sketches, photos, np.array([0, 2]))
 
 
 def test_a_bundle_that_is_replaced_while_it_is_read_is_not_taken_for_another(

@@ -17,17 +17,18 @@ from pix2pix import graph
 from pix2pix.bundle import Header, read_weights
 from pix2pix.engines import Float32, Int64, UInt8
 from pix2pix.errors import CorruptBundle
+from pix2pix.graph_layers import Weights
 
 REFUSALS = (states.Fail, states.InvalidGraph, states.InvalidArgument, states.RuntimeException)
 
 
 class OnnxRuntimeEngine:
-    """Its graphs are built from the bundle's weights; those that few ask for, when somebody does."""
+    """Its graphs are built from the bundle's weights; those that few need, when they are first needed."""
 
     name = "onnxruntime"
     device = "cpu"
 
-    def __init__(self, weights: graph.Weights, header: Header) -> None:
+    def __init__(self, weights: Weights, header: Header) -> None:
         """Raises CorruptBundle where weights and header are not of one model."""
         self._weights, self._header = weights, header
         self._answer = self._session(graph.answer_graph)
@@ -41,24 +42,20 @@ class OnnxRuntimeEngine:
         except CorruptBundle as error:
             raise CorruptBundle(f"{path}: {error}") from error
 
-    def answer(
-        self, sketches: UInt8, z: Float32, loose: Float32 | None, rows: Int64
-    ) -> tuple[UInt8, Float32 | None]:
+    def answer(self, sketches: UInt8, z: Float32, rows: Int64, strokes: UInt8) -> tuple[UInt8, UInt8]:
         """As of `Engine`."""
-        photos, *used = run_session(self._answer, sketches=sketches, z=z, loose=loose, rows=rows)
-        return photos, used[0] if used else None
+        photos, alpha = run_session(self._answer, sketches=sketches, z=z, rows=rows, strokes=strokes)
+        return photos, alpha
 
-    def encode(self, photo: UInt8) -> Float32:
+    def encode(self, photo: UInt8, mask: UInt8) -> Float32:
         """As of `Engine`."""
-        z: Float32 = run_session(self._encode, photo=photo)[0]
+        z: Float32 = run_session(self._encode, photo=photo, mask=mask)[0]
         return z
 
-    def realism(self, sketches: UInt8, photos: UInt8, loose: Float32 | None, rows: Int64) -> UInt8:
+    def realism(self, sketches: UInt8, photos: UInt8, rows: Int64) -> Float32:
         """As of `Engine`."""
-        overlays: UInt8 = run_session(
-            self._realism, sketches=sketches, photos=photos, loose=loose, rows=rows
-        )[0]
-        return overlays
+        probabilities: Float32 = run_session(self._realism, sketches=sketches, photos=photos, rows=rows)[0]
+        return probabilities
 
     @cached_property
     def _encode(self) -> onnxruntime.InferenceSession:
@@ -68,7 +65,7 @@ class OnnxRuntimeEngine:
     def _realism(self) -> onnxruntime.InferenceSession:
         return self._session(graph.realism_graph)
 
-    def _session(self, build: Callable[[graph.Weights, Header], ModelProto]) -> onnxruntime.InferenceSession:
+    def _session(self, build: Callable[[Weights, Header], ModelProto]) -> onnxruntime.InferenceSession:
         try:
             return make_session(build(self._weights, self._header).SerializeToString())
         except (KeyError, ValueError, *REFUSALS) as error:
@@ -85,7 +82,7 @@ def make_session(model: bytes | str) -> onnxruntime.InferenceSession:
 
 
 def run_session(session: onnxruntime.InferenceSession, **given: Any) -> list[Any]:
-    """All outputs of a session for its inputs by name; what it has no input for is left out."""
+    """All outputs of a session for its inputs by name; others among those given are left out."""
     wanted = {one.name for one in session.get_inputs()}
     feed = {name: np.ascontiguousarray(value) for name, value in given.items() if name in wanted}
     outputs: list[Any] = session.run(None, feed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -13,73 +12,67 @@ from torch import Tensor
 from pix2pix.bundle import Header, load_bundle
 from pix2pix.devices import choose_device
 from pix2pix.engines import Float32, Int64, UInt8
-from pix2pix.networks import Model, fold_for_inference
+from pix2pix.networks import Model, TwoStage
 from pix2pix.pixels import from_pixels, to_pixels
-from pix2pix.realism import tint
 
 
 class TorchEngine:
-    """Takes the model over: it is folded for inference."""
+    """Takes the model over."""
 
-    def __init__(self, model: Model, header: Header, device: torch.device, *, compiled: bool = False) -> None:
-        """`compiled` has the first answer wait for a compiler, so that those after it come sooner."""
-        self.name = "compiled" if compiled else "torch"
+    name = "torch"
+
+    def __init__(self, model: Model, device: torch.device) -> None:
+        """Move the model to the device."""
         self.device = str(device)
-        self._device, self._header = device, header
-        self._generator, self._encoder = fold_for_inference(model.generator), model.encoder
-        self._discriminator = model.discriminator
+        self._device, self._model = device, model
         model.to(device).to(memory_format=torch.channels_last)
-        if compiled:  # the compiler complains of CUDA tools without a GPU, also where the CPU was asked for
-            logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
-        self._draw = torch.compile(self._generator, dynamic=True) if compiled else self._generator
 
     @classmethod
-    def load(cls, path: Path, device: str, *, compiled: bool = False) -> tuple[TorchEngine, Header]:
+    def load(cls, path: Path, device: str) -> tuple[TorchEngine, Header]:
         """The engine of a bundle, and its header. Raises as `choose_device` and `load_bundle`."""
         chosen = choose_device(device)
         model, header = load_bundle(path)
-        return cls(model, header, chosen, compiled=compiled), header
+        return cls(model, chosen), header
 
     @torch.inference_mode()
-    def answer(
-        self, sketches: UInt8, z: Float32, loose: Float32 | None, rows: Int64
-    ) -> tuple[UInt8, Float32 | None]:
+    def answer(self, sketches: UInt8, z: Float32, rows: Int64, strokes: UInt8) -> tuple[UInt8, UInt8]:
         """As of `Engine`."""
-        told = None if loose is None else self._tensor(loose)
-        whose = self._tensor(rows)
+        rgba = self._tensor(strokes).permute(0, 3, 1, 2)
+        mask = rgba[:, 3:].float() / 255
+        coloured = torch.cat([from_pixels(rgba[:, :3]) * mask, mask], dim=1)
         with self._half():
-            photos, guessed = self._draw(self._given(sketches), self._tensor(z), told, whose)
-        used = None
-        if guessed is not None and told is not None:
-            used = _as_told(guessed[whose], told).float().cpu().numpy()
-        return to_pixels(photos.float()).permute(0, 2, 3, 1).cpu().numpy(), used
+            photos, alpha = self._model(
+                self._sketches(sketches), self._tensor(z), self._tensor(rows), coloured
+            )
+        made: UInt8 = to_pixels(photos.float()).permute(0, 2, 3, 1).cpu().numpy()
+        covered: UInt8 = to_pixels(2 * alpha[:, 0].float() - 1).cpu().numpy()
+        return made, covered
 
     @torch.inference_mode()
-    def encode(self, photo: UInt8) -> Float32:
+    def encode(self, photo: UInt8, mask: UInt8) -> Float32:
         """As of `Engine`."""
-        assert self._encoder is not None
-        mean, _ = self._encoder(from_pixels(self._tensor(photo)).permute(2, 0, 1)[None])
-        z: Float32 = mean[0].cpu().numpy()
+        assert isinstance(self._model, TwoStage)
+        product = self._tensor(mask)[None, None].float() / 255
+        z: Float32 = self._model.encode(self._photos(photo[None]), product)[0].cpu().numpy()
         return z
 
     @torch.inference_mode()
-    def realism(self, sketches: UInt8, photos: UInt8, loose: Float32 | None, rows: Int64) -> UInt8:
+    def realism(self, sketches: UInt8, photos: UInt8, rows: Int64) -> Float32:
         """As of `Engine`."""
-        assert self._discriminator is not None and self._header.discriminator is not None
-        given, whose = self._given(sketches), self._tensor(rows)
-        roughness = torch.zeros(len(photos), device=self._device)
-        if (guess := self._generator.guess) is not None and loose is not None:
-            roughness = _as_told(guess(self._generator.features(given))[whose], self._tensor(loose))
-        made = from_pixels(self._tensor(photos)).permute(0, 3, 1, 2)
-        size_px = self._header.discriminator.size_px
-        chances = self._discriminator.probabilities(given[whose], made, roughness, size_px)
-        overlays = tint(chances, (photos.shape[1], photos.shape[2]))
-        return to_pixels(2 * overlays - 1).permute(0, 2, 3, 1).cpu().numpy()
+        assert self._model.discriminator is not None
+        given = self._sketches(sketches)[self._tensor(rows)]
+        seen_px = self._model.config.seen_px
+        found = self._model.discriminator.probabilities(given, self._photos(photos), seen_px)
+        probabilities: Float32 = found[:, 0].cpu().numpy()
+        return probabilities
 
-    def _given(self, sketches: UInt8) -> Tensor:
+    def _sketches(self, sketches: UInt8) -> Tensor:
         """(M, S, S) uint8 -> (M, 1, S, S) in [-1, 1] on the device."""
-        given: Tensor = from_pixels(self._tensor(sketches))[:, None]
-        return given
+        return from_pixels(self._tensor(sketches))[:, None]
+
+    def _photos(self, photos: UInt8) -> Tensor:
+        """(N, S, S, 3) uint8 -> (N, 3, S, S) in [-1, 1] on the device."""
+        return from_pixels(self._tensor(photos)).permute(0, 3, 1, 2)
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
@@ -89,8 +82,3 @@ class TorchEngine:
         if self._device.type == "cpu":
             return nullcontext()
         return torch.autocast("cuda", torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
-
-
-def _as_told(guessed: Tensor, told: Tensor) -> Tensor:
-    """The looseness that is told, and guessed where it is NaN."""
-    return torch.where(told.isnan(), guessed.to(told.dtype), told)

@@ -43,6 +43,17 @@ test("a pinned answer keeps its z while the others change", () => {
   assert.deepEqual(answers.latent(1), { seed: 81 });
 });
 
+test("what is left of a model with another number of z is not brought back", () => {
+  const answers = four();
+  answers.tell(0, [1, 2]);
+  answers.move(0, 1);
+  const left = answers.state;
+  assert.ok(four().restore(left, 2));
+  const others = four();
+  assert.ok(!others.restore(left, 3));
+  assert.deepEqual(latents(others), latents(four()));
+});
+
 test("seeds that are given are taken in their order", () => {
   const answers = four();
   pinAll(answers, [1]);

@@ -18,15 +18,13 @@ function answering(body) {
   return { client: new Client({ fetch, now: () => now }), asked };
 }
 
-const QUESTION = { model: "shoes", sketch: "s", loose: null };
+const QUESTION = { model: "shoes", sketch: "s" };
 
-test("a translation becomes a data URL for each latent, with looseness and latency", async () => {
+test("a translation becomes a data URL for each latent, with latency", async () => {
   const images = [{ seed: 3, z: [1], png: "QUJD" }, { seed: null, z: [2], png: "QUJE", realism: "QUJG" }];
-  const { client, asked } = answering({ model: "shoes", images, loose: 0.3, loose_guessed: true });
+  const { client, asked } = answering({ model: "shoes", images });
   const request = { ...QUESTION, latents: [{ seed: 3 }, { z: [2] }] };
   assert.deepEqual(await client.translate(request), {
-    loose: 0.3,
-    looseGuessed: true,
     pictures: [
       { z: [1], url: "data:image/png;base64,QUJD", realism: "" },
       { z: [2], url: "data:image/png;base64,QUJE", realism: "data:image/png;base64,QUJG" },

@@ -6,14 +6,14 @@ import { Device } from "../../app/static/js/on_device.js";
 import { Painter } from "../../app/static/js/painter.js";
 
 const MODEL = { name: "shoes", title: "Shoes", latent_size: 2, size_px: 256 };
-const QUESTION = { model: "shoes", sketch: "data:image/png;base64,", loose: null };
+const QUESTION = { model: "shoes", sketch: "data:image/png;base64," };
 
 /** A worker that is told what to answer. */
 class FakeWorker {
   asked = [];
   answers = {
     load: () => ["shoes"],
-    draw: ({ z }) => ({ urls: z.map(([first]) => `picture ${first}`), loose: 0.25 }),
+    draw: ({ z }) => z.map(([first]) => `picture ${first}`),
   };
   postMessage({ id, ...question }) {
     this.asked.push(question);
@@ -58,7 +58,7 @@ test("seed 0 is z = 0, other seeds are asked for, a z is what it is", async () =
   assert.deepEqual(worker.asked.at(-1).z, [[0, 0], [5, 1], [2, 3]]);
   assert.deepEqual(seeds, [["shoes", 5]]);
   assert.deepEqual(answer.pictures[1], { z: [5, 1], url: "picture 5", realism: "" });
-  assert.deepEqual([answer.loose, answer.looseGuessed, answer.device], [0.25, true, "this device"]);
+  assert.equal(answer.device, "this device");
 });
 
 test("a walk is drawn at every step, both ends included", async () => {

@@ -82,8 +82,7 @@ export class Answers {
    * @returns {boolean} false, and nothing is changed, where it is another's
    */
   restore({ all, chosen, target, seed }, latentSize) {
-    const fits = ({ latent, moves }) =>
-      (latent.z ?? { length: latentSize }).length === latentSize && moves.length <= this.#directions.length;
+    const fits = ({ z, moves }) => (z === null || z.length === latentSize) && moves.length <= this.#directions.length;
     if (all.length !== this.all.length || !all.every(fits)) return false;
     [this.all, this.chosen, this.target, this.#seed] = [all, chosen, target, seed];
     this.settle();

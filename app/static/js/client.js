@@ -10,12 +10,12 @@ const BUSY = [429, 502, 503, 504];
 /**
  * @typedef {{vector: number[], attribute: string, effect: number, share: number,
  *   colours: string[]}} Direction
- * @typedef {{name: string, title: string, size_px: number, latent_size: number, takes_loose: boolean,
- *   encodes: boolean, judges: boolean, directions: Direction[], device: string}} Model
+ * @typedef {{name: string, title: string, size_px: number, latent_size: number, encodes: boolean,
+ *   judges: boolean, directions: Direction[], device: string}} Model
  * @typedef {{seed: number} | {z: number[]}} Latent  what makes one answer to a sketch differ from another
- * @typedef {{model: string, sketch: string, loose: number | null, realism?: true}} Question
+ * @typedef {{model: string, sketch: string, realism?: true}} Question
  * @typedef {{z: number[], url: string, realism: string}} Picture  `realism`: URL of the map to lay over it, or ""
- * @typedef {{pictures: Picture[], loose: number | null, looseGuessed: boolean, elapsedMs: number}} Answer
+ * @typedef {{pictures: Picture[], elapsedMs: number}} Answer
  */
 
 /** A refusal or a failure, in words for the person who draws. */
@@ -70,8 +70,8 @@ export class Client {
    */
   async translate(request) {
     const started = this.now();
-    const { images, loose, loose_guessed: looseGuessed } = await this.#ask("/translate", { ...request, stream: this.stream });
-    return { loose, looseGuessed, pictures: images.map(asPicture), elapsedMs: this.now() - started };
+    const { images } = await this.#ask("/translate", { ...request, stream: this.stream });
+    return { pictures: images.map(asPicture), elapsedMs: this.now() - started };
   }
 
   /**

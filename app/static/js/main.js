@@ -6,7 +6,6 @@ import { Directions } from "./directions.js";
 import { asDataUrl, loadImage, offerFile, shrink, takeDrops } from "./files.js";
 import { LatestWins } from "./latest_wins.js";
 import { shareLink, takeLinks } from "./link.js";
-import { Looseness } from "./looseness.js";
 import { Memory, recall } from "./memory.js";
 import { ModelMenu } from "./menu.js";
 import { Morph } from "./morph.js";
@@ -51,7 +50,6 @@ const memory = new Memory(states);
 const menu = new ModelMenu($("model"), () => begin(null));
 const paper = new Paper({ onChange: redrawn, onTrace: () => memory.note(), onExample: replaceDrawing });
 const shelf = new Shelf($("shelf"), bringBack);
-const looseness = new Looseness({ group: $("looseness"), slider: $("loose"), auto: $("auto") }, redrawn);
 const realism = new Realism({ button: $("realism"), overlay: $("map"), legend: $("legend") }, askAgain);
 const answers = new Answers();
 const morph = new Morph($("morph"), {
@@ -86,7 +84,6 @@ const live = new LatestWins({
   onResult(answer) {
     pace.note(answer.pictures.length, answer.elapsedMs);
     answer.wanted.forEach((one, i) => pictures.keep(one, answer.pictures[i], answer.source));
-    looseness.show(answer);
     $("latency").textContent = `${Math.round(answer.elapsedMs)} ms · ${answer.device ?? menu.current.device}`;
     relieve();
     show();
@@ -98,12 +95,12 @@ const live = new LatestWins({
 /** @returns {import("./client.js").Question | null} null while there is nothing to ask */
 function currentQuestion() {
   const sketch = paper.pad.export();
-  return sketch && { model: menu.current.name, sketch, loose: looseness.asked, ...(realism.asked && { realism: true }) };
+  return sketch && { model: menu.current.name, sketch, ...(realism.asked && { realism: true }) };
 }
 
 /** @returns {import("./pictures.js").Source} what pictures are made of that are asked for now */
 function currentSource() {
-  return { model: menu.current.name, items: paper.drawing.items, loose: looseness.state };
+  return { model: menu.current.name, items: paper.drawing.items };
 }
 
 /** What to ask for now: all that is out of date, but only the large picture where a pen would outrun the rest. */
@@ -113,7 +110,7 @@ function due() {
   return stale.filter(({ place }) => place === pictures.front);
 }
 
-/** The drawing, the looseness or the model changed. */
+/** The drawing or the model changed. */
 function redrawn() {
   const continues = growing;
   growing = paper.isDrawing;
@@ -211,15 +208,21 @@ function replaceDrawing(items) {
 }
 
 /** @param {import("./shelf.js").Kept} kept */
-function bringBack({ model, items, latent, loose }) {
+function bringBack({ model, items, latent }) {
   const isSame = menu.current.name === model;
   if (!menu.pick(model)) return complain(`The model ${model} is not here any more.`);
   keep();
-  looseness.state = loose;
   paper.drawing.replace(items);
-  if (!isSame) return begin(latent);
-  redrawn();
-  changeAnswers(() => answers.show(latent)); // those that are pinned stay
+  const fitting = fits(latent) ? latent : null;
+  if (isSame) redrawn();
+  else begin(fitting);
+  if (!fitting) complain("The look of this result does not fit the model.");
+  else if (isSame) changeAnswers(() => answers.show(fitting)); // those that are pinned stay
+}
+
+/** Whether the model that is picked can answer with it. @param {import("./client.js").Latent} latent */
+function fits(latent) {
+  return "seed" in latent || latent.z.length === menu.current.latent_size;
 }
 
 /** @param {"undo" | "redo" | "clear"} step  undo takes back a reroll, too, where that was the last change */
@@ -332,12 +335,11 @@ async function leaveModel(refusal) {
  */
 function followLink({ model, latent, readable }) {
   const known = model === null || menu.pick(model);
-  const size = menu.current.latent_size;
-  const fits = latent === null || "seed" in latent || latent.z.length === size;
-  begin(known && fits ? latent : null);
+  const fitting = latent !== null && fits(latent) ? latent : null;
+  begin(known ? fitting : null);
   if (!known) complain(`This link is for a model that is not here: ${model}.`);
   else if (!readable) complain("This link has no seed or z that can be read.");
-  else if (!fits) complain("This link does not fit the model.");
+  else if (latent !== null && !fitting) complain("This link does not fit the model.");
 }
 
 /**
@@ -354,7 +356,6 @@ function begin(latent, left) {
   const hasLatent = model.latent_size > 0;
   answers.begin(hasLatent ? result.places : 1, model.directions, latent);
   if (left && !latent) answers.restore(left, model.latent_size);
-  looseness.offerFor(model);
   realism.offerFor(model);
   directions.offerFor(model.directions);
   paper.offerExamples(model.name);
@@ -369,7 +370,7 @@ function begin(latent, left) {
 /** What there is to remember, fullest first. */
 function states() {
   if (!menu.isReady) return [];
-  const question = { address: location.hash, model: menu.current.name, loose: looseness.state, answers: answers.state };
+  const question = { address: location.hash, model: menu.current.name, answers: answers.state };
   const { done, undone, ...tools } = paper.state;
   const blank = { url: "", strength: tools.trace.strength };
   return [
@@ -389,7 +390,6 @@ async function restore() {
     if (left) {
       await paper.restore(left.paper);
       shelf.restore(await Promise.all(left.shelf.map(async (kept) => ({ ...kept, items: await withImages(kept.items) }))));
-      looseness.state = left.loose;
     }
   } catch (problem) {
     trouble = `What was here before could not be brought back. ${problem.message}`;

@@ -70,15 +70,13 @@ export class Device {
    * @param {Question & {latents: Latent[]}} request
    * @returns {Promise<Answer | null>} null where only the server can read the drawing
    */
-  async translate({ model, sketch, loose, latents }) {
+  async translate({ model, sketch, latents }) {
     const started = performance.now();
     const z = await Promise.all(latents.map((latent) => this.#z(model, latent)));
-    const drawn = await this.#ask({ kind: "draw", model, sketch, z, loose });
-    if (!drawn) return null;
+    const urls = await this.#ask({ kind: "draw", model, sketch, z });
+    if (!urls) return null;
     return {
-      pictures: drawn.urls.map((url, i) => ({ z: z[i], url, realism: "" })),
-      loose: drawn.loose,
-      looseGuessed: loose === null && drawn.loose !== null,
+      pictures: urls.map((url, i) => ({ z: z[i], url, realism: "" })),
       elapsedMs: performance.now() - started,
       device: "this device",
     };

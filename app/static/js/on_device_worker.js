@@ -6,8 +6,8 @@ import { inkOnPaper } from "./ink.js";
 
 /**
  * @typedef {{kind: "load", model: string, url: string, size: number, threads?: number}} Load
- * @typedef {{kind: "draw", model: string, sketch: string, z: number[][], loose: number | null}} Draw
- * @typedef {{urls: string[], loose: number | null} | null} Drawn  null: only the server can read this page
+ * @typedef {{kind: "draw", model: string, sketch: string, z: number[][]}} Draw
+ * @typedef {string[] | null} Drawn  URLs of the photos; null: only the server can read this page
  */
 
 const ENGINE = new URL("../vendor/onnxruntime-web/", import.meta.url);
@@ -85,35 +85,33 @@ async function fetched(url, onProgress) {
 }
 
 /** @param {Draw} asked @returns {Promise<Drawn>} */
-async function draw({ model, sketch, z, loose }) {
+async function draw({ model, sketch, z }) {
   const { session, size } = models.get(model);
   const { page, side } = await readPage(sketch);
   const read = page && inkOnPaper(page, side);
   if (!read) return null;
   const { fitted, placement } = fitSketch(read, side, size);
   const urls = [];
-  let used = loose;
   for (let first = 0; first < z.length; first += BATCH) {
     const some = z.slice(first, first + BATCH);
-    const { photos, used: guessed } = await run(session, fitted, size, some, loose);
-    if (loose === null && guessed) used = guessed.data[0];
+    const { photos } = await run(session, fitted, size, some);
     for (let i = 0; i < some.length; i++) {
       const photo = photos.data.subarray(i * size * size * 3, (i + 1) * size * size * 3);
       urls.push(await asUrl(restorePhoto(photo, size, placement), side));
     }
   }
-  return { urls, loose: used };
+  return urls;
 }
 
 /** One sketch, several z. @returns {Promise<Record<string, import("onnxruntime-web").Tensor>>} */
-async function run(session, sketch, size, z, loose) {
+async function run(session, sketch, size, z) {
   const { Tensor } = await engine;
   const count = z.length;
   const feeds = {
     sketches: new Tensor("uint8", sketch, [1, size, size]),
     z: new Tensor("float32", Float32Array.from(z.flat()), [count, z[0].length]),
     rows: new Tensor("int64", new BigInt64Array(count), [count]),
-    loose: new Tensor("float32", new Float32Array(count).fill(loose ?? NaN), [count]),
+    strokes: new Tensor("uint8", new Uint8Array((size / 2) ** 2 * 4), [1, size / 2, size / 2, 4]),
   };
   return session.run(Object.fromEntries(session.inputNames.map((name) => [name, feeds[name]])));
 }

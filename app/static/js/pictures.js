@@ -5,12 +5,12 @@
  * @typedef {import("./client.js").Picture} Picture
  * @typedef {number | "between"} Place  an answer's index, or where the morph stands
  * @typedef {{place: Place, latent: Latent, key: string}} Wanted  `key` is all that the picture depends on
- * @typedef {{model: string, items: import("./drawing.js").Item[], loose: number | null}} Source
+ * @typedef {{model: string, items: import("./drawing.js").Item[]}} Source
  * @typedef {Picture & {source: Source, latent: Latent}} Made  with all that it was made of
  */
 
 export class Pictures {
-  /** Counts what every picture depends on: the drawing, the looseness, the model. */
+  /** Counts what every picture depends on: the drawing, and the model. */
   #revision = 0;
   /** @type {Map<Place, Made & {key: string}>} */
   #kept = new Map();

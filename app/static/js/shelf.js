@@ -11,7 +11,6 @@ const THUMBNAIL_PX = 96;
  * @property {string} model
  * @property {import("./drawing.js").Item[]} items
  * @property {import("./client.js").Latent} latent
- * @property {number | null} loose  null for auto
  */
 
 export class Shelf {
@@ -62,8 +61,8 @@ export class Shelf {
 }
 
 /** @param {Kept} result */
-function keyOf({ model, items, latent, loose }) {
-  return JSON.stringify({ model, items, latent, loose });
+function keyOf({ model, items, latent }) {
+  return JSON.stringify({ model, items, latent });
 }
 
 /** @param {string} url */
