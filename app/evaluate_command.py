@@ -18,10 +18,10 @@ from pix2pix.evaluate.metrics import METRICS, chosen
 from pix2pix.files import write_atomically
 
 if TYPE_CHECKING:
-    from pix2pix.evaluate.figures import Figure, Loose
+    from pix2pix.evaluate.figures import Figure
     from pix2pix.translator import Translator
 
-FORMAT = "pix2pix-evaluation/1"
+FORMAT = "pix2pix-evaluation/2"
 LINES = "\n\n".join(f"\b\n{name}\n  {metric.help}" for name, metric in METRICS.items())
 
 
@@ -44,12 +44,6 @@ LINES = "\n\n".join(f"\b\n{name}\n  {metric.help}" for name, metric in METRICS.i
     show_default="the model's name, if it is one of them",
     help="What is to be recognised.",
 )
-@click.option(
-    "--loose",
-    multiple=True,
-    default=("guess",),
-    help="How lines are taken: guess, or 0 to 1; may be given several times.",
-)
 @click.option("--json", "json_file", type=ANY_PATH, show_default="none", help="File to write the figures to.")
 @models_option
 @device_option
@@ -63,7 +57,6 @@ def evaluate(
     photos: Path | None,
     part: str,
     subject: str | None,
-    loose: tuple[str, ...],
     json_file: Path | None,
     models: Path | None,
     device: str,
@@ -74,7 +67,6 @@ def evaluate(
     are left out and named. Exit code 1 if a picture was, or a metric that was asked for by name.
     """
     names = chosen(metrics) if metrics is not None else list(METRICS)
-    settings = [_looseness(value) for value in loose]
     k, n = _part(part)
     if json_file:
         refuse_unwritable(json_file)
@@ -83,7 +75,7 @@ def evaluate(
 
     from pix2pix.dataset import data_hash, list_pairs
     from pix2pix.devices import choose_device
-    from pix2pix.evaluate.figures import count_sketches, measure
+    from pix2pix.evaluate.figures import measure
     from pix2pix.evaluate.inputs import drawings, edges, leave_out_unreadable
     from pix2pix.evaluate.judges import Judges
     from pix2pix.translator import load
@@ -95,10 +87,11 @@ def evaluate(
     inputs, unreadable = leave_out_unreadable(
         [edges(val), *([drawings(sketches, photos, (k, n))] if sketches else [])]
     )
-    with Reporter("evaluating", count_sketches(model, inputs, settings), "sketches") as progress:
+    count = sum(len(given.pairs) for given in inputs)
+    with Reporter("evaluating", count, "sketches") as progress:
         for path, reason in unreadable.items():
             progress.say(f"left out: {click.format_filename(path)}: {reason}")
-        figures = list(measure(model, inputs, judges, names, loose=settings, advance=progress.advance))
+        figures = list(measure(model, inputs, judges, names, advance=progress.advance))
     for line in as_table(figures):
         click.echo(line)
     for line in _left_out(figures):
@@ -127,33 +120,22 @@ def as_table(figures: Sequence[Figure]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     rows.insert(1, ["-" * width for width in widths])
     lines = [_row(row, widths) for row in rows]
-    kids = {(f.loose, f.input): f.estimate for f in figures if f.metric == "kid" and f.photos == "made"}
-    for (loose, name), kid in kids.items():
-        base = kids.get((loose, "edges"))
-        if name != "edges" and kid and base and base.value > 0:
-            lines += ["", f"KID on {name} / on edges{_told(loose)}: {kid.value / base.value:.2f}"]
+    kids = {f.input: f.estimate for f in figures if f.metric == "kid" and f.photos == "made"}
+    base = kids.pop("edges", None)
+    for name, kid in kids.items():
+        if kid and base and base.value > 0:
+            lines += ["", f"KID on {name} / on edges: {kid.value / base.value:.2f}"]
     return lines
 
 
 def as_json(about: dict[str, Any], figures: Sequence[Figure]) -> str:
     """Everything, in one stable form: the same figures give the same text."""
     measured = [
-        {
-            "metric": f.metric,
-            "photos": f.photos,
-            "input": f.input,
-            "loose": f.loose,
-            **f.estimate._asdict(),
-            "n": f.n,
-        }
+        {"metric": f.metric, "photos": f.photos, "input": f.input, **f.estimate._asdict(), "n": f.n}
         for f in figures
         if f.estimate
     ]
-    missed = [
-        {"metric": f.metric, "input": f.input, "loose": f.loose, "reason": f.reason}
-        for f in figures
-        if not f.estimate
-    ]
+    missed = [{"metric": f.metric, "input": f.input, "reason": f.reason} for f in figures if not f.estimate]
     told = {"format": FORMAT, **about, "figures": measured, "left_out": missed}
     return json.dumps(told, indent=1, allow_nan=False) + "\n"
 
@@ -175,11 +157,7 @@ def _about(
 def _column(figure: Figure) -> str:
     if figure.photos == "real":
         return f"real photos of {figure.input}"
-    return figure.input + _told(figure.loose)
-
-
-def _told(loose: Loose | None) -> str:
-    return "" if loose in (None, "guess") else f", loose {loose:g}"
+    return figure.input
 
 
 def _cell(figure: Figure) -> str:
@@ -205,18 +183,6 @@ def _left_out(figures: Sequence[Figure]) -> list[str]:
         f"left out: {metric}{'' if found == inputs else f' on {min(found)}'}: {reason}"
         for (metric, reason), found in where.items()
     ]
-
-
-def _looseness(value: str) -> Loose:
-    if value == "guess":
-        return "guess"
-    try:
-        number = float(value)
-    except ValueError:
-        number = -1
-    if not 0 <= number <= 1:
-        raise UsageError(f"--loose {value!r} is neither guess nor a number from 0 to 1")
-    return number
 
 
 def _part(text: str) -> tuple[int, int]:

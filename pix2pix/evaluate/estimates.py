@@ -15,6 +15,7 @@ Float64 = NDArray[np.float64]
 Kept = NDArray[np.bool_]
 
 BLOCKS = 40
+COUNTS_FROM, REACHED_FROM = 0.03, 0.01
 
 # ImageNet-1k classes by index. Bags are things that are carried and closed: ImageNet knows no handbag.
 SUBJECTS = {
@@ -57,6 +58,45 @@ def ratio(values: Float64, reference: Float64) -> Estimate:
     if not np.isfinite(found).all():
         raise UsageError("the real photos, or all but a few of them, are blank: there is no ratio to them")
     return found
+
+
+def ratio_of_logs(values: Float64, reference: Float64) -> Estimate:
+    """Mean over D of the geometric means' ratios of quantities whose logarithms are (N, D) and (M, D).
+
+    Raises UsageError for fewer than 2 on a side.
+    """
+    _need(2, "a ratio", values, reference)
+    return _between(
+        lambda a, b: float(np.exp(values[a].mean(0) - reference[b].mean(0)).mean()),
+        len(values),
+        len(reference),
+    )
+
+
+def families_reached(values: Float64, reference: Float64) -> Estimate:
+    """Share of the kinds that real photos are of, which answers are of too.
+
+    `values` (N, D) and `reference` (M, D) give the share of each of D kinds in the answers to a sketch, and
+    in a photo. Counted are kinds that hold at least 3 % of the photos; one is reached by 1 % of the answers.
+    Raises UsageError for fewer than 2 on a side, and where no kind counts, or none would without one block.
+    """
+    _need(2, "a share", values, reference)
+
+    def reached(in_values: Kept, in_reference: Kept) -> float:
+        counts = reference[in_reference].mean(0) >= COUNTS_FROM
+        reached = values[in_values].mean(0)[counts] >= REACHED_FROM
+        return float(reached.mean()) if len(reached) else np.nan
+
+    found = _between(reached, len(values), len(reference))
+    if not np.isfinite(found).all():
+        raise UsageError("the real photos, or all but a few of them, are grey: there is no hue to reach")
+    return found
+
+
+def cosine(a: Float64, b: Float64) -> float:
+    """Cosine of the angle between two vectors; 0 where one of them is 0."""
+    length = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(a @ b) / length if length else 0.0
 
 
 def of_subject(kind: int, subject: str) -> float:

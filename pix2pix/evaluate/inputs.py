@@ -15,15 +15,19 @@ from pix2pix.images import open_image
 
 @dataclass(frozen=True)
 class Input:
-    """Sketches of one kind, each with its real photo, or None."""
+    """Sketches of one kind, each with its real photo, or None.
+
+    Where `traced`, the lines of a sketch lie on those of its photo.
+    """
 
     name: str
     pairs: tuple[tuple[Path, Path | None], ...]
+    traced: bool = False
 
 
 def edges(val: Sequence[Pair]) -> Input:
     """The val part of a pairs folder."""
-    return Input("edges", tuple((pair.sketch, pair.photo) for pair in val))
+    return Input("edges", tuple((pair.sketch, pair.photo) for pair in val), traced=True)
 
 
 def drawings(sketches: Path, photos: Path | None = None, part: tuple[int, int] = (1, 1)) -> Input:

@@ -16,7 +16,7 @@ from pix2pix.pixels import from_pixels
 
 
 class Description(NamedTuple):
-    """What EfficientNet-Lite0 says of a photo: `features` (1280,), and the class of ImageNet as an index."""
+    """What EfficientNet-Lite2 says of a photo: `features` (1280,), and the class of ImageNet as an index."""
 
     features: Float64
     kind: int
@@ -35,8 +35,13 @@ class Judges:
         return PerceptualDistance("alex").to(self.device)
 
     @cached_property
+    def textures(self) -> PerceptualDistance:
+        """VGG16, as LPIPS has it."""
+        return PerceptualDistance("vgg").to(self.device)
+
+    @cached_property
     def objects(self) -> ObjectFeatures:
-        """EfficientNet-Lite0."""
+        """EfficientNet-Lite2, which no training looks through."""
         return ObjectFeatures().to(self.device)
 
     @cached_property
@@ -63,6 +68,14 @@ def describe(photo: UInt8, network: ObjectFeatures) -> Description:
 def inception_features(photo: UInt8, network: InceptionFeatures) -> Float64:
     """Features (2048,) of a photo (H, W, 3) uint8, on the network's device."""
     features: Float64 = network(_as_batch(photo, network))[0].double().cpu().numpy()
+    return features
+
+
+@torch.inference_mode()
+def pooled_features(photo: UInt8, network: PerceptualDistance) -> Float64:
+    """The last convolutions' maps over a photo (H, W, 3) uint8, averaged: (512,) of VGG16."""
+    pixels = network.net.scaling_layer(from_pixels(_as_batch(photo, network)))
+    features: Float64 = network.net.net(pixels)[-1][0].mean((1, 2)).double().cpu().numpy()
     return features
 
 

@@ -1,14 +1,15 @@
 """The registry of metrics. Each says what it makes of one sketch's answers, and of all sketches together.
 
 Seeds are fixed: seed 0 is the default answer, 1 to 20 are other ones; a set of photos has one answer of every
-sketch, each with another seed. Real photos are those of the validation pairs, for every kind of sketch.
+sketch, each with another seed; colours and surfaces are those of the answers with seeds 1 to 8. Real photos are
+those of the validation pairs, for every kind of sketch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -16,15 +17,19 @@ import numpy as np
 
 from pix2pix import latents
 from pix2pix.errors import UsageError
+from pix2pix.evaluate.colours import FAMILIES
 from pix2pix.evaluate.estimates import (
     Estimate,
     Float64,
     average,
+    cosine,
+    families_reached,
     frechet_distance,
     gradient_energy,
     kernel_distance,
     of_subject,
     ratio,
+    ratio_of_logs,
 )
 
 if TYPE_CHECKING:
@@ -33,8 +38,10 @@ if TYPE_CHECKING:
 Value = float | Float64  # of one sketch: a number, or features (D,)
 
 OTHER_SEEDS = range(1, 21)
+SEVERAL = range(1, 9)
 DIVERSITY_SKETCHES = 100  # Zhu et al. 2017: 1,900 pairs of answers to 100 inputs
 SMOOTHNESS_SKETCHES, SMOOTHNESS_STEPS = 20, 16
+ARITHMETIC_SKETCHES = 100
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ class Metric:
 
     help: str
     of: Callable[[Answers], Value | None]
-    of_photo: Callable[[Photo], Value] | None = None
+    of_photo: Callable[[Photo], Value | None] | None = None
     compare: Callable[[Float64, Float64], Estimate] | None = None
     digits: int = 3  # after the point, in tables
     why_none: str = ""
@@ -74,6 +81,35 @@ def _of_random_photos(
     help: str, look: Callable[[Photo], Value], compare: Callable[[Float64, Float64], Estimate]
 ) -> Metric:
     return Metric(help, lambda answers: look(answers.of_seeds([1 + answers.index])[0]), look, compare, 1)
+
+
+def _of_several(
+    help: str,
+    look: Callable[[Photo], Value | None],
+    compare: Callable[[Float64, Float64], Estimate] | None = None,
+    digits: int = 3,
+    why_none: str = "",
+) -> Metric:
+    """The mean of the answers with seeds 1 to 8 that have a value; a model without z has one answer."""
+
+    def of(answers: Answers) -> Value | None:
+        seeds = SEVERAL if answers.model.latent_size else [0]
+        found = [value for photo in answers.of_seeds(seeds) if (value := look(photo)) is not None]
+        return np.asarray(np.asarray(found, np.float64).mean(axis=0)) if found else None
+
+    return Metric(help, of, look, compare, digits, why_none)
+
+
+def _family(photo: Photo) -> Float64:
+    """1 at the photo's hue family, all 0 for a grey one."""
+    return np.asarray(np.arange(len(FAMILIES)) == photo.colours.family, np.float64)
+
+
+def _hue(index: int, name: str) -> Metric:
+    return _of_several(
+        f"Share of answers whose mean colour is {name}: a hue of {45 * index} ± 22.5 degrees.",
+        lambda photo: float(photo.colours.family == index),
+    )
 
 
 def _steps(photos: list[Photo]) -> list[float]:
@@ -111,6 +147,29 @@ def _smoothness(answers: Answers) -> float | None:
     return max(steps) / fmean(steps) if any(steps) else None
 
 
+def _arithmetic(answers: Answers) -> float | None:
+    """Of 8 answers, a and b differ most in their mean colour; c is the first of the others."""
+    _need_z(answers)
+    if answers.index >= ARITHMETIC_SKETCHES:
+        return None
+    colour = {
+        seed: photo.colours.mean for seed, photo in zip(SEVERAL, answers.of_seeds(SEVERAL), strict=True)
+    }
+    a, b = max(combinations(SEVERAL, 2), key=lambda ends: np.linalg.norm(colour[ends[1]] - colour[ends[0]]))
+    c = next(seed for seed in SEVERAL if seed not in (a, b))
+    latent = answers.model.latent
+    (answer,) = answers.of_latents(latents.combine([latent(c), latent(b)], [latent(a)])[None])
+    return cosine(answer.colours.mean - colour[c], colour[b] - colour[a])
+
+
+def _plain(photo: Photo) -> Float64 | None:
+    return photo.surface.energies if photo.surface else None
+
+
+def _weave(photo: Photo) -> float | None:
+    return photo.surface.weave if photo.surface else None
+
+
 def _reconstruction(answers: Answers) -> float:
     return answers.real.distance_to(answers.rebuilt())
 
@@ -124,12 +183,17 @@ METRICS: dict[str, Metric] = {
     "lpips": Metric("LPIPS-alex of the default answer (seed 0) to the real photo; lower is closer.", _lpips),
     "lpips_best": Metric("The same of the best of 20 answers (seeds 1 to 20).", _lpips_best),
     "kid": _of_random_photos(
-        "KID x1000 on EfficientNet-Lite0 features, random answers to real photos; lower is nearer.",
+        "KID x1000 on EfficientNet-Lite2 features, random answers to real photos; lower is nearer.",
         lambda photo: photo.description.features,
         _kernel_distance,
     ),
+    "kid_vgg": _of_random_photos(
+        "The same on VGG16 features: the last convolutions' maps, averaged over the picture.",
+        lambda photo: photo.texture,
+        _kernel_distance,
+    ),
     "frechet": _of_random_photos(
-        "Fréchet distance of the same features; biased upwards by few samples: compare equal counts only.",
+        "Fréchet distance of the features of kid; biased upwards by few samples: compare equal counts only.",
         lambda photo: photo.description.features,
         frechet_distance,
     ),
@@ -146,6 +210,52 @@ METRICS: dict[str, Metric] = {
         "Gradient energy of default answers over that of real photos; 1 is as sharp, a blur is below.",
         lambda photo: gradient_energy(photo.pixels),
         ratio,
+    ),
+    "chroma": _of_several(
+        "Mean chroma (CIELAB) of the pixels that are not white, in answers of seeds 1 to 8.",
+        lambda photo: photo.colours.chroma,
+        digits=1,
+    ),
+    "colour_spread": _of_several(
+        "Spread of colour within a product, root of var a* + var b*, of the same answers.",
+        lambda photo: photo.colours.spread,
+        digits=1,
+    ),
+    "lightness_spread": _of_several(
+        "Deviation of lightness L* within a product, of the same answers.",
+        lambda photo: photo.colours.lightness_spread,
+        digits=1,
+    ),
+    "grey": _of_several(
+        "Share of them that are grey: the mean colour has a chroma below 12.",
+        lambda photo: float(photo.colours.family == len(FAMILIES)),
+    ),
+    **{f"hue_{name}": _hue(index, name) for index, name in enumerate(FAMILIES)},
+    "hues": _of_several(
+        "Share of the hue families with at least 3 % of the photos that at least 1 % of the answers are of.",
+        _family,
+        families_reached,
+    ),
+    "plain": _of_several(
+        "Energy of plain surfaces at periods of 2, 4 and 8 px over the photos'; above 1: weave or speckle.",
+        _plain,
+        ratio_of_logs,
+        why_none="no picture has a plain surface",
+    ),
+    "weave": _of_several(
+        "Binary logarithm of that energy over the energy at neighbouring periods; 1: lines of twice as much.",
+        _weave,
+        why_none="no picture has a plain surface",
+    ),
+    "ground": _of_several(
+        "Percent of the ground round a sketch that is not white.",
+        lambda photo: photo.ground_not_white,
+        digits=2,
+        why_none="no sketch has ground round it",
+    ),
+    "arithmetic": Metric(
+        "Cosine between what z + b - a changes in the mean colour and how b differs from a; 1 is true to it.",
+        _arithmetic,
     ),
     "diversity": Metric(
         "LPIPS-alex between 20 answers (consecutive pairs) to each of the first 100 sketches.", _diversity

@@ -1,0 +1,107 @@
+"""Ground and plain surfaces of a photo, found by the lines of its sketch.
+
+A weave is what doubling leaves in a decoder: lines at periods of 2, 4 and 8 px.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pix2pix.evaluate.colours import WHITE
+from pix2pix.evaluate.estimates import Float64
+from pix2pix.framing import INK_BELOW, UInt8
+
+Mask = NDArray[np.bool_]
+
+MARGIN_PX = 6  # of 256: how far ground and plain surfaces keep from a line
+BLOCK_PX = 32  # a plain surface is made of such blocks, every 16 px
+PERIODS = (2, 4, 8)  # px
+ROUNDING = 1 / 12 / 255**2  # variance of rounding to 8 bits: less cannot be told from nothing
+
+
+class Lines:
+    """The lines of a sketch (256, 256) uint8, paper 255."""
+
+    def __init__(self, sketch: UInt8) -> None:
+        """Lines are thickened by `MARGIN_PX`, which closes gaps of twice as much."""
+        side = 2 * MARGIN_PX + 1
+        brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+        self._thick = cv2.dilate((sketch < INK_BELOW).astype(np.uint8), brush) > 0
+
+    @cached_property
+    def ground(self) -> Mask:
+        """Pixels from which a straight way up, down, left or right to the border crosses no line.
+
+        A gap in an outline lets a strip of the product in, where a flood fill would let in all of it.
+        """
+        free = np.zeros_like(self._thick)
+        for axis in (0, 1):
+            free |= ~np.logical_or.accumulate(self._thick, axis)
+            back = np.flip(self._thick, axis)
+            free |= np.flip(~np.logical_or.accumulate(back, axis), axis)
+        return free
+
+    @cached_property
+    def inside(self) -> Mask:
+        """Pixels that are neither ground nor near a line."""
+        return ~(self._thick | self.ground)
+
+
+class Surface(NamedTuple):
+    """The plain surface of a photo.
+
+    energies  natural logarithm of the energy at each of `PERIODS`, (3,)
+    weave     binary logarithm of the energy there over that at neighbouring periods, mean over `PERIODS`
+    """
+
+    energies: Float64
+    weave: float
+
+
+def ground_not_white(photo: UInt8, lines: Lines) -> float | None:
+    """Percent of the ground of a photo (256, 256, 3) uint8 that is not white; None without ground."""
+    ground = photo[lines.ground]
+    return 100 * float((ground.min(axis=1) < WHITE).mean()) if len(ground) else None
+
+
+def plain_surface(photo: UInt8, lines: Lines) -> Surface | None:
+    """The plain surface of a photo (256, 256, 3) uint8: of its blocks without line, ground or white pixel.
+
+    The energy at a period of p px is |DFT|^2 of a block at the frequencies (1/p, 0) and (0, 1/p), averaged
+    over both, channels and blocks: for white noise, its variance, with pixels in [0, 1]. Blocks are freed of
+    their linear shading first and weighted by a Hann window. Energies below that of rounding count as it.
+    Neighbouring periods are two of 32 bins to either side (the geometric mean). None without such a block.
+    """
+    outside = ~lines.inside | (photo.min(axis=2) >= WHITE)
+    plain = ~_blocks(outside).any(axis=(-2, -1))
+    if not plain.any():
+        return None
+    energies = np.maximum(_energies(_blocks(photo / 255)[plain]), ROUNDING)
+    bins = np.array([BLOCK_PX // period for period in PERIODS])
+    neighbours = np.sqrt(energies[bins - 2] * energies[(bins + 2) % BLOCK_PX])
+    return Surface(np.log(energies[bins]), float(np.log2(energies[bins] / neighbours).mean()))
+
+
+def _blocks(picture: NDArray[np.generic]) -> NDArray[np.generic]:
+    """(H, W, ...) -> (rows, columns, ..., 32, 32), half overlapping."""
+    step = BLOCK_PX // 2
+    return np.lib.stride_tricks.sliding_window_view(picture, (BLOCK_PX, BLOCK_PX), (0, 1))[::step, ::step]
+
+
+def _energies(blocks: NDArray[np.generic]) -> Float64:
+    """Blocks (N, 3, 32, 32) -> energy (32,) by frequency, across and down alike."""
+    at = np.arange(BLOCK_PX)
+    across, down = np.meshgrid(at, at)
+    plane = np.linalg.qr(np.stack([np.ones(BLOCK_PX**2), across.ravel(), down.ravel()], axis=1))[0]
+    flat = blocks.reshape(-1, BLOCK_PX**2)
+    flat = flat - flat @ plane @ plane.T
+    hann = np.sin(np.pi * at / BLOCK_PX) ** 2
+    window = np.outer(hann, hann)
+    power = np.abs(np.fft.fft2(flat.reshape(-1, BLOCK_PX, BLOCK_PX) * window)) ** 2 / (window**2).sum()
+    mean = power.mean(axis=0)
+    return np.asarray((mean[0] + mean[:, 0]) / 2, np.float64)
