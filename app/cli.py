@@ -335,9 +335,9 @@ def models(ctx: click.Context, models: Path | None) -> None:
 @click.option("--name", required=True, help="Name of the run, and of the model it makes.")
 @click.option(
     "--preset",
-    type=click.Choice(["default", "paper", "fast", "edges"]),
+    type=click.Choice(["default", "paper", "fast"]),
     default="default",
-    help="The recipe: this project's, the pix2pix paper's, a small quick one, or photos to edges.",
+    help="The recipe: this project's, the pix2pix paper's, or a small quick one.",
 )
 @click.option("--from", "start_from", show_default="untrained", help="Model (name or file) to begin with.")
 @click.option("--resume", is_flag=True, help="Go on with the run of that name, with its own configuration.")

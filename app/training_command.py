@@ -70,11 +70,8 @@ def configuration(asked: Asked, *, preset_given: bool) -> TrainConfig:
 
         return with_settings(dataclasses.replace(RunFolder(asked.run).config(), **overrides), asked.settings)
     if asked.size_px is not None:
-        preset = train_config(asked.preset)
-        overrides["size_px"] = asked.size_px
-        seen_px = min(preset.discriminator.size_px, asked.size_px)
-        overrides["discriminator"] = dataclasses.replace(preset.discriminator, size_px=seen_px)
-        overrides["model"] = dataclasses.replace(preset.model, size_px=asked.size_px)
+        model = train_config(asked.preset).model
+        overrides["model"] = dataclasses.replace(model, size_px=asked.size_px)
     if asked.other_pairs:
         raise UsageError("--other-pairs goes with --resume: a new run may have any pairs")
     config = with_settings(train_config(asked.preset, **overrides), asked.settings)
@@ -163,8 +160,10 @@ def stop_on_signals(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
 
 
 def _note(status: Status) -> str:
-    told = [f"step {status.step}", f"judged at {status.seen_px} px", f"{status.images_per_s:.1f} images/s"]
-    if "p_real_1" in status.standing:
-        real, made = status.standing["p_real_1"], status.standing["p_fake_1"]
-        told.append(f"D takes real ones for real with {real:.2f}, made ones with {made:.2f}")
-    return ", ".join(told)
+    right = {
+        name.removeprefix("accuracy_"): value
+        for name, value in status.standing.items()
+        if name.startswith("accuracy_")
+    }
+    shares = ", ".join(f"{kind} {value:.2f}" for kind, value in right.items())
+    return f"step {status.step}, {status.images_per_s:.1f} images/s, discriminators right: {shares}"

@@ -1,4 +1,4 @@
-"""What a step is shown: pairs, and everything random about them. A function of the configuration and the step."""
+"""What a step is shown: pairs, and everything random about them, a function of the step."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ class Batch:
     layouts: Layouts | None  # None for the paper's architecture
 
 
-def draw_batch(config: TrainConfig, step: int, loaded: Loaded, rank: int, processes: int, device: torch.device) -> Batch:
+def draw_batch(
+    config: TrainConfig, step: int, loaded: Loaded, rank: int, processes: int, device: torch.device
+) -> Batch:
     """The loaded pairs of one process, with its share of what is drawn for the step, on the device.
 
     Also seeds torch's global generator, for dropout.

@@ -89,7 +89,7 @@ def save_bundle(path: Path, weights: dict[str, Tensor], header: Header) -> None:
 
 
 def save_discriminators(path: Path, parts: Mapping[str, nn.Module]) -> None:
-    """Write what a run trains beside its bundle, in half precision, atomically: for runs that begin with it."""
+    """Write what a run trains beside its bundle, in half precision, for runs that begin with it."""
     import torch
     from safetensors.torch import save
 

@@ -16,7 +16,8 @@ NOISE = 0.03
 
 
 def draw_colour_strokes(photo: UInt8, mask: UInt8, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Strokes (H, H, 4) float32 for a photo (H, H, 3) uint8 and mask (H, H) uint8: colour times mask, and mask.
+    """Strokes (H, H, 4) float32 for a photo (H, H, 3) uint8 and mask (H, H) uint8: colour times mask, and
+    mask.
 
     Each stroke is a random walk inside the product, in the median colour that the photo has under it, in
     [-1, 1].
@@ -41,12 +42,12 @@ def _walk(start: tuple[int, int], side: int, rng: np.random.Generator) -> NDArra
     """Which pixels (side, side) a random walk from a point x, y covers."""
     scale = side / 128
     angle = rng.random() * 2 * np.pi
-    path = [np.array(start, float)]
+    path: list[NDArray[np.float64]] = [np.array(start, np.float64)]
     for _ in range(rng.integers(1, 6)):
         angle += 0.6 * rng.normal()
         step = np.array([np.cos(angle), np.sin(angle)])
         path.append(path[-1] + scale * rng.uniform(*STEP) * step)
     covered = np.zeros((side, side), np.uint8)
     width = max(1, round(scale * rng.integers(*WIDTH)))
-    cv2.polylines(covered, [np.int32(path)], False, (1,), width)
+    cv2.polylines(covered, [np.array(path, np.int32)], False, (1,), width)
     return covered > 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -27,7 +27,7 @@ SIZES_PX = (64, 128, 256, 512)  # of two-stage pictures
 class ModelConfig:
     """What is drawn with. `widths` are channels from the finest to the coarsest stage.
 
-    "two-stage" draws a layout of colours first, then the picture (`layout_gan`, `picture_gan`); "paper" is the
+    "two-stage" draws a layout of colours, then the picture (`layout_gan`, `picture_gan`); "paper" is the
     U-Net of Isola et al. 2017 (`paper`), which has neither a latent nor alpha.
     """
 
@@ -58,7 +58,9 @@ class ModelConfig:
             if self.latent_size:
                 raise UsageError("the paper's architecture has no latent: latent_size must be 0")
             if self.size_px % multiple:
-                raise UsageError(f"size {self.size_px} px is not a multiple of {multiple}, as this model needs")
+                raise UsageError(
+                    f"size {self.size_px} px is not a multiple of {multiple}, as this model needs"
+                )
             return
         if not 1 <= self.style_size <= MAX_WIDTH or not 1 <= self.detail_width <= MAX_WIDTH:
             raise UsageError(
@@ -148,8 +150,10 @@ class LayoutConfig:
 class TrainConfig:
     """One training run: every choice that changes its outcome, and what its bundle says of itself.
 
-    Weights are set by the gradients that reach the picture, not by the values of the losses: features of a deep
-    network drown L1 by 100 to 1. Sources: Isola et al. 2017 (L1 + patch adversary), Lim & Ye 2017 (hinge), Sauer
+    Weights are set by the gradients that reach the picture, not by the values of the losses: features of a
+    deep
+    network drown L1 by 100 to 1. Sources: Isola et al. 2017 (L1 + patch adversary), Lim & Ye 2017 (hinge),
+    Sauer
     et al. 2021 (projected discriminators), Mescheder et al. 2018 (R1), Karras et al. 2018 (average of the
     generator's weights).
     """

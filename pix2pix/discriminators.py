@@ -52,14 +52,16 @@ class PatchDiscriminator(nn.Module):
         """Weights are normal, of deviation 0.02 (Isola et al. 2017, section 6.2)."""
         super().__init__()
         channels = (1 + 3, *config.widths, 1)
-        self.convs = nn.ModuleList(
+        convs = [
             nn.Conv2d(a, b, 4, stride, padding=1)
             for (a, b), stride in zip(pairwise(channels), config.strides, strict=True)
-        )
-        self.norms = nn.ModuleList(InstanceNorm(c) for c in config.widths[1:])
-        for conv in self.convs:
+        ]
+        for conv in convs:
             nn.init.normal_(conv.weight, 0.0, 0.02)
+            assert conv.bias is not None
             nn.init.zeros_(conv.bias)
+        self.convs = nn.ModuleList(convs)
+        self.norms = nn.ModuleList(InstanceNorm(c) for c in config.widths[1:])
 
     def forward(self, sketch: Tensor, photo: Tensor) -> Tensor:
         """(N, 1, S, S) and (N, 3, S, S), both in [-1, 1] -> logits of patches (N, 1, H, W)."""
@@ -107,7 +109,8 @@ class FeatureDiscriminator(nn.Module):
 
 
 class CoarseDiscriminator(nn.Module):
-    """The whole picture at 32 px beside its ink, without any norm: it can see colours and shading as they are.
+    """The whole picture at 32 px beside its ink, without any norm: it can see colours and shading as they
+    are.
 
     It also sees the batch's deviation, so that many pictures of one colour give themselves away. It needs a
     gradient penalty.
@@ -162,7 +165,10 @@ class PictureDiscriminators(nn.Module):
         """
         folded = F.pixel_unshuffle(ink, FOLD)
         stages = zip(self.features, projected, strict=True)
-        logits = {"features": [look(x, folded) for look, x in stages], "pixels": [self.pixels(1 - 2 * ink, photo)]}
+        logits = {
+            "features": [look(x, folded) for look, x in stages],
+            "pixels": [self.pixels(1 - 2 * ink, photo)],
+        }
         if self.coarse is not None:
             logits["coarse"] = [self.coarse(self.coarse.shrink(photo, ink))]
         return {kind: [x.float() for x in some] for kind, some in logits.items()}
@@ -179,4 +185,3 @@ class PictureDiscriminators(nn.Module):
                 module.train()
                 module.weight  # noqa: B018 - computing it iterates
                 module.eval()
-

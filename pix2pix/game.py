@@ -1,7 +1,8 @@
 """The players of a run: generators, who draw, and discriminators, who tell what is drawn from what is real.
 
-They move in turn. Out of memory, a move is made in two halves, and so on; in several processes, each makes the
-move on its share of the batch, and their gradients are averaged. Either way it is the move of the whole batch.
+They move in turn. Out of memory, a move is made in two halves, and so on; in several processes, each makes
+the move on its share of the batch, and their gradients are averaged. Either way it is the move of the whole
+batch.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Game:
     def __init__(
         self, config: TrainConfig, fabric: Fabric, notify: Callable[[str], None] = lambda message: None
     ) -> None:
-        """Weights are a function of the configuration's seed. `notify` is called with what changes on the way."""
+        """Weights are a function of the configuration's seed. `notify` is called with messages."""
         self.config, self.fabric, self.notify = config, fabric, notify
         torch.manual_seed(config.seed)
         self.model = build_model(config.model)
@@ -62,15 +63,21 @@ class Game:
         self.parts = 1  # that a move is made in: more once memory ran out
 
     @property
+    def _steps(self) -> list[LayoutStep | PictureStep | PaperStep]:
+        return [step for step in (self.layouts, self.pictures) if step is not None]
+
+    @property
     def discriminator(self) -> PatchDiscriminator:
         """The one on pixels, which a bundle holds."""
-        return self.pictures.whole.pixels if isinstance(self.pictures, PictureStep) else self.pictures.discriminator
+        return (
+            self.pictures.whole.pixels
+            if isinstance(self.pictures, PictureStep)
+            else self.pictures.discriminator
+        )
 
     def discriminators(self) -> dict[str, nn.Module]:
-        """Every discriminator, and what it looks through, by the name that it has in a checkpoint."""
-        steps = [step for step in (self.layouts, self.pictures) if step is not None]
-        parts = {name: part for step in steps for name, part in step.stateful().items()}
-        return {name: part for name, part in parts.items() if isinstance(part, nn.Module)}
+        """Every discriminator, and what it looks through, by its name in a checkpoint."""
+        return {name: network for step in self._steps for name, network in step.networks().items()}
 
     def begin_with(self, bundle: Path) -> int:
         """Put a bundle's weights in; the pictures they have seen. Raises UsageError for another model's.
@@ -79,7 +86,11 @@ class Game:
         """
         theirs, header = load_bundle(bundle)
         refuse_other_model(header.model, self.config.model, str(bundle))
-        own = {name: value for name, value in theirs.state_dict().items() if not name.startswith("discriminator.")}
+        own = {
+            name: value
+            for name, value in theirs.state_dict().items()
+            if not name.startswith("discriminator.")
+        }
         self.model.load_state_dict(own)
         players = self.discriminators()
         if not load_discriminators(bundle, players):
@@ -102,8 +113,8 @@ class Game:
         return {
             "model": self.model,
             "average": self.average,
-            **self.pictures.stateful(),
-            **(self.layouts.stateful() if self.layouts is not None else {}),
+            **self.discriminators(),
+            **{name: one for step in self._steps for name, one in step.optimisers().items()},
             "precision": self.fabric.strategy.precision,  # with float16, the scale of the loss
         }
 

@@ -44,7 +44,9 @@ class Conv(nn.Module):
     Output layers (`output`) keep the length of their kernels, as it is the range of what they draw.
     """
 
-    def __init__(self, c_in: int, c_out: int, size: int = 3, stride: int = 1, *, output: bool = False) -> None:
+    def __init__(
+        self, c_in: int, c_out: int, size: int = 3, stride: int = 1, *, output: bool = False
+    ) -> None:
         """`size` 3 or 1 keeps the side; 4 with `stride` 2 halves it."""
         super().__init__()
         self.weight = nn.Parameter(torch.randn(c_out, c_in, size, size))
@@ -53,11 +55,10 @@ class Conv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C', H / stride, W / stride)."""
-        weight = self.weight
         if self.output:
-            weight = weight * weight[0].numel() ** -0.5
+            weight = self.weight * self.weight[0].numel() ** -0.5
         else:
-            weight = weight * torch.rsqrt(weight.square().sum((1, 2, 3), keepdim=True) + 1e-8)
+            weight = self.weight * torch.rsqrt(self.weight.square().sum((1, 2, 3), keepdim=True) + 1e-8)
         return F.conv2d(x, weight.to(x.dtype), self.bias.to(x.dtype), self.stride, self.padding)
 
 
@@ -65,8 +66,8 @@ class ModulatedConv(nn.Module):
     """A 3x3 convolution whose input channels a style scales, demodulated (Karras et al. 2020, section 2.2).
 
     Demodulation follows from style and weights alone. With `double`, the input is enlarged twice bilinearly
-    first: nearest-neighbour doubling is folded into a transposed 4x4 kernel, and a [1 2 1] blur follows, without
-    which a weave stays in plain surfaces (Zhang 2019).
+    first: nearest-neighbour doubling is folded into a transposed 4x4 kernel, and a [1 2 1] blur follows,
+    without which a weave stays in plain surfaces (Zhang 2019).
     """
 
     taps: Tensor
@@ -103,7 +104,7 @@ class ModulatedConv(nn.Module):
 
 
 def statistics(coloured: Tensor) -> Tensor:
-    """Of (N, 4, H, W), colour times mask and mask: mean colour, its deviation, 1 where there is any: (N, 7)."""
+    """Of colour times mask, and mask (N, 4, H, W): mean colour, deviation, 1 where there is any: (N, 7)."""
     mask = coloured[:, 3:].float()
     count = mask.sum((2, 3)).clamp(min=1)
     mean = coloured[:, :3].float().sum((2, 3)) / count

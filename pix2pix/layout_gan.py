@@ -1,12 +1,16 @@
 """The layout GAN: which colour lies where.
 
-A *layout* has 16 x 16 cells: the mean colour of the product in each, in [-1, 1], times its mask, and the mask, 1
-where a cell holds product: (N, 4, 16, 16). A sketch leaves the colours open, so the noise z goes in here. Cells
+A *layout* has 16 x 16 cells: the mean colour of the product in each, in [-1, 1], times its mask, and the
+mask, 1
+where a cell holds product: (N, 4, 16, 16). A sketch leaves the colours open, so the noise z goes in here.
+Cells
 may be known beforehand: a user's colour strokes. As in BicycleGAN (Zhu et al. 2017) an encoder reads z off a
 layout; it also reads the look of a photo.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +26,9 @@ GROUP = 4  # layouts whose deviation the discriminator sees (Karras et al. 2018,
 class LayoutGenerator(nn.Module):
     """A U-Net with modulated convolutions over the cells."""
 
-    def __init__(self, latent_size: int, style_size: int = 64, widths: tuple[int, ...] = (64, 128, 192)) -> None:
+    def __init__(
+        self, latent_size: int, style_size: int = 64, widths: tuple[int, ...] = (64, 128, 192)
+    ) -> None:
         """`widths` are channels at 16, 8 and 4 cells."""
         super().__init__()
         first = widths[0]
@@ -30,11 +36,11 @@ class LayoutGenerator(nn.Module):
         self.known_style = Linear(7, style_size)
         self.stem = Conv(FOLD**2, first)
         self.enter = Conv(first + 4, first)
-        self.down = nn.ModuleList(Conv(a, b, 4, 2) for a, b in zip(widths, widths[1:], strict=False))
+        self.down = nn.ModuleList(Conv(a, b, 4, 2) for a, b in pairwise(widths))
         self.middle = ModulatedConv(widths[-1], widths[-1], style_size)
-        up, inner = widths[::-1], widths[-2::-1]
+        inner = widths[-2::-1]
         self.up = nn.ModuleList(
-            ModulatedConv(a, b, style_size, double=True) for a, b in zip(up, inner, strict=False)
+            ModulatedConv(a, b, style_size, double=True) for a, b in pairwise(widths[::-1])
         )
         self.conv = nn.ModuleList(ModulatedConv(c, c, style_size) for c in inner)
         self.skip = nn.ModuleList(Conv(c, c, 1) for c in inner)
@@ -66,7 +72,7 @@ class LayoutEncoder(nn.Module):
     def __init__(self, latent_size: int, widths: tuple[int, ...] = (64, 96, 128)) -> None:
         """`widths` are channels at 16, 8 and 4 cells."""
         super().__init__()
-        pairs = zip(widths, widths[1:], strict=False)
+        pairs = pairwise(widths)
         self.down = nn.ModuleList([Conv(4, widths[0]), *(Conv(a, b, 4, 2) for a, b in pairs)])
         self.head = nn.Linear(widths[-1] * (CELLS // 4) ** 2, 2 * latent_size)
 
@@ -90,7 +96,7 @@ class LayoutDiscriminator(nn.Module):
         """`widths` are channels at 16, 8 and 4 cells."""
         super().__init__()
         first, *_, last = widths
-        pairs = zip(widths, widths[1:], strict=False)
+        pairs = pairwise(widths)
         self.down = nn.ModuleList(
             [nn.Conv2d(4 + FOLD**2, first, 3, 1, 1), *(nn.Conv2d(a, b, 4, 2, 1) for a, b in pairs)]
         )

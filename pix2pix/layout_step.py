@@ -1,8 +1,9 @@
 """A training step of the layout GAN.
 
-Half of the layouts are drawn with the latent that the encoder reads off the real one, and held to it; the other
-half with noise, and only the discriminator judges them (BicycleGAN, Zhu et al. 2017). It must also refuse real
-colours laid under another sketch, so that layouts follow the sketch (Reed et al. 2016).
+Half of the layouts are drawn with the latent that the encoder reads off the real one, and held to it; the
+other
+half with noise, and only the discriminator judges them (BicycleGAN, Zhu et al. 2017). It must also refuse
+real colours laid under another sketch, so that layouts follow the sketch (Reed et al. 2016).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from pix2pix import losses
 from pix2pix.batch import Layouts
@@ -42,9 +43,13 @@ class LayoutStep:
         self._g = Optimiser(generator, self.config.generator_lr, BETAS, self.fabric)
         self._d = Optimiser(self.discriminator.parameters(), self.config.discriminator_lr, BETAS, self.fabric)
 
-    def stateful(self) -> dict[str, object]:
-        """What a checkpoint holds, beside the model."""
-        return {"layout_discriminator": self.discriminator, "layout_g": self._g, "layout_d": self._d}
+    def networks(self) -> dict[str, nn.Module]:
+        """What is trained beside the model, by its name in a checkpoint."""
+        return {"layout_discriminator": self.discriminator}
+
+    def optimisers(self) -> dict[str, Optimiser]:
+        """By name in a checkpoint."""
+        return {"layout_g": self._g, "layout_d": self._d}
 
     def play(self, step: int, batch: Layouts, rate: float) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """One step of both players: losses and standing by name. `rate` is a factor of the learning rates."""
@@ -63,7 +68,8 @@ class LayoutStep:
             recovered, _ = self.model.encoder(made[half:])
         terms = {
             "layout_adversarial": F.softplus(-free).mean(),
-            "layout_reconstruction": self.config.reconstruction_weight * losses.l1_where(made[:half, :3], real[:half]),
+            "layout_reconstruction": self.config.reconstruction_weight
+            * losses.l1_where(made[:half, :3], real[:half]),
             "layout_divergence": self.config.divergence_weight * losses.divergence(mean, log_variance),
             "layout_latent": self.config.latent_weight * F.l1_loss(recovered, batch.z[half:]),
             "layout_known": self.config.known_weight * losses.l1_where(drawn[:, :3], known),

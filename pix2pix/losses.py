@@ -35,7 +35,8 @@ def l1(photo: Tensor, target: Tensor) -> Tensor:
 
 
 def l1_where(picture: Tensor, coloured: Tensor, least: float = 1.0) -> Tensor:
-    """Mean absolute difference of (N, 3, H, W) to colours (N, 4, H, W) where their mask, the last channel, is 1.
+    """Mean absolute difference of (N, 3, H, W) to colours (N, 4, H, W) where their mask, the last channel,
+    is 1.
 
     `least` is a number of values below which the mean fades to 0, so that a dot does not weigh like a page.
     """

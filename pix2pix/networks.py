@@ -37,8 +37,8 @@ class TwoStage(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Sketches (M, 1, S, S) in [-1, 1], z (N, Z) -> photos (N, 3, S, S) in [-1, 1], alpha (N, 1, S, S).
 
-        `rows` (N,) says of which sketch each answer is; without it M is N. Photos are on white. Colour strokes
-        (M, 4, S/2, S/2) are colour times mask, and mask.
+        `rows` (N,) says of which sketch each answer is; without it M is N. Photos are on white. Colour
+        strokes (M, 4, S/2, S/2) are colour times mask, and mask.
         """
         ink = (1 - sketch) / 2
         if strokes is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from pix2pix import losses
 from pix2pix.batch import Pictures
@@ -38,9 +38,13 @@ class PaperStep:
             self.discriminator.parameters(), config.discriminator_lr, config.betas, self.fabric
         )
 
-    def stateful(self) -> dict[str, Any]:
-        """What a checkpoint holds, beside the model."""
-        return {"discriminator": self.discriminator, "g": self._g, "d": self._d}
+    def networks(self) -> dict[str, nn.Module]:
+        """What is trained beside the model, by its name in a checkpoint."""
+        return {"discriminator": self.discriminator}
+
+    def optimisers(self) -> dict[str, Optimiser]:
+        """By name in a checkpoint."""
+        return {"g": self._g, "d": self._d}
 
     def play(
         self, step: int, batch: Pictures, rate: float, in_memory: Callable[..., Any], *, measure: bool
@@ -57,7 +61,8 @@ class PaperStep:
 
     def _look(self, part: Pictures, photo: Tensor) -> Tensor:
         with self.fabric.autocast():
-            return self.discriminator(part.sketch, photo).float()
+            logits: Tensor = self.discriminator(part.sketch, photo)
+        return logits.float()
 
     def _move_d(self, batch: Pictures, parts: int, rate: float) -> tuple[Named, Named]:
         told, how = [], []

@@ -48,12 +48,13 @@ class PictureGenerator(nn.Module):
         Ink is 0..1, paper 0. `rows` (N,) says of which sketch each answer is; without it M is N.
         """
         rgba, x, style = self.draw(ink, strokes, layout, rows)
-        return self.detail(rgba, x, style, _of(ink, rows))
+        whole: Tensor = self.detail(rgba, x, style, _of(ink, rows))
+        return whole
 
     def draw(
         self, ink: Tensor, strokes: Tensor, layout: Tensor, rows: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """At half of the side, (N, 4, S/2, S/2); and features and style, which the last stage goes on from."""
+        """At half of the side, (N, 4, S/2, S/2); and the features and style that the last stage takes."""
         style = _of(self.stroke_style(statistics(strokes)), rows) + self.layout_style(statistics(layout))
         style = F.leaky_relu(self.mapping(F.leaky_relu(style, SLOPE)), SLOPE)
         levels = [activate(self.stem(torch.cat([F.pixel_unshuffle(ink, 2), strokes], 1)))]
@@ -61,7 +62,9 @@ class PictureGenerator(nn.Module):
         for i, down in enumerate(self.down):
             x = activate(down(levels[-1]))
             if i < len(self.refine):
-                x = torch.addcmul(x, activate(self.refine[i](x)), self.refine_gain[i][:, None, None].to(x.dtype))
+                x = torch.addcmul(
+                    x, activate(self.refine[i](x)), self.refine_gain[i][:, None, None].to(x.dtype)
+                )
             if x.shape[-1] == CELLS:
                 gain, per_answer = self.layout_gain[:, None, None].to(x.dtype), True
                 x = torch.addcmul(_of(x, rows), activate(self.layout(layout.to(x.dtype))), gain)
@@ -91,7 +94,8 @@ class Detail(nn.Module):
     def forward(self, rgba: Tensor, x: Tensor, style: Tensor, ink: Tensor) -> Tensor:
         """RGBA (N, 4, S/2, S/2), features (N, C, S/2, S/2), style, ink (N, 1, S, S) -> (N, 4, S, S)."""
         x = self.conv(self.up(x, style, activate(self.ink(ink))), style)
-        return doubled(rgba) + self.to_rgba(x).float()
+        finer: Tensor = self.to_rgba(x).float()
+        return doubled(rgba) + finer
 
 
 def compose(rgba: Tensor) -> tuple[Tensor, Tensor]:

@@ -22,7 +22,6 @@ from pix2pix.batch import Pictures
 from pix2pix.config import TrainConfig
 from pix2pix.discriminators import PictureDiscriminators
 from pix2pix.layout_gan import layout_of, moved
-from pix2pix.networks import TwoStage
 from pix2pix.optimiser import Optimiser, frozen
 from pix2pix.picture_gan import PictureGenerator, compose
 from pix2pix.projected import Backbone, Projection, perceptual_distance
@@ -134,9 +133,16 @@ class Contest:
         return self._named(told), self._named([*how]) | {f"{self.prefix}d_gradient": self.d.step(rate)}
 
     def move_g(
-        self, batch: Pictures, parts: int, rate: float, terms: Callable[[Pictures, Shown], Named], *, measure: bool
+        self,
+        batch: Pictures,
+        parts: int,
+        rate: float,
+        terms: Callable[[Pictures, Shown], Named],
+        *,
+        measure: bool,
     ) -> tuple[Named, Named, Tensor]:
-        """The generator lowers the adversarial, perceptual and L1 terms and `terms`: losses, standing, errors.
+        """The generator lowers the adversarial, perceptual and L1 terms and `terms`: losses, standing,
+        errors.
 
         Errors (N,) are the L1 of each picture. With `measure` the standing holds the norm of each term's
         gradient at the picture.
@@ -168,7 +174,8 @@ class Contest:
         return self._named(told), self._named([norms]), errors
 
     def _look(self, seen: Seen) -> dict[str, list[Tensor]]:
-        return self.discriminators(seen.photo, seen.ink, seen.projected)
+        logits: dict[str, list[Tensor]] = self.discriminators(seen.photo, seen.ink, seen.projected)
+        return logits
 
     def _adversarial(self, shown: Shown, weights: Tensor) -> Named:
         config = self.config
@@ -213,12 +220,17 @@ class PictureStep:
             self.config, self.fabric, self.windows, detail, self._draw_windows, prefix="detail_"
         )
 
-    def stateful(self) -> dict[str, Any]:
-        """What a checkpoint holds, beside the model."""
+    def networks(self) -> dict[str, nn.Module]:
+        """What a checkpoint holds beside the model, by name: discriminators, and what they look through."""
         return {
             "whole_discriminators": self.whole,
             "window_discriminators": self.windows,
             "projection": self.eyes.projection,
+        }
+
+    def optimisers(self) -> dict[str, Optimiser]:
+        """By name in a checkpoint."""
+        return {
             "picture_g": self._wholes.g,
             "picture_d": self._wholes.d,
             "detail_g": self._details.g,
@@ -230,8 +242,8 @@ class PictureStep:
     ) -> tuple[Named, Named, Tensor]:
         """One step of all players: losses and standing by name, and the L1 error (N,) of each picture.
 
-        `rate` is a factor of the learning rates. `in_memory(move)` calls a move with as many parts as it takes
-        to fit into memory. With `measure` the gradient of each term at the picture is measured as well.
+        `rate` is a factor of the learning rates. `in_memory(move)` calls a move with as many parts as it
+        takes to fit into memory. With `measure` the gradient of each term at the picture is measured as well.
         """
         penalise = step % PENALTY_EVERY == 0
         self.whole.follow_norms()
@@ -263,8 +275,8 @@ class PictureStep:
             base = self.picture.draw(ink, part.strokes, training_layout(part))
         rgba = self.picture.detail(*base, ink)
         side = self.config.model.seen_px
-        cut = (windows(x, ink, part.corners, side) for x in (rgba, part.photo, ink))
-        return self.eyes.show(*cut, part.shifts)
+        made, photo, near = (windows(x, ink, part.corners, side) for x in (rgba, part.photo, ink))
+        return self.eyes.show(made, photo, near, part.shifts)
 
     def _whole_terms(self, part: Pictures, shown: Shown) -> Named:
         """What only whole pictures are held to: the product's mask, and colour strokes."""
@@ -279,7 +291,7 @@ class PictureStep:
 
 
 def training_layout(part: Pictures) -> Tensor:
-    """The photos' own layouts (N, 4, 16, 16): most moved a little, some with cells missing, all with noise."""
+    """The photos' own layouts (N, 4, 16, 16): most moved, some with cells missing, all with noise."""
     side = part.strokes.shape[-1]
     photo, mask = (F.adaptive_avg_pool2d(x, side) for x in (part.photo, part.mask))
     is_moved, is_whole, share = (part.choices[:, i, None, None, None] for i in range(3))
@@ -330,4 +342,3 @@ def _ink(part: Pictures) -> Tensor:
 def _share(values: Tensor, weights: Tensor) -> Tensor:
     """Mean of values (N,) over all pictures, those of lower weight counting less."""
     return (values * weights).mean()
-

@@ -1,4 +1,5 @@
-"""What the projected discriminators look through (Sauer et al. 2021): a frozen EfficientNet-Lite0, mixed at random.
+"""What the projected discriminators look through (Sauer et al. 2021): a frozen EfficientNet-Lite0, mixed
+at random.
 
 The weights of EfficientNet-Lite0 (Apache-2.0) come with a package of the extra `train`.
 """
@@ -36,17 +37,7 @@ class Backbone(nn.Module):
         net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
         net.eval()
         self.stem = _folded(net._conv_stem, net._bn0)
-        self.blocks = nn.ModuleList()
-        self.residual: list[bool] = []
-        for block in net._blocks:
-            layers = nn.ModuleList()
-            if hasattr(block, "_expand_conv"):
-                layers.append(_folded(block._expand_conv, block._bn0))
-            layers.append(_folded(block._depthwise_conv, block._bn1))
-            layers.append(_folded(block._project_conv, block._bn2))
-            self.blocks.append(layers)
-            same_side = layers[-2].stride[0] == 1
-            self.residual.append(same_side and layers[0].in_channels == layers[-1].out_channels)
+        self.blocks = nn.ModuleList(_Block(block) for block in net._blocks)
         self.requires_grad_(False)
 
     def forward(self, photo: Tensor) -> list[Tensor]:
@@ -56,15 +47,31 @@ class Backbone(nn.Module):
             size, smaller = (SEEN_PX, SEEN_PX), x.shape[-1] > SEEN_PX
             x = F.interpolate(x, size=size, mode="bilinear", align_corners=False, antialias=smaller)
         x, last = F.relu6(self.stem(x)), {}
-        for layers, residual in zip(self.blocks, self.residual, strict=True):
-            *convs, project = layers
-            y = x
-            for conv in convs:
-                y = F.relu6(conv(y))
-            y = project(y)
-            x = x + y if residual else y
+        for block in self.blocks:
+            x = block(x)
             last[x.shape[-1]] = x
         return [last[side] for side in sorted(last, reverse=True)[-len(STAGES) :]]
+
+
+class _Block(nn.Module):
+    """An inverted residual: expand, convolve each channel, project."""
+
+    def __init__(self, block: Any) -> None:
+        super().__init__()
+        convs = [(block._depthwise_conv, block._bn1)]
+        if hasattr(block, "_expand_conv"):
+            convs.insert(0, (block._expand_conv, block._bn0))
+        self.convs = nn.ModuleList(_folded(*pair) for pair in convs)
+        self.project = _folded(block._project_conv, block._bn2)
+        same_side = block._depthwise_conv.stride[0] == 1
+        self.residual = same_side and convs[0][0].in_channels == self.project.out_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x
+        for conv in self.convs:
+            y = F.relu6(conv(y))
+        projected: Tensor = self.project(y)
+        return x + projected if self.residual else projected
 
 
 class Projection(nn.Module):

@@ -16,9 +16,9 @@ from torchvision.utils import make_grid
 
 from pix2pix import latents
 from pix2pix.dataset import Pair, load_pair, to_tensors
+from pix2pix.discriminators import PatchDiscriminator
 from pix2pix.errors import PairsError
 from pix2pix.files import write_atomically
-from pix2pix.discriminators import PatchDiscriminator
 from pix2pix.networks import Model
 from pix2pix.pixels import to_pixels
 from pix2pix.realism import tint
@@ -62,7 +62,7 @@ def draw_hardest(
 
 
 def draw_realism(file: Path, model: Model, discriminator: PatchDiscriminator, given: Tensor) -> None:
-    """Answers to sketches (N, 1, S, S), and over each the discriminator's map: blue for real, red for made."""
+    """Answers to sketches (N, 1, S, S), under the discriminator's map: blue for real, red for made."""
     given = given[:REALISM_ROWS]
     drawn = answer(model, given, 0)
     device = next(discriminator.parameters()).device
@@ -83,7 +83,7 @@ def answer(model: Model, given: Tensor, seed: int) -> Tensor:
     """What `model` draws with the z of a seed, on the CPU."""
     device = next(model.parameters()).device
     z = torch.from_numpy(np.tile(latents.draw(seed, model.config.latent_size), (len(given), 1)))
-    drawn, _ = model(given.to(device), z.to(device))
+    drawn: Tensor = model(given.to(device), z.to(device))[0]
     return drawn.cpu()
 
 

@@ -55,7 +55,7 @@ class Scorer:
                             with z), and of answers to two sketches
         """
         name = self.config.best_metric
-        engine = TorchEngine(copy.deepcopy(model), header, self.device)  # changes its model
+        engine = TorchEngine(copy.deepcopy(model), self.device)  # takes its model over
         translator = Translator(header.title, engine, header)
         told = self._metric(name, self._val, translator)
         if told:

@@ -146,9 +146,7 @@ def train(
             for name in loaded.unreadable.keys() - unreadable:
                 notify(f"pair {name} is left out: {loaded.unreadable[name]}")
             unreadable |= loaded.unreadable.keys()
-            batch = draw_batch(
-                config, step, loaded, fabric.global_rank, fabric.world_size, fabric.device
-            )
+            batch = draw_batch(config, step, loaded, fabric.global_rank, fabric.world_size, fabric.device)
 
             # --- discriminators move, then generators climb their gradient
             measure = step % LOG_EVERY == LOG_EVERY - 1

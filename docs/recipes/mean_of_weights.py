@@ -14,13 +14,13 @@ from pathlib import Path
 
 import click
 import torch
+from pix2pix.finishing import finish
 
 from pix2pix.bundle import load_bundle, save_bundle
 from pix2pix.checkpoint import load_state
 from pix2pix.config import refuse_other_model
 from pix2pix.dataset import list_pairs, load_pair, to_tensors
 from pix2pix.errors import Pix2PixError, UsageError
-from pix2pix.finishing import finish
 from pix2pix.networks import Model
 from pix2pix.run_folder import RunFolder
 
