@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import click
 
-from app import evaluate_command, latent_commands
+from app import evaluate_command, finish_command, latent_commands
 from app.access import RATE, is_loopback, rate_in_words
 from app.options import (
     ANY_PATH,
@@ -32,6 +32,7 @@ from app.options import (
     given,
     model_option,
     models_option,
+    plain_name,
 )
 from app.progress import Reporter, in_words
 from pix2pix import __version__
@@ -332,7 +333,9 @@ def models(ctx: click.Context, models: Path | None) -> None:
 
 @main.command()
 @click.argument("pairs", metavar="PAIRS", type=FOLDER)
-@click.option("--name", required=True, help="Name of the run, and of the model it makes.")
+@click.option(
+    "--name", required=True, callback=plain_name, help="Name of the run, and of the model it makes."
+)
 @click.option(
     "--preset",
     type=click.Choice(["default", "paper", "fast"]),
@@ -364,7 +367,7 @@ def models(ctx: click.Context, models: Path | None) -> None:
     metavar="NAME=VALUE",
     multiple=True,
     show_default="none",
-    help="A field of TrainConfig, such as divergence_weight=0.01; --dry-run shows them all.",
+    help="A field of TrainConfig, such as perceptual_weight=1; --dry-run shows them all.",
 )
 @click.option("--title", show_default="the run's name", help="What the model is called in lists.")
 @click.option(
@@ -402,8 +405,6 @@ def train(ctx: click.Context, /, pairs: Path, name: str, runs: Path, dry_run: bo
     """
     from app import training_command
 
-    if Path(name).name != name or not name.strip() or name.startswith("."):
-        raise UsageError(f"--name {name!r} is not a plain name: not empty, no slashes, no leading dot")
     asked = training_command.Asked(pairs, runs / name, **options)
     config = training_command.configuration(asked, preset_given=given(ctx, "preset"))
     if dry_run:
@@ -428,5 +429,5 @@ def train(ctx: click.Context, /, pairs: Path, name: str, runs: Path, dry_run: bo
         ctx.exit(INTERRUPTED)
 
 
-for command in (*latent_commands.COMMANDS, evaluate_command.evaluate):
+for command in (*latent_commands.COMMANDS, evaluate_command.evaluate, finish_command.finish):
     main.add_command(command)

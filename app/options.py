@@ -107,6 +107,13 @@ def exit_code(done: int, failed: int) -> int:
     return FAILED_ITEMS if failed else 0
 
 
+def plain_name(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Raises UsageError for a name that is no plain file name."""
+    if Path(value).name != value or not value.strip() or value.startswith("."):
+        raise UsageError(f"--name {value!r} is not a plain name: not empty, no slashes, no leading dot")
+    return value
+
+
 def finish(ctx: click.Context, counts: Counter[str], *, done: tuple[str, ...], failed: str) -> None:
     """Say how many of each, and exit with what that means."""
     summary = ", ".join(f"{count} {status}" for status, count in counts.items())

@@ -13,8 +13,9 @@ import torch
 from PIL import Image
 
 from pix2pix.bundle import Header, save_bundle
-from pix2pix.config import DiscriminatorConfig, ModelConfig, TrainConfig
+from pix2pix.config import DiscriminatorConfig, LayoutConfig, ModelConfig, TrainConfig
 from pix2pix.networks import Model, build_model
+from pix2pix.projected import STAGES
 
 pytest_plugins = ["canvas"]
 
@@ -34,17 +35,39 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+class SmallBackbone(torch.nn.Module):
+    """Maps of the shapes that EfficientNet-Lite0 has, in no time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        random = torch.Generator().manual_seed(0)
+        kernels = [torch.randn(channels, 3, 1, 1, generator=random) for channels, _ in STAGES]
+        self.kernels = torch.nn.ParameterList(kernels).requires_grad_(False)
+
+    def forward(self, photo: torch.Tensor) -> list[torch.Tensor]:
+        sides = (16, 8, 4, 2)
+        small = [torch.nn.functional.adaptive_avg_pool2d(photo, side) for side in sides]
+        maps = zip(small, self.kernels, strict=True)
+        return [torch.nn.functional.conv2d(x, kernel.to(x.dtype)) for x, kernel in maps]
+
+
+@pytest.fixture
+def small_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Discriminators look through a network of no size: for tests of all else about training."""
+    monkeypatch.setattr("pix2pix.picture_step.Backbone", SmallBackbone)
+
+
 @pytest.fixture
 def tiny_config() -> TrainConfig:
     return TrainConfig(
         model=TINY,
         preset="fast",
-        size_px=32,
-        coarse_fraction=0.5,
         steps=4,
         batch_size=2,
-        discriminator=DiscriminatorConfig(widths=(4, 8), size_px=16),
-        perceptual_weight=0.0,
+        layout=LayoutConfig(batch_size=8),
+        detail_every=2,
+        warmup_steps=0,
+        discriminator=CRITIC,
         sample_every=2,
         save_every=2,
         score_every=0,

@@ -1,0 +1,64 @@
+"""`pix2pix finish`: let the learning rates of a copy of a run fall, and write the bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from app.options import ANY_PATH, FOLDER, INTERRUPTED, Duration, device_option, plain_name
+from app.progress import Reporter
+
+
+@click.command()
+@click.argument("run", metavar="RUN", type=FOLDER)
+@click.argument("pairs", metavar="PAIRS", type=FOLDER)
+@click.option("--name", required=True, callback=plain_name, help="Name of the copy, and of its model.")
+@click.option("--time", "seconds", type=Duration(), default="20m", help="How long the rates take to fall.")
+@click.option("--title", show_default="the run's", help="What the model is called in lists.")
+@click.option("--runs", type=ANY_PATH, default=Path("runs"), help="Folder that holds the run folders.")
+@click.option(
+    "--threads", type=click.IntRange(1), show_default="all cores", help="CPU threads to compute with."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(0, 64),
+    show_default="a core less than there are, 8 at most",
+    help="Processes that prepare pairs ahead.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "32-true", "bf16-mixed", "16-mixed"]),
+    default="auto",
+    help="Number format; auto is bf16-mixed on a GPU that has it, else 32-true.",
+)
+@device_option
+@click.pass_context
+def finish(
+    ctx: click.Context,
+    /,
+    run: Path,
+    pairs: Path,
+    name: str,
+    seconds: float,
+    title: str | None,
+    runs: Path,
+    **options: Any,
+) -> None:
+    """Finish a copy of the run RUN on PAIRS, into runs/NAME; prints the path of the model.
+
+    The learning rates of the copy fall to zero; RUN is left as it is, and can go on meanwhile. PAIRS may be
+    other pairs than the run's, such as those of one subject.
+    """
+    from app import training_command
+    from pix2pix.finishing import copy_to_finish
+
+    config = copy_to_finish(run, runs / name, seconds, title)
+    asked = training_command.Asked(pairs, runs / name, resume=True, other_pairs=True, **options)
+    with Reporter("finishing", 1.0) as progress, training_command.stop_on_signals(progress.say) as stop:
+        training_command.run(asked, config, progress, stop)
+    if stop():
+        click.echo(f"Stopped. To go on: pix2pix train {pairs} --name {name} --runs {runs} --resume", err=True)
+        ctx.exit(INTERRUPTED)
+    click.echo(click.format_filename(runs / name / f"{name}.safetensors"))
