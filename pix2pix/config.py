@@ -91,11 +91,14 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
-    """The discriminator on pixels. Four widths see patches of 70x70 pixels."""
+    """The discriminators of pictures. On pixels, four widths see patches of 70x70."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     widths: tuple[int, ...] = (24, 48, 96, 96)
+    # Beside it, of two-stage pictures: of the coarse picture, and of projected features.
+    coarse_widths: tuple[int, ...] = (48, 96, 192)
+    features_width: int = 64
 
     def __post_init__(self) -> None:
         """Raises UsageError for what no network can be built of."""
@@ -137,6 +140,7 @@ class LayoutConfig:
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     batch_size: int = 64  # pairs a step; the picture GAN takes the first of them. A multiple of 8
+    discriminator_widths: tuple[int, ...] = (96, 160, 224)  # channels at 16, 8 and 4 cells
     generator_lr: float = 3e-3
     discriminator_lr: float = 2e-3
     reconstruction_weight: float = 10.0  # L1 of the layouts drawn from their own latent

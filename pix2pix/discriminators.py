@@ -84,7 +84,7 @@ class PatchDiscriminator(nn.Module):
 class FeatureDiscriminator(nn.Module):
     """Logits of patches of one stage of projected features (Sauer et al. 2021), beside the sketch."""
 
-    def __init__(self, c_in: int, halvings: int, width: int = 64) -> None:
+    def __init__(self, c_in: int, halvings: int, width: int) -> None:
         """`halvings` strided convolutions come first."""
         super().__init__()
         self.sketch = spectral_norm(nn.Conv2d(FOLD**2, FOLD**2, 3, padding=1))
@@ -116,7 +116,7 @@ class CoarseDiscriminator(nn.Module):
     gradient penalty.
     """
 
-    def __init__(self, widths: tuple[int, ...] = (48, 96, 192)) -> None:
+    def __init__(self, widths: tuple[int, ...]) -> None:
         """`widths` are channels at 16, 8 and 4 px."""
         super().__init__()
         self.down = nn.ModuleList(nn.Conv2d(a, b, 4, 2, 1) for a, b in pairwise((1 + 3, *widths)))
@@ -154,9 +154,11 @@ class PictureDiscriminators(nn.Module):
     def __init__(self, config: DiscriminatorConfig, *, coarse: bool) -> None:
         """Windows have no coarse one: they show no whole product."""
         super().__init__()
-        self.features = nn.ModuleList(FeatureDiscriminator(MIXED, halvings) for halvings in HALVINGS)
+        self.features = nn.ModuleList(
+            FeatureDiscriminator(MIXED, halvings, config.features_width) for halvings in HALVINGS
+        )
         self.pixels = PatchDiscriminator(config)
-        self.coarse = CoarseDiscriminator() if coarse else None
+        self.coarse = CoarseDiscriminator(config.coarse_widths) if coarse else None
 
     def forward(self, photo: Tensor, ink: Tensor, projected: list[Tensor]) -> dict[str, list[Tensor]]:
         """Logits by kind: "features" of every stage, "pixels", and "coarse".

@@ -92,7 +92,7 @@ class LayoutDiscriminator(nn.Module):
     a multiple of four.
     """
 
-    def __init__(self, widths: tuple[int, ...] = (96, 160, 224)) -> None:
+    def __init__(self, widths: tuple[int, ...]) -> None:
         """`widths` are channels at 16, 8 and 4 cells."""
         super().__init__()
         first, *_, last = widths

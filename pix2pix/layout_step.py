@@ -34,7 +34,7 @@ class LayoutStep:
     def __init__(self, config: LayoutConfig, model: TwoStage, fabric: Fabric) -> None:
         """`set_up` comes next, once the weights to begin with are there."""
         self.config, self.model, self.fabric = config, model, fabric
-        self.discriminator = LayoutDiscriminator()
+        self.discriminator = LayoutDiscriminator(config.discriminator_widths)
 
     def set_up(self) -> None:
         """Go to the device, and make the optimisers."""

@@ -9,36 +9,94 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from conftest import LITERAL
 
-from pix2pix.bundle import load_bundle, read_header
+from pix2pix.bundle import load_bundle
 from pix2pix.checkpoint import load_state, save_state
-from pix2pix.config import PRESETS, DiscriminatorConfig, ModelConfig, TrainConfig, from_json, train_config
+from pix2pix.config import (
+    PRESETS,
+    DiscriminatorConfig,
+    LayoutConfig,
+    ModelConfig,
+    TrainConfig,
+    from_json,
+    train_config,
+)
 from pix2pix.dataset import list_pairs, load_pair, to_tensors
 from pix2pix.errors import PairsError, RunError, UsageError
+from pix2pix.finishing import copy_to_finish
 from pix2pix.latents import draw
 from pix2pix.pixels import to_pixels
 from pix2pix.run_folder import RunFolder
-from pix2pix.strokes import redraw, trace
-from pix2pix.training import train
+from pix2pix.training import _rate, train
+
+pytestmark = pytest.mark.usefixtures("small_backbone")
 
 
 def finish(config: TrainConfig, pairs: Path, run: Path, **options: object) -> list:
     return list(train(config, pairs, run, device="cpu", **options))  # type: ignore[arg-type]
 
 
+PLAYERS = ("model", "average", "whole_discriminators", "window_discriminators", "layout_discriminator")
+
+
 def weights(run: Path) -> dict[str, torch.Tensor]:
     state = load_state(run / "state.pt")
-    return {
-        f"{part}.{k}": v for part in ("model", "discriminator", "average") for k, v in state[part].items()
-    }
+    return {f"{part}.{k}": v for part in PLAYERS for k, v in state[part].items()}
 
 
-def test_one_step_moves_both_players(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
-    finish(replace(tiny_config, steps=1), pairs, tmp_path / "one")
-    finish(replace(tiny_config, steps=2), pairs, tmp_path / "two")
+def test_a_step_moves_every_player(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
+    finish(replace(tiny_config, steps=1, detail_every=1), pairs, tmp_path / "one")
+    finish(replace(tiny_config, steps=2, detail_every=1), pairs, tmp_path / "two")
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
-    for part in ("model.generator", "model.encoder", "discriminator", "average"):
+    generators = ("layout", "encoder", "picture.stem", "picture.detail")
+    for part in (*(f"model.{name}" for name in generators), *PLAYERS):
         assert any(not torch.equal(one[k], two[k]) for k in one if k.startswith(part)), part
+
+
+def test_the_stage_at_full_size_moves_at_its_turn_and_alone(
+    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
+) -> None:
+    statuses = finish(replace(tiny_config, steps=6, detail_every=3), pairs, tmp_path / "run")
+    assert [s.step for s in statuses if "detail_d" in s.losses] == [3, 6]
+    finish(replace(tiny_config, detail_every=0), pairs, tmp_path / "without")
+    state = load_state(tmp_path / "without" / "state.pt")["model"]
+    assert not state["picture.detail.to_rgba.weight"].any()  # as it began
+
+
+def test_the_paper_s_architecture_trains(pairs: Path, tmp_path: Path) -> None:
+    config = replace(
+        PRESETS["paper"],
+        model=replace(LITERAL, dropout=0.5),
+        discriminator=DiscriminatorConfig(widths=(4, 8)),
+        steps=40,
+        batch_size=4,
+        score_every=0,
+        generator_lr=2e-3,
+    )
+    statuses = finish(config, pairs, tmp_path / "run")
+    assert set(statuses[0].losses) == {"d", "g_pixels", "g_reconstruction"}
+    l1 = [s.losses["g_reconstruction"] for s in statuses]
+    assert sum(l1[-5:]) < 0.7 * sum(l1[:5])
+    model, header = load_bundle(tmp_path / "run" / "run.safetensors")
+    assert header.model.architecture == "paper" and model.discriminator is not None
+
+
+def test_training_learns(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
+    config = replace(tiny_config, steps=60, batch_size=4, shift_scale=False, strokes=False, detail_every=0)
+    statuses = finish(config, pairs, tmp_path / "run")
+    for term in ("g_reconstruction", "g_alpha", "layout_mask"):
+        values = [s.losses[term] for s in statuses]
+        assert sum(values[-10:]) < 0.6 * sum(values[:10]), term
+
+
+def test_the_gradient_of_each_term_is_measured_where_numbers_are_logged(
+    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
+) -> None:
+    finish(replace(tiny_config, steps=50, sample_every=100), pairs, tmp_path / "run")
+    line = json.loads((tmp_path / "run" / "stats.jsonl").read_text().splitlines()[-1])
+    for term in ("features", "pixels", "coarse", "reconstruction", "perceptual", "alpha"):
+        assert line[f"at_picture_g_{term}"] > 0, term
 
 
 def test_a_resumed_run_equals_one_never_stopped(
@@ -59,69 +117,10 @@ def test_a_run_folder_explains_itself(tiny_config: TrainConfig, pairs: Path, tmp
     assert [s.step for s in statuses] == list(range(1, 51))
     assert json.loads((run / "config.json").read_text())["train"]["steps"] == 50
     line = json.loads((run / "stats.jsonl").read_text().splitlines()[-1])
-    assert (
-        line["step"] == 50 and line["images"] == 100 and {"d", "g_reconstruction", "g_roughness"} <= set(line)
-    )
+    assert line["step"] == 50 and line["images"] == 100 and {"d", "g_reconstruction", "layout_d"} <= set(line)
     assert sorted(p.name for p in (run / "samples").iterdir()) == ["0000025.png", "0000050.png"]
     _, header = load_bundle(run / "boxes.safetensors")
     assert (header.steps, header.images, header.model) == (50, 100, tiny_config.model)
-
-
-def test_training_learns(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
-    config = replace(
-        tiny_config, steps=120, batch_size=4, generator_lr=2e-3, shift_scale=False, coarse_fraction=0.0
-    )
-    l1 = [s.losses["g_reconstruction"] for s in finish(config, pairs, tmp_path / "run")]
-    assert sum(l1[-10:]) < 0.5 * sum(l1[:10])
-
-
-def test_trained_backwards_it_draws_the_outline_of_what_it_sees(
-    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
-) -> None:
-    """Photos of coloured boxes in, their outlines out; without an investigator."""
-    config = replace(
-        tiny_config,
-        model=replace(tiny_config.model, draws="sketch", roughness=False, latent_size=0, encoder_widths=()),
-        adversarial_weight=0.0,
-        reconstruction="balanced",
-        steps=150,
-        batch_size=4,
-        generator_lr=4e-3,
-        flip=False,
-        shift_scale=False,
-        strokes=False,
-        line_width=False,
-    )
-    statuses = finish(config, pairs, tmp_path / "run")
-    assert set(statuses[-1].losses) == {"g_reconstruction"}
-    model, header = load_bundle(tmp_path / "run" / "run.safetensors")
-    assert header.model.draws == "sketch"
-    for pair in list_pairs(pairs, "train"):
-        sketch, photo = load_pair(pair)
-        _, x = to_tensors([sketch], [photo])
-        with torch.no_grad():
-            drawn, _ = model.generator(x, torch.zeros(1, 0))
-        on_the_line = drawn[0, 0].numpy()[sketch == 0]
-        assert on_the_line.mean() < -0.5 < 0.5 < drawn[0, 0, :2].mean()
-
-
-def test_it_learns_to_tell_rough_hands_from_edge_maps(
-    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
-) -> None:
-    config = replace(
-        tiny_config, steps=250, batch_size=4, generator_lr=1e-2, shift_scale=False, line_width=False
-    )
-    finish(config, pairs, tmp_path / "run")
-    model, _ = load_bundle(tmp_path / "run" / "run.safetensors")
-    guesses = []
-    for pair in list_pairs(pairs, "train"):
-        sketch, photo = load_pair(pair)
-        rough = redraw(trace(sketch), 1.0, np.random.default_rng(0), line_width_px=2)
-        x, _ = to_tensors([sketch, rough], [photo, photo])
-        with torch.no_grad():
-            guesses.append(model.generator(x, torch.zeros(2, config.model.latent_size))[1].tolist())
-    literal, loose = np.mean(guesses, axis=0)
-    assert literal < loose - 0.04  # at 32 px a rough hand is hard to see
 
 
 def test_a_time_limit_ends_the_run(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
@@ -144,24 +143,6 @@ def test_a_run_that_has_ended_keeps_the_limits_that_it_ended_by(
     assert RunFolder(run).config() == replace(config, title="Another")
 
 
-def test_the_discriminator_looks_from_afar_first(
-    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
-) -> None:
-    config = replace(tiny_config, steps=4, coarse_fraction=0.5)
-    seen = [status.seen_px for status in finish(config, pairs, tmp_path / "run")]
-    assert seen == [16, 16, 32, 32]
-
-
-def test_a_bundle_says_at_which_size_its_discriminator_looked(
-    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
-) -> None:
-    """Regression: of a run from afar throughout it said the full size, which misled the realism map."""
-    for fraction, size_px in ((1.0, 16), (0.5, 32)):
-        finish(replace(tiny_config, coarse_fraction=fraction), pairs, tmp_path / str(size_px))
-        header = read_header(tmp_path / str(size_px) / f"{size_px}.safetensors")
-        assert header.discriminator and header.discriminator.size_px == size_px
-
-
 def test_a_loss_that_is_not_finite_stops_and_names_itself(
     tiny_config: TrainConfig, pairs: Path, tmp_path: Path
 ) -> None:
@@ -174,9 +155,10 @@ def test_a_loss_that_is_not_finite_stops_and_names_itself(
 def test_fine_tuning_begins_with_the_bundle(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
     finish(tiny_config, pairs, tmp_path / "first")
     bundle = tmp_path / "first" / "first.safetensors"
-    frozen = replace(tiny_config, generator_lr=0.0)
-    asked = iter([False, True])  # stopped after a step: only the end of a run changes z
-    finish(frozen, pairs, tmp_path / "second", start_from=bundle, stop=lambda: next(asked))
+    frozen = replace(
+        tiny_config, steps=1, generator_lr=0.0, layout=replace(tiny_config.layout, generator_lr=0.0)
+    )
+    finish(frozen, pairs, tmp_path / "second", start_from=bundle)
     expected, before = load_bundle(bundle)
     got, after = load_bundle(tmp_path / "second" / "second.safetensors")
     assert after.images == before.images + frozen.batch_size  # the generator has seen both runs' pictures
@@ -184,18 +166,6 @@ def test_fine_tuning_begins_with_the_bundle(tiny_config: TrainConfig, pairs: Pat
     assert all(torch.equal(v, ours[k]) for k, v in theirs.items() if not k.startswith("discriminator"))
     with pytest.raises(UsageError, match="another model"):
         finish(PRESETS["fast"], pairs, tmp_path / "third", start_from=bundle)
-
-
-def test_a_stage_for_detail_may_be_added_to_a_bundle_and_not_taken_from_it(
-    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
-) -> None:
-    finish(tiny_config, pairs, tmp_path / "first")
-    more = replace(tiny_config, model=replace(tiny_config.model, detail_width=6, noise=True))
-    finish(more, pairs, tmp_path / "second", start_from=tmp_path / "first" / "first.safetensors")
-    _, header = load_bundle(tmp_path / "second" / "second.safetensors")
-    assert header.model.detail_width == 6 and header.model.noise
-    with pytest.raises(UsageError, match="detail_width 6, here 0"):
-        finish(tiny_config, pairs, tmp_path / "third", start_from=tmp_path / "second" / "second.safetensors")
 
 
 def test_a_run_is_neither_overwritten_nor_resumed_on_other_pairs(
@@ -224,7 +194,7 @@ def test_an_empty_pairs_folder_names_what_was_expected(tiny_config: TrainConfig,
 def test_configurations_survive_json() -> None:
     for preset in PRESETS.values():
         assert from_json(TrainConfig, json.dumps(dataclasses.asdict(preset))) == preset
-    with pytest.raises(UsageError, match="default, edges, fast, paper"):
+    with pytest.raises(UsageError, match="default, fast, paper"):
         train_config("quick")
     with pytest.raises(UsageError, match="learning_rate"):
         train_config("default", learning_rate=1)
@@ -309,81 +279,6 @@ def test_a_slow_run_reports_before_its_first_pictures(
     assert reported == 50
 
 
-@pytest.mark.parametrize(
-    ("option", "term"),
-    [
-        ({"mode_seeking_weight": 1.0}, "g_modes"),
-        ({"gradient_penalty_weight": 1.0}, "d_penalty"),
-        ({"discriminator": DiscriminatorConfig(widths=(4, 8), scales=2, size_px=16)}, "d"),
-        ({"differentiable_augment": True}, "d"),
-    ],
-)
-def test_every_ingredient_can_be_switched_and_changes_what_is_learnt(
-    tiny_config: TrainConfig, pairs: Path, tmp_path: Path, option: dict, term: str
-) -> None:
-    plain = replace(tiny_config, steps=2, gradient_penalty_weight=0.0)
-    first = finish(replace(plain, **option), pairs, tmp_path / "with")[0]
-    finish(plain, pairs, tmp_path / "without")
-    assert term in first.losses
-    on, off = weights(tmp_path / "with"), weights(tmp_path / "without")
-    assert any(not torch.equal(on[k], off[k]) for k in off if k.startswith("model.generator"))
-
-
-def test_an_encoder_is_begun_anew_where_the_bundle_has_none(
-    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
-) -> None:
-    blind = replace(tiny_config, model=replace(tiny_config.model, encoder_widths=()))
-    finish(blind, pairs, tmp_path / "blind")
-    bundle = tmp_path / "blind" / "blind.safetensors"
-    assert load_bundle(bundle)[0].encoder is None
-    finish(tiny_config, pairs, tmp_path / "seeing", start_from=bundle)
-    first = tmp_path / "seeing" / "seeing.safetensors"
-    expected = load_bundle(first)[0].encoder
-    assert expected is not None
-    frozen = replace(tiny_config, generator_lr=0.0)
-    asked = iter([False, True])
-    finish(frozen, pairs, tmp_path / "again", start_from=first, stop=lambda: next(asked))
-    kept = load_bundle(tmp_path / "again" / "again.safetensors")[0].encoder
-    assert kept is not None
-    assert all(torch.equal(value, kept.state_dict()[name]) for name, value in expected.state_dict().items())
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [({}, []), ({"close_up": True}, []), ({"norm": "instance"}, ["norm spectral, here instance"])],
-)
-def test_a_discriminator_of_another_kind_is_begun_anew_and_told(
-    tiny_config: TrainConfig, pairs: Path, tmp_path: Path, change: dict[str, object], told: list[str]
-) -> None:
-    finish(tiny_config, pairs, tmp_path / "first")
-    other = replace(tiny_config, discriminator=replace(tiny_config.discriminator, **change))  # type: ignore[arg-type]
-    said: list[str] = []
-    bundle = tmp_path / "first" / "first.safetensors"
-    finish(other, pairs, tmp_path / "second", start_from=bundle, notify=said.append)
-    told_of_it = [message for message in said if "discriminator" in message]
-    assert len(told_of_it) == len(told)
-    assert all(what in message for what, message in zip(told, told_of_it, strict=True))
-
-
-def test_a_run_whose_end_failed_is_ended_by_resuming(
-    tiny_config: TrainConfig, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fails(*_: object) -> None:
-        raise PairsError("no photo can be read")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("pix2pix.keeping.finish", fails)
-        with pytest.raises(PairsError):
-            finish(tiny_config, pairs, tmp_path / "run")
-    bundle = tmp_path / "run" / "run.safetensors"
-    assert not load_bundle(bundle)[1].directions  # as it was saved on the way
-    assert finish(tiny_config, pairs, tmp_path / "run", resume=True) == []  # no step is left
-    finish(tiny_config, pairs, tmp_path / "other")
-    assert load_bundle(bundle)[1].directions
-    ended, straight = load_bundle(bundle)[0], load_bundle(tmp_path / "other" / "other.safetensors")[0]
-    assert all(torch.equal(v, ended.state_dict()[k]) for k, v in straight.state_dict().items())
-
-
 def test_the_last_samples_show_the_bundle(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
     finish(tiny_config, pairs, tmp_path / "run")
     *_, last = sorted((tmp_path / "run" / "samples").iterdir())
@@ -392,19 +287,88 @@ def test_the_last_samples_show_the_bundle(tiny_config: TrainConfig, pairs: Path,
     sketch, photo = load_pair(list_pairs(pairs, "val")[0])
     given, _ = to_tensors([sketch], [photo])
     with torch.no_grad():
-        answer, _ = shipped.generator(given, torch.from_numpy(draw(1, header.model.latent_size))[None])
+        answer, _ = shipped(given, torch.from_numpy(draw(1, header.model.latent_size))[None])
     expected = to_pixels(answer)[0].permute(1, 2, 0).numpy().astype(int)
-    cell = shown[2:34, 2 + 2 * 34 : 2 * 34 + 34]  # third of the first row, 2 px between
+    cell = shown[2:66, 2 + 2 * 66 : 2 * 66 + 66]  # third of the first row, 2 px between
     assert np.abs(cell - expected).max() <= 2
 
 
+def test_discriminators_go_on_from_the_file_beside_the_bundle(
+    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
+) -> None:
+    finish(tiny_config, pairs, tmp_path / "first")
+    bundle = tmp_path / "first" / "first.safetensors"
+    before = load_state(tmp_path / "first" / "state.pt")
+    still = replace(
+        tiny_config, steps=1, discriminator_lr=0.0, layout=replace(tiny_config.layout, discriminator_lr=0.0)
+    )
+    notes: list[str] = []
+    finish(still, pairs, tmp_path / "second", start_from=bundle, notify=notes.append)
+    after = load_state(tmp_path / "second" / "state.pt")
+    for part in ("layout_discriminator", "projection"):
+        for key, value in before[part].items():
+            torch.testing.assert_close(after[part][key], value, rtol=1e-3, atol=1e-3)  # half precision
+    assert not [note for note in notes if "begin anew" in note]
+    (tmp_path / "first" / "discriminators.safetensors").unlink()
+    finish(still, pairs, tmp_path / "third", start_from=bundle, notify=notes.append)
+    assert [note for note in notes if "begin anew" in note and "first.safetensors" in note]
+
+
+def test_a_run_whose_end_failed_is_ended_by_resuming(
+    tiny_config: TrainConfig, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pix2pix.keeping.find_directions", fails)
+        with pytest.raises(OSError, match="full"):
+            finish(tiny_config, pairs, tmp_path / "run")
+    bundle = tmp_path / "run" / "run.safetensors"
+    assert not load_bundle(bundle)[1].directions  # as it was saved on the way
+    while finish(tiny_config, pairs, tmp_path / "run", resume=True):
+        pass
+    finish(tiny_config, pairs, tmp_path / "other")
+    assert load_bundle(bundle)[1].directions
+    ended, straight = load_bundle(bundle)[0], load_bundle(tmp_path / "other" / "other.safetensors")[0]
+    assert all(torch.equal(v, ended.state_dict()[k]) for k, v in straight.state_dict().items())
+
+
+def test_a_finished_copy_leaves_the_run_as_it_is(
+    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
+) -> None:
+    run, copy = tmp_path / "run", tmp_path / "copy"
+    ticks = iter(range(10_000))
+    long_run = replace(tiny_config, steps=10**9, decay_fraction=0.0, save_every=1)
+    asked = iter([False] * 5 + [True])
+    finish(long_run, pairs, run, stop=lambda: next(asked), clock=lambda: float(next(ticks)))
+    before = (run / "state.pt").read_bytes()
+    config = copy_to_finish(run, copy, seconds=10.0, title="Done")
+    ticks = iter(range(10_000))
+    statuses = finish(config, pairs, copy, resume=True, other_pairs=True, clock=lambda: float(next(ticks)))
+    assert [s.step for s in statuses] == list(range(6, 16))  # ten seconds, a step each
+    assert (run / "state.pt").read_bytes() == before
+    assert load_bundle(copy / "copy.safetensors")[1].title == "Done"
+    with pytest.raises(RunError, match="already"):
+        copy_to_finish(run, copy, seconds=10.0)
+
+
+def test_rates_rise_stay_and_fall(tiny_config: TrainConfig) -> None:
+    config = replace(tiny_config, warmup_steps=10, decay_fraction=0.5)
+    assert [_rate(config, step, 0.0) for step in (0, 4, 9, 50)] == [0.1, 0.5, 1.0, 1.0]
+    assert [_rate(config, 99, progress) for progress in (0.5, 0.75, 1.0)] == [1.0, 0.5, 0.0]
+
+
 @pytest.mark.parametrize(
-    "option", [{"batch_size": 1}, {"steps": 0}, {"critic_steps": 0}, {"head_start": -1}, {"weak_points": 2.0}]
+    "option", [{"batch_size": 0}, {"steps": 0}, {"detail_every": -1}, {"weak_points": 2.0}]
 )
 def test_what_cannot_be_trained_is_refused(tiny_config: TrainConfig, option: dict) -> None:
     with pytest.raises(UsageError, match=next(iter(option))):
         replace(tiny_config, **option)
-    assert (
-        replace(tiny_config, model=replace(tiny_config.model, encoder_widths=()), batch_size=1).batch_size
-        == 1
-    )
+
+
+def test_a_layout_batch_that_does_not_hold_the_pictures_is_refused(tiny_config: TrainConfig) -> None:
+    with pytest.raises(UsageError, match=r"layout\.batch_size 8 .* batch_size 9"):
+        replace(tiny_config, batch_size=9)
+    with pytest.raises(UsageError, match="multiple of 8"):
+        replace(tiny_config, layout=LayoutConfig(batch_size=12))
