@@ -54,7 +54,7 @@ def test_energy_of_lines_by_hand(index: int, period: int, expected: float, turne
     seen = plain_surface(filled(surface.T if turned else surface), Lines(outline()))
     assert seen
     energies = np.exp(seen.energies)
-    assert energies[index] == pytest.approx(0.1**2 * expected, rel=0.03)  # the plane takes its share
+    assert energies[index] == pytest.approx(0.1**2 * expected, rel=0.03)  # rounding to 8 bits
     assert np.delete(energies, index).max() < 1e-3 * energies[index]
     assert seen.weave > 2
 
