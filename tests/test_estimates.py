@@ -11,12 +11,15 @@ from pix2pix.errors import UsageError
 from pix2pix.evaluate.estimates import (
     SUBJECTS,
     average,
+    cosine,
+    families_reached,
     frechet_distance,
     gradient_energy,
     jackknife,
     kernel_distance,
     of_subject,
     ratio,
+    ratio_of_logs,
 )
 
 
@@ -142,6 +145,42 @@ def test_there_is_no_ratio_to_blank_photos(reference: list[float]) -> None:
 def test_one_value_has_no_error() -> None:
     with pytest.raises(UsageError, match="an average needs at least 2 pictures; there are 1"):
         average(np.array([1.0]))
+
+
+def test_ratio_of_logs_is_that_of_geometric_means_averaged() -> None:
+    """Geometric means 2 and 6 over 1 and 4, by hand: (2 + 1.5) / 2. One textured photo weighs little."""
+    values, reference = np.log([[1, 4], [4, 9]]), np.log([[1, 1], [1, 16]])
+    assert ratio_of_logs(values, reference).value == pytest.approx((2 + 1.5) / 2)
+    assert ratio_of_logs(values, values).value == pytest.approx(1)
+
+
+def one_of(kinds: list[int], count: int) -> np.ndarray:
+    """(N, count): 1 at the kind, all 0 for -1."""
+    return (np.array(kinds)[:, None] == np.arange(count)).astype(np.float64)
+
+
+def test_families_reached_are_those_that_photos_have() -> None:
+    """Of 100 photos 50 are grey, 40 of kind 0, 6 of kind 1, 2 of kind 2, 2 of kind 3."""
+    photos = one_of([-1] * 50 + [0] * 40 + [1] * 6 + [2] * 2 + [3] * 2, 4)
+    assert families_reached(photos, photos).value == 1
+    assert families_reached(one_of([0] * 100, 4), photos).value == 0.5, "kinds 2 and 3 are too rare to count"
+    assert families_reached(one_of([2] * 100, 4), photos).value == 0
+    hardly = np.repeat([[0.9, 0.01, 0.0, 0.0]], 100, axis=0)
+    assert families_reached(hardly, photos).value == 1
+    assert families_reached(hardly * [1, 0.5, 1, 1], photos).value == 0.5
+
+
+def test_grey_photos_have_no_hue_to_reach() -> None:
+    with pytest.raises(UsageError, match="the real photos, or all but a few of them, are grey"):
+        families_reached(one_of([0, 1, 1], 2), one_of([-1, -1, -1], 2))
+
+
+def test_cosine_by_hand() -> None:
+    a = np.array([3.0, 4.0])
+    assert cosine(a, np.array([6.0, 8.0])) == pytest.approx(1)
+    assert cosine(a, np.array([4.0, -3.0])) == 0
+    assert cosine(a, np.array([-1.0, 0.0])) == pytest.approx(-0.6)
+    assert cosine(a, np.zeros(2)) == 0
 
 
 def test_gradient_energy_by_hand() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from pix2pix.dataset import list_pairs
 from pix2pix.errors import UsageError
 from pix2pix.evaluate.answers import Answers, Photo
 from pix2pix.evaluate.estimates import kernel_distance
-from pix2pix.evaluate.figures import count_sketches, measure
+from pix2pix.evaluate.figures import measure
 from pix2pix.evaluate.inputs import Input, drawings, edges, leave_out_unreadable
 from pix2pix.evaluate.judges import Judges
 from pix2pix.evaluate.metrics import METRICS
@@ -30,7 +30,7 @@ A, B = (framed_pair(seed)[1] for seed in (1, 2))
 class Painter:
     """A model that paints what a rule says. Its z has one number: the seed."""
 
-    size_px, latent_size, takes_loose, name = 64, 1, False, "painter"
+    size_px, latent_size, name = 64, 1, "painter"
 
     def __init__(self, paint: Callable[[float, np.ndarray], np.ndarray]) -> None:
         self.paint = paint
@@ -38,7 +38,7 @@ class Painter:
     def latent(self, seed: int) -> np.ndarray:
         return np.array([seed], np.float32)
 
-    def translate_batch(self, sketches: np.ndarray, z: np.ndarray, loose: np.ndarray | None) -> np.ndarray:
+    def translate_batch(self, sketches: np.ndarray, z: np.ndarray) -> np.ndarray:
         page_of_each = np.broadcast_to(sketches, (len(z), *sketches.shape[1:]))  # one sketch may have many z
         return np.stack(
             [self.paint(float(number), sketch) for sketch, (number,) in zip(page_of_each, z, strict=True)]
@@ -103,9 +103,9 @@ def test_a_model_without_z_has_no_figures_of_many_answers(four: Path, judges: Ju
     """Its smoothness was left out for "an average needs at least 2 pictures; there are 0"."""
     flat = Painter(lambda z, sketch: A)
     flat.latent_size = 0
-    found = figures_of(flat, val_of(four), judges, "lpips_best", "diversity", "smoothness")
+    found = figures_of(flat, val_of(four), judges, "lpips_best", "diversity", "smoothness", "arithmetic")
     why = "this model has no z: one answer to each sketch"
-    assert found == {"lpips_best": why, "diversity": why, "smoothness": why}
+    assert found == {"lpips_best": why, "diversity": why, "smoothness": why, "arithmetic": why}
 
 
 @needs_features
@@ -221,24 +221,106 @@ def test_what_cannot_be_measured_is_left_out_for_a_reason(four: Path) -> None:
     assert found["kid"] == "KID needs at least 3 pictures on both sides; there are 4 and 0"
 
 
-def test_a_looseness_is_refused_where_the_model_knows_none(four: Path, judges: Judges) -> None:
-    literal, inputs = Painter(lambda z, sketch: A), [val_of(four)]
-    refused = "looseness 0.3 was asked for, but this model knows none"
-    with pytest.raises(UsageError, match=re.escape(refused)):
-        count_sketches(literal, inputs, ["guess", 0.3])  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match=re.escape(refused)):
-        list(measure(literal, inputs, judges, ["kid"], loose=[0.3]))  # type: ignore[arg-type]
-
-
-def test_progress_is_told_of_every_sketch_at_every_looseness(four: Path, judges: Judges) -> None:
-    told: list[int] = []
+def test_progress_advances_once_a_sketch(four: Path, judges: Judges) -> None:
+    advanced: list[int] = []
+    inputs = [val_of(four), replace(val_of(four), name="again")]
     painter = Painter(lambda z, sketch: A)
-    painter.takes_loose = True
-    looses = ["guess", 0.5, 0.5]
-    list(
-        measure(painter, [val_of(four)], judges, ["sharpness"], loose=looses, advance=lambda: told.append(1))
-    )  # type: ignore[arg-type]
-    assert len(told) == count_sketches(painter, [val_of(four)], looses) == 8  # type: ignore[arg-type]
+    list(measure(painter, inputs, judges, ["sharpness"], advance=lambda: advanced.append(1)))  # type: ignore[arg-type]
+    assert len(advanced) == 8
+
+
+RED, BLUE = (np.full((64, 64, 3), colour, np.uint8) for colour in ((200, 30, 30), (60, 80, 140)))
+
+
+def test_colours_are_those_of_eight_answers(four: Path, judges: Judges) -> None:
+    asked: list[float] = []
+    turns = Painter(lambda z, sketch: asked.append(z) or (RED, BLUE)[z > 2])  # type: ignore[func-returns-value]
+    names = ("hue_red", "hue_blue", "grey", "colour_spread", "lightness_spread")
+    found = figures_of(turns, val_of(four), judges, *names)
+    assert found["hue_red"] == 2 / 8 and found["hue_blue"] == 6 / 8 and found["grey"] == 0
+    assert found["colour_spread"] == found["lightness_spread"] == pytest.approx(0, abs=1e-3)
+    assert asked == 4 * list(range(1, 9)), "made once for all of them"
+
+
+def test_colours_of_real_photos_are_shown_beside_those_of_made_ones(four: Path, judges: Judges) -> None:
+    """As good as they are: the painter paints the real photos."""
+    found = measure(Painter(lambda z, sketch: real_of(sketch)), [val_of(four)], judges, ["chroma", "grey"])  # type: ignore[arg-type]
+    values = {(f.photos, f.metric): f.estimate.value for f in found if f.estimate}
+    for metric in ("chroma", "grey"):
+        assert values["made", metric] == pytest.approx(values["real", metric], rel=0.02)
+    assert values["real", "chroma"] > 5
+
+
+def test_hue_families_that_real_photos_have_are_reached_or_not(four: Path, judges: Judges) -> None:
+    real = Painter(lambda z, sketch: real_of(sketch))
+    pure = Painter(lambda z, sketch: np.full((64, 64, 3), 128, np.uint8))
+    assert figures_of(real, val_of(four), judges, "hues") == {"hues": 1}
+    assert figures_of(pure, val_of(four), judges, "hues") == {"hues": 0}
+
+
+def shaded(z: float, sign: int = 1) -> np.ndarray:
+    return np.full((64, 64, 3), np.clip(100 + sign * 10 * z, 0, 230), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "paint, expected",
+    [
+        (lambda z, sketch: shaded(z), 1),
+        (lambda z, sketch: shaded(z, 1 if z <= 8 else -1), -1),
+        (lambda z, sketch: shaded(0), 0),
+    ],
+    ids=["true", "opposite", "not at all"],
+)
+def test_arithmetic_is_how_true_a_sum_of_latents_is_to_its_colours(
+    four: Path, judges: Judges, paint: Callable[[float, np.ndarray], np.ndarray], expected: float
+) -> None:
+    """Seeds 1 and 8 are farthest apart, lightest and darkest; 2 + 8 - 1 is a latent of 9."""
+    found = figures_of(Painter(paint), val_of(four), judges, "arithmetic")
+    assert found == {"arithmetic": pytest.approx(expected, abs=1e-3)}
+
+
+def woven(sketch: np.ndarray) -> np.ndarray:
+    """The real photo with lines at a period of 2 px."""
+    photo = real_of(sketch).astype(int)
+    photo[:, ::2] += 20 * (photo.min(axis=2) < 200)[:, ::2, None]
+    return np.clip(photo, 0, 240).astype(np.uint8)
+
+
+def test_a_weave_is_above_the_photos_plain_surfaces(four: Path, judges: Judges) -> None:
+    """64 px enlarged to 256: two pixels of the model are 8 px."""
+    same = Painter(lambda z, sketch: real_of(sketch))
+    weave = Painter(lambda z, sketch: woven(sketch))
+    assert figures_of(same, val_of(four), judges, "plain") == {"plain": pytest.approx(1)}
+    found = figures_of(weave, val_of(four), judges, "plain", "weave")
+    assert found["plain"] > 2 and found["weave"] > 1
+
+
+def test_plain_surfaces_and_ground_need_photos_that_sketches_were_traced_from(
+    four: Path, judges: Judges
+) -> None:
+    """The lines of a drawing do not lie on those of its photo."""
+    edge_maps, drawn = val_of(four), replace(val_of(four), name="drawings", traced=False)
+    painter = Painter(lambda z, sketch: real_of(sketch))
+    found = measure(painter, [edge_maps, drawn], judges, ["ground", "chroma"])  # type: ignore[arg-type]
+    assert {(f.photos, f.metric, f.input) for f in found} == {
+        ("real", "ground", "edges"),
+        ("real", "chroma", "edges"),
+        ("real", "chroma", "drawings"),
+        ("made", "ground", "edges"),
+        ("made", "chroma", "edges"),
+        ("made", "ground", "drawings"),
+        ("made", "chroma", "drawings"),
+    }
+
+
+def test_a_model_without_z_is_looked_at_once_a_sketch(four: Path, judges: Judges) -> None:
+    asked: list[int] = []
+    flat = Painter(lambda z, sketch: A)
+    flat.latent_size = 0
+    flat.translate_batch = lambda sketches, z: asked.append(len(z)) or np.stack([RED] * len(z))  # type: ignore
+    flat.latent = lambda seed: np.zeros(0, np.float32)  # type: ignore[method-assign]
+    assert figures_of(flat, val_of(four), judges, "hue_red", "ground")["hue_red"] == 1
+    assert asked == [1, 1, 1, 1]
 
 
 def test_parts_share_no_thing_and_leave_none_out(tmp_path: Path) -> None:

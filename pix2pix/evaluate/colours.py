@@ -34,7 +34,7 @@ class Colours(NamedTuple):
     def family(self) -> int:
         """Index into `FAMILIES` of the hue of the mean colour; len(FAMILIES) for a grey product.
 
-        A family is a sector of 45 degrees. Brown and orange are red or yellow; navy and denim are blue.
+        A family is a sector of 45 degrees. Brown is red, tan yellow, denim blue; a pure sRGB blue is violet.
         """
         a, b = self.mean[1:]
         if np.hypot(a, b) < GREY_BELOW:

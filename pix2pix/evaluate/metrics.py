@@ -1,8 +1,8 @@
 """The registry of metrics. Each says what it makes of one sketch's answers, and of all sketches together.
 
 Seeds are fixed: seed 0 is the default answer, 1 to 20 are other ones; a set of photos has one answer of every
-sketch, each with another seed; colours and surfaces are those of the answers with seeds 1 to 8. Real
-photos are those of the validation pairs, for every kind of sketch.
+sketch, each with another seed; colours and surfaces are those of seeds 1 to 8. Real photos are those of the
+validation pairs, for every kind of sketch.
 """
 
 from __future__ import annotations
