@@ -1,6 +1,5 @@
 """Same sketch + same z + same bundle = same photo."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,13 @@ from conftest import LITERAL, TINY, draw_pair, save_critic, save_untrained
 from PIL import Image
 
 import pix2pix
-from app.models import Models
-from data_prep.edges import LEARNED
 from pix2pix import latents
 from pix2pix.architecture import MADE, OPACITY, REAL
 from pix2pix.bundle import load_bundle
 from pix2pix.config import DiscriminatorConfig, ModelConfig
 from pix2pix.devices import choose_device
 from pix2pix.engines import make_engine
-from pix2pix.errors import BundleError, CorruptBundle, ImageError, UsageError
+from pix2pix.errors import CorruptBundle, ImageError, UsageError
 from pix2pix.networks import PatchDiscriminator
 from pix2pix.pixels import from_pixels
 from pix2pix.realism import tint
@@ -111,18 +108,6 @@ def test_a_latent_is_fixed_by_its_seed_for_ever() -> None:
     """Seeds are shared in links: these numbers must never change, nor with another numpy."""
     assert latents.draw(7, 3).tolist() == [1.5219693183898926, -1.1441057920455933, 1.150161623954773]
     assert latents.draw(7, 3).dtype == np.float32
-
-
-def test_a_bundle_that_draws_sketches_is_no_translator_and_does_not_stop_the_others(
-    tiny_bundle: Path, tmp_path: Path
-) -> None:
-    models = tiny_bundle.parent
-    shutil.copy(LEARNED, models / "edges.safetensors")
-    with pytest.raises(BundleError, match="draws sketches"):
-        pix2pix.load("edges", models)
-    warnings: list[str] = []
-    assert next(iter(Models(models, "cpu", warnings.append))) == "tiny"
-    assert len(warnings) == 1 and "'edges'" in warnings[0]
 
 
 def test_one_sketch_for_many_latents_is_the_same_as_the_sketch_repeated(tiny: Translator) -> None:
