@@ -26,8 +26,8 @@ PAPER = np.array([-127.5, -127.5, -127.5, 0], np.float32)  # added once: colours
 def answer_graph(weights: Weights, header: Header) -> onnx.ModelProto:
     """Sketches (M, S, S), z (N, Z), rows (N,) and strokes -> photos (N, S, S, 3) and their alpha (N, S, S).
 
-    All pixels are uint8. `rows` says of which sketch each answer is, strokes (M, S/2, S/2, 4) are RGBA, photos
-    are on white. The paper's architecture has no strokes, and z (N, 0).
+    All pixels are uint8. `rows` says of which sketch each answer is, strokes (M, S/2, S/2, 4) are RGBA,
+    photos are on white. The paper's architecture has no strokes, and z (N, 0).
     """
     graph, config = Graph(weights), header.model
     side = config.size_px
@@ -143,7 +143,7 @@ def draw_picture(graph: Graph, config: ModelConfig, ink: str, strokes: str, layo
 def look_at_ink(
     graph: Graph, config: ModelConfig, ink: str, strokes: str, layout: str, rows: str
 ) -> list[str]:
-    """Features of the picture GAN at every level, the largest first: a sketch's, from the layout on an answer's."""
+    """Features of the picture GAN at every level, the largest first; from the layout on, an answer's."""
     folded = graph.add("SpaceToDepth", ink, blocksize=2)
     levels = [graph.active_conv(graph.add("Concat", folded, strokes, axis=1), "picture.stem")]
     for i in range(len(config.widths) - 1):

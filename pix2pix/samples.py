@@ -16,9 +16,10 @@ from torchvision.utils import make_grid
 
 from pix2pix import latents
 from pix2pix.dataset import Pair, load_pair, to_tensors
+from pix2pix.discriminators import PatchDiscriminator
 from pix2pix.errors import PairsError
 from pix2pix.files import write_atomically
-from pix2pix.networks import Discriminator, Model
+from pix2pix.networks import Model
 from pix2pix.pixels import to_pixels
 from pix2pix.realism import tint
 from pix2pix.sampler import Hard
@@ -28,12 +29,12 @@ HARDEST_PX = 128
 
 
 def draw_grid(file: Path, model: Model, grid: tuple[Tensor, Tensor]) -> None:
-    """What is given, answers of seeds 0 and 1, the target: a row a pair.
+    """Sketch, answers of seeds 0 and 1, photo: a row a pair.
 
-    `grid` is what is given and the target, (N, C, S, S) in [-1, 1].
+    `grid` is sketches (N, 1, S, S) and photos (N, 3, S, S), both in [-1, 1].
     """
-    given, target = grid
-    _save(file, given, *(answer(model, given, seed) for seed in (0, 1)), target)
+    sketch, photo = grid
+    _save(file, sketch, *(answer(model, sketch, seed) for seed in (0, 1)), photo)
 
 
 def draw_hardest(
@@ -52,8 +53,7 @@ def draw_hardest(
         told.append({"name": pair.name, **asdict(hard)})
     if not told:
         return
-    sketch_side, photo_side = to_tensors(sketches, photos)
-    given, target = (sketch_side, photo_side) if model.config.draws == "photo" else (photo_side, sketch_side)
+    given, target = to_tensors(sketches, photos)
     small = [
         F.adaptive_avg_pool2d(x, min(HARDEST_PX, size_px)) for x in (given, answer(model, given, 0), target)
     ]
@@ -61,15 +61,13 @@ def draw_hardest(
     write_atomically(folder / "hardest.json", json.dumps(told, indent=1).encode())
 
 
-def draw_realism(file: Path, model: Model, discriminator: Discriminator, given: Tensor, size_px: int) -> None:
-    """Answers, and over each the map of D, which looks at them in `size_px`: blue for real, red for made."""
+def draw_realism(file: Path, model: Model, discriminator: PatchDiscriminator, given: Tensor) -> None:
+    """Answers to sketches (N, 1, S, S), and over each the critic's map: blue for real, red for made."""
     given = given[:REALISM_ROWS]
     drawn = answer(model, given, 0)
     device = next(discriminator.parameters()).device
     with torch.no_grad():
-        chances = discriminator.probabilities(
-            given.to(device), drawn.to(device), torch.zeros(len(given), device=device), size_px
-        )
+        chances = discriminator.probabilities(given.to(device), drawn.to(device), model.config.seen_px)
     _save(file, drawn, overlay(drawn, chances.cpu()))
 
 
@@ -85,7 +83,7 @@ def answer(model: Model, given: Tensor, seed: int) -> Tensor:
     """What `model` draws with the z of a seed, on the CPU."""
     device = next(model.parameters()).device
     z = torch.from_numpy(np.tile(latents.draw(seed, model.config.latent_size), (len(given), 1)))
-    drawn: Tensor = model.generator(given.to(device), z.to(device))[0]
+    drawn, _ = model(given.to(device), z.to(device))
     return drawn.cpu()
 
 

@@ -124,7 +124,7 @@ def make_model(config: ModelConfig, discriminator: DiscriminatorConfig | None = 
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "gain" in name or name.endswith("detail.to_rgba.weight"):
-                parameter.normal_()  # an untrained part adds nothing
+                parameter.normal_(0, 3)  # an untrained part adds nothing
             elif config.architecture == "paper" and name.startswith("generator."):
                 parameter.mul_(5)
     return model
@@ -139,7 +139,7 @@ def save_untrained(path: Path, model: ModelConfig, **header: object) -> Path:
 
 
 def save_critic(path: Path, model: ModelConfig, bias: float = 0.0) -> Path:
-    """As `save_untrained`, with a discriminator whose logits vary visibly round `bias`: from 50 on it is sure."""
+    """As `save_untrained`, with a discriminator whose logits vary round `bias`: from 50 on it is sure."""
     path.parent.mkdir(exist_ok=True)
     whole = make_model(model, CRITIC)
     assert whole.discriminator is not None
