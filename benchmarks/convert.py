@@ -26,7 +26,7 @@ from pix2pix.bundle import digest_of, find_bundle, load_bundle
 from pix2pix.config import PRESETS
 from pix2pix.convert import Options, convert_folder
 from pix2pix.files import list_pictures
-from pix2pix.networks import Generator, fold_for_inference
+from pix2pix.networks import Model, build_model
 from pix2pix.translator import Translator
 
 PLAIN_COUNT = 100  # of the loops: they are slow
@@ -42,15 +42,15 @@ def gather(source: Path, folder: Path, count: int) -> list[Path]:
     return gathered
 
 
-def plain_loop(sketches: list[Path], destination: Path, generator: Generator, latent_size: int) -> float:
+def plain_loop(sketches: list[Path], destination: Path, network: Model) -> float:
     """Files a second of read, run, write, one after the other."""
-    z = torch.zeros(1, latent_size)
+    z = torch.zeros(1, network.config.latent_size)
     began = time.perf_counter()
     for path in sketches:
         sketch = Image.open(path).convert("L").resize((256, 256))
         given = torch.from_numpy(np.asarray(sketch, np.float32) / 127.5 - 1)[None, None]
         with torch.inference_mode():
-            photo = generator(given, z)[0][0]
+            photo = network(given, z)[0][0]
         pixels = ((photo + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
         Image.fromarray(pixels).save(destination / f"{path.stem}.png")
     return len(sketches) / (time.perf_counter() - began)
@@ -119,11 +119,9 @@ def main(source: Path, count: int, model: str, ray: str | None) -> None:
         start, on_cluster = (
             on_ray(ray, find_bundle(model), folder / "in", folder / "ray") if ray else (0.0, 0.0)
         )
-        generator = fold_for_inference(load_bundle(find_bundle(model))[0].generator)
-        plain = plain_loop(sketches[:PLAIN_COUNT], folder / "plain", generator, watched.latent_size)
-        paper = plain_loop(
-            sketches[:PLAIN_COUNT], folder / "paper", Generator(PRESETS["paper"].model).eval(), 0
-        )
+        some = sketches[:PLAIN_COUNT]
+        plain = plain_loop(some, folder / "plain", load_bundle(find_bundle(model))[0])
+        paper = plain_loop(some, folder / "paper", build_model(PRESETS["paper"].model).eval())
     print(f"{'':34} {'files/s':>8} {'of the loop':>12}")
     print(f"{'plain loop, the paper’s U-Net':34} {paper:8.1f} {paper / plain:12.2f}")
     print(f"{f'plain loop, {model}, eager':34} {plain:8.1f} {1:12.2f}")

@@ -1,6 +1,6 @@
 """What a photo costs: every engine on this machine, against the paper's U-Net in plain PyTorch.
 
-    python benchmarks/inference.py [--model shoes] [--repeats 30] [--compiled]
+    python benchmarks/inference.py [--model shoes] [--repeats 30]
 
 "plain" is what ports of pix2pix run: eager float32, plain storage (NCHW), one picture at a time; untrained
 weights, as speed does not depend on them. All engines run the same bundle, from pixels to pixels. GFLOP are
@@ -23,7 +23,7 @@ import pix2pix
 from pix2pix.bundle import find_bundle, load_bundle
 from pix2pix.config import PRESETS
 from pix2pix.images import fit_sketch, read_sketch
-from pix2pix.networks import Generator, fold_for_inference
+from pix2pix.networks import Model, build_model
 from pix2pix.translator import Translator
 
 SKETCHES = sorted((Path(__file__).parents[1] / "docs" / "sketches" / "shoes").glob("*.png"))
@@ -51,23 +51,23 @@ def peak_gflops(device: str, side: int = 2048) -> float:
     return 2 * side**3 / p50_s(product, 10) / 1e9
 
 
-def gflop(generator: Generator, side: int, latent_size: int) -> float:
+def gflop(model: Model) -> float:
     """Of one picture."""
+    side = model.config.size_px
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        generator(torch.ones(1, 1, side, side), torch.zeros(1, latent_size))
+        model(torch.ones(1, 1, side, side), torch.zeros(1, model.config.latent_size))
     return counter.get_total_flops() / 1e9
 
 
 @click.command(help=__doc__)
 @click.option("--model", default="shoes", show_default=True, help="Bundle.")
 @click.option("--repeats", default=30, show_default=True, help="Timed calls of each.")
-@click.option("--compiled", is_flag=True, help="Compiled PyTorch, too: it compiles for a minute.")
-def main(model: str, repeats: int, compiled: bool) -> None:
+def main(model: str, repeats: int) -> None:
     """Print a table."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     peak = peak_gflops(device)
     paper = PRESETS["paper"].model
-    unet = Generator(paper).eval().to(device)
+    unet = build_model(paper).eval().to(device)
     sketch, no_z = (
         torch.ones(1, 1, paper.size_px, paper.size_px, device=device),
         torch.zeros(1, 0, device=device),
@@ -77,18 +77,16 @@ def main(model: str, repeats: int, compiled: bool) -> None:
         with torch.inference_mode():
             unet(sketch, no_z)[0].cpu()
 
-    unet_s, unet_gflop = p50_s(plain, repeats), gflop(unet.cpu(), paper.size_px, 0)
+    unet_s, unet_gflop = p50_s(plain, repeats), gflop(unet.cpu())
     print(f"{device}, {torch.get_num_threads()} threads; peak {peak:.0f} GFLOP/s in float32")
     print(f"{'':26} {'GFLOP':>6} {'p50 ms':>8} {'of plain':>9} {'of peak':>8} {'photos/s':>9} {'batch':>6}")
     told = f"{unet_gflop:6.1f} {1000 * unet_s:8.1f} {1:9.2f} {unet_gflop / unet_s / peak:8.0%}"
     print(f"{'paper, plain PyTorch':26} {told} {1 / unet_s:9.1f} {1:6}")
 
     bundle = find_bundle(model)
-    generator = fold_for_inference(load_bundle(bundle)[0].generator)
-    names = ["torch", *(["compiled"] if compiled else []), *(["onnxruntime"] if device == "cpu" else [])]
-    for name in names:
+    cost = gflop(load_bundle(bundle)[0])
+    for name in ("torch", "onnxruntime") if device == "cpu" else ("torch",):
         engine = pix2pix.load(bundle, device=device, engine=name)
-        cost = gflop(generator, engine.size_px, engine.latent_size)
         one, best_batch, best_rate = engine_speed(engine, device, repeats)
         told = f"{cost:6.1f} {1000 * one:8.1f} {one / unet_s:9.2f} {cost / one / peak:8.0%}"
         print(f"{f'{model}, {name}':26} {told} {best_rate:9.1f} {best_batch:6}", flush=True)

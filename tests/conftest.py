@@ -147,7 +147,7 @@ def make_model(config: ModelConfig, discriminator: DiscriminatorConfig | None = 
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "gain" in name or name.endswith("detail.to_rgba.weight"):
-                parameter.normal_()  # an untrained part adds nothing
+                parameter.normal_(0, 3)  # an untrained part adds nothing
             elif config.architecture == "paper" and name.startswith("generator."):
                 parameter.mul_(5)
     return model

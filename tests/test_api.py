@@ -25,8 +25,8 @@ import pix2pix
 from app import create_app
 from app.clients import SMALL_PIXELS, Client
 from pix2pix import latents
-from pix2pix.architecture import OPACITY, REAL
 from pix2pix.errors import BundleError
+from pix2pix.realism import OPACITY, REAL
 
 SIZE_PX = 32
 Z = 4

@@ -8,21 +8,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import TINY, make_model
 from safetensors.torch import load_file, save_file
 
 import pix2pix
-from pix2pix.bundle import Header, find_bundle, list_bundles, load_bundle, read_header, save_bundle
+from pix2pix.bundle import FORMAT, Header, find_bundle, list_bundles, load_bundle, read_header, save_bundle
 from pix2pix.errors import BundleNotFound, CorruptBundle, UsageError
-from pix2pix.networks import Generator
 
 
-def test_round_trip_keeps_header_and_half_precision_weights(
-    tiny_bundle: Path, tiny_generator: Generator, tiny_header: Header
-) -> None:
+def test_round_trip_keeps_header_and_half_precision_weights(tiny_bundle: Path, tiny_header: Header) -> None:
     loaded, header = load_bundle(tiny_bundle)
     assert header == tiny_header
-    for name, weight in tiny_generator.state_dict().items():
-        assert torch.equal(loaded.generator.state_dict()[name], weight.half().float())
+    for name, weight in make_model(TINY).state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], weight.half().float())
 
 
 def test_loading_leaves_the_global_generator_alone(tiny_bundle: Path) -> None:
@@ -61,16 +59,29 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
         read_header(path)
 
 
+def test_a_bundle_of_an_earlier_version_is_refused_with_the_reason(tiny_bundle: Path) -> None:
+    save_file(load_file(tiny_bundle), tiny_bundle, metadata={"format": "pix2pix-bundle/1", "header": "{}"})
+    with pytest.raises(CorruptBundle, match=r"tiny\.safetensors was made by an earlier version"):
+        read_header(tiny_bundle)
+
+
+def test_a_file_without_a_generator_is_refused(tiny_bundle: Path, tiny_header: Header) -> None:
+    weights = {name: weight for name, weight in load_file(tiny_bundle).items() if "picture" not in name}
+    save_bundle(tiny_bundle, weights, tiny_header)
+    with pytest.raises(CorruptBundle, match="no tensor of a generator"):
+        read_header(tiny_bundle)
+
+
 def test_a_missing_tensor_is_named(tiny_bundle: Path, tiny_header: Header) -> None:
     weights = load_file(tiny_bundle)
-    del weights["generator.head.bias"]
+    del weights["picture.stem.bias"]
     save_bundle(tiny_bundle, weights, tiny_header)
-    with pytest.raises(CorruptBundle, match=r"head\.bias"):
+    with pytest.raises(CorruptBundle, match=r"stem\.bias"):
         load_bundle(tiny_bundle)
 
 
 def test_a_header_without_a_field_is_refused(tiny_bundle: Path) -> None:
-    save_file(load_file(tiny_bundle), tiny_bundle, metadata={"format": "pix2pix-bundle/1", "header": "{}"})
+    save_file(load_file(tiny_bundle), tiny_bundle, metadata={"format": FORMAT, "header": "{}"})
     with pytest.raises(CorruptBundle, match="model"):
         read_header(tiny_bundle)
 
@@ -84,16 +95,16 @@ def test_a_header_with_a_wrong_field_is_refused(
 ) -> None:
     """Such a bundle used to end `models` and `serve` in a traceback."""
     header = json.dumps({**dataclasses.asdict(tiny_header), field: value})
-    save_file(load_file(tiny_bundle), tiny_bundle, metadata={"format": "pix2pix-bundle/1", "header": header})
+    save_file(load_file(tiny_bundle), tiny_bundle, metadata={"format": FORMAT, "header": header})
     with pytest.raises(CorruptBundle, match=r"tiny\.safetensors"):
         load_bundle(tiny_bundle)
 
 
 def test_weights_that_are_not_finite_are_refused(tiny_bundle: Path, tiny_header: Header) -> None:
     weights = load_file(tiny_bundle)
-    weights["generator.head.bias"] = torch.full_like(weights["generator.head.bias"], float("nan"))
+    weights["picture.stem.bias"] = torch.full_like(weights["picture.stem.bias"], float("nan"))
     save_bundle(tiny_bundle, weights, tiny_header)
-    with pytest.raises(CorruptBundle, match=r"head\.bias"):
+    with pytest.raises(CorruptBundle, match=r"stem\.bias"):
         load_bundle(tiny_bundle)
 
 

@@ -15,33 +15,25 @@ from safetensors.numpy import load_file, save_file
 
 import pix2pix
 from pix2pix import engines
-from pix2pix.bundle import find_bundle
-from pix2pix.config import ModelConfig
+from pix2pix.bundle import find_bundle, read_header
 from pix2pix.engines import make_engine
 from pix2pix.errors import CorruptBundle, UsageError
 
-PAPER = ModelConfig(architecture="paper", size_px=32, widths=(4, 8, 8, 8, 8), latent_size=0)
 MODELS = {
     "tiny": TINY,
-    "literal": LITERAL,
-    "one answer": replace(LITERAL, latent_size=0),
-    "paper": PAPER,
-    "paper with z": replace(PAPER, latent_size=3, roughness=True, encoder_widths=(4,)),
-    "detail": replace(TINY, detail_width=6),
-    "noise": replace(TINY, noise=True),
-    "detail and noise": replace(TINY, detail_width=6, noise=True),
-    "looks from afar": replace(TINY, size_px=256, widths=(4, 8, 8), encoder_widths=(4, 8)),
+    "paper": LITERAL,
+    "paper down to one pixel": replace(LITERAL, widths=(4, 8, 8, 8, 8, 8)),
+    "of 128 px": replace(TINY, size_px=128, widths=(4, 8, 12, 12), layout_widths=(4, 8, 12)),
+    "of 256 px": replace(TINY, size_px=256, widths=(4, 8, 8, 12)),
 }
 
 
-@pytest.fixture(params=[*MODELS, "critic", "instance critic", "shoes", "handbags"])
+@pytest.fixture(params=[*MODELS, "critic", "paper with critic", "shoes", "handbags"])
 def bundle(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     if request.param in ("shoes", "handbags"):
         return find_bundle(request.param)
-    if request.param == "critic":
-        return save_critic(tmp_path / "critic.safetensors", TINY)
-    if request.param == "instance critic":
-        return save_critic(tmp_path / "critic.safetensors", replace(TINY, roughness=False))
+    if "critic" in request.param:
+        return save_critic(tmp_path / "critic.safetensors", LITERAL if "paper" in request.param else TINY)
     return save_untrained(tmp_path / "model.safetensors", MODELS[request.param])
 
 
@@ -56,26 +48,40 @@ def pages(side: int, count: int) -> np.ndarray:
     return made
 
 
+def stroked(sketches: np.ndarray) -> np.ndarray:
+    """Colour strokes for sketches (M, S, S): a red and a half transparent blue one, none on the first."""
+    side = sketches.shape[1] // 2
+    strokes = np.zeros((len(sketches), side, side, 4), np.uint8)
+    strokes[1:, side // 4 : side // 3, side // 4 : -side // 4] = (200, 30, 40, 255)
+    strokes[1:, side // 2 : -side // 3, side // 2 :] = (10, 60, 220, 130)
+    return strokes
+
+
 def test_every_engine_makes_the_same_pictures(bundle: Path) -> None:
-    ours, torchs = (pix2pix.load(bundle, device="cpu", engine=name) for name in ("onnxruntime", "torch"))
-    assert (ours.engine, torchs.engine) == ("onnxruntime", "torch")
+    ours, torchs = (make_engine(bundle, "cpu", name)[0] for name in ("onnxruntime", "torch"))
+    assert (ours.name, torchs.name) == ("onnxruntime", "torch")
+    model = read_header(bundle).model
     rows = np.array([0, 1, 2, 0, 0])
-    z = np.random.default_rng(2).standard_normal((5, ours.latent_size)).astype(np.float32)
-    sketches = pages(ours.size_px, 3)
-    photos, expected = (t.translate_batch(sketches, z, rows) for t in (ours, torchs))
-    assert photos.dtype == np.uint8 and photos.shape == expected.shape
-    assert np.abs(photos.astype(int) - expected).max() <= 1 and (photos != expected).mean() < 1e-3
-    assert expected.std() > 1, "blank pictures are always alike"
-    assert np.array_equal(
-        ours.translate_batch(sketches[:1], z[3:]), ours.translate_batch(sketches, z[3:], rows[3:])
-    )
-    if ours.encodes:
-        photo = pix2pix.load("shoes").translate("docs/sketches/shoes/boot.png", seed=3)
-        assert np.allclose(ours.encode(photo), torchs.encode(photo), atol=1e-4)
-        assert np.abs(ours.encode(photo)).max() > 1e-4
-    if ours.judges:
-        maps = [t.realism(sketches, expected, rows).astype(int) for t in (ours, torchs)]
-        assert np.abs(maps[0] - maps[1]).max() <= 1 and maps[0].std() > 1
+    z = np.random.default_rng(2).standard_normal((5, model.latent_size)).astype(np.float32)
+    sketches = pages(model.size_px, 3)
+    strokes = stroked(sketches)
+    photos, expected = (engine.answer(sketches, z, rows, strokes) for engine in (ours, torchs))
+    for one, other in zip(photos, expected, strict=True):
+        assert one.dtype == other.dtype == np.uint8 and one.shape == other.shape
+        assert np.abs(one.astype(int) - other).max() <= 1 and (one != other).mean() < 3e-3
+    assert expected[0].std() > 1, "blank pictures are always alike"
+    assert (expected[1].min() < 200) == (model.architecture == "two-stage")
+    alone, _ = ours.answer(sketches[:1], z[3:], rows[3:], strokes[:1])
+    assert np.abs(alone.astype(int) - photos[0][3:]).max() <= 1
+    if model.architecture == "two-stage":
+        mask = np.zeros(sketches[0].shape, np.uint8)
+        mask[10:-20, 5:-9] = 255
+        codes = [engine.encode(expected[0][1], mask) for engine in (ours, torchs)]
+        assert np.allclose(*codes, atol=1e-4) and np.abs(codes[0]).max() > 1e-3
+    if read_header(bundle).discriminator:
+        maps = [engine.realism(sketches, expected[0], rows) for engine in (ours, torchs)]
+        assert maps[0].dtype == maps[1].dtype == np.float32
+        assert np.allclose(*maps, atol=1e-4) and maps[0].std() > 0.01
 
 
 def damaged(bundle: Path, path: Path, **changes: np.ndarray | None) -> Path:
@@ -95,7 +101,7 @@ def test_tensors_that_do_not_fit_the_header_are_told(
     tmp_path: Path, tensor: np.ndarray | None, engine: str
 ) -> None:
     whole = save_untrained(tmp_path / "whole.safetensors", TINY)
-    path = damaged(whole, tmp_path / "damaged.safetensors", **{"generator.downs.0.conv.weight": tensor})
+    path = damaged(whole, tmp_path / "damaged.safetensors", **{"picture.down.0.weight": tensor})
     with pytest.raises(CorruptBundle, match=r"damaged\.safetensors.*do not fit"):
         pix2pix.load(path, device="cpu", engine=engine)
 
@@ -114,23 +120,6 @@ def test_what_is_not_there_is_told(tmp_path: Path, device: str, engine: str, tol
     path = save_untrained(tmp_path / "tiny.safetensors", TINY)
     with pytest.raises(UsageError, match=told):
         pix2pix.load(path, device=device, engine=engine)
-
-
-def test_the_fastest_is_the_one_whose_photo_comes_soonest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = save_untrained(tmp_path / "tiny.safetensors", TINY)
-    ours, torchs = (make_engine(path, "cpu", name) for name in ("onnxruntime", "torch"))
-    seconds = {"onnxruntime": 2.0, "torch": 1.0}
-    monkeypatch.setattr(engines, "_seconds", lambda engine, header: seconds[engine.name])
-
-    def refuses(path: Path, device: str) -> None:
-        raise UsageError("no compiler")
-
-    made, header = engines._fastest([lambda *_: ours, refuses, lambda *_: torchs], path, "cpu")
-    assert made is torchs[0] and header == torchs[1]
-    with pytest.raises(UsageError, match="no compiler"):
-        engines._fastest([refuses], path, "cpu")
 
 
 def without_torch(code: str) -> subprocess.CompletedProcess[str]:
