@@ -16,9 +16,11 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from pix2pix.architecture import NORM_EPSILON, SLOPE
 from pix2pix.config import DiscriminatorConfig
+from pix2pix.layers import group_deviation
 from pix2pix.projected import MIXED
 
 COARSE_PX = 32
+GROUP = 2  # pictures whose deviation the coarse discriminator sees
 HALVINGS = (2, 1, 0, 0)  # of each stage of features, so that all end at 5 or 10 patches a side
 FOLD = 4  # pixels of the sketch's side, folded into channels for the feature discriminators
 
@@ -112,8 +114,8 @@ class CoarseDiscriminator(nn.Module):
     """The whole picture at 32 px beside its ink, without any norm: it can see colours and shading as they
     are.
 
-    It also sees the batch's deviation, so that many pictures of one colour give themselves away. It needs a
-    gradient penalty.
+    It also sees how far two pictures of a batch are apart, so that many of one colour give themselves
+    away. It needs a gradient penalty.
     """
 
     def __init__(self, widths: tuple[int, ...]) -> None:
@@ -136,8 +138,7 @@ class CoarseDiscriminator(nn.Module):
         x = small
         for conv in self.down:
             x = F.leaky_relu(conv(x), SLOPE)
-        spread = (x.float().var(0, correction=0) + 1e-6).sqrt().mean()
-        x = torch.cat([x, spread.to(x.dtype).expand(len(x), 1, *x.shape[2:])], 1)
+        x = torch.cat([x, group_deviation(x, GROUP)], 1)
         logits: Tensor = self.logit(F.leaky_relu(self.last(x), SLOPE))
         return logits
 

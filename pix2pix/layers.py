@@ -103,6 +103,20 @@ class ModulatedConv(nn.Module):
         return activate(y if beside is None else (y + beside) * 0.5**0.5)
 
 
+def group_deviation(x: Tensor, group: int) -> Tensor:
+    """Features (N, C, H, W) -> their mean deviation within groups of a batch, (N, 1, H, W).
+
+    So that a discriminator sees when many pictures are alike (Karras et al. 2018, section 3). Members of a
+    group are N / `group` apart: a batch that is shared out in strides keeps its groups. A batch that does not
+    divide into groups has a deviation of 0.
+    """
+    if len(x) % group:
+        return x.new_zeros(len(x), 1, *x.shape[2:])
+    groups = x.float().reshape(group, -1, *x.shape[1:])
+    spread = (groups.var(0, correction=0) + 1e-6).sqrt().mean((1, 2, 3)).repeat(group)
+    return spread[:, None, None, None].to(x.dtype).expand(-1, 1, *x.shape[2:])
+
+
 def statistics(coloured: Tensor) -> Tensor:
     """Of colour times mask, and mask (N, 4, H, W): mean colour, deviation, 1 where there is any: (N, 7)."""
     mask = coloured[:, 3:].float()

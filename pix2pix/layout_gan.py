@@ -17,10 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pix2pix.architecture import CELLS, KNOWN_FROM, LAYOUT_PX, PRODUCT_FROM, SLOPE
-from pix2pix.layers import Conv, Linear, ModulatedConv, activate, statistics
+from pix2pix.layers import Conv, Linear, ModulatedConv, activate, group_deviation, statistics
 
 FOLD = LAYOUT_PX // CELLS  # pixels of a cell's side, folded into channels
-GROUP = 4  # layouts whose deviation the discriminator sees (Karras et al. 2018, section 3)
+GROUP = 4  # layouts whose deviation the discriminator sees
 
 
 class LayoutGenerator(nn.Module):
@@ -88,8 +88,7 @@ class LayoutEncoder(nn.Module):
 class LayoutDiscriminator(nn.Module):
     """A layout (N, 4, 16, 16) beside its ink (N, 1, 64, 64) -> logits (N,). No norm: it is to see colours.
 
-    Every four layouts it also sees their deviation, so that a generator of one colour gives itself away. N is
-    a multiple of four.
+    It also sees the deviation of every four layouts, so that a generator of one colour gives itself away.
     """
 
     def __init__(self, widths: tuple[int, ...]) -> None:
@@ -111,9 +110,7 @@ class LayoutDiscriminator(nn.Module):
         x = torch.cat([layout, F.pixel_unshuffle(ink, FOLD)], 1)
         for conv in self.down:
             x = F.leaky_relu(conv(x), SLOPE)
-        groups = x.reshape(-1, GROUP, *x.shape[1:])
-        spread = (groups.var(1, correction=0) + 1e-6).sqrt().mean((1, 2, 3)).repeat_interleave(GROUP)
-        x = torch.cat([x, spread[:, None, None, None].expand(-1, 1, *x.shape[2:])], 1)
+        x = torch.cat([x, group_deviation(x, GROUP)], 1)
         logits: Tensor = self.logit(F.leaky_relu(self.last(x), SLOPE).flatten(1))
         return logits[:, 0]
 

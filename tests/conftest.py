@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from small_backbone import SmallBackbone
 
 from pix2pix.bundle import Header, save_bundle
 from pix2pix.config import DiscriminatorConfig, LayoutConfig, ModelConfig, TrainConfig
 from pix2pix.networks import Model, build_model
-from pix2pix.projected import STAGES
 
 pytest_plugins = ["canvas"]
 
@@ -33,22 +33,6 @@ needs_features = pytest.mark.skipif(
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
-
-
-class SmallBackbone(torch.nn.Module):
-    """Maps of the shapes that EfficientNet-Lite0 has, in no time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        random = torch.Generator().manual_seed(0)
-        kernels = [torch.randn(channels, 3, 1, 1, generator=random) for channels, _ in STAGES]
-        self.kernels = torch.nn.ParameterList(kernels).requires_grad_(False)
-
-    def forward(self, photo: torch.Tensor) -> list[torch.Tensor]:
-        sides = (16, 8, 4, 2)
-        small = [torch.nn.functional.adaptive_avg_pool2d(photo, side) for side in sides]
-        maps = zip(small, self.kernels, strict=True)
-        return [torch.nn.functional.conv2d(x, kernel.to(x.dtype)) for x, kernel in maps]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,21 +12,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor
 
-from pix2pix.bundle import load_bundle
 from pix2pix.checkpoint import load_state
 from pix2pix.config import TrainConfig
+from pix2pix.discriminators import PictureDiscriminators
 from pix2pix.errors import RunError, UsageError
-from pix2pix.game import DRAWS, WINDOW, Game, window
-from pix2pix.networks import Discriminator, Generator
-from pix2pix.processes import make_fabric
+from pix2pix.picture_gan import Detail, PictureGenerator
 from pix2pix.run_folder import Status
 from pix2pix.training import train
+
+pytestmark = pytest.mark.usefixtures("small_backbone")
 
 
 @pytest.fixture
@@ -37,28 +36,35 @@ def finish(config: TrainConfig, pairs: Path, run: Path, **options: object) -> li
     return list(train(config, pairs, run, device="cpu", **options))  # type: ignore[arg-type]
 
 
-def memory_for(most: int, monkeypatch: pytest.MonkeyPatch, player: type[torch.nn.Module]) -> None:
+def memory_for(most: int, monkeypatch: pytest.MonkeyPatch, player: type, method: str) -> None:
     """Let a player run out of memory with more pictures than that, in the words of torch."""
-    forward: Callable[..., object] = player.forward
+    before: Callable[..., object] = getattr(player, method)
 
-    def limited(self: torch.nn.Module, given: Tensor, *rest: Tensor) -> object:
+    def limited(self: torch.nn.Module, given: Tensor, *rest: object) -> object:
         if len(given) > most and torch.is_grad_enabled():
             raise RuntimeError(
                 "[enforce fail at alloc_cpu.cpp:114] DefaultCPUAllocator: can't allocate memory"
             )
-        return forward(self, given, *rest)
+        return before(self, given, *rest)
 
-    monkeypatch.setattr(player, "forward", limited)
+    monkeypatch.setattr(player, method, limited)
 
 
-@pytest.mark.parametrize("player", [Generator, Discriminator])
+@pytest.mark.parametrize(
+    "player, method", [(PictureGenerator, "draw"), (PictureDiscriminators, "forward"), (Detail, "forward")]
+)
 def test_out_of_memory_halves_the_batch_and_makes_the_same_move(
-    config: TrainConfig, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, player: type
+    config: TrainConfig,
+    pairs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    player: type,
+    method: str,
 ) -> None:
     whole = finish(config, pairs, tmp_path / "whole")
     told: list[str] = []
     with monkeypatch.context() as patch:
-        memory_for(3, patch, player)
+        memory_for(3, patch, player, method)
         parts = finish(config, pairs, tmp_path / "parts", notify=told.append)
     assert [line for line in told if "2 pictures at a time" in line] and len(told) == 2  # by 4, then by 2
     for one, other in zip(whole, parts, strict=True):
@@ -69,30 +75,9 @@ def test_out_of_memory_halves_the_batch_and_makes_the_same_move(
 def test_memory_that_does_not_hold_two_pictures_ends_the_run_in_plain_words(
     config: TrainConfig, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory_for(1, monkeypatch, Generator)
+    memory_for(1, monkeypatch, PictureGenerator, "draw")
     with pytest.raises(RunError, match="out of memory with 2 pictures"):
         finish(config, pairs, tmp_path / "run")
-
-
-def test_g_moves_at_its_turn_only(config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
-    statuses = finish(replace(config, critic_steps=3, steps=7), pairs, tmp_path / "run")
-    moved = [status.step for status in statuses if "g_gradient" in status.standing]
-    assert moved == [3, 6]
-    assert all("d_gradient" in status.standing for status in statuses)
-
-
-def test_d_may_have_a_head_start(config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
-    statuses = finish(replace(config, head_start=4, steps=6), pairs, tmp_path / "run")
-    assert [status.step for status in statuses if "g_gradient" in status.standing] == [5, 6]
-    assert all("d_gradient" in status.standing for status in statuses)
-
-
-def test_d_is_told_as_probabilities(config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
-    d = replace(config.discriminator, scales=2)
-    status = finish(replace(config, discriminator=d), pairs, tmp_path / "run")[-1]
-    names = [f"{name}_{k}" for name in ("p_real", "p_fake", "accuracy") for k in (1, 2)]
-    assert all(0 < status.standing[name] < 1 for name in names)
-    assert status.standing["g_gradient"] > 0
 
 
 TRAIN = [str(Path(sys.executable).with_name("pix2pix")), "train"]
@@ -107,9 +92,12 @@ def command(pairs: Path, runs: Path, name: str, *options: str) -> list[str]:
 LOSSES = """
 import json, sys, torch
 from pathlib import Path
+from small_backbone import SmallBackbone
+import pix2pix.picture_step
 from pix2pix.config import TrainConfig, from_json
 from pix2pix.training import train
 
+pix2pix.picture_step.Backbone = SmallBackbone
 torch.set_num_threads(1)
 told, pairs, run, devices = sys.argv[1:]
 config = from_json(TrainConfig, told)
@@ -124,8 +112,10 @@ def test_two_processes_play_the_game_of_one(config: TrainConfig, pairs: Path, tm
     With the default learning rate Adam turns the last digits of gradients near zero into whole steps, as it
     would between any two machines: so with a hundredth of it.
     """
-    told = replace(config, steps=12, generator_lr=4e-6, discriminator_lr=4e-6, differentiable_augment=True)
+    layout = replace(config.layout, batch_size=16, generator_lr=4e-5, discriminator_lr=4e-5)
+    told = replace(config, steps=12, generator_lr=4e-5, discriminator_lr=4e-6, layout=layout)
     script = tmp_path / "losses.py"
+    shutil.copy(Path(__file__).with_name("small_backbone.py"), tmp_path)
     script.write_text(LOSSES)
     lines: dict[str, list[dict[str, float]]] = {}
     for devices in ("1", "2"):
@@ -164,60 +154,6 @@ def children(pid: int) -> list[int]:
 def test_a_batch_that_cannot_be_shared_out_is_refused(
     config: TrainConfig, pairs: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match="multiple of 6"):
+    with pytest.raises(UsageError, match="multiple of 3"):
         finish(config, pairs, tmp_path / "run", devices=3)
     assert not (tmp_path / "run").exists()
-
-
-def test_a_window_is_a_part_of_the_picture_where_the_draws_say() -> None:
-    x = torch.arange(2 * 8 * 8.0).reshape(2, 1, 8, 8)
-    draws = torch.zeros(2, DRAWS)
-    draws[1, WINDOW] = torch.tensor([0.999, 0.5])  # of the five places in each direction: the last, the third
-    cut = window(x, draws, 4)
-    assert torch.equal(cut[0], x[0, :, :4, :4]) and torch.equal(cut[1], x[1, :, 4:, 2:6])
-    assert torch.equal(window(x, draws, 8), x)
-
-
-class SeenBy(torch.nn.Module):
-    """In the place of LPIPS: keeps the photos that it is shown."""
-
-    def __init__(self, seen: list[Tensor]) -> None:
-        super().__init__()
-        self.seen = seen
-
-    def forward(self, made: Tensor, real: Tensor) -> Tensor:
-        self.seen.append(real)
-        return (made - real).square().mean(dim=(1, 2, 3))
-
-
-@pytest.mark.parametrize("close_up", [False, True])
-def test_a_close_up_is_looked_at_in_full_detail(
-    config: TrainConfig, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, close_up: bool
-) -> None:
-    """Stripes of one pixel are grey from afar; half of the looks of LPIPS are at a window."""
-    for photo in (pairs / "train" / "photos").iterdir():
-        Image.fromarray(np.tile(np.uint8([[[0] * 3, [255] * 3]]), (32, 16, 1))).save(photo)
-    shown: list[Tensor] = []
-    monkeypatch.setattr("pix2pix.game.PerceptualDistance", lambda _: SeenBy(shown))
-    d = replace(config.discriminator, close_up=close_up, size_px=16)
-    told = replace(config, discriminator=d, coarse_fraction=1.0, perceptual_weight=1.0, steps=12)
-    told = replace(told, size_px=32, shift_scale=False, differentiable_augment=False)
-    status = finish(told, pairs, tmp_path / "run")[-1]
-    striped = [bool(real.std() > 0.5) for real in shown]
-    assert len(striped) == 12 and (2 < sum(striped) < 10 if close_up else not any(striped))
-    assert ("p_real_2" in status.standing) == close_up
-
-
-def test_a_close_up_that_a_bundle_has_not_begins_as_what_looks_at_the_whole(
-    config: TrainConfig, pairs: Path, tmp_path: Path
-) -> None:
-    finish(config, pairs, tmp_path / "first")
-    d = replace(config.discriminator, close_up=True)
-    game = Game(replace(config, discriminator=d), make_fabric("cpu", "auto"))
-    game.begin_with(tmp_path / "first" / "first.safetensors")
-    whole, close = game.discriminator.scales[0], game.discriminator.close_up
-    assert close is not None
-    theirs, header = load_bundle(tmp_path / "first" / "first.safetensors")
-    assert header.discriminator and not header.discriminator.close_up and theirs.discriminator is not None
-    for name, value in theirs.discriminator.scales[0].state_dict().items():
-        assert torch.equal(whole.state_dict()[name], value) and torch.equal(close.state_dict()[name], value)
