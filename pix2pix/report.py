@@ -149,6 +149,8 @@ def _charts(stats: Sequence[Line], scores: Sequence[Line]) -> Iterator[Chart | N
     chances = of((PIXELS.p_real, PIXELS.p_fake))
     title = f"The discriminator {PIXELS.words}"
     yield draw("pixels", title, "probability", chances, bounds=bounds, level=0.5, shaded=2)
+    norms = {key.removeprefix(AT_PICTURE): points for key, points in of(named(AT_PICTURE)).items()}
+    yield draw("picture", "Gradients at the picture", "gradient norm, logarithmic", norms, log=True)
     terms = of(key for key in named("g_") if key != "g_gradient")
     yield draw("g", "What the picture generator lowers", "weighted loss", terms)
     of_discriminator = ("layout_d", "layout_d_gradient", "layout_g_gradient")
@@ -156,8 +158,6 @@ def _charts(stats: Sequence[Line], scores: Sequence[Line]) -> Iterator[Chart | N
     yield draw("layout", "What the layout generator lowers", "weighted loss", terms)
     terms = of(("d", "d_penalty", "detail_d", "layout_d"))
     yield draw("d", "What the discriminators lower", "loss", terms)
-    norms = {key.removeprefix(AT_PICTURE): points for key, points in of(named(AT_PICTURE)).items()}
-    yield draw("picture", "Gradients at the picture", "gradient norm, logarithmic", norms, log=True)
     players = (f"{game}{player}_gradient" for game in ("", "detail_", "layout_") for player in "gd")
     yield draw("gradients", "Gradients of the networks", "gradient norm, logarithmic", of(players), log=True)
     if metric := metric_of(scores):

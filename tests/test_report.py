@@ -35,11 +35,11 @@ SECTIONS = [
 CHARTS = [
     "Right answers of the discriminators",
     "The discriminator on pixels",
+    "Gradients at the picture",
+    "Who pulls at the picture now",  # a table beside that chart
     "What the picture generator lowers",
     "What the layout generator lowers",
     "What the discriminators lower",
-    "Gradients at the picture",
-    "Who pulls at the picture now",  # a table beside that chart
     "Gradients of the networks",
     "Score: lpips",
     "Known by heart?",

@@ -211,13 +211,13 @@ def test_one_discriminator_that_cannot_tell_is_a_note_where_another_can() -> Non
     coarse = next(one for one in DISCRIMINATORS if one.kind == "coarse")
     layout = next(one for one in DISCRIMINATORS if one.kind == "layout")
     verdict = only(judge(lines(40, **game(coarse, 0.55, 0.5, 0.45)), []))
-    assert (verdict.kind, verdict.severity) == ("generator winning", "note")
+    assert (verdict.kind, verdict.severity) == ("discriminator idle", "note")
     assert "of the coarse picture" in verdict.sentence and "from the others alone" in verdict.sentence
     verdict = only(judge(lines(40, **game(layout, 0.55, 0.5, 0.45)), []))
-    assert verdict.severity == "warning", "the layout generator has no other"
+    assert verdict.kind == "generator winning", "the layout generator has no other"
     assert "layout.discriminator_lr" in verdict.sentence
     neither = lines(40, **game(coarse, 0.55, 0.5, 0.45), **game(PIXELS, 0.55, 0.5, 0.45))
-    assert [verdict.severity for verdict in judge(neither, [])] == ["warning", "warning"]
+    assert [verdict.kind for verdict in judge(neither, [])] == ["generator winning", "generator winning"]
 
 
 @pytest.mark.parametrize("term", WEIGHT_OF)
