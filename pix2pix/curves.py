@@ -29,7 +29,7 @@ class Chart:
     kind: str
     title: str
     axis: str
-    said: str  # for who cannot see it
+    description: str  # for screen readers
     curves: list[Curve]
     x_ticks: list[tuple[float, str]]
     y_ticks: list[tuple[float, str]]
@@ -79,12 +79,12 @@ def draw(
         if level is not None and len(curves) < shaded:
             shade = f"{path}V{y(level):.1f}H{x(points[0][0]):.1f}Z"
         curves.append(Curve(name, path, shade))
-    said = (f"{name} from {points[0][1]:.3g} to {points[-1][1]:.3g}" for name, points in kept.items())
+    described = (f"{name} from {points[0][1]:.3g} to {points[-1][1]:.3g}" for name, points in kept.items())
     return Chart(
         kind,
         title,
         axis,
-        f"{title}, {axis}, steps {left:,.0f} to {right:,.0f}: {'; '.join(said)}",
+        f"{title}, {axis}, steps {left:,.0f} to {right:,.0f}: {'; '.join(described)}",
         curves,
         [(x(tick), f"{tick:,.10g}") for tick in ticks(left, right) if tick == int(tick)],
         [(y(tick), f"{tick:,.10g}") for tick in ticks(low, high, log=log)],

@@ -14,7 +14,7 @@ class Events:
     """Writes event files into a folder, or nothing where `tensorboard` is not installed."""
 
     def __init__(self, folder: Path, *, after: int = 0) -> None:
-        """`after` is the step a run goes on from: events of later steps that are there count no more."""
+        """`after` is the step from which a run goes on: later events that are there are dropped."""
         self._writer: Any = None
         try:
             from torch.utils.tensorboard import SummaryWriter
@@ -23,7 +23,7 @@ class Events:
         self._writer = SummaryWriter(str(folder), purge_step=after + 1)
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Append numbers of a step. They are on the disk two minutes later at the latest, or at the end."""
+        """Append numbers of a step. They reach the disk within two minutes, or at the end."""
         if self._writer is not None:
             for name, value in values.items():
                 self._writer.add_scalar(name, value, step)

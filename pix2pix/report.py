@@ -1,4 +1,4 @@
-"""One page that says how a run went, from the files of its folder alone. No torch here.
+"""One page about how a run went, from the files of its folder alone. No torch here.
 
 report = write_report(Path("runs/shoes"))      # runs/shoes/report.html, which needs no other file
 """
@@ -25,7 +25,17 @@ from pix2pix.files import printable, write_atomically
 from pix2pix.framing import UInt8, resized
 from pix2pix.images import read_photo
 from pix2pix.run_folder import read_lines
-from pix2pix.verdicts import Line, distance_from_half, is_number, judge, metric_of, scales
+from pix2pix.verdicts import (
+    AT_PICTURE,
+    PIXELS,
+    Line,
+    distance_from_half,
+    gradients_at_picture,
+    is_number,
+    judge,
+    metric_of,
+    playing,
+)
 
 MOMENTS, INPUTS = 10, 4  # columns and rows of the film strip, at most
 CELL_PX, HARDEST_PX, REALISM_PX = 160, 128, 224  # sides of thumbnails
@@ -46,6 +56,7 @@ def write_report(run: Path) -> Path:
     environment.filters["plain"] = lambda value: printable(str(value))
     environment.tests["number"] = is_number
     now = (stats or scores or [{}])[-1]  # a short run has scores alone
+    gradients = gradients_at_picture(stats)
     template = environment.from_string(Path(__file__).with_name("report.html").read_text(encoding="utf-8"))
     page = template.render(
         name=run.resolve().name,
@@ -57,6 +68,8 @@ def write_report(run: Path) -> Path:
         duration=duration,
         verdicts=judge(stats, scores),
         distances=distance_from_half(stats[-1]) if stats else {},
+        gradients=gradients,
+        gradients_sum=sum(gradients.values()),
         charts=[chart for chart in _charts(stats, scores) if chart],
         width=WIDTH,
         height=HEIGHT,
@@ -71,7 +84,7 @@ def write_report(run: Path) -> Path:
 
 
 def _lines(path: Path) -> list[Line]:
-    """The numbers of each line that says its step."""
+    """The numbers of each line that has a step."""
     return [
         {key: value for key, value in line.items() if is_number(value)}
         for line in read_lines(path)
@@ -80,7 +93,7 @@ def _lines(path: Path) -> list[Line]:
 
 
 def remaining_s(line: Line) -> float | None:
-    """How long a run still takes after a line of its stats, going on as it did; None where nobody knows."""
+    """How long a run still takes after a line of its stats, going on as it did; None if unknown."""
     progress, seconds = line.get("progress", 0.0), line.get("seconds")
     return seconds * max(0.0, 1 - progress) / progress if progress > 0 and seconds is not None else None
 
@@ -122,20 +135,31 @@ def _json(path: Path, kind: type[Any]) -> Any:
 
 
 def _charts(stats: Sequence[Line], scores: Sequence[Line]) -> Iterator[Chart | None]:
-    """What there is to draw; what each chart means is said in the template."""
+    """What there is to draw; the template explains what each chart means."""
 
     def of(keys: Iterable[str], lines: Sequence[Line] = stats) -> dict[str, Points]:
         return {key: [(line["step"], line[key]) for line in lines if key in line] for key in keys}
 
-    for k in scales(stats):
-        kind, title = ("game", "The game") if k == 1 else ("coarse", f"The game, scale {k}")
-        players = of((f"p_real_{k}", f"p_fake_{k}", f"accuracy_{k}"))
-        yield draw(kind, title, "probability", players, bounds=(0.0, 1.0), level=0.5, shaded=2)
-    terms = sorted({key for line in stats for key in line if key.startswith("g_")} - {"g_gradient"})
-    yield draw("g", "What the forger lowers", "weighted loss", of(terms))
-    yield draw("d", "What the investigator lowers", "loss", of(("d", "d_penalty")))
-    norms = of(("g_gradient", "d_gradient"))
-    yield draw("gradients", "Size of the moves", "gradient norm, logarithmic", norms, log=True)
+    def named(prefix: str) -> list[str]:
+        return sorted({key for line in stats for key in line if key.startswith(prefix)})
+
+    share, bounds = "share of right answers", (0.0, 1.0)
+    right = {one.words: of([one.accuracy])[one.accuracy] for one in playing(stats)}
+    yield draw("right", "Right answers of the discriminators", share, right, bounds=bounds, level=0.5)
+    chances = of((PIXELS.p_real, PIXELS.p_fake))
+    title = f"The discriminator {PIXELS.words}"
+    yield draw("pixels", title, "probability", chances, bounds=bounds, level=0.5, shaded=2)
+    norms = {key.removeprefix(AT_PICTURE): points for key, points in of(named(AT_PICTURE)).items()}
+    yield draw("picture", "Gradients at the picture", "gradient norm, logarithmic", norms, log=True)
+    terms = of(key for key in named("g_") if key != "g_gradient")
+    yield draw("g", "What the picture generator lowers", "weighted loss", terms)
+    of_discriminator = ("layout_d", "layout_d_gradient", "layout_g_gradient")
+    terms = of(key for key in named("layout_") if key not in of_discriminator)
+    yield draw("layout", "What the layout generator lowers", "weighted loss", terms)
+    terms = of(("d", "d_penalty", "detail_d", "layout_d"))
+    yield draw("d", "What the discriminators lower", "loss", terms)
+    players = (f"{game}{player}_gradient" for game in ("", "detail_", "layout_") for player in "gd")
+    yield draw("gradients", "Gradients of the networks", "gradient norm, logarithmic", of(players), log=True)
     if metric := metric_of(scores):
         points = of((metric, f"{metric}_train"), scores)
         best = min(points[metric], key=lambda point: point[1])
@@ -147,7 +171,7 @@ def _charts(stats: Sequence[Line], scores: Sequence[Line]) -> Iterator[Chart | N
 
 
 def _film(samples: Path) -> dict[str, Any]:
-    """Answers of seed 0 at moments evenly chosen, the first and the last among them."""
+    """Answers of seed 0 at evenly chosen steps, the first and the last among them."""
     files = sorted((p for p in samples.glob("*.png") if p.stem.isdecimal()), key=lambda p: int(p.stem))
     last = len(files) - 1
     chosen = sorted({round(i * last / (MOMENTS - 1)) for i in range(MOMENTS)}) if files else []
@@ -167,9 +191,9 @@ def _film(samples: Path) -> dict[str, Any]:
 
 
 def _hardest(run: Path) -> list[dict[str, Any]]:
-    told = [one for one in _json(run / "hardest.json", list) if isinstance(one, dict)]
+    pairs = [one for one in _json(run / "hardest.json", list) if isinstance(one, dict)]
     rows = _cells(run / "hardest.jpg", 3, HARDEST_PX)
-    return [{**one, "src": _data_uri(*rows[i]) if i < len(rows) else None} for i, one in enumerate(told)]
+    return [{**one, "src": _data_uri(*rows[i]) if i < len(rows) else None} for i, one in enumerate(pairs)]
 
 
 def _cells(sheet: Path, columns: int, side_px: int) -> list[list[UInt8]]:

@@ -1,4 +1,4 @@
-"""How the game between the forger (G) and the investigator (D) goes, told from a run's numbers alone.
+"""How the game between generators (G) and discriminators (D) goes, from a run's numbers alone.
 
 Thresholds come from the literature where it has them. The others lie well outside of what this project's
 healthy runs showed: D's probabilities 0.31 to 0.75, spread over across 0.05 to 1, across 0.34 to 0.61.
@@ -8,20 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, count, takewhile
+from itertools import accumulate, takewhile
 from statistics import median_low
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 Kind = Literal[
     "balanced",
     "discriminator winning",
     "generator winning",
+    "discriminator idle",
     "collapsed",
     "overfitting",
     "diverging",
+    "gradients out of balance",
     "too early",
 ]
 Severity = Literal["good", "note", "warning", "bad"]
+GRAVEST_FIRST = ("bad", "warning", "note", "good")
 Line: TypeAlias = Mapping[str, float]
 
 # Every number is the median of so many neighbouring lines: up to two odd lines of stats.jsonl, or one of
@@ -35,7 +38,7 @@ WINS_ACCURACY, WINS_P_FAKE = 0.9, 0.3
 # An accuracy of one half is also what the game ends with when all is well. These tell a D that sees nothing.
 WRONG_ACCURACY = 0.45  # worse than a tossed coin
 ASLEEP = 0.1  # D's gradient over what it was before
-NEVER_AWAKE = 20  # lines from the first on: so early no forger is that good
+NEVER_AWAKE = 20  # lines from the first on: so early no generator is that good
 # D by itself, before answers that stand still, was right about 0.77 of them after 400 steps; in two runs in
 # which it never could tell, about 0.58 at the most in 5,000 (docs/experiments.md, 2026-11-26).
 NEVER_ABOVE = 0.6
@@ -56,11 +59,69 @@ EXPLODES_FROM = {
     "g_perceptual": 0.0,
     "d_gradient": 100.0,
     "g_gradient": 100.0,
+    "detail_d": 10.0,
+    "detail_g_reconstruction": 0.0,
+    "detail_g_perceptual": 0.0,
+    "detail_d_gradient": 100.0,
+    "detail_g_gradient": 100.0,
+    "layout_d": 10.0,
+    "layout_reconstruction": 0.0,
+    "layout_d_gradient": 100.0,
+    "layout_g_gradient": 100.0,
 }
 USUAL_LINES = 20  # from the beginning: what is usual is their median, or the median of all if that is lower
 WORSE, WORSE_SCORES = 1.1, 5  # the score over the best before it, so many times in a row
 METRICS = ("lpips", "kid")  # lower is better
+# Deep features with a gradient 75 times that of L1 kept the pictures grey (docs/training.md); with the
+# weights of the presets the largest is 5 times that of L1, in a tiny run's first 50 steps.
+OUT_OF_BALANCE = 30.0
+AT_PICTURE = "at_picture_"  # before the names of terms: the norms of their gradients at the picture
+L1_AT_PICTURE = f"{AT_PICTURE}g_reconstruction"
+WEIGHT_OF = {  # fields of TrainConfig
+    "g_features": "features_weight",
+    "g_pixels": "pixels_weight",
+    "g_coarse": "coarse_weight",
+    "g_perceptual": "perceptual_weight",
+    "g_alpha": "alpha_weight",
+    "g_strokes": "strokes_weight",
+}
 TOO_LARGE = 1e30  # no number of a run
+
+
+class Discriminator(NamedTuple):
+    """One kind of discriminator, by the names of its numbers in a line."""
+
+    kind: str
+    words: str  # which one it is
+    prefix: str = ""  # before the names of its numbers
+    gradient: str = "d_gradient"
+    settings: str = ""  # before the names of its learning rates
+
+    @property
+    def p_real(self) -> str:
+        """Name of the mean probability of real ones."""
+        return f"{self.prefix}p_real_{self.kind}"
+
+    @property
+    def p_fake(self) -> str:
+        """Name of the mean probability of made ones."""
+        return f"{self.prefix}p_fake_{self.kind}"
+
+    @property
+    def accuracy(self) -> str:
+        """Name of the share of right answers."""
+        return f"{self.prefix}accuracy_{self.kind}"
+
+
+PIXELS = Discriminator("pixels", "on pixels")  # every architecture has it
+DISCRIMINATORS = (
+    Discriminator("layout", "of layouts", gradient="layout_d_gradient", settings="layout."),
+    Discriminator("features", "on features"),
+    PIXELS,
+    Discriminator("coarse", "of the coarse picture"),
+    Discriminator("features", "on features of windows", "detail_", "detail_d_gradient"),
+    Discriminator("pixels", "on pixels of windows", "detail_", "detail_d_gradient"),
+)
 
 
 @dataclass(frozen=True)
@@ -79,26 +140,43 @@ def judge(stats: Sequence[Line], scores: Sequence[Line]) -> list[Verdict]:
     Keys may be absent (no adversary, no z, no scores); what is no finite number counts as absent.
     """
     if len(stats) < STRETCH:
-        told = (
-            f"{len(stats)} of the {STRETCH} lines that it takes to say anything are there: look again later."
-        )
-        return [Verdict("too early", None, told, "note")]
-    found = [*_diverging(stats, scores), *_collapsed(scores), *_game(stats, scores), *_overfitting(scores)]
-    return sorted(found, key=lambda verdict: verdict.severity != "bad") or [_balanced(stats)]
+        sentence = f"{len(stats)} of the {STRETCH} lines that a verdict takes are there: look again later."
+        return [Verdict("too early", None, sentence, "note")]
+    found = [
+        *_diverging(stats, scores),
+        *_collapsed(scores),
+        *_out_of_balance(stats),
+        *_game(stats, scores),
+        *_overfitting(scores),
+    ]
+    return sorted(found, key=lambda one: GRAVEST_FIRST.index(one.severity)) or [_balanced(stats)]
 
 
-def scales(lines: Sequence[Line]) -> list[int]:
-    """The scales of D that lines tell of: 1, 2, ..."""
-    return list(takewhile(lambda k: any(f"p_real_{k}" in line for line in lines), count(1)))
+def playing(lines: Sequence[Line]) -> list[Discriminator]:
+    """The discriminators that lines have numbers of."""
+    return [one for one in DISCRIMINATORS if any(one.p_real in line for line in lines)]
 
 
-def distance_from_half(line: Line) -> dict[int, float]:
-    """By scale, how far D's probabilities of real and made photos are from 0.5 on average, 0 to 0.5."""
+def distance_from_half(line: Line) -> dict[str, float]:
+    """By discriminator, in words: how far its probabilities are from 0.5 on average, 0 to 0.5."""
     return {
-        k: (abs(line[f"p_real_{k}"] - 0.5) + abs(line[f"p_fake_{k}"] - 0.5)) / 2
-        for k in scales([line])
-        if is_number(line[f"p_real_{k}"]) and is_number(line.get(f"p_fake_{k}"))
+        one.words: (abs(line[one.p_real] - 0.5) + abs(line[one.p_fake] - 0.5)) / 2
+        for one in playing([line])
+        if is_number(line[one.p_real]) and is_number(line.get(one.p_fake))
     }
+
+
+def gradients_at_picture(lines: Sequence[Line]) -> dict[str, float]:
+    """The last measured norm of each term's gradient at the picture, by term, largest first."""
+    for line in reversed(lines):
+        found = {
+            key.removeprefix(AT_PICTURE): line[key]
+            for key in line
+            if key.startswith(AT_PICTURE) and is_number(line[key])
+        }
+        if found:
+            return dict(sorted(found.items(), key=lambda item: -item[1]))
+    return {}
 
 
 def metric_of(scores: Sequence[Line]) -> str | None:
@@ -112,51 +190,69 @@ def is_number(value: object) -> bool:
 
 
 def _game(stats: Sequence[Line], scores: Sequence[Line]) -> Iterator[Verdict]:
-    """Whether one of the two is too strong, scale by scale."""
-    for k in scales(stats):
-        steps, rows = _smoothed(stats, (f"accuracy_{k}", f"p_real_{k}", f"p_fake_{k}"))
+    """Whether one side is too strong, discriminator by discriminator."""
+    numbers = {one: _smoothed(stats, (one.accuracy, one.p_real, one.p_fake)) for one in playing(stats)}
+    asleep = [one for one, (_, rows) in numbers.items() if _never_awake(rows)]
+    for one, (steps, rows) in numbers.items():
         if not rows:
             continue
         accuracy, p_real, p_fake = rows[-1]
-        who = "The investigator" if k == 1 else f"The investigator of scale {k}"
+        who = f"The discriminator {one.words}"
+        remedy = f"raise {one.settings}discriminator_lr, or lower {one.settings}generator_lr."
         since = _since(steps, [a >= WINS_ACCURACY and made <= WINS_P_FAKE for a, _, made in rows])
         if since is not None:
-            told = (
-                f"{who} has been right about {_percent(accuracy)} of the patches since step {since:,}, and "
-                f"gives forged ones a chance of {p_fake:.2f} to be real: the forger learns little from one "
-                "who is never fooled. Lower discriminator_lr or critic_steps, or switch "
-                "differentiable_augment on."
+            sentence = (
+                f"{who} has been right in {_percent(accuracy)} of its answers since step {since:,}, and "
+                f"gives made ones a chance of {p_fake:.2f} to be real: the generator learns little from one "
+                f"that is never fooled. Lower {one.settings}discriminator_lr, or get more pairs."
             )
-            yield Verdict("discriminator winning", since, told, "warning")
+            yield Verdict("discriminator winning", since, sentence, "warning")
         since = _since(steps, [a <= 0.5 and made >= real for a, real, made in rows])
-        if since is not None and (why := _blind(stats, scores, accuracy, since)):
-            told = (
-                f"{who} has been right about {_percent(accuracy)} of the patches since step {since:,}, no "
-                f"better than a tossed coin, and takes forged ones ({p_fake:.2f}) for real as readily as "
-                f"real ones ({p_real:.2f}). That is not the forger's mastery: {why}. A blind investigator "
-                "teaches nothing: raise discriminator_lr, or lower generator_lr."
+        if since is not None and (why := _blind(one, stats, scores, accuracy, since)):
+            sentence = (
+                f"{who} has been right in {_percent(accuracy)} of its answers since step {since:,}, no "
+                f"better than a tossed coin, and takes made ones ({p_fake:.2f}) for real as readily as "
+                f"real ones ({p_real:.2f}). That does not show a good generator: {why}. A blind "
+                f"discriminator teaches nothing: {remedy}"
             )
-            yield Verdict("generator winning", since, told, "warning")
-        elif k == 1 and len(rows) >= NEVER_AWAKE and (best := max(a for a, *_ in rows)) < NEVER_ABOVE:
-            told = (
-                f"{who} has been right about {_percent(best)} of the patches at the best, since step "
-                f"{steps[0]:,}: it has not learned to tell, so that the forger has nobody to convince. Set "
-                'discriminator.norm to "instance", raise discriminator_lr, or lower generator_lr.'
+            yield Verdict("generator winning", since, sentence, "warning")
+        elif one in asleep:
+            alone = all(other in asleep for other in numbers if _same_game(one, other))
+            best = max(a for a, *_ in rows)
+            sentence = (
+                f"{who} has been right in {_percent(best)} of its answers at the best, since step "
+                f"{steps[0]:,}: it has not learned to tell real from made, and the generator learns "
+                f"{'nothing from it' if alone else 'from the others alone'}. To change that, {remedy}"
             )
-            yield Verdict("generator winning", steps[0], told, "warning")
+            if alone:
+                yield Verdict("generator winning", steps[0], sentence, "warning")
+            else:
+                yield Verdict("discriminator idle", steps[0], sentence, "note")
 
 
-def _blind(stats: Sequence[Line], scores: Sequence[Line], accuracy: float, since: int) -> str | None:
+def _never_awake(rows: Sequence[tuple[float, ...]]) -> bool:
+    """Whether a discriminator has not learned to tell, in all the time that there was."""
+    return len(rows) >= NEVER_AWAKE and max(accuracy for accuracy, *_ in rows) < NEVER_ABOVE
+
+
+def _same_game(one: Discriminator, other: Discriminator) -> bool:
+    """Whether two discriminators teach the same generator."""
+    return one.gradient == other.gradient
+
+
+def _blind(
+    one: Discriminator, stats: Sequence[Line], scores: Sequence[Line], accuracy: float, since: int
+) -> str | None:
     """What tells a D that sees nothing from one that has nothing left to see."""
     if accuracy <= WRONG_ACCURACY:
-        return "who sees no difference is right about half of them, and this one about fewer"
-    steps, rows = _smoothed(stats, ("d_gradient",))
+        return "one that sees no difference is right in half of them, and this one in fewer"
+    steps, rows = _smoothed(stats, (one.gradient,))
     before = [norm for step, (norm,) in zip(steps, rows, strict=True) if step < since]
     if before and rows[-1][0] <= ASLEEP * median_low(before):
-        return f"the investigator hardly learns (gradient {rows[-1][0]:.2g}, was {median_low(before):.2g})"
+        return f"the discriminator hardly learns (gradient {rows[-1][0]:.2g}, was {median_low(before):.2g})"
     all_steps = [line["step"] for line in stats if is_number(line.get("step"))]
     if since <= all_steps[0] and len(all_steps) >= NEVER_AWAKE:
-        return "it was so from the first step on, when no forger is any good"
+        return "it was so from the first step on, when no generator is any good"
     if name := metric_of(scores):
         steps, rows = _smoothed(scores, (name,), SCORES_WINDOW)
         later = [score for step, (score,) in zip(steps, rows, strict=True) if step >= since]
@@ -165,27 +261,44 @@ def _blind(stats: Sequence[Line], scores: Sequence[Line], accuracy: float, since
     return None
 
 
+def _out_of_balance(stats: Sequence[Line]) -> Iterator[Verdict]:
+    """Whether a term of the picture generator drowns L1, by their gradients at the picture."""
+    for term in gradients_at_picture(stats):
+        steps, rows = _smoothed(stats, (f"{AT_PICTURE}{term}", L1_AT_PICTURE))
+        since = _since(steps, [norm > OUT_OF_BALANCE * l1 > 0 for norm, l1 in rows])
+        if since is None:
+            continue
+        norm, l1 = rows[-1]
+        sentence = (
+            f"The gradient of {term} at the picture has been more than {OUT_OF_BALANCE:.0f} times that of L1 "
+            f"since step {since:,} ({norm:.3g} against {l1:.3g}): what L1 asks for, the colours above all, "
+            f"no longer counts. Lower {WEIGHT_OF.get(term, 'its weight')} until it is within ten times, or "
+            "raise reconstruction_weight."
+        )
+        yield Verdict("gradients out of balance", since, sentence, "warning")
+
+
 def _collapsed(scores: Sequence[Line]) -> Iterator[Verdict]:
     """Whether the answers are all the same."""
     steps, rows = _smoothed(scores, ("across",), SCORES_WINDOW)
     since = _since(steps, [across <= SAME_PICTURE for (across,) in rows], SCORES_STRETCH)
     if since is not None:
-        told = (
-            f"The forger has drawn the same picture whatever the sketch since step {since:,}: answers to two "
-            f"sketches differ by {255 / 2 * rows[-1][0]:.1f} of 255 grey levels. Begin anew, or from an "
-            "earlier bundle, with a lower generator_lr or a higher reconstruction_weight."
+        sentence = (
+            f"The generator has drawn the same picture whatever the sketch since step {since:,}: answers to "
+            f"two sketches differ by {255 / 2 * rows[-1][0]:.1f} of 255 grey levels. Begin anew, or from an "
+            "earlier bundle (snapshots/), with a lower generator_lr or a higher reconstruction_weight."
         )
-        yield Verdict("collapsed", since, told, "bad")
+        yield Verdict("collapsed", since, sentence, "bad")
         return
     steps, rows = _smoothed(scores, ("spread", "across"), SCORES_WINDOW)
     since = _since(steps, [spread <= SAME_ANSWER * across for spread, across in rows], SCORES_STRETCH)
     if since is not None:
-        told = (
-            f"The forger has had one answer to each sketch, whatever the seed, since step {since:,}: answers "
-            f"to two seeds differ by {rows[-1][0]:.4f}, to two sketches by {rows[-1][1]:.2f}. Raise "
-            "latent_weight or mode_seeking_weight, and train with an encoder (model.encoder_widths)."
+        sentence = (
+            f"The layout generator has had one answer to each sketch, whatever the seed, since step "
+            f"{since:,}: answers to two seeds differ by {rows[-1][0]:.4f}, to two sketches by "
+            f"{rows[-1][1]:.2f}. Raise layout.latent_weight, or lower layout.divergence_weight."
         )
-        yield Verdict("collapsed", since, told, "warning")
+        yield Verdict("collapsed", since, sentence, "warning")
 
 
 def _overfitting(scores: Sequence[Line]) -> Iterator[Verdict]:
@@ -197,14 +310,14 @@ def _overfitting(scores: Sequence[Line]) -> Iterator[Verdict]:
     since = _since(steps, by_heart, SCORES_STRETCH)
     if since is not None:
         train, val, made = rows[-1]
-        told = (
-            f"The investigator has known the training photos by heart since step {since:,}: it gives them "
-            f"{train:.2f}, real photos that it never saw {val:.2f}, forged ones {made:.2f}. The unseen lie "
-            f"{_percent((train - val) / (train - made))} of the way to the forged: what it asks of the "
-            "forger is no longer to look real. Switch differentiable_augment on, get more pairs, or stop "
-            "here."
+        sentence = (
+            f"The discriminator on pixels has known the training photos by heart since step {since:,}: it "
+            f"gives them {train:.2f}, real photos that it never saw {val:.2f}, made ones {made:.2f}. The "
+            f"unseen lie {_percent((train - val) / (train - made))} of the way to the made ones: what it "
+            "asks of the generator is no longer to look real. Get more pairs, lower discriminator_lr, or "
+            "stop here."
         )
-        yield Verdict("overfitting", since, told, "warning")
+        yield Verdict("overfitting", since, sentence, "warning")
 
 
 def _diverging(stats: Sequence[Line], scores: Sequence[Line]) -> Iterator[Verdict]:
@@ -216,12 +329,13 @@ def _diverging(stats: Sequence[Line], scores: Sequence[Line]) -> Iterator[Verdic
         limit = max(EXPLODES * usual, lowest)
         since = _since(steps, [value >= limit > 0 for value in values])
         if since is not None:
-            told = (
+            settings = "layout." if key.startswith("layout_") else ""
+            sentence = (
                 f"The game has gone out of hand since step {since:,}: {key} is {values[-1]:.3g}, and "
-                f"{usual:.3g} is usual in this run. Go back to the best bundle and halve generator_lr and "
-                "discriminator_lr."
+                f"{usual:.3g} is usual in this run. Go back to the best bundle and halve "
+                f"{settings}generator_lr and {settings}discriminator_lr."
             )
-            yield Verdict("diverging", since, told, "bad")
+            yield Verdict("diverging", since, sentence, "bad")
             break
     if name := metric_of(scores):
         steps, rows = _smoothed(scores, (name,), SCORES_WINDOW)
@@ -229,31 +343,33 @@ def _diverging(stats: Sequence[Line], scores: Sequence[Line]) -> Iterator[Verdic
         best = list(accumulate(values, min))
         since = _since(steps, [v >= WORSE * b > 0 for v, b in zip(values, best, strict=True)], WORSE_SCORES)
         if since is not None:
-            told = (
-                f"The forger was better before: since step {since:,} every score has been worse than its "
+            sentence = (
+                f"The generator was better before: since step {since:,} every score has been worse than its "
                 f"best ({name} {best[-1]:.3g}; {values[-1]:.3g} now). Use the best bundle, which is kept, or "
                 "go on from it with half the learning rates."
             )
-            yield Verdict("diverging", since, told, "bad")
+            yield Verdict("diverging", since, sentence, "bad")
 
 
 def _balanced(stats: Sequence[Line]) -> Verdict:
-    _, rows = _smoothed(stats, ("accuracy_1", "p_real_1", "p_fake_1"))
-    if not rows:
-        told = "No investigator plays here, and the forger's own numbers show nothing to worry about."
-        return Verdict("balanced", None, told, "good")
-    accuracy, p_real, p_fake = rows[-1]
-    told = (
-        f"The investigator is right about {_percent(accuracy)} of the patches, and gives real ones a chance "
-        f"of {p_real:.2f} to be real, forged ones {p_fake:.2f}. "
-    )
-    if round(accuracy, 2) > 0.5:
-        told += "Neither has the upper hand, so that both go on learning."
-    else:
-        told += (
-            "A tossed coin does as well: the end one wishes for if the pictures are good, else a bad spell."
+    last = {
+        one: rows[-1][0]
+        for one in playing(stats)
+        if (rows := _smoothed(stats, (one.accuracy, one.p_real, one.p_fake))[1])
+    }
+    if not last:
+        sentence = "No discriminator plays here, and the generator's own numbers show nothing to worry about."
+        return Verdict("balanced", None, sentence, "good")
+    shares = ", ".join(f"{one.words} {_percent(accuracy)}" for one, accuracy in last.items())
+    sentence = f"Right answers of the discriminators: {shares}; a tossed coin has 50 %. "
+    if level := [one.words for one, accuracy in last.items() if round(accuracy, 2) <= 0.5]:
+        sentence += (
+            f"One {' and one '.join(level)} that is no better than a coin is the end one wishes for if the "
+            "pictures are good, else a bad spell."
         )
-    return Verdict("balanced", None, told, "good")
+    else:
+        sentence += "Neither side has the upper hand, so that both go on learning."
+    return Verdict("balanced", None, sentence, "good")
 
 
 def _smoothed(

@@ -19,10 +19,10 @@ def read(folder: Path) -> dict[str, list[tuple[int, float]]]:
 def test_numbers_come_back(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     events = Events(tmp_path)
-    events.log(50, {"d": 2.0, "p_real_1": 0.5})
+    events.log(50, {"d": 2.0, "p_real_pixels": 0.5})
     events.log(100, {"d": 1.5})
     events.close()
-    assert read(tmp_path) == {"d": [(50, 2.0), (100, 1.5)], "p_real_1": [(50, 0.5)]}
+    assert read(tmp_path) == {"d": [(50, 2.0), (100, 1.5)], "p_real_pixels": [(50, 0.5)]}
 
 
 def test_a_resumed_run_drops_the_events_of_steps_taken_again(tmp_path: Path) -> None:

@@ -28,16 +28,19 @@ SECTIONS = [
     "How it goes",
     "Curves",
     "From the first moment to the last",
-    "Where the investigator doubts",
+    "Where the discriminator doubts",
     "The hardest pairs",
     "Configuration",
 ]
 CHARTS = [
-    "The game",
-    "The game, scale 2",
-    "What the forger lowers",
-    "What the investigator lowers",
-    "Size of the moves",
+    "Right answers of the discriminators",
+    "The discriminator on pixels",
+    "Gradients at the picture",
+    "Who pulls at the picture now",  # a table beside that chart
+    "What the picture generator lowers",
+    "What the layout generator lowers",
+    "What the discriminators lower",
+    "Gradients of the networks",
     "Score: lpips",
     "Known by heart?",
     "Learning speed",
@@ -94,7 +97,10 @@ def sheet(path: Path, rows: int, columns: int, side: int, seed: int = 0) -> None
 
 
 def stats_line(i: int) -> dict[str, float]:
-    players = {f"{key}_{k}": value for k in (1, 2) for key, value in (("p_real", 0.47), ("p_fake", 0.43))}
+    kinds = ("_layout", "_features", "_pixels", "_coarse")
+    players = [f"{{}}{kind}" for kind in kinds] + [f"detail_{{}}{kind}" for kind in kinds[1:3]]
+    how = {"p_real": 0.47, "p_fake": 0.43, "accuracy": 0.61}
+    game = {player.format(name): value for player in players for name, value in how.items()}
     return {
         "step": 50 * (i + 1),
         "images": 400 * (i + 1),
@@ -102,14 +108,18 @@ def stats_line(i: int) -> dict[str, float]:
         "images_per_s": 6.4,
         "data_wait": 0.07,
         "progress": 0.001 * (i + 1),
-        **players,
-        "accuracy_1": 0.61,
-        "accuracy_2": 0.58,
+        **game,
         "d": 1.9,
+        "layout_d": 1.3,
+        "layout_mask": 0.2,
         "g_reconstruction": 1 / (i + 1),
-        "g_adversarial": math.sin(i),
+        "g_pixels": math.sin(i),
+        "detail_g_pixels": 0.3,
         "d_gradient": 2.0,
         "g_gradient": 3.0,
+        "layout_g_gradient": 4.0,
+        "at_picture_g_reconstruction": 1.5,
+        "at_picture_g_features": 6.0 if i == 499 else 5.0,
     }
 
 
@@ -144,8 +154,8 @@ def run(tmp_path: Path) -> Path:
         sheet(folder / "samples" / f"{1000 * i:07d}.png", 8, 4, 64, seed=i)
     sheet(folder / "realism.jpg", 4, 2, 256)
     sheet(folder / "hardest.jpg", 24, 3, 128)
-    told = [hard(f"shoe-{i}", suspect=i == 0) for i in range(24)]
-    (folder / "hardest.json").write_text(json.dumps(told))
+    hardest = [hard(f"shoe-{i}", suspect=i == 0) for i in range(24)]
+    (folder / "hardest.json").write_text(json.dumps(hardest))
     config = dataclasses.asdict(train_config("default", title="My sneakers", discriminator_lr=1e-4))
     (folder / "config.json").write_text(json.dumps({"train": config, "data_hash": "58bd7c3d4b949b90"}))
     return folder
@@ -159,14 +169,16 @@ def test_the_report_has_all_its_parts_in_order(run: Path) -> None:
     page = page_of(run)
     assert page.headings == [*SECTIONS[:2], *CHARTS, *SECTIONS[2:]]
     labels = [svg["aria-label"] or "" for svg in page.all("svg") if svg.get("role") == "img"]
-    assert len(labels) == len(CHARTS)
-    assert "p_real_1 from 0.47 to 0.47" in labels[0]
-    for told in (
+    assert len(labels) == len(CHARTS) - 1
+    assert "of layouts from 0.61 to 0.61" in labels[0]
+    assert "p_real_pixels from 0.47 to 0.47" in labels[1]
+    for expected in (
         *("My sneakers", "sneakers", "25,000", "200,000", "50 %", "8 h 20 min", "8.33 device-hours", "7 %"),
         *("Balanced", "58bd7c3d4b949b90", "best 0.3 at 10,000", "shoe-23", "0.512", "3.4 times", "17 times"),
         "discriminator_lr0.00010.0004",  # field, value, and the preset's
+        *("g_features680.0 %", "g_reconstruction1.520.0 %"),  # term, gradient norm, share
     ):
-        assert told in page.text, told
+        assert expected in page.text, expected
     assert page.text.count("suspect: ") == 1
 
 
@@ -238,7 +250,8 @@ def test_a_missing_file_costs_only_its_own_part(run: Path, missing: str) -> None
 def test_torn_and_foreign_files_are_passed_over(run: Path) -> None:
     with (run / "stats.jsonl").open("a") as file:
         file.write(
-            '[1]\nnull\n{"step": "x"}\n{"step": 99999, "d": NaN, "p_real_1": null}\n{"step": 123456, "d": 1.'
+            '[1]\nnull\n{"step": "x"}\n{"step": 99999, "d": NaN, "p_real_pixels": null}\n'
+            '{"step": 123456, "d": 1.'
         )
     (run / "samples" / "0099000.png").write_bytes((run / "samples" / "0001000.png").read_bytes()[:300])
     (run / "samples" / "notes.png").write_text("no picture")
@@ -288,11 +301,11 @@ def test_the_time_left_goes_on_as_the_run_did(line: dict[str, float], left: floa
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "words"),
     [(0, "0 s"), (89, "89 s"), (720, "12 min"), (11100, "3 h 05 min"), (187200, "2 d 4 h")],
 )
-def test_durations_in_words(seconds: float, told: str) -> None:
-    assert duration(seconds) == told
+def test_durations_in_words(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
 
 
 def test_only_fields_that_are_not_the_presets_are_marked() -> None:
@@ -368,6 +381,31 @@ def test_long_curves_are_thinned_to_means() -> None:
 )
 def test_ticks_are_round(low: float, high: float, log: bool, expected: list[float]) -> None:
     assert ticks(low, high, log=log) == pytest.approx(expected)
+
+
+def charts_of(stats: dict[str, float], folder: Path) -> dict[str, list[str]]:
+    """The names of the curves of each chart of a run with these numbers."""
+    write_jsonl(folder / "stats.jsonl", [{"step": 50, **stats}])
+    labels = [svg["aria-label"] or "" for svg in page_of(folder).all("svg") if svg.get("role") == "img"]
+    return {label.partition(",")[0]: re.findall(r"[:;] (.+?) from", label) for label in labels}
+
+
+def test_each_number_is_drawn_in_the_chart_of_its_network(tmp_path: Path) -> None:
+    charts = charts_of(stats_line(0), tmp_path)
+    assert charts["What the picture generator lowers"] == ["g_pixels", "g_reconstruction"]
+    assert charts["What the layout generator lowers"] == ["layout_mask"]
+    assert charts["What the discriminators lower"] == ["d", "layout_d"]
+    assert charts["Gradients at the picture"] == ["g_features", "g_reconstruction"]
+    assert charts["Gradients of the networks"] == ["g_gradient", "d_gradient", "layout_g_gradient"]
+    assert len(charts["Right answers of the discriminators"]) == 6
+
+
+def test_a_run_of_the_papers_architecture_has_its_one_discriminator(tmp_path: Path) -> None:
+    only = {"p_real_pixels": 0.5, "p_fake_pixels": 0.4, "accuracy_pixels": 0.6, "g_pixels": 0.7}
+    charts = charts_of(only, tmp_path)
+    assert charts["Right answers of the discriminators"] == ["on pixels"]
+    assert charts["What the picture generator lowers"] == ["g_pixels"]
+    assert "What the layout generator lowers" not in charts
 
 
 def test_a_report_needs_no_torch() -> None:

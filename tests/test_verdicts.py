@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pix2pix.verdicts import Verdict, distance_from_half, judge, scales
+from pix2pix.config import train_config, with_settings
+from pix2pix.verdicts import (
+    DISCRIMINATORS,
+    PIXELS,
+    WEIGHT_OF,
+    Discriminator,
+    Verdict,
+    distance_from_half,
+    gradients_at_picture,
+    judge,
+    playing,
+)
 
 Line = dict[str, float]
 EVERY = 50  # steps between lines
@@ -22,13 +34,16 @@ SCORED = 500  # steps between scores
 def lines(count: int, **values: float) -> list[Line]:
     """A run whose numbers, those of a healthy hinge game unless given, stay as they are."""
     healthy = {
-        "p_real_1": 0.47,
-        "p_fake_1": 0.43,
-        "accuracy_1": 0.6,
+        "p_real_pixels": 0.47,
+        "p_fake_pixels": 0.43,
+        "accuracy_pixels": 0.6,
         "d": 1.85,
         "g_reconstruction": 0.6,
         "d_gradient": 2.0,
         "g_gradient": 3.0,
+        "at_picture_g_reconstruction": 13.0,
+        "at_picture_g_features": 60.0,
+        "at_picture_g_strokes": 0.0,
     }
     return [{"step": float(EVERY * (i + 1)), **healthy, **values} for i in range(count)]
 
@@ -48,17 +63,23 @@ def only(found: list[Verdict]) -> Verdict:
     return found[0]
 
 
-D_WINS = {"accuracy_1": 0.97, "p_real_1": 0.9, "p_fake_1": 0.04}
-D_BLIND = {"accuracy_1": 0.49, "p_real_1": 0.5, "p_fake_1": 0.51}
+def game(one: Discriminator, accuracy: float, p_real: float, p_fake: float) -> Line:
+    return {one.accuracy: accuracy, one.p_real: p_real, one.p_fake: p_fake}
+
+
+D_WINS = {"accuracy_pixels": 0.97, "p_real_pixels": 0.9, "p_fake_pixels": 0.04}
+D_BLIND = {"accuracy_pixels": 0.49, "p_real_pixels": 0.5, "p_fake_pixels": 0.51}
 BAD_STATS: list[tuple[str, Line]] = [
     ("discriminator winning", D_WINS),
-    ("discriminator winning", {"accuracy_1": 0.95, "p_real_1": 0.73, "p_fake_1": 0.27}),  # hinge's ±1
-    ("generator winning", {"accuracy_1": 0.4, "p_real_1": 0.4, "p_fake_1": 0.6}),
+    ("discriminator winning", game(PIXELS, 0.95, 0.73, 0.27)),  # hinge's ±1
+    ("generator winning", game(PIXELS, 0.4, 0.4, 0.6)),
     ("generator winning", {**D_BLIND, "d_gradient": 0.05}),
     ("diverging", {"g_gradient": 4000.0}),
     ("diverging", {"d": 60.0}),
     ("diverging", {"g_reconstruction": 9.0}),
+    ("gradients out of balance", {"at_picture_g_features": 980.0}),
 ]
+GAMES = [(0.98, 0.9, 0.05), (0.4, 0.4, 0.6), (0.55, 0.5, 0.45)]  # D winning, G winning, never learned
 BAD_SCORES: list[tuple[str, Line]] = [
     ("collapsed", {"across": 0.004, "spread": 0.002}),
     ("collapsed", {"spread": 0.001}),
@@ -68,7 +89,7 @@ BAD_SCORES: list[tuple[str, Line]] = [
 
 
 @pytest.mark.parametrize(("kind", "values"), BAD_STATS)
-def test_what_went_wrong_in_the_game_is_told_since_it_did(kind: str, values: Line) -> None:
+def test_what_goes_wrong_in_the_game_is_dated(kind: str, values: Line) -> None:
     verdict = only(judge(turned(lines, 40, 23, **values), []))
     assert (verdict.kind, verdict.since) == (kind, 24 * EVERY)
     assert "1,200" in verdict.sentence
@@ -76,7 +97,7 @@ def test_what_went_wrong_in_the_game_is_told_since_it_did(kind: str, values: Lin
 
 
 @pytest.mark.parametrize(("kind", "values"), BAD_SCORES)
-def test_what_scores_tell_is_told_since_it_did(kind: str, values: Line) -> None:
+def test_what_scores_show_is_dated(kind: str, values: Line) -> None:
     verdict = only(judge(lines(100), turned(scored, 12, 5, **values)))
     assert (verdict.kind, verdict.since) == (kind, 6 * SCORED)
     assert "3,000" in verdict.sentence
@@ -106,7 +127,7 @@ def test_one_odd_score_neither_begins_nor_breaks_a_stretch(kind: str, values: Li
     assert (verdict.kind, verdict.since) == (kind, 6 * SCORED)
 
 
-def test_what_is_over_is_not_told() -> None:
+def test_what_is_over_is_left_out() -> None:
     stats = lines(10) + lines(40, **D_WINS)[10:30] + lines(40)[30:]
     assert only(judge(stats, [])).kind == "balanced"
 
@@ -117,9 +138,9 @@ def test_a_noisy_hinge_game_is_balanced() -> None:
     stats, scores = lines(200), scored(20)
     for line in stats:
         swing = rng.normal(0, 0.05)
-        line["p_real_1"] += swing
-        line["p_fake_1"] += swing
-        line["accuracy_1"] = float(rng.uniform(0.52, 0.75))
+        line["p_real_pixels"] += swing
+        line["p_fake_pixels"] += swing
+        line["accuracy_pixels"] = float(rng.uniform(0.52, 0.75))
         line["d"] += rng.normal(0, 0.2)
         line["g_reconstruction"] *= float(rng.uniform(0.7, 1.8))
         line["d_gradient"] *= float(np.exp(rng.normal()))
@@ -137,7 +158,7 @@ def test_neither_player_ahead_at_the_end_is_the_aim_and_no_blindness() -> None:
     assert "tossed coin" in verdict.sentence
 
 
-def test_a_blind_investigator_is_told_by_pictures_that_become_worse() -> None:
+def test_worse_pictures_show_that_a_discriminator_is_blind() -> None:
     stats = turned(lines, 100, 49, **D_BLIND)  # since step 2,500
     scores = scored(10)
     for i, score in enumerate(scores[5:]):
@@ -145,33 +166,93 @@ def test_a_blind_investigator_is_told_by_pictures_that_become_worse() -> None:
     assert only(judge(stats, scores)).kind == "generator winning"
 
 
-def test_an_investigator_that_never_saw_anything_is_blind() -> None:
+def test_a_discriminator_that_never_saw_anything_is_blind() -> None:
     assert only(judge(lines(19, **D_BLIND), [])).kind == "balanced"
     verdict = only(judge(lines(20, **D_BLIND), []))
     assert (verdict.kind, verdict.since) == ("generator winning", EVERY)
 
 
-def test_an_investigator_that_never_learned_to_tell_is_no_balance() -> None:
+def test_a_discriminator_that_never_learned_to_tell_is_no_balance() -> None:
     """Two runs were called balanced in which the logits of D never left 0: G had learned from LPIPS alone."""
     for run in ("handbags-close-up", "shoes-calm"):
         log = Path(__file__).parents[1] / "docs" / "runs" / run / "stats.jsonl"
-        verdict = only(judge([json.loads(line) for line in log.read_text().splitlines()], []))
+        text = re.sub(r"(p_real|p_fake|accuracy)_1", r"\1_pixels", log.read_text())  # the names of that time
+        verdict = only(judge([json.loads(line) for line in text.splitlines()], []))
         assert verdict.kind == "generator winning" and "at the best" in verdict.sentence
-    weak = {"accuracy_1": 0.57, "p_real_1": 0.51, "p_fake_1": 0.47}
+    weak = {"accuracy_pixels": 0.57, "p_real_pixels": 0.51, "p_fake_pixels": 0.47}
     assert only(judge(lines(19, **weak), [])).kind == "balanced"
     assert only(judge(lines(40, **weak), [])).kind == "generator winning"
     assert only(judge(turned(lines, 20, 40, **weak), [])).kind == "balanced", "it could tell before"
 
 
-def test_each_scale_is_judged() -> None:
-    second = {"p_real_2": 0.9, "p_fake_2": 0.05, "accuracy_2": 0.98}
-    verdict = only(judge(lines(10, **second), []))
+@pytest.mark.parametrize("one", DISCRIMINATORS, ids=lambda one: one.words)
+def test_each_discriminator_is_judged(one: Discriminator) -> None:
+    verdict = only(judge(lines(10, **game(one, 0.98, 0.9, 0.05)), []))
     assert verdict.kind == "discriminator winning"
-    assert "scale 2" in verdict.sentence
-    assert "98 %" in verdict.sentence
+    assert f"The discriminator {one.words} has been" in verdict.sentence and "98 %" in verdict.sentence
+    verdict = only(judge(lines(10, **game(one, 0.4, 0.4, 0.6)), []))
+    assert verdict.kind == "generator winning"
+    assert f"The discriminator {one.words} has been" in verdict.sentence and "40 %" in verdict.sentence
 
 
-def test_several_things_may_be_wrong_and_the_gravest_is_said_first() -> None:
+@pytest.mark.parametrize("one", DISCRIMINATORS, ids=lambda one: one.words)
+def test_a_blind_discriminator_is_known_by_its_own_gradient(one: Discriminator) -> None:
+    awake, blind = game(one, 0.65, 0.5, 0.4), game(one, 0.5, 0.5, 0.51)
+    stats = lines(30, **{"d_gradient": 2.0, **awake, one.gradient: 2.0})[:20]
+    others = {"d_gradient": 2.0} if one.gradient != "d_gradient" else {}
+    stats += lines(40, **blind, **others, **{one.gradient: 0.01})[20:]
+    verdict = only(judge(stats, []))
+    assert (verdict.kind, verdict.since) == ("generator winning", 21 * EVERY)
+    assert f"raise {one.settings}discriminator_lr" in verdict.sentence
+
+
+def test_one_discriminator_that_cannot_tell_is_a_note_where_another_can() -> None:
+    """In a run whose pictures became good, the coarse one was right in 0.55, the one on features in 0.77."""
+    coarse = next(one for one in DISCRIMINATORS if one.kind == "coarse")
+    layout = next(one for one in DISCRIMINATORS if one.kind == "layout")
+    verdict = only(judge(lines(40, **game(coarse, 0.55, 0.5, 0.45)), []))
+    assert (verdict.kind, verdict.severity) == ("discriminator idle", "note")
+    assert "of the coarse picture" in verdict.sentence and "from the others alone" in verdict.sentence
+    verdict = only(judge(lines(40, **game(layout, 0.55, 0.5, 0.45)), []))
+    assert verdict.kind == "generator winning", "the layout generator has no other"
+    assert "layout.discriminator_lr" in verdict.sentence
+    neither = lines(40, **game(coarse, 0.55, 0.5, 0.45), **game(PIXELS, 0.55, 0.5, 0.45))
+    assert [verdict.kind for verdict in judge(neither, [])] == ["generator winning", "generator winning"]
+
+
+@pytest.mark.parametrize("term", WEIGHT_OF)
+def test_a_term_that_drowns_l1_is_named_with_its_weight(term: str) -> None:
+    """Regression: deep features pulled at the picture 75 times as hard as L1, and pictures stayed grey."""
+    healthy, drowned = (lines(30, **{f"at_picture_{term}": norm}) for norm in (13.0 * 29, 13.0 * 31))
+    assert only(judge(healthy, [])).kind == "balanced"
+    verdict = only(judge(healthy[:12] + drowned[12:], []))
+    assert (verdict.since, verdict.severity) == (13 * EVERY, "warning")
+    assert f"Lower {WEIGHT_OF[term]}" in verdict.sentence and "403 against 13" in verdict.sentence
+
+
+def test_gradients_are_in_balance_where_l1_has_no_weight() -> None:
+    stats = lines(30, at_picture_g_reconstruction=0.0, at_picture_g_features=900.0)
+    assert only(judge(stats, [])).kind == "balanced"
+
+
+def test_gradients_at_the_picture_are_the_latest_largest_first() -> None:
+    before, last = ({"at_picture_g_alpha": 2.0, "at_picture_g_pixels": norm} for norm in (1.0, 3.0))
+    found = gradients_at_picture([before, last, {"step": 9.0}])
+    assert list(found.items()) == [("g_pixels", 3.0), ("g_alpha", 2.0)]
+    assert gradients_at_picture([{"step": 1.0}]) == {}
+
+
+def test_advice_names_settings_that_there_are() -> None:
+    everything = [judge(lines(40, **values), []) for _, values in BAD_STATS]
+    everything += [judge(lines(100), scored(12, **values)) for _, values in BAD_SCORES]
+    everything += [judge(lines(40, **game(one, *how)), []) for one in DISCRIMINATORS for how in GAMES]
+    sentences = " ".join(verdict.sentence for found in everything for verdict in found)
+    named = set(re.findall(r"\b(?:layout\.)?[a-z]+_(?:lr|weight)\b", sentences)) | set(WEIGHT_OF.values())
+    assert len(named) > 8
+    with_settings(train_config(), [f"{name}=0.5" for name in named])  # raises for one that is not there
+
+
+def test_several_things_may_be_wrong_and_the_gravest_comes_first() -> None:
     found = judge(lines(20, **D_WINS), scored(5, across=0.001, spread=0.001))
     assert [verdict.kind for verdict in found] == ["collapsed", "discriminator winning"]
 
@@ -182,7 +263,7 @@ def test_little_is_said_of_little() -> None:
     assert only(judge(lines(5, **D_WINS), [])).kind == "discriminator winning"
 
 
-def test_a_gap_of_noise_between_real_and_forged_is_no_overfitting() -> None:
+def test_a_gap_of_noise_between_real_and_made_is_no_overfitting() -> None:
     assert only(judge(lines(20), scored(6, p_train=0.47, p_val=0.43, p_made=0.44))).kind == "balanced"
 
 
@@ -193,7 +274,7 @@ def test_scores_that_swing_are_not_diverging() -> None:
     assert only(judge(lines(100), scores)).kind == "balanced"
 
 
-@pytest.mark.parametrize("absent", ["p_real_1", "p_fake_1", "accuracy_1", "d", "d_gradient", "step"])
+@pytest.mark.parametrize("absent", [PIXELS.p_real, PIXELS.p_fake, PIXELS.accuracy, "d", "d_gradient", "step"])
 def test_absent_numbers_are_no_fault(absent: str) -> None:
     stats = [{key: value for key, value in line.items() if key != absent} for line in lines(30)]
     assert only(judge(stats, scored(5))).kind == "balanced"
@@ -204,7 +285,7 @@ def test_a_run_without_an_adversary_or_z_is_judged_by_what_it_has() -> None:
     scores: list[Line] = [{"step": SCORED * i, "kid": -0.001, "across": 0.5} for i in range(1, 10)]
     verdict = only(judge(stats, scores))
     assert verdict.kind == "balanced"
-    assert "No investigator" in verdict.sentence
+    assert "No discriminator" in verdict.sentence
 
 
 def test_what_is_no_finite_number_counts_as_absent() -> None:
@@ -214,7 +295,10 @@ def test_what_is_no_finite_number_counts_as_absent() -> None:
     assert only(judge(stats, [])).kind == "balanced"
 
 
-KEYS = ["step", "p_real_1", "p_fake_1", "accuracy_1", "p_real_2", "d", "g_gradient", "d_gradient"]
+KEYS = [
+    *("step", "d", "g_gradient", "d_gradient", "at_picture_g_reconstruction", "at_picture_g_pixels"),
+    *(key for one in DISCRIMINATORS[1:3] for key in (one.p_real, one.p_fake, one.accuracy)),
+]
 SCORE_KEYS = ["step", "lpips", "kid", "p_train", "p_val", "p_made", "spread", "across", "best"]
 
 
@@ -233,8 +317,10 @@ def test_any_numbers_get_a_verdict(stats: list[Line], scores: list[Line]) -> Non
     assert {"balanced", "too early"}.isdisjoint({v.kind for v in found}) or len(found) == 1
 
 
-def test_the_distance_from_half_is_of_each_scale() -> None:
-    line = {"p_real_1": 0.6, "p_fake_1": 0.2, "p_real_2": 0.5, "p_fake_2": 0.5, "p_real_4": 0.9}
-    assert scales([line]) == [1, 2]
-    assert distance_from_half(line) == pytest.approx({1: 0.2, 2: 0.0})
+def test_the_distance_from_half_is_of_each_discriminator() -> None:
+    line = {"p_real_pixels": 0.6, "p_fake_pixels": 0.2, "p_real_somewhere": 0.9, "p_fake_somewhere": 0.1}
+    line |= {"p_real_coarse": 0.9, "detail_p_real_pixels": 0.5, "detail_p_fake_pixels": 0.5}
+    words = [one.words for one in playing([line])]
+    assert words == ["on pixels", "of the coarse picture", "on pixels of windows"]
+    assert distance_from_half(line) == pytest.approx({"on pixels": 0.2, "on pixels of windows": 0.0})
     assert distance_from_half({}) == {}
