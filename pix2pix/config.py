@@ -146,7 +146,7 @@ class LayoutConfig:
     reconstruction_weight: float = 10.0  # L1 of the layouts drawn from their own latent
     divergence_weight: float = 0.03  # of their latents from N(0, I)
     latent_weight: float = 0.2  # L1 with which the encoder recovers the latent of a free layout
-    known_weight: float = 2.0  # L1 to cells that are known
+    known_weight: float = 5.0  # L1 to cells that are known
     penalty_weight: float = 0.004  # R1
 
 
@@ -181,7 +181,7 @@ class TrainConfig:
     reconstruction_weight: float = 40.0  # L1
     perceptual_weight: float = 2.0  # distance of unit-length features of EfficientNet-Lite0
     alpha_weight: float = 4.0  # log loss of alpha against the product's mask
-    strokes_weight: float = 20.0  # L1 under colour strokes
+    strokes_weight: float = 36.0  # L1 under colour strokes
     coarse_penalty_weight: float = 0.005  # R1 of the coarse discriminator
     detail_every: int = 8  # steps between two of the stage at full size; 0 never
     layout: LayoutConfig = field(default_factory=LayoutConfig)

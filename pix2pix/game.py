@@ -122,7 +122,7 @@ class Game:
         """One step of every player. `rate` is a factor of the learning rates.
 
         With `measure` the gradient of each term at the picture is measured as well, which takes longer.
-        Raises RunError if not even two pictures fit into memory.
+        Raises RunError if not even one picture fits into memory.
         """
         told: dict[str, Tensor] = {}
         standing: dict[str, Tensor] = {}
@@ -149,12 +149,12 @@ class Game:
                 raise RunError(f"out of memory ({why}); a smaller batch_size needs less")
             if count % (2 * self.parts):
                 raise RunError(
-                    f"out of memory with {count // self.parts} pictures at a time ({why}); "
+                    f"out of memory with {_pictures(count // self.parts)} at a time ({why}); "
                     "a smaller --size, or a preset with a smaller model, needs less"
                 )
             self.parts *= 2
             self.notify(
-                f"out of memory ({why}); going on with {count // self.parts} pictures at a time: "
+                f"out of memory ({why}); going on with {_pictures(count // self.parts)} at a time: "
                 "the same batch, more slowly"
             )
             if self.fabric.device.type == "cuda":
@@ -167,6 +167,10 @@ class Game:
         half_life = min(self.config.ema_half_life_images, EMA_RAMP * (step + 1) * batch)
         weight = 1 - 0.5 ** (batch / half_life)
         torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), weight)
+
+
+def _pictures(count: int) -> str:
+    return "1 picture" if count == 1 else f"{count} pictures"
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -69,10 +69,10 @@ class LayoutStep:
         terms = {
             "layout_adversarial": F.softplus(-free).mean(),
             "layout_reconstruction": self.config.reconstruction_weight
-            * losses.l1_where(made[:half, :3], real[:half]),
+            * losses.l1_where(made[:half, :3], real[:half]).mean(),
             "layout_divergence": self.config.divergence_weight * losses.divergence(mean, log_variance),
             "layout_latent": self.config.latent_weight * F.l1_loss(recovered, batch.z[half:]),
-            "layout_known": self.config.known_weight * losses.l1_where(drawn[:, :3], known),
+            "layout_known": self.config.known_weight * losses.l1_where(drawn[:, :3], known).mean(),
             "layout_mask": F.binary_cross_entropy_with_logits(drawn[:, 3:], mask),
             "layout_range": 0.1 * losses.beyond(drawn[:, :3], COLOUR_LIMIT),
         }
@@ -85,7 +85,7 @@ class LayoutStep:
         self, step: int, made: Tensor, batch: Layouts, rate: float
     ) -> tuple[Tensor, dict[str, Tensor]]:
         ink, real, half = batch.ink, batch.layout, len(batch.ink) // 2
-        colours = spread_out(real.roll(1, 0))[:half, :3]
+        colours = spread_out(real.roll(len(real) // 4, 0))[:half, :3]  # the same pairs however it is shared out
         other = torch.cat([colours * real[:half, 3:], real[:half, 3:]], 1)
         with self.fabric.autocast():
             right = self.discriminator(real, ink).float()

@@ -35,13 +35,13 @@ def l1(photo: Tensor, target: Tensor) -> Tensor:
 
 
 def l1_where(picture: Tensor, coloured: Tensor, least: float = 1.0) -> Tensor:
-    """Mean absolute difference of (N, 3, H, W) to colours (N, 4, H, W) where their mask, the last channel,
-    is 1.
+    """Mean absolute difference (N,) of (N, 3, H, W) to colours (N, 4, H, W) where their mask, the last, is 1.
 
-    `least` is a number of values below which the mean fades to 0, so that a dot does not weigh like a page.
+    Below `least` values under the mask it fades to 0, so that a dot does not weigh like a page.
     """
     mask = coloured[:, 3:]
-    return ((picture - coloured[:, :3]).abs() * mask).sum() / (3 * mask.sum() + least)
+    apart = ((picture - coloured[:, :3]).abs() * mask).sum((1, 2, 3))
+    return apart / (3 * mask.sum((1, 2, 3)) + least)
 
 
 def alpha_error(logit: Tensor, mask: Tensor) -> Tensor:

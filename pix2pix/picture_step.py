@@ -34,7 +34,7 @@ COLOUR_NOISE = 0.04
 SHIFT = 0.1  # of the side, at most: what discriminators see (Zhao et al. 2020)
 LIMIT = 1.1  # of values that they see
 ROUGHEST = 0.2  # weight of a pair whose strokes lie anywhere, against 1 of an exact one
-STROKES_LEAST = 300.0  # values under strokes, below which their term fades
+STROKES_LEAST = 60.0  # values under a picture's strokes, below which their term fades
 
 Named = dict[str, Tensor]
 
@@ -283,7 +283,7 @@ class PictureStep:
         exact = 1 - (1 - ROUGHEST) * part.roughness
         mask = F.adaptive_avg_pool2d(part.mask, shown.rgba.shape[-1])
         alpha = losses.alpha_error(shown.rgba[:, 3:], mask)
-        strokes = losses.l1_where(shown.made, part.strokes, STROKES_LEAST)
+        strokes = losses.l1_where(shown.made, part.strokes, STROKES_LEAST).mean()
         return {
             "g_alpha": self.config.alpha_weight * (exact * alpha).mean(),
             "g_strokes": self.config.strokes_weight * strokes,

@@ -68,7 +68,7 @@ def train(
     among them, and only the first one writes and yields.
     Raises PairsError for an unusable pairs folder, UsageError for a device or bundle that does not fit,
     RunError for a run folder that cannot be begun or resumed, for a loss that is no longer finite, for memory
-    that does not hold two pictures and for another process that is gone, and FolderInUse for a run folder
+    that does not hold one picture and for another process that is gone, and FolderInUse for a run folder
     that another run writes to.
     """
     # --- what could stop a run, before anything is written: data, device, weights to begin with

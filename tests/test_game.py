@@ -72,11 +72,11 @@ def test_out_of_memory_halves_the_batch_and_makes_the_same_move(
         assert one.standing == pytest.approx(other.standing, rel=2e-3, abs=1e-3)
 
 
-def test_memory_that_does_not_hold_two_pictures_ends_the_run_in_plain_words(
+def test_memory_that_does_not_hold_a_picture_ends_the_run_in_plain_words(
     config: TrainConfig, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory_for(1, monkeypatch, PictureGenerator, "draw")
-    with pytest.raises(RunError, match="out of memory with 2 pictures"):
+    memory_for(0, monkeypatch, PictureGenerator, "draw")
+    with pytest.raises(RunError, match="out of memory with 1 picture at a time"):
         finish(config, pairs, tmp_path / "run")
 
 
