@@ -4,7 +4,7 @@
 
 Precision is the share of drawn pixels with a true one within 2 px (Euclidean), recall the share of true
 pixels with a drawn one as near, both over all pixels of all pictures of a folder, and F their harmonic mean.
-The true maps are thinned as the drawn ones are, so that the width of a line does not count.
+The true maps are thinned as the drawn ones are, so that the width of a line does not count. On one thread.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import click
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 from skimage.morphology import skeletonize
 
 from data_prep.edges import EDGE_METHODS, edge_method
@@ -67,11 +66,9 @@ def _distance(ink: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
 @click.argument("folders", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--split", default="val", show_default=True, help="Which part of the pairs folders.")
 @click.option("--limit", type=int, help="Only the first pairs of each.  [default: all]")
-@click.option("--threads", default=1, show_default=True, help="Threads of PyTorch and OpenCV.")
-def main(folders: tuple[Path, ...], split: str, limit: int | None, threads: int) -> None:
+def main(folders: tuple[Path, ...], split: str, limit: int | None) -> None:
     """Print a table."""
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(threads)
+    cv2.setNumThreads(1)
     print(f"{'pairs':20} {'method':8} {'precision':>9} {'recall':>9} {'F':>9} {'ms':>9}")
     for folder in folders:
         pairs = list_pairs(folder, split)[:limit]

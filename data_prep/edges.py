@@ -9,7 +9,6 @@ lines one pixel wide, at the photo's own scale, and no specks. docs/edges.md com
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
+import onnxruntime
 from skimage.filters import apply_hysteresis_threshold
 from skimage.morphology import skeletonize
 
@@ -24,7 +24,8 @@ from pix2pix.errors import UsageError
 from pix2pix.framing import UInt8
 
 EDGE_METHODS: tuple[str, ...] = ("learned", "canny", "xdog")
-LEARNED = Path(__file__).parent / "learned_edges.safetensors"
+LEARNED = Path(__file__).parent / "learned_edges.onnx"
+LEARNED_VERSION = "learned 7f407bbf"  # for new weights a new one: then `prepare` draws every sketch again
 
 
 # Chosen on 120 official training pairs for the best F of edge pixels: see docs/edges.md.
@@ -35,6 +36,7 @@ CANNY_LOW = 0.4  # times the high threshold
 CANNY_FAINTEST = 10.0  # the least high threshold, a step of 2.5 % of the range: what is plain stays blank
 LEARNED_SIGMA_PX = 0.7
 LEARNED_LOW, LEARNED_HIGH = 0.75, 0.8  # of ink's 0 to 1
+MULTIPLE_PX = 64  # both sides of what the network takes are multiples of it, and at least twice as long
 PLAIN_PX, PLAIN_LEVELS = 9, 6  # less change than this around a pixel is none
 XDOG_SIGMA_PX = 0.5
 XDOG_SHARPNESS = 60.0
@@ -52,12 +54,9 @@ def edge_method(name: str) -> Callable[[UInt8], UInt8]:
     return methods[name]
 
 
-@lru_cache
 def version(name: str) -> str:
-    """What tells sketches of a method apart from those of other weights: its name, `learned` with a hash."""
-    if name != "learned":
-        return name
-    return f"learned {hashlib.sha256(LEARNED.read_bytes()).hexdigest()[:8]}"
+    """What tells sketches of a method from those of another, or of other weights."""
+    return LEARNED_VERSION if name == "learned" else name
 
 
 def canny(photo: UInt8) -> UInt8:
@@ -80,44 +79,27 @@ def xdog(photo: UInt8) -> UInt8:
 
 
 def learned(photo: UInt8) -> UInt8:
-    """What the project's own generator, trained from photos to the official edge maps, draws."""
-    ink = _drawer().ink(photo) * _is_not_plain(photo)
+    """What a network that was trained from photos to the official edge maps draws."""
+    ink = _ink(photo) * _is_not_plain(photo)
     return _sketch(apply_hysteresis_threshold(_crests(ink), LEARNED_LOW, LEARNED_HIGH))
 
 
-class EdgeDrawer:
-    """A bundle that draws sketches, ready to use on the CPU."""
-
-    def __init__(self, bundle: Path) -> None:
-        """Raises BundleNotFound or CorruptBundle."""
-        import torch
-
-        from pix2pix.bundle import load_bundle
-        from pix2pix.networks import fold_for_inference
-
-        model, header = load_bundle(bundle)
-        self._generator = fold_for_inference(model.generator).to(memory_format=torch.channels_last)
-        self._multiple_px = 2 ** len(header.model.widths)  # of both sides of what the generator takes
-
-    def ink(self, photo: UInt8) -> npt.NDArray[np.float32]:
-        """(H, W, 3) uint8 of any size -> how surely each pixel is ink, (H, W) in [0, 1]."""
-        import torch
-
-        from pix2pix.pixels import from_pixels
-
-        (height, width), multiple = photo.shape[:2], self._multiple_px
-        below, right = (max(2 * multiple, -(-side // multiple) * multiple) - side for side in (height, width))
-        padded = cv2.copyMakeBorder(photo, 0, below, 0, right, cv2.BORDER_REPLICATE)
-        with torch.inference_mode():
-            x = from_pixels(torch.from_numpy(padded)).permute(2, 0, 1)[None]
-            sketch, _ = self._generator(x, torch.zeros(1, 0))
-        ink: npt.NDArray[np.float32] = (0.5 - 0.5 * sketch[0, 0, :height, :width]).numpy()
-        return ink
+def _ink(photo: UInt8) -> npt.NDArray[np.float32]:
+    """(H, W, 3) uint8 of any size -> how surely each pixel is ink, (H, W) in [0, 1]."""
+    height, width = photo.shape[:2]
+    whole = (max(2 * MULTIPLE_PX, -(-side // MULTIPLE_PX) * MULTIPLE_PX) for side in (height, width))
+    below, right = (longer - side for longer, side in zip(whole, (height, width), strict=True))
+    padded = cv2.copyMakeBorder(photo, 0, below, 0, right, cv2.BORDER_REPLICATE)
+    ink: npt.NDArray[np.float32] = _network().run(None, {"photo": padded})[0][:height, :width]
+    return ink
 
 
 @lru_cache(maxsize=1)
-def _drawer() -> EdgeDrawer:
-    return EdgeDrawer(LEARNED)
+def _network() -> onnxruntime.InferenceSession:
+    """Of one thread: the processes of `prepare` share the cores."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(LEARNED, options, providers=["CPUExecutionProvider"])
 
 
 def _is_not_plain(photo: UInt8) -> npt.NDArray[np.bool_]:

@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,8 +70,7 @@ def make_pair(source: SourcePair, recipe: Recipe) -> Made:
 
     Raises ImageError for a file that cannot be read, PairsError for one that makes no pair.
     """
-    learned = recipe.kind == "photos" and recipe.edges == "learned"
-    with one_cv2_thread(), _one_torch_thread() if learned else nullcontext():
+    with one_cv2_thread():
         if recipe.kind == "photos":
             sketch, photo = _drawn(source, recipe)
         else:
@@ -94,7 +93,7 @@ def makers(workers: int) -> Iterator[Executor]:
 
     Left early, jobs not begun are dropped, and those under way waited for.
     """
-    # spawned: a fork of a process with threads (torch's, the bar's) may hang
+    # spawned: a fork of a process with threads (the bar's, say) may hang
     spawn = multiprocessing.get_context("spawn")
     executor = _Here() if workers == 1 else ProcessPoolExecutor(workers, spawn, initializer=_begin)
     try:
@@ -128,18 +127,6 @@ def one_cv2_thread() -> Iterator[None]:
         yield
     finally:
         cv2.setNumThreads(before)
-
-
-@contextmanager
-def _one_torch_thread() -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class _Here(Executor):

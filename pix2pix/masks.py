@@ -10,14 +10,12 @@ grey that borders on the ground is a shadow. Lengths are in pixels of pairs of 2
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from pix2pix.framing import UInt8, resized
-from pix2pix.images import open_image
+from pix2pix.images import Source, open_image
 from pix2pix.photos import CLEARLY, plain_ground
 
 Labels = npt.NDArray[np.int32]
@@ -28,6 +26,7 @@ WHITE, WHITE_PER_NOISE = 2.0, 0.8  # the mean of an enclosed region of ground is
 NOISE_QUANTILE, MOST_NOISE = 0.9, 4  # how far off JPEG puts pixels of the ground itself, in levels
 NEAR_PX = 3
 OPEN_SHARE = 0.3  # of a region's rim near the ground: from here on the region is ground
+SMALLEST_OPENING = 0.0025  # of the picture: smaller white regions are more often prints, laces and soles
 SOLID_SHARE = 0.75  # of an opening's rim; between white leather and the ground there is only a line
 SHADOW_DARKEST, SHADOW_CHROMA = 120, 16  # levels off the ground, and between the channels
 SHADOW_STEEPEST = 5  # levels a pixel
@@ -54,14 +53,14 @@ def product_mask(sketch: UInt8, photo: UInt8) -> UInt8:
     return _without_specks(mask, clear | lines) * np.uint8(255)
 
 
-def stored_or_found(file: Path | None, sketch: UInt8, photo: UInt8) -> UInt8:
-    """The mask in a file, at the size of the sketch (H, W); without a file, what `product_mask` finds.
+def stored_or_found(source: Source | None, sketch: UInt8, photo: UInt8) -> UInt8:
+    """A stored mask at the size of the sketch (H, W); where there is none, what `product_mask` finds.
 
-    Raises ImageError for a file that cannot be read.
+    Raises ImageError for a mask that cannot be read.
     """
-    if file is None:
+    if source is None:
         return product_mask(sketch, photo)
-    stored = np.asarray(open_image(file).convert("L"), np.uint8)
+    stored = np.asarray(open_image(source).convert("L"), np.uint8)
     return (resized(stored, sketch.shape[::-1]) > 127) * np.uint8(255)
 
 
@@ -103,11 +102,12 @@ def _shadows(off: UInt8, chroma: UInt8, solid: UInt8, lines: UInt8) -> UInt8:
 
 
 def _ground_regions(rest: UInt8, ground: UInt8, solid: UInt8, off: UInt8, white: float) -> UInt8:
-    """The regions of `rest` that are open to the ground, or as white as it with a rim of the product."""
+    """The regions of `rest` that are open to the ground, or large and as white with a rim of the product."""
     labels = _labels(rest)
     inside = _means(off, labels, _eroded(rest, 5))  # without the halos of edges, where there is more
     is_white = np.where(np.isnan(inside), _means(off, labels, rest), inside) <= white
-    is_opening = is_white & (_rim_shares(rest, labels, solid) >= SOLID_SHARE)
+    is_large = np.bincount(labels.ravel()) >= SMALLEST_OPENING * labels.size
+    is_opening = is_white & is_large & (_rim_shares(rest, labels, solid) >= SOLID_SHARE)
     return _chosen(labels, is_opening | (_rim_shares(rest, labels, ground) >= OPEN_SHARE))
 
 

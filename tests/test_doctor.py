@@ -22,7 +22,8 @@ from app.cli import main
 from data_prep import prepare
 from data_prep.doctor import Report, diagnose, examine, survey
 from data_prep.doctor.checks import Finding
-from data_prep.doctor.report import as_html, as_json, as_text
+from data_prep.doctor.measure import PairFiles
+from data_prep.doctor.report import _data_uri, as_html, as_json, as_text
 from data_prep.manifest import Record
 from pix2pix.errors import PairsError, UsageError
 from pix2pix.images import read_photo
@@ -64,6 +65,11 @@ def make_pairs(folder: Path, train: int, val: int) -> Path:
 def sketch_of(folder: Path, key: str) -> Path:
     split, name = key.split("/", 1)
     return folder / split / "sketches" / f"{name}.png"
+
+
+def mask_of(folder: Path, key: str) -> Path:
+    split, name = key.split("/", 1)
+    return folder / split / "masks" / f"{name}.png"
 
 
 def photo_of(folder: Path, key: str) -> Path:
@@ -205,6 +211,40 @@ def dark_background(folder: Path) -> None:
     Image.fromarray(photo).save(photo_of(folder, ONE))
 
 
+def save_mask(folder: Path, mask: np.ndarray) -> None:
+    mask_of(folder, ONE).parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(mask).save(mask_of(folder, ONE))
+
+
+def right_mask() -> np.ndarray:
+    return np.uint8(255) * (draw_pair(3)[1] < 250).any(axis=2)
+
+
+def torn_mask(folder: Path) -> None:
+    save_mask(folder, right_mask())
+    mask_of(folder, ONE).write_bytes(b"torn")
+
+
+def empty_mask(folder: Path) -> None:
+    save_mask(folder, np.zeros((SIZE_PX, SIZE_PX), np.uint8))
+
+
+def full_mask(folder: Path) -> None:
+    save_mask(folder, np.full((SIZE_PX, SIZE_PX), 255, np.uint8))
+
+
+def sieve(folder: Path) -> None:
+    mask = right_mask()
+    mask[60:69:3, 60:69:3] = 0
+    save_mask(folder, mask)
+
+
+def mask_with_shadow(folder: Path) -> None:
+    mask = right_mask()
+    mask[-12:] = 255
+    save_mask(folder, mask)
+
+
 @pytest.mark.parametrize(
     "plant, kind, severity",
     [
@@ -227,6 +267,11 @@ def dark_background(folder: Path) -> None:
         (white_on_black, "inverted", "warning"),
         (moved_photo, "shifted", "error"),
         (dark_background, "background", "note"),
+        (torn_mask, "unreadable", "error"),
+        (empty_mask, "empty-mask", "warning"),
+        (full_mask, "full-mask", "warning"),
+        (sieve, "mask-holes", "warning"),
+        (mask_with_shadow, "mask-leak", "warning"),
     ],
 )
 def test_a_fault_of_one_pair_is_found(
@@ -238,6 +283,38 @@ def test_a_fault_of_one_pair_is_found(
     assert set(found) == {kind}
     assert found[kind].severity == severity
     assert [case.pairs for case in found[kind].cases] == [(ONE,)]
+
+
+def test_a_right_mask_is_no_fault_and_one_without_a_pair_is_noted(folder: Path) -> None:
+    save_mask(folder, right_mask())
+    assert faults(folder) == {}
+    mask_of(folder, ONE).rename(mask_of(folder, "train/nobody"))
+    assert [case.told for case in faults(folder)["outside"].cases] == ["train/masks/nobody.png"]
+
+
+def test_a_few_bad_masks_of_many_are_only_noted(tmp_path: Path) -> None:
+    folder = make_pairs(tmp_path / "pairs", 100, 10)
+    full_mask(folder)
+    report = audit(folder)
+    assert {finding.kind: finding.severity for finding in report.findings}["full-mask"] == "note"
+    assert report.verdict == "ready"
+
+
+def test_the_page_shows_the_outline_of_a_mask(folder: Path) -> None:
+    """In the section of the finding, and among some of all."""
+    plain = as_html(audit(folder))
+    save_mask(folder, right_mask())
+    assert as_html(audit(folder)) == plain  # what was found without a file
+    mask_with_shadow(folder)
+    report = audit(folder)
+    outlined, without = (_data_uri(pair_of(report, ONE), outlined) for outlined in (True, False))
+    assert outlined != without
+    page = as_html(report)
+    assert page.count(outlined) == 2 and page.count(without) == 1
+
+
+def pair_of(report: Report, key: str) -> PairFiles:
+    return next(one.pair for one in report.measured if one.pair.key == key)
 
 
 def test_the_shift_is_told_with_its_direction(folder: Path) -> None:
@@ -357,11 +434,11 @@ def test_few_pairs_and_no_val_are_said(folder: Path) -> None:
 
 def record(folder: Path, key: str) -> Record:
     split, name = key.split("/", 1)
-    hashes = [
-        hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in (sketch_of(folder, key), photo_of(folder, key))
-    ]
-    return Record(name, split, "source", "0" * 64, *hashes, SIZE_PX, "ab")
+    sketch, photo, mask = (
+        hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+        for path in (sketch_of(folder, key), photo_of(folder, key), mask_of(folder, key))
+    )
+    return Record(name, split, "source", "0" * 64, sketch, photo, SIZE_PX, "ab", mask_sha256=mask)
 
 
 def test_a_manifest_is_held_against_the_files(folder: Path) -> None:
@@ -390,6 +467,12 @@ def test_a_manifest_is_held_against_the_files(folder: Path) -> None:
     found = faults(folder)
     assert set(found) == {"changed"}
     assert found["changed"].cases[0].pairs == (ONE,)
+
+    write([*keys, HELD_OUT])
+    save_mask(folder, right_mask())
+    assert faults(folder)["changed"].cases[0].pairs == (ONE,)
+    write([*keys, HELD_OUT])
+    assert faults(folder) == {}
 
     manifest.write_text("no record\n")
     assert {kind: f.severity for kind, f in faults(folder).items()} == {"broken-manifest": "warning"}

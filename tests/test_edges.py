@@ -15,13 +15,13 @@ from test_real_data import unpack
 
 from data_prep import prepare
 from data_prep.edges import EDGE_METHODS, LEARNED, edge_method
-from pix2pix.bundle import read_header
 from pix2pix.dataset import list_pairs
 from pix2pix.errors import UsageError
 from pix2pix.framing import UInt8
+from pix2pix.images import save_image
 
 BENCHMARK = Path(__file__).parent.parent / "benchmarks" / "edges.py"
-MAX_BUNDLE_BYTES = 6_000_000
+MAX_NETWORK_BYTES = 6_000_000
 CENTRE, RADIUS = 128, 80
 VAL_PAIRS = 8
 F_FLOORS = {"shoes": 0.75, "handbags": 0.75}
@@ -102,10 +102,21 @@ def test_importing_the_edge_methods_needs_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_the_shipped_drawer_is_light_and_says_what_it_is() -> None:
-    assert LEARNED.stat().st_size <= MAX_BUNDLE_BYTES
-    header = read_header(LEARNED)
-    assert header.model.draws == "sketch" and header.model.latent_size == 0
+def test_drawing_learned_edges_needs_no_torch(tmp_path: Path, disc: UInt8) -> None:
+    """Where it is not installed, importing it fails."""
+    (tmp_path / "src").mkdir()
+    save_image(tmp_path / "src/disc.png", disc)
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from pathlib import Path; from data_prep import prepare\n"
+        "print([result.status for result in prepare(Path(sys.argv[1]), Path(sys.argv[2]))])"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "src"), str(tmp_path / "pairs")]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "['written']\n"
+
+
+def test_the_shipped_network_is_light() -> None:
+    assert LEARNED.stat().st_size <= MAX_NETWORK_BYTES
 
 
 def test_learned_is_the_nearest_to_the_official_edge_maps(real_data: Path, tmp_path: Path) -> None:

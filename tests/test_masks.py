@@ -75,6 +75,12 @@ def test_the_sharply_white_inside_of_a_bare_outline_is_product() -> None:
     assert wrong(product_mask(sketch, photo), true) == 0
 
 
+def test_a_white_print_is_product() -> None:
+    sketch, photo, true = box()
+    photo[150:158, 60:76] = 255
+    assert wrong(product_mask(sketch, photo), true) == 0
+
+
 def test_a_soft_shadow_below_the_product_is_ground() -> None:
     sketch, photo, true = box()
     rows = np.arange(220, 250)

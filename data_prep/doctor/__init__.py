@@ -81,6 +81,7 @@ def survey(folder: Path) -> Survey:
     """
     sketches: dict[str, Path] = {}
     photos: dict[str, list[Path]] = {}
+    masks: dict[str, Path] = {}
     outside: list[str] = []
     for path in _files(folder):
         split, _, rest = path.relative_to(folder).with_suffix("").as_posix().partition("/")
@@ -90,6 +91,8 @@ def survey(folder: Path) -> Survey:
             sketches[key] = path
         elif split in SPLITS and kind == "photos" and path.suffix in PHOTO_SUFFIXES:
             photos.setdefault(key, []).append(path)
+        elif split in SPLITS and kind == "masks" and path.suffix == ".png":
+            masks[key] = path
         elif path != folder / "manifest.jsonl":
             outside.append(path.relative_to(folder).as_posix())
     if not sketches and not photos:
@@ -98,10 +101,11 @@ def survey(folder: Path) -> Survey:
             ".png, .webp), and the same in val/; `pix2pix prepare` makes such a folder"
         )
     pairs = [
-        PairFiles(key, path, photos[key][0])
+        PairFiles(key, path, photos[key][0], masks.get(key))
         for key, path in sketches.items()
         if len(photos.get(key, [])) == 1
     ]
+    outside += [path.relative_to(folder).as_posix() for key, path in masks.items() if key not in sketches]
     records, broken = _read_manifest(folder)
     findings = [*_unpaired(sketches, photos), *_outside(outside), *broken]
     return Survey(folder, tuple(pairs), records, tuple(findings))
@@ -140,8 +144,8 @@ def diagnose(found: Survey, measured: list[Measured]) -> Report:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Every file of a pairs folder, sorted; its two or four folders may be links."""
-    inside = (folder / split / kind for split in SPLITS for kind in ("sketches", "photos"))
+    """Every file of a pairs folder, sorted; the folders of its splits may be links."""
+    inside = (folder / split / kind for split in SPLITS for kind in ("sketches", "photos", "masks"))
     roots = [folder, *(root for root in inside if root.is_dir())]
     return sorted({path for root in roots for paths in list_pictures(root) for path in paths})
 
@@ -177,8 +181,8 @@ def _outside(files: list[str]) -> Iterator[Finding]:
         "outside",
         "note",
         (Case((), name) for name in files),
-        "Files that are no part of a pairs folder: {n}. Training reads only {{train,val}}/sketches/NAME.png "
-        "and {{train,val}}/photos/NAME.{{jpg,png,webp}}, in small letters.",
+        "Files that are no part of a pair: {n}. Training reads only {{train,val}}/sketches/NAME.png, "
+        "{{train,val}}/photos/NAME.{{jpg,png,webp}} and {{train,val}}/masks/NAME.png, in small letters.",
     )
 
 

@@ -167,14 +167,17 @@ def _backgrounds(drawn: Seen) -> Iterator[Finding]:
 
 
 def _manifest(measured: Sequence[Measured], records: Records) -> Iterator[Finding]:
-    hashes = {_record_key(one.pair.key): (one.sketch_sha256, one.photo_sha256) for one in measured}
+    hashes = {
+        _record_key(one.pair.key): (one.sketch_sha256, one.photo_sha256, one.mask_sha256) for one in measured
+    }
     yield from finding(
         "changed",
         "warning",
         (
             Case((f"{split}/{name}",), "not the bytes that were prepared")
             for (split, name), record in records.items()
-            if (split, name) in hashes and hashes[split, name] != (record.sketch_sha256, record.photo_sha256)
+            if (split, name) in hashes
+            and hashes[split, name] != (record.sketch_sha256, record.photo_sha256, record.mask_sha256)
         ),
         "Pairs that were changed after prepare wrote them: {n}. If that was not meant, prepare again.",
     )

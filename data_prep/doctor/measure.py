@@ -19,11 +19,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL.Image import Image
 
+from data_prep.doctor.silhouette import Silhouette, silhouette
 from data_prep.likeness import Hashes, perceptual_hash
 from data_prep.making import one_cv2_thread
 from pix2pix.errors import ImageError
 from pix2pix.framing import UInt8
 from pix2pix.images import open_image, read_photo, read_sketch
+from pix2pix.masks import stored_or_found
 
 Float32 = npt.NDArray[np.float32]
 
@@ -39,11 +41,12 @@ SAME = 0.9  # correlation of ink with darkness; official pairs: at most 0.5
 
 @dataclass(frozen=True)
 class PairFiles:
-    """One pair by file; `key` is SPLIT/NAME."""
+    """One pair by file; `key` is SPLIT/NAME. Pairs of earlier versions have no mask."""
 
     key: str
     sketch: Path
     photo: Path
+    mask: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class Looks:
 
     Sizes are (width, height); digests are of the decoded pixels; `ink` is the share of the sketch that is
     ink, `contrast` the standard deviation of the photo's levels, `background` the CIELAB colour of its rim.
+    `silhouette` is of the stored mask, or of the one that training finds; None where the sizes differ.
     """
 
     sketch_px: tuple[int, int]
@@ -84,15 +88,20 @@ class Looks:
     contrast: float
     background: tuple[float, float, float]
     fit: Fit
+    silhouette: Silhouette | None
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A pair with the SHA-256 of its files, and its looks, or the reasons why it has none, one a file."""
+    """A pair with the SHA-256 of its files ("" for a mask that is not there), and its looks.
+
+    Without looks, `faults` has the reasons, one a file.
+    """
 
     pair: PairFiles
     sketch_sha256: str
     photo_sha256: str
+    mask_sha256: str
     looks: Looks | None
     faults: tuple[str, ...] = ()
 
@@ -104,17 +113,24 @@ def measure(pairs: Sequence[PairFiles], others: tuple[PairFiles, ...]) -> list[M
 
 
 def _measured(pair: PairFiles, others: tuple[PairFiles, ...]) -> Measured:
-    pictures, faults = [], []
-    for path in (pair.sketch, pair.photo):
+    looks, faults = None, []
+    pictures: dict[Path, Image] = {}
+    for path in filter(None, (pair.sketch, pair.photo, pair.mask)):
         try:
-            pictures.append(open_image(path))
+            pictures[path] = open_image(path)
         except ImageError as error:
             faults.append(str(error))
-    looks = None if faults else _looks(pair.key, pictures[0], pictures[1], others)
-    return Measured(pair, _file_sha256(pair.sketch), _file_sha256(pair.photo), looks, tuple(faults))
+    if not faults:
+        looks = _looks(pair, pictures, others)
+    sketch, photo, mask = (
+        _file_sha256(path) if path else "" for path in (pair.sketch, pair.photo, pair.mask)
+    )
+    return Measured(pair, sketch, photo, mask, looks, tuple(faults))
 
 
-def _looks(key: str, sketch_picture: Image, photo_picture: Image, others: tuple[PairFiles, ...]) -> Looks:
+def _looks(pair: PairFiles, pictures: dict[Path, Image], others: tuple[PairFiles, ...]) -> Looks:
+    sketch_picture, photo_picture = pictures[pair.sketch], pictures[pair.photo]
+    mask_picture = pictures[pair.mask] if pair.mask else None
     sketch, photo = read_sketch(sketch_picture), read_photo(photo_picture)
     small = _small(photo)
     # As the file has it, before it is turned to black on white:
@@ -137,8 +153,15 @@ def _looks(key: str, sketch_picture: Image, photo_picture: Image, others: tuple[
         same_picture=_correlation(ink, 255 - _over_channels(np.min, small)) > SAME,
         contrast=float(small.std()),
         background=(light, green_red, blue_yellow),
-        fit=_fit(_band_passed(ink), _edge_map(small), key, others),
+        fit=_fit(_band_passed(ink), _edge_map(small), pair.key, others),
+        silhouette=_silhouette(mask_picture, sketch, photo),
     )
+
+
+def _silhouette(mask: Image | None, sketch: UInt8, photo: UInt8) -> Silhouette | None:
+    if sketch.shape != photo.shape[:2]:
+        return None
+    return silhouette(stored_or_found(mask, sketch, photo), sketch)
 
 
 def _fit(ink: Float32, edges: Float32, key: str, others: tuple[PairFiles, ...]) -> Fit:

@@ -10,22 +10,25 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import cv2
 import jinja2
 from PIL import Image
 
 from data_prep.doctor import Report
 from data_prep.doctor.checks import Finding
-from data_prep.doctor.measure import Measured
+from data_prep.doctor.measure import Measured, PairFiles
 from pix2pix.errors import ImageError
 from pix2pix.files import printable
-from pix2pix.framing import resized
-from pix2pix.images import read_photo
+from pix2pix.framing import UInt8, resized
+from pix2pix.images import read_photo, read_sketch
+from pix2pix.masks import stored_or_found
 
 FORMAT = 1
 CASES_TOLD = 5  # of each finding, on the terminal
 THUMBNAIL_PX = 112
 PER_FINDING, FOR_FINDINGS = 24, 144  # pairs shown: with 24 worst and 24 of the rest, under 200
 WORST, ORDINARY = 24, 24
+OUTLINE = (230, 30, 160)
 
 
 def as_text(report: Report) -> Iterator[str]:
@@ -80,7 +83,7 @@ def as_html(report: Report) -> str:
         report=report,
         sections=list(_sections(report.findings, measured)),
         worst=_pictured(_worst_fits(report.measured), _fit_caption),
-        ordinary=_pictured(some, _fit_caption),
+        ordinary=_pictured(some, _mask_caption, outlined=True),
         side_px=THUMBNAIL_PX,
         plain=printable,
     )
@@ -109,9 +112,18 @@ def _fit_caption(one: Measured) -> str:
     return f"fit {one.looks.fit.score:.2f}" if one.looks else ""
 
 
-def _pictured(chosen: Sequence[Measured], caption: Callable[[Measured], str]) -> list[dict[str, Any]]:
+def _mask_caption(one: Measured) -> str:
+    if not (one.looks and one.looks.silhouette):
+        return _fit_caption(one)
+    return f"{_fit_caption(one)}, {one.looks.silhouette.covered:.0%} is product"
+
+
+def _pictured(
+    chosen: Sequence[Measured], caption: Callable[[Measured], str], outlined: bool = False
+) -> list[dict[str, Any]]:
     return [
-        {"told": caption(one), "pairs": [{"key": one.pair.key, "src": _thumbnail(one)}]} for one in chosen
+        {"told": caption(one), "pairs": [{"key": one.pair.key, "src": _thumbnail(one, outlined)}]}
+        for one in chosen
     ]
 
 
@@ -124,7 +136,7 @@ def _sections(findings: Sequence[Finding], measured: dict[str, Measured]) -> Ite
             pictured = [measured[key] for key in case.pairs[:3] if key in measured][:left]
             left -= len(pictured)
             room -= len(pictured)
-            sources = {one.pair.key: _thumbnail(one) for one in pictured}
+            sources = {one.pair.key: _thumbnail(one, "mask" in finding.kind) for one in pictured}
             cases.append(
                 {
                     "told": case.told,
@@ -134,20 +146,33 @@ def _sections(findings: Sequence[Finding], measured: dict[str, Measured]) -> Ite
         yield {"finding": finding, "cases": cases, "more": len(finding.cases) - len(cases)}
 
 
-def _thumbnail(one: Measured) -> str:
-    """A data URI: the sketch as its file has it, and the photo, side by side; red where there is none."""
-    return _data_uri(one.pair.sketch, one.pair.photo)
+def _thumbnail(one: Measured, outlined: bool) -> str:
+    """A data URI: the sketch as its file has it, and the photo, side by side; red where there is none.
+
+    `outlined` draws the mask's outline on the photo, where it has one.
+    """
+    return _data_uri(one.pair, outlined and one.looks is not None and one.looks.silhouette is not None)
 
 
 @lru_cache(maxsize=256)
-def _data_uri(*paths: Path) -> str:
-    sheet = Image.new("RGB", (len(paths) * THUMBNAIL_PX, THUMBNAIL_PX), (190, 60, 50))
-    for place, path in enumerate(paths):
+def _data_uri(pair: PairFiles, outlined: bool) -> str:
+    sheet = Image.new("RGB", (2 * THUMBNAIL_PX, THUMBNAIL_PX), (190, 60, 50))
+    for place, path in enumerate((pair.sketch, pair.photo)):
         try:
             small = resized(read_photo(path), (THUMBNAIL_PX, THUMBNAIL_PX))
         except ImageError:
             continue
+        if outlined and path == pair.photo:
+            small = _outlined(small, pair)
         sheet.paste(Image.fromarray(small), (place * THUMBNAIL_PX, 0))
     buffer = io.BytesIO()
     sheet.save(buffer, "WEBP", quality=70)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _outlined(small: UInt8, pair: PairFiles) -> UInt8:
+    mask = stored_or_found(pair.mask, read_sketch(pair.sketch), read_photo(pair.photo))
+    contours, _ = cv2.findContours(resized(mask, small.shape[1::-1]), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    drawn = small.copy()
+    cv2.drawContours(drawn, contours, -1, OUTLINE, 1)
+    return drawn
