@@ -18,7 +18,7 @@ from pix2pix.bundle import Header
 from pix2pix.config import ModelConfig
 from pix2pix.graph_layers import GAIN, Graph, Weights
 
-FOLD = LAYOUT_PX // CELLS  # pixels of a cell in the sketch that the layout GAN looks at
+FOLD = LAYOUT_PX // CELLS  # pixels of a cell's side in the sketch that the layout GAN looks at
 COLOUR_SCALE = np.array([127.5, 127.5, 127.5, 1], np.float32)  # colours are drawn in levels, alpha as a logit
 PAPER = np.array([-127.5, -127.5, -127.5, 0], np.float32)  # added once: colours are 0 where they are white
 
@@ -56,15 +56,16 @@ def encode_graph(weights: Weights, header: Header) -> onnx.ModelProto:
     mask = graph.input("mask", TensorProto.UINT8, [side, side])
     colour = read_photos(graph, graph.add("Unsqueeze", photo, graph.ints(0)))
     share = graph.add("Div", graph.add("Cast", mask, to=TensorProto.FLOAT), 255.0)
-    x = cells_of(graph, colour, graph.add("Unsqueeze", share, graph.ints(0, 1)), side, PRODUCT_FROM)
+    share = graph.add("Unsqueeze", share, graph.ints(0, 1))
+    coloured = graph.add("Concat", graph.add("Mul", colour, share), share, axis=1)
+    x = cells_of(graph, coloured, side, PRODUCT_FROM)
     for i, stride in enumerate((1, 2, 2)):
         x = graph.active_conv(x, f"encoder.down.{i}", stride)
     head = [graph.weight(f"encoder.head.{part}") for part in ("weight", "bias")]
     both = graph.add("Gemm", graph.add("Flatten", x), *head, transB=1)
     mean = graph.channels(both, 0, header.model.latent_size)
-    graph.output(
-        "z", graph.add("Squeeze", mean, graph.ints(0)), TensorProto.FLOAT, [header.model.latent_size]
-    )
+    z = graph.add("Squeeze", mean, graph.ints(0))
+    graph.output("z", z, TensorProto.FLOAT, [header.model.latent_size])
     return graph.model()
 
 
@@ -87,14 +88,7 @@ def realism_graph(weights: Weights, header: Header) -> onnx.ModelProto:
 
 def draw_layout(graph: Graph, config: ModelConfig, ink: str, strokes: str, z: str, rows: str) -> str:
     """`TwoStage.draw_layout`: (N, 4, 16, 16)."""
-    known = cells_of(
-        graph,
-        graph.channels(strokes, 0, 3),
-        graph.channels(strokes, 3, 4),
-        config.size_px // 2,
-        KNOWN_FROM,
-        True,
-    )
+    known = cells_of(graph, strokes, config.size_px // 2, KNOWN_FROM)
     of_known = graph.add("Gather", graph.linear(statistics(graph, known), "layout.known_style"), rows, axis=0)
     style = graph.leaky(graph.add("Add", graph.linear(z, "layout.mapping.0"), of_known))
     style = graph.leaky(graph.linear(style, "layout.mapping.1"))
@@ -211,12 +205,15 @@ def statistics(graph: Graph, coloured: str) -> str:
     return graph.add("Concat", mean, deviation, there, axis=1)
 
 
-def cells_of(graph: Graph, colour: str, mask: str, side: int, least: float, multiplied: bool = False) -> str:
-    """`layout_gan.layout_of` and, where colour was multiplied by its mask already, `known_cells`."""
-    share = graph.pooled(mask, side // CELLS)
-    sums = graph.pooled(colour if multiplied else graph.add("Mul", colour, mask), side // CELLS)
+def cells_of(graph: Graph, coloured: str, side: int, least: float) -> str:
+    """`layout_gan.layout_of` and `known_cells`: colour times mask, and mask -> cells (N, 4, 16, 16).
+
+    A cell is empty up to a share of `least`.
+    """
+    sums = graph.pooled(coloured, side // CELLS)
+    share = graph.channels(sums, 3, 4)
     product = positive(graph, graph.add("Sub", share, least))
-    mean = graph.add("Div", sums, graph.add("Max", share, 1e-3))
+    mean = graph.add("Div", graph.channels(sums, 0, 3), graph.add("Max", share, 1e-3))
     return graph.add("Concat", graph.add("Mul", mean, product), product, axis=1)
 
 

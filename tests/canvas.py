@@ -7,7 +7,6 @@ import io
 import shutil
 import threading
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -45,12 +44,12 @@ DIRECTIONS = (
 
 @pytest.fixture(scope="module")
 def translators(tmp_path_factory):
-    """`player` reads photos and has directions, `literal` does not, `single` has no z, `critic` judges."""
+    """`player` reads photos and has directions, `literal` and `single` have one answer, `critic` judges."""
     models = tmp_path_factory.mktemp("models")
     bundles = [
         save_untrained(models / "literal.safetensors", LITERAL),
         save_untrained(models / "player.safetensors", TINY, directions=DIRECTIONS),
-        save_untrained(models / "single.safetensors", replace(LITERAL, latent_size=0)),
+        save_untrained(models / "single.safetensors", LITERAL, title="Single"),
         save_critic(models / "critic.safetensors", TINY),
     ]
     return {"shoes": pix2pix.load("shoes"), **{path.stem: pix2pix.load(path) for path in bundles}}

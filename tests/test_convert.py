@@ -513,7 +513,7 @@ def test_the_command_takes_a_list_and_makes_a_sheet(tmp_path: Path, tiny_bundle:
     assert result.exit_code == 0, result.output
     assert len(list((tmp_path / "out").glob("*.png"))) == 6
     sheet = read_photo(tmp_path / "s.png")
-    assert sheet.shape == (2 * 36 + 4, 4 * 36 + 4, 3)  # a row of a sketch and three photos, 32 px each
+    assert sheet.shape == (2 * 68 + 4, 4 * 68 + 4, 3)  # a row of a sketch and three photos, 64 px each
     first = read_photo(tmp_path / "out/a-1.png")
     assert first.shape == (64, 64, 3) and sheet[4:36, 40:72].std() > 1
 

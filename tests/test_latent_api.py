@@ -125,7 +125,7 @@ def test_a_photo_is_decoded_while_others_are_drawn_for(translators):
     drawing, decoded = threading.Event(), threading.Event()
 
     class Busy:
-        name, device, size_px, latent_size, encodes = "busy", "cpu", 32, Z, True
+        name, device, size_px, latent_size, encodes = "busy", "cpu", 64, Z, True
         latent = staticmethod(lambda seed: latents.draw(seed, Z))
 
         def translate_batch(self, sketches, z, rows):
