@@ -64,7 +64,7 @@ class _Block(nn.Module):
         self.convs = nn.ModuleList(_folded(*pair) for pair in convs)
         self.project = _folded(block._project_conv, block._bn2)
         same_side = block._depthwise_conv.stride[0] == 1
-        self.residual = same_side and convs[0][0].in_channels == self.project.out_channels
+        self.residual = same_side and convs[0][0].in_channels == block._project_conv.out_channels
 
     def forward(self, x: Tensor) -> Tensor:
         y = x
@@ -114,15 +114,24 @@ def _unit(x: Tensor) -> Tensor:
     return x * torch.rsqrt(x.square().sum(1, keepdim=True) + 1e-6)
 
 
-def _folded(conv: Any, norm: Any) -> nn.Conv2d:
+def _folded(conv: Any, norm: Any) -> nn.Module:
+    """A convolution and its batch norm as one, for even sides.
+
+    It is padded as the network was trained (TensorFlow's "same"): at stride 2 one more behind than before.
+    """
+    size, (stride, _) = conv.kernel_size[0], conv.stride
     plain = nn.Conv2d(
         conv.in_channels,
         conv.out_channels,
-        conv.kernel_size,
-        conv.stride,
-        conv.kernel_size[0] // 2,
+        size,
+        stride,
+        size // 2 if stride == 1 else 0,
         groups=conv.groups,
         bias=False,
     )
     plain.weight = conv.weight
-    return fuse_conv_bn_eval(plain.eval(), norm)
+    fused = fuse_conv_bn_eval(plain.eval(), norm)
+    if stride == 1:
+        return fused
+    before, behind = (size - 2) // 2, (size - 1) // 2
+    return nn.Sequential(nn.ZeroPad2d((before, behind, before, behind)), fused)

@@ -7,50 +7,74 @@ import pytest
 from conftest import draw_pair
 
 from pix2pix.augment import HandDrawn, PairAugment
-from pix2pix.framing import resized
+from pix2pix.framing import UInt8, resized
 
 OFF = {"flip": False, "shift_scale": False, "strokes": False, "line_width": False}
 
 
+def draw_triple(seed: int) -> tuple[UInt8, UInt8, UInt8]:
+    """`draw_pair` and the mask of its box."""
+    sketch, photo = draw_pair(seed, 64)
+    return sketch, photo, (photo < 255).any(axis=2) * np.uint8(255)
+
+
 def test_with_everything_off_a_pair_passes_unchanged() -> None:
-    sketch, photo = draw_pair(0, 64)
-    moved, shown, roughness = PairAugment(**OFF)(sketch, photo, 64, seed=1)
-    assert np.array_equal(moved, sketch) and np.array_equal(shown, photo) and roughness == 0
+    sketch, photo, mask = draw_triple(0)
+    drawn = PairAugment(**OFF)(sketch, photo, mask, 64, seed=1)
+    assert np.array_equal(drawn.sketch, sketch) and np.array_equal(drawn.photo, photo)
+    assert np.array_equal(drawn.mask, mask) and drawn.roughness == 0
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_sketch_and_photo_move_together(seed: int) -> None:
-    """The photo is the sketch itself in colour: after any geometry they still agree."""
+def test_sketch_photo_and_mask_move_together(seed: int) -> None:
+    """The photo is the sketch itself in colour, the mask its ink: after any geometry they still agree."""
     sketch = draw_pair(3, 64)[0]
     sketch = cv2.erode(sketch, np.ones((3, 3)))
     photo = np.repeat(sketch[:, :, None], 3, axis=2)
-    moved, shown, _ = PairAugment(**{**OFF, "flip": True, "shift_scale": True})(sketch, photo, 64, seed)
+    augment = PairAugment(**{**OFF, "flip": True, "shift_scale": True})
+    moved, shown, mask, _ = augment(sketch, photo, 255 - sketch, 64, seed)
     assert np.abs(moved.astype(int) - shown[:, :, 1]).max() <= 1
+    assert np.abs(moved.astype(int) - (255 - mask)).max() <= 1
+
+
+def test_what_comes_in_from_outside_is_ground() -> None:
+    sketch, photo = np.full((64, 64), 255, np.uint8), np.zeros((64, 64, 3), np.uint8)
+    augment = PairAugment(**{**OFF, "shift_scale": True})
+    draws = [augment(sketch, photo, np.full((64, 64), 255, np.uint8), 64, seed) for seed in range(10)]
+    assert min(drawn.mask.min() for drawn in draws) == 0
+    assert all(np.abs(drawn.mask.astype(int) - (255 - drawn.photo[..., 0])).max() <= 1 for drawn in draws)
+
+
+def test_a_large_pair_is_drawn_at_the_size_asked_for() -> None:
+    large = [cv2.resize(x, (160, 160), interpolation=cv2.INTER_NEAREST) for x in draw_triple(0)]
+    drawn = PairAugment(flip=True, shift_scale=True, strokes=True, line_width=True)(*large, 64, seed=2)
+    assert drawn.sketch.shape == drawn.mask.shape == (64, 64) and drawn.photo.shape == (64, 64, 3)
 
 
 def test_a_draw_is_a_function_of_its_seed() -> None:
     augment = PairAugment(flip=True, shift_scale=True, strokes=True, line_width=True)
-    pair = draw_pair(0, 64)
+    pair = draw_triple(0)
     first = augment(*pair, 64, seed=5)
-    others = [augment(*pair, 64, seed=seed)[0] for seed in range(6)]
+    others = [augment(*pair, 64, seed=seed).sketch for seed in range(6)]
     assert all(np.array_equal(a, b) for a, b in zip(first, augment(*pair, 64, seed=5), strict=True))
     assert len({other.tobytes() for other in others}) > 2
 
 
-def test_lines_get_thicker_and_the_photo_does_not() -> None:
-    sketch, photo = draw_pair(0, 64)
+def test_lines_get_thicker_and_photo_and_mask_do_not() -> None:
+    sketch, photo, mask = draw_triple(0)
     augment = PairAugment(**{**OFF, "line_width": True})
-    ink = [(augment(sketch, photo, 64, seed)[0] < 128).sum() for seed in range(10)]
+    draws = [augment(sketch, photo, mask, 64, seed) for seed in range(10)]
+    ink = [(drawn.sketch < 128).sum() for drawn in draws]
     assert min(ink) == (sketch < 128).sum() and max(ink) > 1.8 * min(ink)
-    assert all(np.array_equal(augment(sketch, photo, 64, seed)[1], photo) for seed in range(10))
+    assert all(np.array_equal(drawn.photo, photo) and np.array_equal(drawn.mask, mask) for drawn in draws)
 
 
 def test_hands_draw_with_every_roughness_and_some_sketches_stay_edge_maps() -> None:
-    sketch, photo = draw_pair(0, 64)
+    pair = draw_triple(0)
     augment = PairAugment(**{**OFF, "strokes": True})
-    draws = [augment(sketch, photo, 64, seed) for seed in range(200)]
-    roughness = np.array([r for _, _, r in draws])
-    untouched = np.array([np.array_equal(drawn, sketch) for drawn, _, _ in draws])
+    draws = [augment(*pair, 64, seed) for seed in range(200)]
+    roughness = np.array([drawn.roughness for drawn in draws])
+    untouched = np.array([np.array_equal(drawn.sketch, pair[0]) for drawn in draws])
     assert (untouched == (roughness == 0)).all()
     assert 0.2 < untouched.mean() < 0.4
     rough = roughness[~untouched]
@@ -75,10 +99,11 @@ def test_the_families_are_drawn_independently() -> None:
     cv2.line(sketch, (20, 20), (44, 20), 0, 1)
     photo[16:48, 8:16] = 0
     plain = {**OFF, "flip": True, "line_width": True, "strokes": True}
-    draws = [PairAugment(**plain)(sketch, photo, 64, seed) for seed in range(400)]
-    flipped = np.array([shown[32, 12].min() > 128 for _, shown, _ in draws])
-    by_hand = np.array([roughness > 0 for _, _, roughness in draws])
-    thick = np.array([(drawn < 128).sum() > 40 for drawn, _, _ in draws])
+    mask = 255 - photo[..., 0]
+    draws = [PairAugment(**plain)(sketch, photo, mask, 64, seed) for seed in range(400)]
+    flipped = np.array([drawn.photo[32, 12].min() > 128 for drawn in draws])
+    by_hand = np.array([drawn.roughness > 0 for drawn in draws])
+    thick = np.array([(drawn.sketch < 128).sum() > 40 for drawn in draws])
     assert 0.4 < flipped[by_hand].mean() < 0.6 and 0.35 < flipped[~by_hand].mean() < 0.65
     assert 0.4 < thick[~by_hand].mean() < 0.8
     assert 0.3 < thick[~by_hand & flipped].mean() < 0.9

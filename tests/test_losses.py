@@ -9,53 +9,48 @@ from pix2pix import losses
 
 
 def test_hinge_asks_for_a_margin_of_one() -> None:
-    real, fake = torch.tensor([2.0, 0.5]), torch.tensor([-2.0, 0.25])
+    """Each picture by itself: the second is beyond the margin on both sides."""
+    real, fake = torch.tensor([[2.0, 0.5], [1.5, 1.0]]), torch.tensor([[-2.0, 0.25], [-1.0, -3.0]])
     # real: (0 + 0.5) / 2; fake: (0 + 1.25) / 2
-    assert losses.discriminator_hinge(real, fake).item() == pytest.approx(0.25 + 0.625)
-    assert losses.generator_hinge(fake).item() == pytest.approx(0.875)
+    assert losses.discriminator_hinge(real, fake).tolist() == pytest.approx([0.25 + 0.625, 0])
+    assert losses.generator_hinge(fake).tolist() == pytest.approx([0.875, 2])
 
 
 def test_bce_of_an_undecided_discriminator_is_log_two() -> None:
-    undecided = torch.zeros(3)
-    assert losses.discriminator_bce(undecided, undecided).item() == pytest.approx(math.log(2))
-    assert losses.generator_bce(undecided).item() == pytest.approx(math.log(2))
+    undecided = torch.zeros(3, 1, 2, 2)
+    assert losses.discriminator_bce(undecided, undecided).tolist() == pytest.approx([math.log(2)] * 3)
+    assert losses.generator_bce(undecided).tolist() == pytest.approx([math.log(2)] * 3)
 
 
 def test_bce_equals_the_textbook_formula() -> None:
-    real, fake = torch.tensor([0.7]), torch.tensor([-1.2])
+    real, fake = torch.tensor([[0.7]]), torch.tensor([[-1.2]])
     p_real, p_fake = (1 / (1 + math.exp(-v)) for v in (0.7, -1.2))
     expected = -0.5 * (math.log(p_real) + math.log(1 - p_fake))
     assert losses.discriminator_bce(real, fake).item() == pytest.approx(expected, rel=1e-5)
     assert losses.generator_bce(fake).item() == pytest.approx(-math.log(p_fake), rel=1e-5)
 
 
-def test_balanced_loss_equals_the_formula_of_hed() -> None:
-    """One inked pixel of four: ink weighs 3/4, paper 1/4."""
-    target = torch.tensor([-1.0, 1, 1, 1]).reshape(1, 1, 2, 2)
-    ink = torch.tensor([0.8, 0.1, 0.2, 0.3]).reshape(1, 1, 2, 2)
-    logs = [math.log(0.8), math.log(0.9), math.log(0.8), math.log(0.7)]
-    expected = -(0.75 * logs[0] + 0.25 * sum(logs[1:])) / 4
-    assert losses.balanced(1 - 2 * ink, target).item() == pytest.approx(expected, rel=1e-5)
+def test_l1_is_the_mean_of_each_picture() -> None:
+    photo, target = torch.zeros(2, 3, 4, 4), torch.full((2, 3, 4, 4), 0.5)
+    target[1, 0] = -1
+    assert losses.l1(photo, target).tolist() == pytest.approx([0.5, 2 / 3])
 
 
-def test_blank_paper_is_a_good_answer_to_l1_and_a_bad_one_to_the_balanced_loss() -> None:
-    """A line that may be one pixel off: L1 likes no line best, the balanced loss a broad one."""
-    target = torch.ones(1, 1, 16, 16)
-    target[..., 8] = -1
-    blank, broad = torch.full_like(target, 0.98), torch.full_like(target, 0.98)
-    broad[..., 7:10] = -0.98
-    assert losses.l1(blank, target) < losses.l1(broad, target)
-    assert losses.balanced(broad, target) < 0.5 * losses.balanced(blank, target)
+def test_l1_where_looks_under_the_mask_alone() -> None:
+    """One pixel of eight is held to (1, 1, 1) and is 0.5 off in one channel, 1 in the others."""
+    picture, coloured = torch.full((2, 3, 2, 2), 9.0), torch.zeros(2, 4, 2, 2)
+    picture[0, :, 0, 1], coloured[0, :, 0, 1] = torch.tensor([0.5, 0.0, 2.0]), 1
+    assert losses.l1_where(picture, coloured, least=0.0).item() == pytest.approx(2.5 / 3)
+    assert losses.l1_where(picture, coloured, least=7.0).item() == pytest.approx(2.5 / 10)
+    assert losses.l1_where(picture, torch.zeros(2, 4, 2, 2)).item() == 0
 
 
-def test_feature_matching_averages_layers_and_leaves_the_real_side_alone() -> None:
-    real = [torch.tensor([1.0, 2.0], requires_grad=True), torch.tensor([0.0], requires_grad=True)]
-    fake = [torch.tensor([2.0, 4.0], requires_grad=True), torch.tensor([3.0], requires_grad=True)]
-    loss = losses.feature_matching(real, fake)
-    assert loss.item() == pytest.approx((1.5 + 3.0) / 2)
-    loss.backward()
-    assert real[0].grad is None
-    assert fake[1].grad is not None and fake[1].grad.item() == pytest.approx(0.5)
+def test_the_error_of_alpha_is_the_log_loss_of_each_picture() -> None:
+    logit = torch.tensor([[0.0, 0.0], [2.0, -2.0]]).reshape(2, 1, 1, 2)
+    mask = torch.tensor([[1.0, 0.0], [1.0, 0.5]]).reshape(2, 1, 1, 2)
+    p = 1 / (1 + math.exp(-2))
+    expected = (-math.log(p) - 0.5 * math.log(p) - 0.5 * math.log(1 - p)) / 2
+    assert losses.alpha_error(logit, mask).tolist() == pytest.approx([math.log(2), expected])
 
 
 def test_divergence_of_a_shifted_and_a_wider_normal() -> None:
@@ -67,22 +62,36 @@ def test_divergence_of_a_shifted_and_a_wider_normal() -> None:
     assert losses.divergence(zero, wide).item() == pytest.approx(3 - math.log(4.0))
 
 
-def test_mode_seeking_asks_for_pictures_as_far_apart_as_their_latents() -> None:
-    photo, z = torch.zeros(2, 3, 4, 4), torch.zeros(2, 5)
-    near = losses.mode_seeking(photo, photo + 0.1, z, z + 1)
-    far = losses.mode_seeking(photo, photo + 0.5, z, z + 1)
-    assert near.item() == pytest.approx(1 / 0.101) and far.item() == pytest.approx(1 / 0.501)
-    assert losses.mode_seeking(photo, photo, z, z + 1).isfinite()
+def test_values_beyond_the_limit_are_counted_by_how_far() -> None:
+    colour = torch.tensor([-1.5, -1.0, 0.3, 1.25])
+    assert losses.beyond(colour).item() == pytest.approx(0.75 / 4)
+    assert losses.beyond(colour, 1.3).item() == pytest.approx(0.2 / 4)
 
 
-def test_the_gradient_penalty_of_a_linear_critic_is_known() -> None:
-    """D = 2 x mean over 4 patches of x: its gradient is 1/2 at each of 4 pixels, half its square sum 1/2."""
-    real = torch.randn(3, 1, 2, 2, requires_grad=True)
-    assert losses.gradient_penalty(real, [2 * real]).item() == pytest.approx(0.5)
-    assert losses.gradient_penalty(real, [2 * real, 2 * real]).item() == pytest.approx(2.0)
+def test_a_weighted_mean_of_nothing_is_0() -> None:
+    values = torch.tensor([1.0, 2.0, 6.0], requires_grad=True)
+    assert losses.weighted(values, torch.tensor([1.0, 0.0, 3.0])).item() == pytest.approx(19 / 4)
+    nothing = losses.weighted(values, torch.zeros(3))
+    nothing.backward()
+    assert nothing.item() == 0 and values.grad is not None and not values.grad.any()
 
 
-def test_a_loss_of_several_scales_is_their_mean() -> None:
-    real, fake = [torch.tensor([2.0]), torch.tensor([0.0])], [torch.tensor([-2.0]), torch.tensor([0.0])]
-    assert losses.mean_of(losses.discriminator_hinge, real, fake).item() == 1.0
-    assert losses.mean_of(losses.generator_hinge, fake).item() == 1.0
+def test_a_loss_of_several_discriminators_is_their_mean() -> None:
+    several = [torch.tensor([1.0, 3.0]), torch.tensor([2.0, -1.0])]
+    assert losses.mean_over(several).tolist() == [1.5, 1]
+
+
+def test_gradients_of_known_terms_at_the_picture() -> None:
+    """Of half a sum of squares it is the picture itself; a term that looks elsewhere has none."""
+    picture = torch.zeros(1, 3, 2, 2, requires_grad=True)
+    with torch.no_grad():
+        picture[0, :2, 0, 0] = torch.tensor([3.0, 4.0])
+    elsewhere = torch.ones((), requires_grad=True)
+    square = 0.5 * picture.square().sum()
+    terms = {"g_square": square, "g_mean": picture.mean(), "g_other": 2 * elsewhere}
+    found = losses.gradients_at(picture, terms)
+    assert {name: value.item() for name, value in found.items()} == pytest.approx(
+        {"at_picture_g_square": 5, "at_picture_g_mean": 12**-0.5, "at_picture_g_other": 0}
+    )
+    square.backward()  # the graph is still there, and no gradient was added to
+    assert torch.equal(picture.grad, picture.detach())

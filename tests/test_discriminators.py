@@ -1,0 +1,184 @@
+"""Discriminators: what each sees of a picture, of its sketch and of its batch."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from conftest import CRITIC
+from torch import nn
+from torch.nn.utils import parametrize
+
+from pix2pix.config import PRESETS, DiscriminatorConfig, train_config
+from pix2pix.discriminators import (
+    CoarseDiscriminator,
+    FeatureDiscriminator,
+    InstanceNorm,
+    PatchDiscriminator,
+    PictureDiscriminators,
+)
+from pix2pix.errors import UsageError
+from pix2pix.projected import MIXED
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+def test_the_papers_discriminator_has_the_published_size() -> None:
+    convs = 16 * (4 * 64 + 64 * 128 + 128 * 256 + 256 * 512 + 512 * 1)
+    built = PatchDiscriminator(PRESETS["paper"].discriminator)
+    assert sum(p.numel() for p in built.parameters() if p.ndim == 4) == convs
+
+
+def test_a_patch_is_70_pixels() -> None:
+    d = PatchDiscriminator(DiscriminatorConfig((4, 8, 16, 32)))
+    d.norms = nn.ModuleList(nn.Identity() for _ in d.norms)  # statistics are of the whole picture
+    photo = torch.randn(1, 3, 160, 160, requires_grad=True)
+    logits = d(torch.randn(1, 1, 160, 160), photo)
+    middle = logits.shape[-1] // 2
+    logits[0, 0, middle, middle].backward()
+    assert photo.grad is not None
+    seen = photo.grad.abs().sum(dim=(0, 1)).nonzero()
+    extent = seen.amax(dim=0) - seen.amin(dim=0) + 1
+    assert extent.tolist() == [70, 70]
+
+
+@pytest.mark.parametrize("side_px, patches", [(256, 30), (128, 14)])
+def test_four_widths_give_the_papers_patches(side_px: int, patches: int) -> None:
+    d = PatchDiscriminator(DiscriminatorConfig((4, 4, 4, 4)))
+    shape = d(torch.zeros(2, 1, side_px, side_px), torch.zeros(2, 3, side_px, side_px)).shape
+    assert shape == (2, 1, patches, patches)
+
+
+def test_probabilities_are_those_of_the_picture_shrunk() -> None:
+    d = PatchDiscriminator(CRITIC)
+    nn.init.normal_(d.convs[-1].weight)  # type: ignore[arg-type]
+    sketch, photo = torch.randn(2, 1, 64, 64), torch.randn(2, 3, 64, 64)
+    chances = d.probabilities(sketch, photo, 32)
+    small = [nn.functional.avg_pool2d(x, 2) for x in (sketch, photo)]
+    torch.testing.assert_close(chances, torch.sigmoid(d(*small)))
+    assert 0 < chances.min() < 0.5 < chances.max() < 1
+
+
+@pytest.mark.parametrize("widths", [(4,), (4, 8), (4, 8, 8), (4, 8, 8, 8)])
+def test_a_discriminator_says_what_it_can_look_at(widths: tuple[int, ...]) -> None:
+    config = DiscriminatorConfig(widths=widths)
+    d = PatchDiscriminator(config)
+    smallest = next(side for side in range(1, 200) if config.sees(side))
+    assert d(torch.zeros(1, 1, smallest, smallest), torch.zeros(1, 3, smallest, smallest)).numel()
+    smaller = smallest - 1
+    with pytest.raises(RuntimeError):
+        d(torch.zeros(1, 1, smaller, smaller), torch.zeros(1, 3, smaller, smaller))
+
+
+def test_pictures_too_small_for_the_discriminator_are_refused() -> None:
+    with pytest.raises(UsageError, match="of 8 widths sees no patch in pictures of 128 px"):
+        train_config("default", discriminator=DiscriminatorConfig(widths=(4,) * 8))
+    small = replace(PRESETS["default"].model, size_px=64)
+    with pytest.raises(UsageError, match="of 7 widths sees no patch in pictures of 32 px"):
+        train_config("default", model=small, discriminator=DiscriminatorConfig(widths=(4,) * 7))
+
+
+def test_instance_norm_equals_torchs_own() -> None:
+    ours, reference = InstanceNorm(4), nn.InstanceNorm2d(4, affine=True)
+    for norm in (ours, reference):
+        norm.load_state_dict({"weight": torch.arange(4.0), "bias": torch.arange(4.0)})
+    x = 3 + 2 * torch.randn(2, 4, 8, 8)
+    torch.testing.assert_close(ours(x), reference(x), atol=1e-5, rtol=0)
+    assert ours(x.to(memory_format=torch.channels_last)).is_contiguous(memory_format=torch.channels_last)
+    fresh = InstanceNorm(4)
+    assert torch.equal(fresh(x[..., :1, :1]), x[..., :1, :1])  # a 1x1 map passes
+
+
+@pytest.mark.parametrize("side, halvings, patches", [(40, 2, 10), (20, 1, 10), (10, 0, 10), (5, 0, 5)])
+def test_every_stage_of_features_ends_in_few_patches(side: int, halvings: int, patches: int) -> None:
+    d = FeatureDiscriminator(6, halvings, width=8)
+    features, folded = torch.randn(2, 6, side, side), torch.rand(2, 16, 32, 32)
+    logits = d(features, folded)
+    assert logits.shape == (2, 1, patches, patches)
+    assert not torch.allclose(d(features, folded.roll(1, 0)), logits)  # whose sketch it is
+    assert not torch.allclose(d(features.roll(1, 0), folded), logits)
+
+
+def test_the_coarse_one_sees_the_batchs_deviation() -> None:
+    d, small = CoarseDiscriminator((8, 8, 8)), torch.randn(1, 4, 32, 32).repeat(4, 1, 1, 1)
+    logits = d(small)
+    assert logits.shape == (4, 1, 1, 1)
+    torch.testing.assert_close(logits, d(small[:2]).repeat(2, 1, 1, 1))
+    small[3] += 1
+    assert ((d(small)[:3] - logits[:3]).abs() > 1e-4).all()
+
+
+def test_the_coarse_one_looks_at_32_pixels() -> None:
+    photo, ink = torch.rand(2, 3, 64, 64), torch.rand(2, 1, 64, 64)
+    small = CoarseDiscriminator.shrink(photo, ink)
+    torch.testing.assert_close(small[:, :3], nn.functional.avg_pool2d(photo, 2))
+    torch.testing.assert_close(small[:, 3:], nn.functional.avg_pool2d(ink, 2))
+
+
+def test_the_coarse_one_can_see_plain_colours() -> None:
+    """A norm over the picture would take them away."""
+    d = CoarseDiscriminator((8, 8, 8))
+    red, blue = torch.zeros(2, 1, 4, 32, 32)
+    red[:, 0], blue[:, 2] = 1, 1
+    assert (d(red) - d(blue)).abs() > 0.01
+
+
+def test_the_penalty_is_the_squared_gradient_and_can_be_learned_from() -> None:
+    """Against finite differences at one picture, where the batch has no deviation."""
+    d = CoarseDiscriminator((4, 4, 4)).double()
+    photo, ink = torch.rand(1, 3, 32, 32), torch.rand(1, 1, 32, 32)
+    small = d.shrink(photo, ink).double().requires_grad_()
+    (gradient,) = torch.autograd.grad(d(small).sum(), small)
+    direction = gradient / gradient.norm()
+    step = 1e-4 * direction
+    slope = (d(small + step) - d(small - step)).sum() / 2e-4
+    penalty = d.penalty(photo.double(), ink.double())
+    assert penalty.item() == pytest.approx(slope.item() ** 2, rel=1e-3) and penalty > 0
+    penalty.backward()
+    assert all(conv.weight.grad is not None and conv.weight.grad.any() for conv in d.down)
+
+
+@pytest.fixture
+def looked_at() -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
+    projected = [torch.randn(2, MIXED, side, side) for side in (16, 8, 4, 2)]
+    return torch.randn(2, 3, 64, 64), torch.rand(2, 1, 64, 64), projected
+
+
+def test_windows_are_not_judged_as_whole_pictures(
+    looked_at: tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]],
+) -> None:
+    whole, windows = (PictureDiscriminators(CRITIC, coarse=coarse)(*looked_at) for coarse in (True, False))
+    assert set(whole) == {"features", "pixels", "coarse"} and set(windows) == {"features", "pixels"}
+    assert [len(logits) for logits in whole.values()] == [4, 1, 1]
+
+
+def test_pixels_are_judged_beside_a_sketch_with_white_paper(
+    looked_at: tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]],
+) -> None:
+    """As the realism map looks at it."""
+    d = PictureDiscriminators(CRITIC, coarse=False)
+    photo, ink, _ = looked_at
+    (logits,) = d(*looked_at)["pixels"]
+    torch.testing.assert_close(logits, d.pixels(1 - 2 * ink, photo))
+
+
+def test_spectral_norms_follow_when_asked_and_at_no_look(
+    looked_at: tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]],
+) -> None:
+    d = PictureDiscriminators(CRITIC, coarse=True).eval()
+    before = {name: value.clone() for name, value in d.state_dict().items()}
+    d(*looked_at)
+    assert all(torch.equal(value, before[name]) for name, value in d.state_dict().items())
+    d.follow_norms()
+    moved = {name for name, value in d.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved and all(".parametrizations.weight.0._" in name for name in moved)
+    assert not any(module.training for module in d.modules())
+    for _ in range(50):
+        d.follow_norms()
+    normed = [module for module in d.modules() if parametrize.is_parametrized(module, "weight")]
+    assert len(normed) == 3 * 4 + 3
+    for module in normed:
+        largest = torch.linalg.matrix_norm(module.weight.flatten(1), ord=2)  # type: ignore[operator]
+        assert largest.item() == pytest.approx(1, abs=0.02)

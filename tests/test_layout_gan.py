@@ -1,0 +1,173 @@
+"""Layouts: from photos, moved, completed and grown; and the networks that draw and judge them."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pix2pix.layout_gan import (
+    LayoutDiscriminator,
+    LayoutEncoder,
+    LayoutGenerator,
+    complete,
+    known_cells,
+    layout_of,
+    moved,
+    spread_out,
+)
+
+RED, BLUE = torch.tensor([1.0, -1.0, -1.0]), torch.tensor([-1.0, -1.0, 1.0])
+
+
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    torch.manual_seed(0)
+
+
+def square() -> tuple[Tensor, Tensor]:
+    """A photo of 64 px of a square of 32 px, its left half red, its right half blue; and its mask."""
+    photo, mask = torch.ones(1, 3, 64, 64), torch.zeros(1, 1, 64, 64)
+    photo[0, :, 16:48, 16:32] = RED[:, None, None]
+    photo[0, :, 16:48, 32:48] = BLUE[:, None, None]
+    mask[..., 16:48, 16:48] = 1
+    return photo, mask
+
+
+def test_the_layout_of_a_half_red_half_blue_square() -> None:
+    expected = torch.zeros(1, 4, 16, 16)
+    expected[0, :3, 4:12, 4:8] = RED[:, None, None]
+    expected[0, :3, 4:12, 8:12] = BLUE[:, None, None]
+    expected[0, 3, 4:12, 4:12] = 1
+    torch.testing.assert_close(layout_of(*square()), expected)
+
+
+def test_a_cell_has_the_colour_of_its_product_alone_from_a_tenth_of_it_on() -> None:
+    photo, mask = torch.ones(1, 3, 64, 64), torch.zeros(1, 1, 64, 64)
+    photo[0, :, 0, :2], mask[0, 0, 0, :2] = RED[:, None], 1  # 2 of 16 pixels of the first cell
+    photo[0, :, 0, 4], mask[0, 0, 0, 4] = RED, 1  # 1 of 16 of the second
+    layout = layout_of(photo, mask)
+    torch.testing.assert_close(layout[0, :3, 0, 0], RED)
+    assert layout[0, 3].sum() == 1 and not layout[0, :, 0, 1].any()
+
+
+def test_a_layout_moved_by_nothing_is_the_layout() -> None:
+    photo, mask = square()
+    noise = torch.zeros(1, 5)
+    torch.testing.assert_close(
+        moved(layout_of(photo, mask, 32), noise), layout_of(photo, mask), atol=1e-4, rtol=0
+    )
+
+
+def test_a_moved_layout_keeps_its_colours_and_loses_its_place() -> None:
+    fine = layout_of(*square(), 32).expand(2, -1, -1, -1)
+    noise = torch.zeros(2, 5)
+    noise[0, 3], noise[1, 0] = 2.5, 5.0  # shifted by an eighth of half a side, that is a cell; turned
+    shifted, turned = moved(fine, noise)
+    expected = layout_of(*square())[0].roll(-1, 2)  # the picture goes against the grid
+    torch.testing.assert_close(shifted, expected, atol=1e-4, rtol=0)
+    assert not torch.equal(turned[3], expected[3])
+    product = turned[3] > 0
+    colours = turned[:3, product]
+    assert 50 < product.sum() < 90 and (colours[1] + 1).abs().max() < 1e-4
+    assert not turned[:3, ~product].any()
+
+
+def test_known_cells_are_those_under_strokes() -> None:
+    strokes = torch.zeros(1, 4, 32, 32)  # cells of 2 x 2
+    strokes[0, :, 4, 6] = torch.tensor([0.5, -0.5, 1.0, 1.0])
+    known = known_cells(strokes)
+    assert known[0, :, 2, 3].tolist() == [0.5, -0.5, 1.0, 1.0]
+    assert known.count_nonzero() == 4
+    fine = torch.zeros(1, 4, 160, 160)  # cells of 10 x 10: one pixel is too little
+    fine[0, :, 0, 0] = 1
+    assert not known_cells(fine).any()
+
+
+def test_known_colours_replace_drawn_ones_within_the_drawn_product() -> None:
+    drawn, known = torch.full((1, 4, 16, 16), 0.5), torch.zeros(1, 4, 16, 16)
+    drawn[0, 3, 8:] = -0.5
+    known[0, :, 7:9, 0] = 1
+    layout = complete(drawn, known)
+    assert layout[0, :, 7, 0].tolist() == [1, 1, 1, 1] and layout[0, :, 7, 1].tolist() == [0.5, 0.5, 0.5, 1]
+    assert not layout[0, :, 8:].any()
+
+
+def test_colours_grow_into_empty_cells_and_leave_the_others() -> None:
+    layout = torch.zeros(1, 4, 16, 16)
+    layout[0, :, 4, 2] = torch.tensor([*RED, 1])
+    layout[0, :, 4, 12] = torch.tensor([*BLUE, 1])
+    once, often = spread_out(layout, 1), spread_out(layout, 16)
+    assert once[0, 3].sum() == 2 * 9 and often[0, 3].min() == 1
+    assert torch.equal(often[..., 4, [2, 12]], layout[..., 4, [2, 12]])
+    torch.testing.assert_close(often[0, :3, 15, 0], RED)
+    torch.testing.assert_close(often[0, :3, 0, 15], BLUE)
+
+
+@pytest.fixture
+def generator() -> LayoutGenerator:
+    return LayoutGenerator(4, style_size=8, widths=(8, 12, 16)).eval()
+
+
+def some_cells(count: int) -> Tensor:
+    mask = (torch.rand(count, 1, 16, 16) < 0.1).float()
+    return torch.cat([torch.randn(count, 3, 16, 16) * mask, mask], 1)
+
+
+def test_rows_give_what_separate_calls_give(generator: LayoutGenerator) -> None:
+    ink, known, z, rows = torch.rand(2, 1, 64, 64), some_cells(2), torch.randn(3, 4), torch.tensor([1, 0, 1])
+    together = generator(ink, known, z, rows)
+    assert together.shape == (3, 4, 16, 16)
+    for answer, own, row in zip(together, z, rows, strict=True):
+        alone = generator(ink[row][None], known[row][None], own[None])[0]
+        torch.testing.assert_close(answer, alone, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("given", ["ink", "known", "z"])
+def test_ink_known_cells_and_z_all_change_the_layout(generator: LayoutGenerator, given: str) -> None:
+    taken = {"ink": torch.rand(1, 1, 64, 64), "known": some_cells(1), "z": torch.randn(1, 4)}
+    before = generator(**taken)
+    taken[given] = torch.zeros_like(taken[given])
+    assert (generator(**taken) - before).abs().max() > 0.01
+
+
+def test_the_encoder_tells_colours_apart_and_sees_no_batch_mates() -> None:
+    encoder = LayoutEncoder(4, widths=(8, 8, 8))
+    layout = layout_of(*square())
+    swapped = layout.flip(3)
+    mean, log_variance = encoder(torch.cat([layout, swapped]))
+    assert mean.shape == log_variance.shape == (2, 4)
+    assert (mean[0] - mean[1]).abs().max() > 0.05
+    torch.testing.assert_close(encoder(layout)[0], mean[:1])
+
+
+def test_log_variances_are_bounded() -> None:
+    encoder = LayoutEncoder(2, widths=(8, 8, 8))
+    _, log_variance = encoder(1e6 * torch.randn(8, 4, 16, 16))
+    assert log_variance.min() == -8 and log_variance.max() == 4
+
+
+def test_the_discriminator_sees_the_deviation_of_four_layouts_and_of_no_others() -> None:
+    discriminator = LayoutDiscriminator((8, 8, 8))
+    ink = torch.rand(1, 1, 64, 64).expand(8, -1, -1, -1)
+    same = torch.randn(1, 4, 16, 16).repeat(8, 1, 1, 1)
+    logits = discriminator(same, ink)
+    assert logits.shape == (8,)
+    same[7] += 1
+    after = discriminator(same, ink)
+    torch.testing.assert_close(after[:4], logits[:4])
+    assert ((after[4:7] - logits[4:7]).abs() > 1e-4).all()
+
+
+def test_the_discriminator_sees_whose_sketch_a_layout_is() -> None:
+    discriminator, layout = LayoutDiscriminator((8, 8, 8)), torch.randn(4, 4, 16, 16)
+    ink = torch.rand(4, 1, 64, 64)
+    assert not torch.allclose(discriminator(layout, ink), discriminator(layout, ink.roll(1, 0)))
+
+
+def test_the_discriminator_sees_ink_finer_than_a_cell() -> None:
+    """Lines at two places of one cell are two sketches."""
+    discriminator, layout = LayoutDiscriminator((8, 8, 8)), torch.randn(4, 4, 16, 16)
+    line = torch.zeros(4, 1, 64, 64)
+    line[..., 20, :] = 1
+    torch.testing.assert_close(F.avg_pool2d(line, 4), F.avg_pool2d(line.roll(1, 2), 4))
+    assert not torch.allclose(discriminator(layout, line), discriminator(layout, line.roll(1, 2)))

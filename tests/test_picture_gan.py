@@ -1,0 +1,109 @@
+"""The picture generator: what changes a picture, what does not, and how colour and alpha become one."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from conftest import TINY
+from torch import Tensor, nn
+
+from pix2pix.layers import doubled
+from pix2pix.picture_gan import PictureGenerator, compose
+
+SIDE = TINY.size_px
+
+
+def generator(*, trained: bool = True) -> PictureGenerator:
+    """`trained`: gains and the last stage, which begin at 0, take part."""
+    torch.manual_seed(0)
+    built = PictureGenerator(TINY).eval()
+    if trained:
+        parts = [p for name, p in built.named_parameters() if "gain" in name]
+        for parameter in (*parts, built.detail.to_rgba.weight):
+            nn.init.normal_(parameter)
+    return built
+
+
+def given(count: int) -> dict[str, Tensor]:
+    random = torch.Generator().manual_seed(1)
+    ink = (torch.rand(count, 1, SIDE, SIDE, generator=random) < 0.1).float()
+    coloured = []
+    for side in (SIDE // 2, 16):
+        mask = (torch.rand(count, 1, side, side, generator=random) < 0.5).float()
+        coloured.append(torch.cat([torch.randn(count, 3, side, side, generator=random) * mask, mask], 1))
+    return {"ink": ink, "strokes": coloured[0], "layout": coloured[1]}
+
+
+def test_rows_give_what_separate_calls_give() -> None:
+    network, taken = generator(), given(3)
+    rows = torch.tensor([1, 0, 1])
+    taken |= {"ink": taken["ink"][:2], "strokes": taken["strokes"][:2]}
+    together = network(**taken, rows=rows)
+    assert together.shape == (3, 4, SIDE, SIDE)
+    for answer, layout, row in zip(together, taken["layout"], rows, strict=True):
+        alone = network(taken["ink"][row][None], taken["strokes"][row][None], layout[None])[0]
+        torch.testing.assert_close(answer, alone, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["ink", "strokes", "layout"])
+def test_ink_strokes_and_layout_all_change_the_picture(name: str) -> None:
+    network, taken = generator(), given(1)
+    before = network(**taken)
+    taken[name] = torch.zeros_like(taken[name])
+    assert (network(**taken) - before).abs().max() > 0.01
+
+
+def test_a_line_between_two_pixels_of_half_the_side_is_seen() -> None:
+    """Ink is folded, not averaged: lines half a pixel apart there are two sketches."""
+    network, taken = generator(trained=False), given(1)
+    line = torch.zeros(1, 1, SIDE, SIDE)
+    line[..., 20, :] = 1
+    drawn = [network.draw(ink, taken["strokes"], taken["layout"])[0] for ink in (line, line.roll(1, 2))]
+    assert (drawn[0] - drawn[1]).abs().max() > 0.01
+
+
+def test_the_last_stage_adds_nothing_at_first() -> None:
+    network, taken = generator(trained=False), given(2)
+    rgba, x, style = network.draw(**taken)
+    assert rgba.shape == (2, 4, SIDE // 2, SIDE // 2)
+    assert x.shape == (2, TINY.widths[0], SIDE // 2, SIDE // 2) and style.shape == (2, TINY.style_size)
+    assert torch.equal(network(**taken), doubled(rgba))
+    assert not torch.equal(generator()(**taken), doubled(generator().draw(**taken)[0]))
+
+
+def test_the_last_stage_sees_ink_at_the_full_side() -> None:
+    network, taken = generator(), given(1)
+    base = network.draw(**taken)
+    dot = taken["ink"].clone()
+    dot[0, 0, 10, 11] = 1 - dot[0, 0, 10, 11]
+    changed = (network.detail(*base, dot) - network.detail(*base, taken["ink"])).abs().amax((0, 1)) > 1e-6
+    rows, columns = changed.nonzero().T
+    assert changed[10, 11] and len(rows) <= 25  # two 3x3
+    assert (rows - 10).abs().max() <= 2 and (columns - 11).abs().max() <= 2
+
+
+@pytest.mark.parametrize("size_px, depth", [(64, 1), (128, 2), (256, 3)])
+def test_where_a_colour_lies_is_known_at_every_size(size_px: int, depth: int) -> None:
+    """Two cells change places, so that mean and deviation of the layout, which the style sees, stay."""
+    torch.manual_seed(0)
+    config = replace(TINY, size_px=size_px, widths=(4,) * max(3, depth + 1))
+    network, half = PictureGenerator(config), size_px // 2
+    layout = torch.zeros(1, 4, 16, 16)
+    layout[0, :, 3, 3], layout[0, :, 12, 12] = torch.tensor([1.0, -1, -1, 1]), torch.tensor([-1.0, -1, 1, 1])
+    ink, strokes = torch.zeros(1, 1, size_px, size_px), torch.zeros(1, 4, half, half)
+    with torch.no_grad():
+        apart = []
+        for _ in range(2):
+            one, other = (network(ink, strokes, x) for x in (layout, layout.flip(2, 3)))
+            assert one.shape == (1, 4, size_px, size_px)
+            apart.append(float((one - other).abs().max()))
+            nn.init.normal_(network.layout_gain)  # at first the layout does not join
+    assert apart[0] < 1e-5 and apart[1] > 0.01
+
+
+def test_compose_shows_white_where_alpha_is_0_and_the_colour_where_it_is_1() -> None:
+    rgba = torch.full((1, 4, 1, 3), 0.2)
+    rgba[0, 3, 0] = torch.tensor([-100.0, 100.0, 0.0])
+    photo, alpha = compose(rgba)
+    assert alpha[0, 0, 0].tolist() == pytest.approx([0, 1, 0.5])
+    assert photo[0, 0, 0].tolist() == pytest.approx([1, 0.2, 0.6])
