@@ -85,7 +85,8 @@ class LayoutStep:
         self, step: int, made: Tensor, batch: Layouts, rate: float
     ) -> tuple[Tensor, dict[str, Tensor]]:
         ink, real, half = batch.ink, batch.layout, len(batch.ink) // 2
-        colours = spread_out(real.roll(len(real) // 4, 0))[:half, :3]  # the same pairs however it is shared out
+        # Shared out among processes in strides, each layout keeps the neighbour whose colours it gets.
+        colours = spread_out(real.roll(len(real) // 4, 0))[:half, :3]
         other = torch.cat([colours * real[:half, 3:], real[:half, 3:]], 1)
         with self.fabric.autocast():
             right = self.discriminator(real, ink).float()
