@@ -205,7 +205,7 @@ def test_a_dry_run_shows_the_configuration_and_writes_nothing(tmp_path: Path) ->
     told = json.loads(result.stdout)
     assert told["pairs"] == {"train": 1, "val": 0}
     assert told["config"]["steps"] == 5
-    assert told["config"]["size_px"] == told["config"]["model"]["size_px"] == 64
+    assert told["config"]["model"]["size_px"] == 64
     assert not (tmp_path / "runs").exists()
 
 
@@ -217,15 +217,15 @@ def test_any_field_of_the_configuration_can_be_set(tmp_path: Path) -> None:
         options = [option for setting in settings for option in ("--set", setting)]
         return run("train", tmp_path / "pairs", "--name", "a", "--dry-run", *options)
 
-    told = json.loads(dry("divergence_weight=0.5", "adversarial=bce", "model.encoder_widths=[]").stdout)
-    assert told["config"]["divergence_weight"] == 0.5 and told["config"]["adversarial"] == "bce"
-    assert told["config"]["model"]["encoder_widths"] == []
+    told = json.loads(dry("layout.divergence_weight=0.5", "adversarial=bce", "model.widths=[8,8,8,8]").stdout)
+    assert told["config"]["layout"]["divergence_weight"] == 0.5 and told["config"]["adversarial"] == "bce"
+    assert told["config"]["model"]["widths"] == [8, 8, 8, 8]
     for wrong, word in (
-        ("divergence=1", "there is divergence_weight"),
+        ("perceptual=1", "there is perceptual_weight"),
         ("steps=many", "steps"),
         ("steps", "NAME=VALUE"),
         ("other.x=1", "NAME=VALUE"),
-        ("batch_size=1", "batch_size 1 is below 2"),
+        ("batch_size=0", "batch_size 0 is below 1"),
     ):
         refused = dry(wrong)
         assert refused.exit_code == 2 and word in refused.stderr
