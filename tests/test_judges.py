@@ -36,7 +36,7 @@ def test_the_squared_distance_of_codes_is_lpips() -> None:
     "module, make, name",
     [
         ("lpips", lambda: PerceptualDistance("alex"), "LPIPS"),
-        ("efficientnet_lite_pytorch", ObjectFeatures, "EfficientNet-Lite0"),
+        ("efficientnet_lite_pytorch", ObjectFeatures, "EfficientNet-Lite2"),
         (INCEPTION_MODULE, InceptionFeatures, "FID"),
     ],
 )
