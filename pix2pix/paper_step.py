@@ -83,10 +83,11 @@ class PaperStep:
     ) -> tuple[Named, Named, Tensor]:
         told, gradients = [], {}
         errors = torch.empty(len(batch), device=self.fabric.device)
+        kept, self._kept = self._kept if parts == 1 else None, None
         self._g.clear()
         with frozen(self.discriminator.parameters()):
             for i, part in enumerate(batch.parts(parts)):
-                made = self._kept if self._kept is not None else self._answer(part)
+                made = self._answer(part) if kept is None else kept
                 adversarial = losses.GENERATOR_LOSSES[self.config.adversarial](self._look(part, made)).mean()
                 error = losses.l1(made, part.photo)
                 terms = {
@@ -98,5 +99,4 @@ class PaperStep:
                 self.fabric.backward(torch.stack(list(terms.values())).sum() / parts)
                 told.append({name: value.detach() for name, value in terms.items()})
                 errors[i::parts] = error.detach()
-        self._kept = None
         return means(told), {**gradients, "g_gradient": self._g.step(rate)}, errors

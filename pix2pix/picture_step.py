@@ -150,11 +150,12 @@ class Contest:
         told: list[Named] = []
         gradients: Named = {}
         errors = torch.empty(len(batch), device=self.fabric.device)
+        kept, self._kept = self._kept if parts == 1 else None, None
         self.g.clear()
         with frozen(self.discriminators.parameters()):
             for i, part in enumerate(batch.parts(parts)):
                 with self.fabric.autocast():
-                    shown = self._kept or self.draw(part)
+                    shown = kept or self.draw(part)
                     weights = self._weights(part)
                     values = self._adversarial(shown, weights)
                 exact = weights * (1 - (1 - ROUGHEST) * part.roughness)  # else L1 asks for a blur
@@ -169,7 +170,6 @@ class Contest:
                 self.fabric.backward(torch.stack(list(values.values())).sum() / parts)
                 told.append({name: value.detach() for name, value in values.items()})
                 errors[i::parts] = error.detach()
-        self._kept = None
         norms = {**gradients, "g_gradient": self.g.step(rate)}
         return self._named(told), self._named([norms]), errors
 
@@ -314,9 +314,9 @@ def shifted(x: Tensor, shifts: Tensor, paper: float) -> Tensor:
 
 
 def windows(x: Tensor, ink: Tensor, corners: Tensor, side_px: int) -> Tensor:
-    """Pictures (N, C, S, S) -> a window (N, C, side, side) of each, about the middle of their ink.
+    """Pictures (N, C, S, S) -> a window (N, C, side, side) of each, about some of their ink.
 
-    `corners` (N, 2), uniform in 0..1, move it by up to half a window either way.
+    `corners` (N, 2), uniform in 0..1, say where between the first and the last ink its middle lies.
     """
     room = x.shape[-1] - side_px
     cut = []

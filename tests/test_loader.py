@@ -2,21 +2,35 @@
 
 import os
 import signal
+from collections.abc import Sequence
+from dataclasses import fields
 from itertools import islice
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from conftest import draw_pair
+from PIL import Image
 
 from pix2pix.augment import PairAugment
 from pix2pix.dataset import list_pairs
 from pix2pix.errors import PairsError, RunError
-from pix2pix.loader import Loaded, load_batches
+from pix2pix.layout_gan import layout_of
+from pix2pix.loader import DETAILED_FROM, Loaded, detail_share, load_batches
 from pix2pix.sampler import PairSampler
 
 
 def some(
-    pairs: Path, count: int, *, first_step: int = 0, workers: int = 0, places: range = range(4)
+    pairs: Path,
+    count: int,
+    *,
+    first_step: int = 0,
+    workers: int = 0,
+    places: Sequence[int] = range(4),
+    pictures: int = 4,
 ) -> list[Loaded]:
     listed = list_pairs(pairs, "train")
     batches = load_batches(
@@ -26,15 +40,15 @@ def some(
         size_px=32,
         first_step=first_step,
         places=places,
+        pictures=pictures,
         workers=workers,
     )
     return list(islice(batches, count))
 
 
 def equal(a: Loaded, b: Loaded) -> bool:
-    return a.indices == b.indices and all(
-        torch.equal(x, y) for x, y in ((a.sketch, b.sketch), (a.photo, b.photo), (a.roughness, b.roughness))
-    )
+    sides = [[getattr(one, field.name) for one in (a, b)] for field in fields(Loaded)]
+    return all(torch.equal(x, y) if isinstance(x, torch.Tensor) else x == y for x, y in sides)
 
 
 def test_a_batch_is_a_function_of_the_step(pairs: Path) -> None:
@@ -42,17 +56,73 @@ def test_a_batch_is_a_function_of_the_step(pairs: Path) -> None:
     assert all(equal(a, b) for a, b in zip(here, there, strict=True))
     assert all(equal(a, b) for a, b in zip(here[2:], later, strict=True))
     assert not torch.equal(here[0].photo, here[1].photo)
-    assert here[0].sketch.shape == (4, 1, 32, 32) and here[0].photo.shape == (4, 3, 32, 32)
+    assert not torch.equal(here[0].layout, here[1].layout)
+
+
+def test_the_layout_gan_takes_all_pairs_and_the_picture_gan_the_first(pairs: Path) -> None:
+    (batch,), (whole,) = some(pairs, 1, pictures=2), some(pairs, 1)
+    shapes = {name: tuple(value.shape) for name, value in vars(batch).items() if hasattr(value, "shape")}
+    assert shapes == {
+        "ink": (4, 1, 64, 64),
+        "layout": (4, 4, 16, 16),
+        "sketch": (2, 1, 32, 32),
+        "photo": (2, 3, 32, 32),
+        "mask": (2, 1, 32, 32),
+        "strokes": (2, 4, 16, 16),
+        "roughness": (2,),
+        "detailed": (2,),
+    }
+    assert len(batch.indices) == 4 and torch.equal(batch.layout, whole.layout)
+    assert torch.equal(batch.photo, whole.photo[:2])
+
+
+def test_both_gans_are_shown_the_same_drawing(pairs: Path) -> None:
+    (batch,) = some(pairs, 1)
+    torch.testing.assert_close(batch.layout, layout_of(batch.photo, batch.mask))
+    torch.testing.assert_close(F.avg_pool2d(batch.ink, 2), (1 - batch.sketch) / 2)
+    assert batch.layout[:, 3].any() and batch.ink.any()
 
 
 def test_processes_share_a_batch_out(pairs: Path) -> None:
     whole, even, odd = (
-        some(pairs, 1)[0],
-        some(pairs, 1, places=range(0, 4, 2))[0],
-        some(pairs, 1, places=range(1, 4, 2))[0],
+        some(pairs, 1, places=places, pictures=2)[0] for places in (range(4), range(0, 4, 2), range(1, 4, 2))
     )
-    assert torch.equal(whole.photo[::2], even.photo) and torch.equal(whole.photo[1::2], odd.photo)
+    assert torch.equal(whole.layout[::2], even.layout) and torch.equal(whole.layout[1::2], odd.layout)
+    assert torch.equal(whole.photo[:1], even.photo) and torch.equal(whole.photo[1:], odd.photo)
     assert whole.indices[::2] == even.indices
+
+
+def test_the_mask_moves_with_the_photo_and_strokes_lie_inside(pairs: Path) -> None:
+    """Photos are black where there is product, so that each side tells the other."""
+    (pairs / "train" / "masks").mkdir()
+    for photo in (pairs / "train" / "photos").iterdir():
+        mask = (draw_pair(int(photo.stem))[1] < 255).any(axis=2) * np.uint8(255)
+        Image.fromarray(mask).save(pairs / "train" / "masks" / photo.name)
+        Image.fromarray(np.repeat(255 - mask[:, :, None], 3, axis=2)).save(photo)
+    batches = some(pairs, 5)
+    for batch in batches:
+        torch.testing.assert_close(batch.mask, (1 - batch.photo[:, :1]) / 2, atol=0.01, rtol=0)
+        inside = F.max_pool2d(batch.mask, 2)
+        assert not (batch.strokes[:, 3:] * (inside < 0.4)).any()
+    assert any(batch.strokes.any() for batch in batches)
+
+
+def test_an_enlarged_photo_has_no_detail_and_noise_has() -> None:
+    rng, inside = np.random.default_rng(0), np.full((64, 64), 255, np.uint8)
+    noise = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    blurred = cv2.GaussianBlur(noise[:32, :32], (0, 0), 1)
+    enlarged = cv2.resize(blurred, (64, 64), interpolation=cv2.INTER_CUBIC)
+    assert detail_share(enlarged, inside) < 0.1 * DETAILED_FROM
+    assert detail_share(noise, inside) > 5 * DETAILED_FROM
+    assert detail_share(np.full((64, 64, 3), 90, np.uint8), inside) == 0
+
+
+def test_detail_counts_inside_of_the_product_alone() -> None:
+    rng, mask = np.random.default_rng(0), np.zeros((64, 64), np.uint8)
+    photo = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    mask[:, :24], photo[:, :40] = 255, 90
+    assert detail_share(photo, mask) < 0.01 and detail_share(photo, 255 - mask) > DETAILED_FROM
+    assert detail_share(photo, np.zeros_like(mask)) == 0
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -86,6 +156,7 @@ def test_a_process_that_is_gone_is_told(pairs: Path) -> None:
         size_px=32,
         first_step=0,
         places=range(2),
+        pictures=2,
         workers=1,
     )
     with pytest.raises(RunError, match="prepares pairs is gone"):

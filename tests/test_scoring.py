@@ -9,7 +9,7 @@ from conftest import TINY, make_header, make_model
 
 from pix2pix.config import TrainConfig
 from pix2pix.dataset import Pair, list_pairs
-from pix2pix.networks import Discriminator
+from pix2pix.discriminators import PatchDiscriminator
 from pix2pix.scoring import Scorer
 
 
@@ -19,10 +19,16 @@ def test_val_and_training_pairs_are_scored_each_by_themselves(tiny_config: Train
     listed = list_pairs(pairs, "train")
     some, others = listed[:3], listed[3:]
 
+    torch.manual_seed(0)
+    discriminator = PatchDiscriminator(config.discriminator)
+
     def score(train: list[Pair], val: list[Pair]) -> dict[str, float]:
         scorer = Scorer(config, train, val, torch.device("cpu"), pytest.fail)
-        return scorer.score(make_model(TINY), make_header(TINY), Discriminator(config.discriminator, TINY))
+        header = replace(make_header(TINY), discriminator=config.discriminator)
+        return scorer.score(make_model(TINY), header, discriminator)
 
     one, other = score(some, others), score(others, some)
     assert one["kid"] == pytest.approx(other["kid_train"]) and one["kid_train"] == pytest.approx(other["kid"])
     assert one["kid"] != pytest.approx(one["kid_train"])
+    assert one["p_val"] == pytest.approx(other["p_train"]) and 0 < one["p_made"] < 1
+    assert one["spread"] > 0 and one["across"] > 0

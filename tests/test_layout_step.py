@@ -1,0 +1,165 @@
+"""A step of the layout GAN: what each player is asked, what it is told, and that it moves."""
+
+from collections.abc import Iterable
+
+import pytest
+import torch
+from conftest import TINY
+from torch import Tensor, nn
+
+from pix2pix.batch import Layouts
+from pix2pix.config import LayoutConfig, TrainConfig
+from pix2pix.errors import UsageError
+from pix2pix.layout_gan import GROUP
+from pix2pix.layout_step import KNOWN_OFTEN, KNOWN_SHARE, MADE_SHARE, PENALTY_EVERY, LayoutStep
+from pix2pix.networks import TwoStage
+from pix2pix.processes import make_fabric
+
+COUNT, HALF = 8, 4
+LOSSES = {"d", "adversarial", "reconstruction", "divergence", "latent", "known", "mask", "range"}
+SHARES = {"p_real_layout", "p_fake_layout", "accuracy_layout"}
+
+
+def batch(*, known: bool = False) -> Layouts:
+    """Layouts of one colour each on the lower half, the ink of as many sketches."""
+    torch.manual_seed(1)
+    mask = torch.zeros(COUNT, 1, 16, 16)
+    mask[:, :, 8:] = 1
+    colours = torch.linspace(-1, 1, COUNT)[:, None, None, None].expand(-1, 3, 16, 16)
+    choices = torch.rand(COUNT, 2)
+    choices[:, 0] = 0 if known else 1
+    return Layouts(
+        ink=torch.rand(COUNT, 1, 64, 64),
+        layout=torch.cat([colours * mask, mask], 1),
+        z=torch.randn(COUNT, TINY.latent_size),
+        choices=choices,
+        cells=torch.rand(COUNT, 1, 16, 16),
+    )
+
+
+def fresh() -> LayoutStep:
+    torch.manual_seed(0)
+    return LayoutStep(LayoutConfig(batch_size=COUNT), TwoStage(TINY), make_fabric("cpu", "32-true"))
+
+
+def ready() -> LayoutStep:
+    step = fresh()
+    step.set_up()
+    return step
+
+
+def weights(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
+    return [parameter.detach().clone() for parameter in parameters]
+
+
+def test_a_step_moves_generator_encoder_and_discriminator_and_no_other() -> None:
+    step = ready()
+    players = (step.model.layout, step.model.encoder, step.discriminator, step.model.picture)
+    before = [weights(player.parameters()) for player in players]
+    losses, how = step.play(0, batch(), rate=1.0)
+    moved = [
+        any(not torch.equal(a, b) for a, b in zip(old, player.parameters(), strict=True))
+        for old, player in zip(before, players, strict=True)
+    ]
+    assert moved == [True, True, True, False]
+    assert losses.keys() == {f"layout_{name}" for name in LOSSES}
+    assert how.keys() == SHARES | {"layout_g_gradient", "layout_d_gradient"}
+    assert all(value.ndim == 0 and value.isfinite() for value in (*losses.values(), *how.values()))
+    assert all(parameter.requires_grad for parameter in step.discriminator.parameters())
+    assert all(parameter.requires_grad for parameter in step.model.encoder.parameters())
+
+
+def test_at_rate_0_nobody_moves() -> None:
+    step = ready()
+    parameters = [*step.model.parameters(), *step.discriminator.parameters()]
+    before = weights(parameters)
+    step.play(0, batch(), rate=0.0)
+    assert all(torch.equal(a, b) for a, b in zip(before, parameters, strict=True))
+
+
+class Recorder(nn.Module):
+    """A discriminator of mean red, which keeps what it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(()))
+        self.shown: list[tuple[Tensor, Tensor]] = []
+
+    def forward(self, layout: Tensor, ink: Tensor) -> Tensor:
+        self.shown.append((layout.detach(), ink))
+        return self.gain * layout[:, 0].mean((1, 2))
+
+
+@pytest.fixture
+def recorded() -> tuple[LayoutStep, Recorder]:
+    step, recorder = fresh(), Recorder()
+    step.discriminator = recorder  # type: ignore[assignment]
+    step.set_up()
+    return step, recorder
+
+
+def test_the_discriminator_refuses_free_layouts_and_real_colours_under_other_sketches(
+    recorded: tuple[LayoutStep, Recorder],
+) -> None:
+    step, recorder = recorded
+    given = batch()
+    losses, _ = step.play(1, given, rate=0.0)
+    (real, _), (free, free_ink), (other, other_ink), (judged, _) = recorder.shown
+    mask = given.layout[:, 3:]
+    assert torch.equal(real, given.layout)
+    assert torch.equal(free_ink, given.ink[HALF:]) and torch.equal(free[:, 3:], mask[HALF:])
+    assert torch.equal(other_ink, given.ink[:HALF]) and torch.equal(other[:, 3:], mask[:HALF])
+    torch.testing.assert_close(other[:, :3], given.layout.roll(1, 0)[:HALF, :3])
+    assert torch.equal(judged, free)  # the generator is judged by these alone
+    softplus = nn.functional.softplus
+    says = [softplus(sign * x[:, 0].mean((1, 2))).mean() for sign, x in ((-1, real), (1, free), (1, other))]
+    expected = says[0] + MADE_SHARE * says[1] + (1 - MADE_SHARE) * says[2]
+    torch.testing.assert_close(losses["layout_d"], expected)
+    torch.testing.assert_close(losses["layout_adversarial"], softplus(-free[:, 0].mean((1, 2))).mean())
+
+
+def test_the_penalty_comes_every_few_steps_for_all_of_them(recorded: tuple[LayoutStep, Recorder]) -> None:
+    """The gradient of mean red is 1/256 in each of 256 cells."""
+    step, _ = recorded
+    told = [float(step.play(at, batch(), rate=0.0)[0]["layout_d"]) for at in (0, 1, PENALTY_EVERY)]
+    penalty = PENALTY_EVERY * step.config.penalty_weight / 256
+    assert told[0] - told[1] == pytest.approx(penalty, rel=0.02) and told[2] == pytest.approx(told[0])
+
+
+def test_colours_of_the_free_half_are_not_held_to_the_photos() -> None:
+    step = ready()
+    given = batch()
+    free, bound = given.layout.clone(), given.layout.clone()
+    free[HALF:, :3] *= -1
+    bound[:HALF, :3] *= -1
+    told = [
+        step.play(1, Layouts(given.ink, layout, given.z, given.choices, given.cells), rate=0.0)[0]
+        for layout in (given.layout, free, bound)
+    ]
+    held = [losses["layout_reconstruction"] for losses in told]
+    assert torch.equal(held[0], held[1]) and not torch.equal(held[0], held[2])
+
+
+def test_few_cells_of_some_layouts_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    step, known = ready(), []
+    forward = step.model.layout.forward
+    monkeypatch.setattr(step.model.layout, "forward", lambda *x: known.append(x[1]) or forward(*x))
+    given, choices = batch(known=True), batch(known=True).choices
+    choices[1, 0], choices[2, 0], choices[:, 1] = KNOWN_OFTEN, 0.99 * KNOWN_OFTEN, 1.0
+    given = Layouts(given.ink, given.layout, given.z, choices, given.cells)
+    losses, _ = step.play(1, given, rate=0.0)
+    (cells,) = known
+    shares = cells[:, 3, 8:].mean((1, 2))
+    assert shares[1] == 0 and all(
+        0.5 * KNOWN_SHARE < share < 1.5 * KNOWN_SHARE for share in shares[[0, 2, 3]]
+    )
+    assert torch.equal(cells, given.layout * (cells[:, 3:] > 0)) and losses["layout_known"] > 0
+    losses, _ = step.play(1, batch(known=False), rate=0.0)
+    assert not known[1].any() and losses["layout_known"] == 0
+
+
+def test_halves_that_are_no_whole_groups_of_the_discriminator_are_refused() -> None:
+    """Each half is judged in groups of four."""
+    assert LayoutConfig().batch_size % (2 * GROUP) == 0
+    with pytest.raises(UsageError, match="20 is not a multiple of 8"):
+        TrainConfig(layout=LayoutConfig(batch_size=20))

@@ -1,0 +1,268 @@
+"""A step of the picture GAN: what the generator is given, what discriminators are shown, and who moves."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import CRITIC, LITERAL
+from torch import Tensor
+
+from pix2pix.architecture import CELLS
+from pix2pix.batch import Pictures
+from pix2pix.config import TrainConfig
+from pix2pix.layout_gan import layout_of
+from pix2pix.networks import Paper
+from pix2pix.paper_step import PaperStep
+from pix2pix.picture_gan import PictureGenerator
+from pix2pix.picture_step import (
+    COLOUR_NOISE,
+    MOST_CELLS,
+    MOVED,
+    SHIFT,
+    WHOLE,
+    PictureStep,
+    shifted,
+    training_layout,
+    windows,
+)
+from pix2pix.processes import make_fabric
+
+SIDE, COUNT = 64, 4
+TERMS = {"features", "pixels", "coarse", "reconstruction", "perceptual", "range", "alpha", "strokes"}
+
+
+def pictures(**changes: Tensor) -> Pictures:
+    """Boxes of a colour each with their outlines, layouts as they are, without strokes."""
+    torch.manual_seed(1)
+    photo, mask = torch.ones(COUNT, 3, SIDE, SIDE), torch.zeros(COUNT, 1, SIDE, SIDE)
+    sketch = torch.ones(COUNT, 1, SIDE, SIDE)
+    photo[..., 16:48, 12:52] = (torch.rand(COUNT, 3) * 2 - 1)[..., None, None]
+    mask[..., 16:48, 12:52] = 1
+    sketch[..., 16:48, 12:52], sketch[..., 17:47, 13:51] = -1, 1
+    made = Pictures(
+        place=torch.arange(COUNT),
+        sketch=sketch,
+        photo=photo,
+        roughness=torch.zeros(COUNT),
+        mask=mask,
+        strokes=torch.zeros(COUNT, 4, SIDE // 2, SIDE // 2),
+        detailed=torch.ones(COUNT),
+        moves=torch.zeros(COUNT, 5),
+        choices=torch.tensor([1.0, 0.0, 0.0]).expand(COUNT, 3),
+        cells=torch.rand(COUNT, 1, CELLS, CELLS),
+        colours=torch.zeros(COUNT, 3, CELLS, CELLS),
+        shifts=torch.full((COUNT, 2), 0.5),
+        corners=torch.rand(COUNT, 2),
+    )
+    return replace(made, **changes)
+
+
+def test_parts_of_a_batch_hold_each_picture_once() -> None:
+    whole = pictures()
+    parts = list(whole.parts(2))
+    assert [part.place.tolist() for part in parts] == [[0, 2], [1, 3]]
+    assert all(torch.equal(part.photo, whole.photo[part.place]) and len(part) == 2 for part in parts)
+
+
+def test_the_layout_is_the_photos_own() -> None:
+    given = pictures()
+    layout = training_layout(given)
+    small = [F.avg_pool2d(x, 2) for x in (given.photo, given.mask)]
+    torch.testing.assert_close(layout, layout_of(*small))
+    assert layout.shape == (COUNT, 4, CELLS, CELLS) and layout[:, 3].any()
+
+
+def test_most_layouts_are_moved() -> None:
+    moves, choices = torch.zeros(COUNT, 5), pictures().choices.clone()
+    moves[:, 3] = 2.5  # by a cell
+    choices[:2, 0] = torch.tensor([0.99 * MOVED, MOVED])
+    layout = training_layout(pictures(moves=moves, choices=choices))
+    still = training_layout(pictures())
+    torch.testing.assert_close(layout[0], still[0].roll(-1, 2), atol=1e-4, rtol=0)
+    torch.testing.assert_close(layout[1:], still[1:])
+
+
+def test_some_layouts_have_cells_missing() -> None:
+    choices = pictures().choices.clone()
+    choices[:, 1] = WHOLE
+    choices[:, 2] = torch.tensor([0.0, 0.5, 1.0, 1.0])
+    choices[3, 1] = 0.99 * WHOLE
+    layout, whole = training_layout(pictures(choices=choices)), training_layout(pictures())
+    left = layout[:, 3].sum((1, 2)) / whole[:, 3].sum((1, 2))
+    assert left.tolist() == pytest.approx([0, 0.5 * MOST_CELLS, MOST_CELLS, 1], abs=0.12)
+    assert torch.equal(layout, whole * (layout[:, 3:] > 0))
+
+
+def test_colours_of_a_layout_are_noisy_where_there_is_product() -> None:
+    colours = torch.randn(COUNT, 3, CELLS, CELLS)
+    layout, plain = training_layout(pictures(colours=colours)), training_layout(pictures())
+    torch.testing.assert_close(layout[:, :3] - plain[:, :3], COLOUR_NOISE * colours * plain[:, 3:])
+    assert torch.equal(layout[:, 3], plain[:, 3])
+
+
+def test_pictures_of_one_pair_are_shifted_alike_by_up_to_a_tenth() -> None:
+    reach = int(SHIFT * SIDE)
+    shifts = torch.tensor([[0.0, 0.0], [0.5, 0.5], [0.999, 0.0], [1.0, 1.0]])
+    x = torch.rand(COUNT, 2, SIDE, SIDE)
+    both = shifted(x, shifts, 0.25)
+    assert torch.equal(both[:, :1], shifted(x[:, :1], shifts, 0.25))
+    assert both.shape == x.shape and torch.equal(both[1], x[1])
+    assert torch.equal(both[0, :, reach:, reach:], x[0, :, :-reach, :-reach])
+    assert torch.equal(both[2, :, :-reach, reach:], x[2, :, reach:, :-reach])
+    assert torch.equal(both[3, :, :-reach, :-reach], x[3, :, reach:, reach:])
+    assert (both[0, :, :reach] == 0.25).all() and (both[3, :, :, -reach:] == 0.25).all()
+
+
+def test_every_shift_is_as_likely_as_any_other() -> None:
+    reach, count = int(SHIFT * 32), 700
+    ramp = torch.arange(32.0).expand(count, 1, 32, 32)
+    middle = shifted(ramp, torch.rand(count, 2, generator=torch.Generator().manual_seed(0)), 0.0)[
+        :, 0, 16, 16
+    ]
+    counts = torch.bincount((middle - 16 + reach).int())
+    assert len(counts) == 2 * reach + 1 and counts.min() > 0.6 * count / len(counts)
+
+
+def test_windows_lie_alike_and_hold_ink() -> None:
+    ink = (1 - pictures().sketch) / 2
+    for seed in range(5):
+        corners = torch.rand(COUNT, 2, generator=torch.Generator().manual_seed(seed))
+        near = windows(ink, ink, corners, 32)
+        assert near.shape == (COUNT, 1, 32, 32) and near.any(dim=-1).any(dim=-1).all()
+        numbered = torch.arange(float(SIDE**2)).view(1, 1, SIDE, SIDE).expand(COUNT, -1, -1, -1)
+        places = windows(numbered, ink, corners, 32).long()
+        assert torch.equal(near, ink.flatten(2).gather(2, places.flatten(2)).view_as(near))
+
+
+@pytest.mark.parametrize(
+    "corner, first", [((0.0, 0.0), (4, 0)), ((1.0, 1.0), (23, 32)), ((0.5, 0.5), (14, 16))]
+)
+def test_the_middle_of_a_window_is_between_the_first_and_the_last_ink(
+    corner: tuple[float, float], first: tuple[int, int]
+) -> None:
+    """Rows 20 to 39 and columns 4 to 60 hold ink; a window of 32 px stays inside of the picture."""
+    ink = torch.zeros(1, 1, SIDE, SIDE)
+    ink[..., 20, 4] = ink[..., 39, 60] = 1
+    numbered = torch.arange(float(SIDE**2)).view(1, 1, SIDE, SIDE)
+    top, left = divmod(int(windows(numbered, ink, torch.tensor([corner]), 32)[0, 0, 0, 0]), SIDE)
+    assert (top, left) == first
+
+
+def test_without_ink_the_window_is_the_middle() -> None:
+    x = torch.rand(1, 3, SIDE, SIDE)
+    assert torch.equal(windows(x, torch.zeros(1, 1, SIDE, SIDE), torch.rand(1, 2), 32), x[..., 16:48, 16:48])
+
+
+def in_parts(*counts: int) -> Callable[..., Any]:
+    """Makes one move after the other in so many parts."""
+    left = list(counts)
+    return lambda move: move(left.pop(0) if left else counts[-1])
+
+
+def ready(config: TrainConfig) -> PictureStep:
+    torch.manual_seed(0)
+    step = PictureStep(config, PictureGenerator(config.model), make_fabric("cpu", "32-true"))
+    step.set_up()
+    return step
+
+
+def moved(step: PictureStep, before: dict[str, dict[str, Tensor]]) -> set[str]:
+    return {
+        f"{player}.{name.split('.')[0]}"
+        for player, state in before.items()
+        for name, value in players(step)[player].items()
+        if not torch.equal(value, state[name])
+    }
+
+
+def players(step: PictureStep) -> dict[str, dict[str, Tensor]]:
+    networks = {**step.networks(), "picture": step.picture}
+    return {name: {k: v.clone() for k, v in one.state_dict().items()} for name, one in networks.items()}
+
+
+@pytest.mark.usefixtures("small_backbone")
+def test_whole_pictures_move_all_but_the_last_stage_and_windows_that_alone(tiny_config: TrainConfig) -> None:
+    step = ready(replace(tiny_config, detail_every=2))
+    before = players(step)
+    told, how, errors = step.play(0, pictures(), 1.0, in_parts(1), measure=False)
+    first = moved(step, before)
+    base = {f"picture.{name}" for name, _ in step.picture.named_children() if name != "detail"}
+    assert first >= base - {"picture.layout", "picture.refine"} and "picture.detail" not in first
+    assert {name for name in first if name.startswith("window")} == set()
+    assert {f"whole_discriminators.{kind}" for kind in ("features", "pixels", "coarse")} <= first
+    assert told.keys() == {"d", "d_penalty", *(f"g_{term}" for term in TERMS)}
+    assert errors.shape == (COUNT,) and {"d_gradient", "g_gradient", "accuracy_coarse"} <= how.keys()
+
+    told, how, _ = step.play(1, pictures(), 1.0, in_parts(1), measure=False)
+    second = moved(step, before)
+    assert {"picture.detail", "window_discriminators.features", "window_discriminators.pixels"} <= second
+    assert "d_penalty" not in told
+    assert {name for name in told if "detail" in name} == {
+        "detail_d",
+        *(f"detail_g_{term}" for term in TERMS - {"coarse", "alpha", "strokes"}),
+    }
+    assert {"detail_d_gradient", "detail_p_real_pixels"} <= how.keys()
+    assert not any(name.startswith("projection") for name in second)
+
+
+@pytest.mark.usefixtures("small_backbone")
+def test_windows_of_photos_without_detail_teach_nothing(tiny_config: TrainConfig) -> None:
+    step = ready(replace(tiny_config, detail_every=1))
+    told, how, _ = step.play(0, pictures(detailed=torch.zeros(COUNT)), 1.0, in_parts(1), measure=False)
+    assert told["detail_d"] == told["detail_g_reconstruction"] == told["detail_g_pixels"] == 0
+    assert how["detail_d_gradient"] == 0 < how["d_gradient"]
+
+
+@pytest.mark.usefixtures("small_backbone")
+def test_rough_sketches_are_held_to_their_photos_less(tiny_config: TrainConfig) -> None:
+    told = {}
+    for roughness in (0.0, 1.0):
+        step, given = ready(replace(tiny_config, detail_every=0)), pictures()
+        rough = replace(given, roughness=torch.full((COUNT,), roughness))
+        told[roughness], _, errors = step.play(0, rough, 0.0, in_parts(1), measure=False)
+        assert errors.mean() * 40 * (1 - 0.8 * roughness) == pytest.approx(
+            float(told[roughness]["g_reconstruction"]), rel=1e-4
+        )
+    for term in ("g_reconstruction", "g_perceptual", "g_alpha"):
+        assert float(told[1.0][term]) == pytest.approx(0.2 * float(told[0.0][term]), rel=1e-3)
+    assert torch.equal(told[1.0]["g_pixels"], told[0.0]["g_pixels"])
+
+
+@pytest.mark.usefixtures("small_backbone")
+def test_gradients_at_the_picture_are_measured_when_asked(tiny_config: TrainConfig) -> None:
+    config = replace(tiny_config, detail_every=0)
+    _, how, _ = ready(config).play(0, pictures(), 0.0, in_parts(1), measure=True)
+    measured = {name for name in how if name.startswith("at_picture_")}
+    assert measured == {f"at_picture_g_{term}" for term in TERMS}
+    double = replace(config, reconstruction_weight=2 * config.reconstruction_weight)
+    _, twice, _ = ready(double).play(0, pictures(), 0.0, in_parts(1), measure=True)
+    name = "at_picture_g_reconstruction"
+    assert how[name] > 0 and float(twice[name]) == pytest.approx(2 * float(how[name]), rel=1e-3)
+
+
+@pytest.mark.usefixtures("small_backbone")
+def test_a_generator_out_of_memory_draws_anew_what_the_discriminators_saw_whole(
+    tiny_config: TrainConfig,
+) -> None:
+    """The discriminators moved in one part and kept their pictures; the generator then moves in two."""
+    config = replace(tiny_config, detail_every=0)
+    whole = ready(config).play(0, pictures(), 0.0, in_parts(1), measure=False)
+    parts = ready(config).play(0, pictures(), 0.0, in_parts(1, 2), measure=False)
+    torch.testing.assert_close(parts[2], whole[2], atol=1e-4, rtol=0)
+    for name in ("g_reconstruction", "g_alpha", "g_pixels"):
+        torch.testing.assert_close(parts[0][name], whole[0][name], atol=1e-4, rtol=1e-3)
+
+
+def test_the_same_of_the_papers_architecture() -> None:
+    config = TrainConfig(model=LITERAL, batch_size=COUNT, adversarial="bce", discriminator=CRITIC)
+    told = []
+    for counts in ((1,), (1, 2)):
+        torch.manual_seed(0)
+        step = PaperStep(config, Paper(LITERAL), make_fabric("cpu", "32-true"))
+        step.set_up()
+        told.append(step.play(0, pictures(), 0.0, in_parts(*counts), measure=False))
+    torch.testing.assert_close(told[1][2], told[0][2], atol=1e-4, rtol=0)
+    torch.testing.assert_close(told[1][0], told[0][0], atol=1e-4, rtol=1e-3)
