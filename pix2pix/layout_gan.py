@@ -69,9 +69,10 @@ class LayoutGenerator(nn.Module):
 class LayoutEncoder(nn.Module):
     """A layout (N, 4, 16, 16) -> mean and log variance of its z, (N, Z) each."""
 
-    def __init__(self, latent_size: int, widths: tuple[int, ...] = (64, 96, 128)) -> None:
-        """`widths` are channels at 16, 8 and 4 cells."""
+    def __init__(self, latent_size: int, first: int = 64) -> None:
+        """`first` channels at 16 cells, half as many more at 8, twice as many at 4."""
         super().__init__()
+        widths = (first, 3 * first // 2, 2 * first)
         pairs = pairwise(widths)
         self.down = nn.ModuleList([Conv(4, widths[0]), *(Conv(a, b, 4, 2) for a, b in pairs)])
         self.head = nn.Linear(widths[-1] * (CELLS // 4) ** 2, 2 * latent_size)

@@ -28,7 +28,7 @@ class TwoStage(nn.Module):
         super().__init__()
         self.config = config
         self.layout = LayoutGenerator(config.latent_size, widths=config.layout_widths)
-        self.encoder = LayoutEncoder(config.latent_size)
+        self.encoder = LayoutEncoder(config.latent_size, config.layout_widths[0])
         self.picture = PictureGenerator(config)
         self.discriminator = PatchDiscriminator(discriminator) if discriminator else None
 

@@ -131,7 +131,7 @@ def test_ink_known_cells_and_z_all_change_the_layout(generator: LayoutGenerator,
 
 
 def test_the_encoder_tells_colours_apart_and_sees_no_batch_mates() -> None:
-    encoder = LayoutEncoder(4, widths=(8, 8, 8))
+    encoder = LayoutEncoder(4, 8)
     layout = layout_of(*square())
     swapped = layout.flip(3)
     mean, log_variance = encoder(torch.cat([layout, swapped]))
@@ -141,7 +141,7 @@ def test_the_encoder_tells_colours_apart_and_sees_no_batch_mates() -> None:
 
 
 def test_log_variances_are_bounded() -> None:
-    encoder = LayoutEncoder(2, widths=(8, 8, 8))
+    encoder = LayoutEncoder(2, 8)
     _, log_variance = encoder(1e6 * torch.randn(8, 4, 16, 16))
     assert log_variance.min() == -8 and log_variance.max() == 4
 
