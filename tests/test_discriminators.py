@@ -154,6 +154,14 @@ def test_windows_are_not_judged_as_whole_pictures(
     assert [len(logits) for logits in whole.values()] == [4, 1, 1]
 
 
+def test_all_are_told_the_sketch(looked_at: tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]) -> None:
+    d = PictureDiscriminators(CRITIC, coarse=True).eval()
+    photo, ink, projected = looked_at
+    told, other = d(photo, ink, projected), d(photo, ink.square(), projected)
+    for kind, logits in told.items():
+        assert all((x - y).abs().max() > 1e-5 for x, y in zip(logits, other[kind], strict=True))
+
+
 def test_pixels_are_judged_beside_a_sketch_with_white_paper(
     looked_at: tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]],
 ) -> None:

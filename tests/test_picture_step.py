@@ -23,6 +23,7 @@ from pix2pix.picture_step import (
     MOVED,
     SHIFT,
     WHOLE,
+    Eyes,
     PictureStep,
     shifted,
     training_layout,
@@ -114,6 +115,18 @@ def test_pictures_of_one_pair_are_shifted_alike_by_up_to_a_tenth() -> None:
     assert torch.equal(both[2, :, :-reach, reach:], x[2, :, reach:, :-reach])
     assert torch.equal(both[3, :, :-reach, :-reach], x[3, :, reach:, reach:])
     assert (both[0, :, :reach] == 0.25).all() and (both[3, :, :, -reach:] == 0.25).all()
+
+
+@pytest.mark.usefixtures("small_backbone")
+def test_discriminators_see_both_pictures_and_their_ink_shifted_alike() -> None:
+    """Photos and made pictures are their own ink, black on white."""
+    ink = (torch.rand(COUNT, 1, SIDE, SIDE) < 0.3).float()
+    photo = (1 - 2 * ink).expand(-1, 3, -1, -1)
+    rgba = torch.cat([photo, torch.full_like(ink, 100.0)], 1)  # opaque
+    shown = Eyes().show(rgba, photo, ink, torch.rand(COUNT, 2))
+    for seen in (shown.real_seen, shown.made_seen):
+        torch.testing.assert_close(seen.photo, (1 - 2 * seen.ink).expand(-1, 3, -1, -1))
+    assert not torch.equal(shown.real_seen.ink, ink)
 
 
 def test_every_shift_is_as_likely_as_any_other() -> None:
