@@ -126,6 +126,11 @@ def statistics(coloured: Tensor) -> Tensor:
     return torch.cat([mean, (variance.clamp(min=0) + 1e-6).sqrt(), mask.amax((2, 3))], 1)
 
 
+def of_answers(x: Tensor, rows: Tensor | None) -> Tensor:
+    """Of what is computed once a sketch (M, ...), what belongs to each answer (N, ...): `rows` (N,) says which."""
+    return x if rows is None else x[rows]
+
+
 def doubled(x: Tensor) -> Tensor:
     """(N, C, H, W) -> (N, C, 2H, 2W), bilinearly."""
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)

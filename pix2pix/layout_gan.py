@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pix2pix.architecture import CELLS, KNOWN_FROM, LAYOUT_PX, PRODUCT_FROM, SLOPE
-from pix2pix.layers import Conv, Linear, ModulatedConv, activate, group_deviation, statistics
+from pix2pix.layers import Conv, Linear, ModulatedConv, activate, group_deviation, of_answers, statistics
 
 FOLD = LAYOUT_PX // CELLS  # pixels of a cell's side, folded into channels
 GROUP = 4  # layouts whose deviation the discriminator sees
@@ -53,15 +53,15 @@ class LayoutGenerator(nn.Module):
         Three channels of colour, then the logit of the mask. `rows` (N,) says of which sketch each answer is;
         without it M is N.
         """
-        style = self.mapping[0](z) + _of(self.known_style(statistics(known)), rows)
+        style = self.mapping[0](z) + of_answers(self.known_style(statistics(known)), rows)
         style = F.leaky_relu(self.mapping[1](F.leaky_relu(style, SLOPE)), SLOPE)
         x = activate(self.stem(F.pixel_unshuffle(ink, FOLD)))
         levels = [activate(self.enter(torch.cat([x, known.to(x.dtype)], 1)))]
         for down in self.down:
             levels.append(activate(down(levels[-1])))
-        x = self.middle(_of(levels.pop(), rows), style)
+        x = self.middle(of_answers(levels.pop(), rows), style)
         for up, conv, skip in zip(self.up, self.conv, self.skip, strict=True):
-            x = conv(up(x, style, _of(skip(levels.pop()), rows)), style)
+            x = conv(up(x, style, of_answers(skip(levels.pop()), rows)), style)
         drawn: Tensor = self.out(self.last(x, style))
         return drawn
 
@@ -169,8 +169,3 @@ def spread_out(layout: Tensor, times: int = 6) -> Tensor:
         grown = torch.cat([colour, torch.ones_like(near[:, 3:])], 1) * (near[:, 3:] > 0)
         layout = torch.where(layout[:, 3:] > 0, layout, grown)
     return layout
-
-
-def _of(x: Tensor, rows: Tensor | None) -> Tensor:
-    """Of what is computed once a sketch (M, ...), what belongs to each answer (N, ...)."""
-    return x if rows is None else x[rows]

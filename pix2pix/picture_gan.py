@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pix2pix.architecture import CELLS, SLOPE
 from pix2pix.config import ModelConfig
-from pix2pix.layers import Conv, Linear, ModulatedConv, activate, doubled, statistics
+from pix2pix.layers import Conv, Linear, ModulatedConv, activate, doubled, of_answers, statistics
 
 
 class PictureGenerator(nn.Module):
@@ -48,17 +48,18 @@ class PictureGenerator(nn.Module):
         Ink is 0..1, paper 0. `rows` (N,) says of which sketch each answer is; without it M is N.
         """
         rgba, x, style = self.draw(ink, strokes, layout, rows)
-        whole: Tensor = self.detail(rgba, x, style, _of(ink, rows))
+        whole: Tensor = self.detail(rgba, x, style, of_answers(ink, rows))
         return whole
 
     def draw(
         self, ink: Tensor, strokes: Tensor, layout: Tensor, rows: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """At half of the side, (N, 4, S/2, S/2); and the features and style that the last stage takes."""
-        style = _of(self.stroke_style(statistics(strokes)), rows) + self.layout_style(statistics(layout))
+        style = of_answers(self.stroke_style(statistics(strokes)), rows) + self.layout_style(
+            statistics(layout)
+        )
         style = F.leaky_relu(self.mapping(F.leaky_relu(style, SLOPE)), SLOPE)
         levels = [activate(self.stem(torch.cat([F.pixel_unshuffle(ink, 2), strokes], 1)))]
-        per_answer = False  # from the layout on
         for i, down in enumerate(self.down):
             x = activate(down(levels[-1]))
             if i < len(self.refine):
@@ -66,14 +67,14 @@ class PictureGenerator(nn.Module):
                     x, activate(self.refine[i](x)), self.refine_gain[i][:, None, None].to(x.dtype)
                 )
             if x.shape[-1] == CELLS:
-                gain, per_answer = self.layout_gain[:, None, None].to(x.dtype), True
-                x = torch.addcmul(_of(x, rows), activate(self.layout(layout.to(x.dtype))), gain)
+                gain = self.layout_gain[:, None, None].to(x.dtype)
+                x = torch.addcmul(of_answers(x, rows), activate(self.layout(layout.to(x.dtype))), gain)
             levels.append(x)
         x, rgba = self.middle(levels.pop(), style), None
         for up, conv, skip, to_rgba in zip(self.up, self.conv, self.skip, self.to_rgba, strict=True):
             beside = skip(levels.pop())
-            per_answer = beside.shape[-1] <= CELLS
-            x = conv(up(x, style, beside if per_answer else _of(beside, rows)), style)
+            of_answer = beside if beside.shape[-1] <= CELLS else of_answers(beside, rows)
+            x = conv(up(x, style, of_answer), style)
             rgba = to_rgba(x).float() + (0 if rgba is None else doubled(rgba))
         assert rgba is not None
         return rgba, x, style
@@ -102,8 +103,3 @@ def compose(rgba: Tensor) -> tuple[Tensor, Tensor]:
     """Colour and the logit of alpha (N, 4, H, W) -> the picture on white (N, 3, H, W), alpha in 0..1."""
     alpha = torch.sigmoid(rgba[:, 3:])
     return alpha * rgba[:, :3] + (1 - alpha), alpha
-
-
-def _of(x: Tensor, rows: Tensor | None) -> Tensor:
-    """Of what is computed once a sketch (M, ...), what belongs to each answer (N, ...)."""
-    return x if rows is None else x[rows]

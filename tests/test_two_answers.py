@@ -1,4 +1,4 @@
-"""One sketch, two equally right layouts: is the answer one of them, each about half of the time, or a blur?"""
+"""One sketch, two equally right layouts: are answers one of them, each half of the time, or a blur?"""
 
 import numpy as np
 import pytest
