@@ -127,7 +127,7 @@ def statistics(coloured: Tensor) -> Tensor:
 
 
 def of_answers(x: Tensor, rows: Tensor | None) -> Tensor:
-    """Of what is computed once a sketch (M, ...), what belongs to each answer (N, ...): `rows` (N,) says which."""
+    """Of what is computed once a sketch (M, ...), what belongs to each answer; `rows` (N,) says which."""
     return x if rows is None else x[rows]
 
 
