@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import math
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import cv2
@@ -359,6 +361,20 @@ def test_a_finished_copy_leaves_the_run_as_it_is(
     assert load_bundle(copy / "copy.safetensors")[1].title == "Done"
     with pytest.raises(RunError, match="already"):
         copy_to_finish(run, copy, seconds=10.0)
+
+
+def test_a_run_that_reached_its_steps_is_finished_by_time_alone(
+    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
+) -> None:
+    run, copy = tmp_path / "run", tmp_path / "copy"
+    finish(tiny_config, pairs, run, clock=count(0.0).__next__)
+    (run / "state.pt").rename(run / "state.spare.pt")  # as between the two renames of a save
+    state = load_state(run / "state.pt")
+    torch.save({**state, "best": {"value": 0.0, "step": 2}}, run / "state.spare.pt")
+    config = copy_to_finish(run, copy, seconds=3.0)
+    statuses = finish(config, pairs, copy, resume=True, other_pairs=True, clock=count(0.0).__next__)
+    assert [s.step for s in statuses] == [5, 6, 7]
+    assert load_state(copy / "state.pt")["best"] == {"value": math.inf, "step": 0}  # of its own pairs
 
 
 def test_rates_rise_stay_and_fall(tiny_config: TrainConfig) -> None:
