@@ -27,7 +27,10 @@ class Optimiser:
         self._adam.zero_grad()
 
     def step(self, factor: float) -> Tensor:
-        """Take a step at `factor` of the learning rate; the norm of the gradient."""
+        """Take a step at `factor` of the learning rate; the norm of the gradient, a scalar.
+
+        Where float16 overflowed, no step is taken and the norm is 0: the loss is then scaled less.
+        """
         for group in self._adam.param_groups:
             group["lr"] = self.rate * factor
         gradients = [p.grad for p in self.parameters if p.grad is not None]
@@ -37,10 +40,12 @@ class Optimiser:
             sizes = [gradient.numel() for gradient in gradients]
             for gradient, piece in zip(gradients, torch.split(mean, sizes), strict=True):
                 gradient.copy_(piece.view_as(gradient))
-        self.fabric.strategy.precision.unscale_gradients(self._adam.optimizer)
+        scaler = getattr(self.fabric.strategy.precision, "scaler", None)  # of float16
+        if scaler is not None:  # Fabric itself would refuse to, for a fused optimiser
+            scaler.unscale_(self._adam.optimizer)
         norm = get_total_norm(gradients)
         self._adam.step()
-        return norm
+        return norm if scaler is None else torch.where(norm.isfinite(), norm, 0.0)
 
     def state_dict(self) -> dict[str, Any]:
         """Adam's state."""
