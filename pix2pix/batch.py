@@ -19,7 +19,7 @@ SEED_STRIDE = 1_000_003  # a prime: the step seeds of two runs with neighbouring
 class Pictures:
     """The pairs of the picture GAN, or of the paper's: N of them."""
 
-    place: Tensor  # (N,) in the batch of all processes
+    place: Tensor  # (N,) in the batch of all processes; on the CPU, as shifts and corners are
     sketch: Tensor  # (N, 1, S, S) in [-1, 1]
     photo: Tensor  # (N, 3, S, S) in [-1, 1]
     roughness: Tensor  # (N,) in 0..1: how far the strokes were moved from the photo's edges
@@ -67,6 +67,7 @@ def draw_batch(
 ) -> Batch:
     """The loaded pairs of one process, with its share of what is drawn for the step, on the device.
 
+    What says where to cut stays on the CPU, so that nothing waits for the device in the middle of a step.
     Also seeds torch's global generator, for dropout.
     """
     seed = config.seed * SEED_STRIDE + step
@@ -75,7 +76,7 @@ def draw_batch(
 
     def drawn(count: int, *shape: int, normal: bool = False) -> Tensor:
         draw = torch.randn if normal else torch.rand
-        return draw(count, *shape, generator=generator)[rank::processes].to(device, non_blocking=True)
+        return draw(count, *shape, generator=generator)[rank::processes]
 
     def given(x: Tensor) -> Tensor:
         return x.to(device, non_blocking=True)
@@ -89,10 +90,10 @@ def draw_batch(
         mask=given(loaded.mask),
         strokes=given(loaded.strokes),
         detailed=given(loaded.detailed),
-        moves=drawn(n, 5, normal=True),
-        choices=drawn(n, 3),
-        cells=drawn(n, 1, CELLS, CELLS),
-        colours=drawn(n, 3, CELLS, CELLS, normal=True),
+        moves=given(drawn(n, 5, normal=True)),
+        choices=given(drawn(n, 3)),
+        cells=given(drawn(n, 1, CELLS, CELLS)),
+        colours=given(drawn(n, 3, CELLS, CELLS, normal=True)),
         shifts=drawn(n, 2),
         corners=drawn(n, 2),
     )
@@ -101,8 +102,8 @@ def draw_batch(
     layouts = Layouts(
         ink=given(loaded.ink),
         layout=given(loaded.layout),
-        z=drawn(k, config.model.latent_size, normal=True),
-        choices=drawn(k, 2),
-        cells=drawn(k, 1, CELLS, CELLS),
+        z=given(drawn(k, config.model.latent_size, normal=True)),
+        choices=given(drawn(k, 2)),
+        cells=given(drawn(k, 1, CELLS, CELLS)),
     )
     return Batch(pictures, layouts)

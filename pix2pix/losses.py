@@ -59,9 +59,9 @@ def beyond(colour: Tensor, limit: float = 1.0) -> Tensor:
     return F.relu(colour.abs() - limit).mean()
 
 
-def weighted(values: Tensor, weights: Tensor) -> Tensor:
-    """Mean of values (N,) under weights (N,); 0 where all weights are 0."""
-    return (values * weights).sum() / weights.sum().clamp(min=1e-6)
+def mean_under(values: Tensor, weights: Tensor) -> Tensor:
+    """Mean of values (N,), each times its weight (N,): low ones lower it, and parts of a batch add up."""
+    return (values * weights).mean()
 
 
 def mean_over(losses: Sequence[Tensor]) -> Tensor:
@@ -71,11 +71,11 @@ def mean_over(losses: Sequence[Tensor]) -> Tensor:
 
 def gradients_at(picture: Tensor, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The norm of each term's gradient at a picture (N, C, H, W): at_picture_NAME."""
-    found = {}
+    norms = {}
     for name, term in terms.items():
         (gradient,) = torch.autograd.grad(term, picture, retain_graph=True, allow_unused=True)
-        found[f"at_picture_{name}"] = term.new_zeros(()) if gradient is None else gradient.float().norm()
-    return found
+        norms[f"at_picture_{name}"] = term.new_zeros(()) if gradient is None else gradient.float().norm()
+    return norms
 
 
 def _each(x: Tensor) -> Tensor:

@@ -50,9 +50,9 @@ class PaperStep:
         self, step: int, batch: Pictures, rate: float, in_memory: Callable[..., Any], *, measure: bool
     ) -> tuple[Named, Named, Tensor]:
         """One step of both players, as `PictureStep.play`."""
-        d_losses, d_how = in_memory(lambda parts: self._move_d(batch, parts, rate))
-        g_losses, g_how, errors = in_memory(lambda parts: self._move_g(batch, parts, rate, measure=measure))
-        return {**d_losses, **g_losses}, {**d_how, **g_how}, errors
+        d_losses, d_standing = in_memory(lambda n: self._move_d(batch, n, rate))
+        g_losses, g_standing, errors = in_memory(lambda n: self._move_g(batch, n, rate, measure=measure))
+        return {**d_losses, **g_losses}, {**d_standing, **g_standing}, errors
 
     def _answer(self, part: Pictures) -> Tensor:
         with self.fabric.autocast():
@@ -65,7 +65,8 @@ class PaperStep:
         return logits.float()
 
     def _move_d(self, batch: Pictures, parts: int, rate: float) -> tuple[Named, Named]:
-        told, how = [], []
+        loss_parts, standing_parts = [], []
+        self._kept = None  # of a move that ran out of memory
         self._d.clear()
         for part in batch.parts(parts):
             with torch.set_grad_enabled(parts == 1):
@@ -74,14 +75,14 @@ class PaperStep:
             real_logits, made_logits = self._look(part, part.photo), self._look(part, made.detach())
             loss = losses.DISCRIMINATOR_LOSSES[self.config.adversarial](real_logits, made_logits).mean()
             self.fabric.backward(loss / parts)
-            told.append({"d": loss.detach()})
-            how.append(standing("pixels", [real_logits], [made_logits]))
-        return means(told), {**means(how), "d_gradient": self._d.step(rate)}
+            loss_parts.append({"d": loss.detach()})
+            standing_parts.append(standing("pixels", [real_logits], [made_logits]))
+        return means(loss_parts), {**means(standing_parts), "d_gradient": self._d.step(rate)}
 
     def _move_g(
         self, batch: Pictures, parts: int, rate: float, *, measure: bool
     ) -> tuple[Named, Named, Tensor]:
-        told, gradients = [], {}
+        loss_parts, gradients = [], {}
         errors = torch.empty(len(batch), device=self.fabric.device)
         kept, self._kept = self._kept if parts == 1 else None, None
         self._g.clear()
@@ -97,6 +98,6 @@ class PaperStep:
                 if measure and i == 0:
                     gradients = losses.gradients_at(made, terms)
                 self.fabric.backward(torch.stack(list(terms.values())).sum() / parts)
-                told.append({name: value.detach() for name, value in terms.items()})
+                loss_parts.append({name: value.detach() for name, value in terms.items()})
                 errors[i::parts] = error.detach()
-        return means(told), {**gradients, "g_gradient": self._g.step(rate)}, errors
+        return means(loss_parts), {**gradients, "g_gradient": self._g.step(rate)}, errors

@@ -109,10 +109,12 @@ class Contest:
 
     def move_d(self, batch: Pictures, parts: int, rate: float, *, penalise: bool) -> tuple[Named, Named]:
         """Discriminators learn to tell real from made: losses and standing."""
-        told: list[Named] = []
-        how: list[Named] = []
+        loss_parts: list[Named] = []
+        standing_parts: list[Named] = []
+        self._kept = None  # of a move that ran out of memory
+        shares = self._shares(batch)
         self.d.clear()
-        for part in batch.parts(parts):
+        for i, part in enumerate(batch.parts(parts)):
             with torch.set_grad_enabled(parts == 1), self.fabric.autocast():
                 shown = self.draw(part)
             self._kept = shown if parts == 1 else None
@@ -123,14 +125,17 @@ class Contest:
                 losses.mean_over([lose(r, m) for r, m in zip(real[kind], made[kind], strict=True)])
                 for kind in real
             ]
-            values = {"d": losses.weighted(losses.mean_over(kinds), self._weights(part))}
+            values = {"d": losses.mean_under(losses.mean_over(kinds), shares[i::parts])}
             if penalise and self.discriminators.coarse is not None:
                 penalty = self.discriminators.coarse.penalty(shown.real_seen.photo, shown.real_seen.ink)
                 values["d_penalty"] = PENALTY_EVERY * self.config.coarse_penalty_weight * penalty
             self.fabric.backward(torch.stack(list(values.values())).sum() / parts)
-            told.append({name: value.detach() for name, value in values.items()})
-            how.append({k: v for kind in real for k, v in standing(kind, real[kind], made[kind]).items()})
-        return self._named(told), self._named([*how]) | {f"{self.prefix}d_gradient": self.d.step(rate)}
+            loss_parts.append({name: value.detach() for name, value in values.items()})
+            standing_parts.append(
+                {k: v for kind in real for k, v in standing(kind, real[kind], made[kind]).items()}
+            )
+        norm = {"d_gradient": self.d.step(rate)}
+        return self._named(means(loss_parts)), self._named({**means(standing_parts), **norm})
 
     def move_g(
         self,
@@ -141,43 +146,44 @@ class Contest:
         *,
         measure: bool,
     ) -> tuple[Named, Named, Tensor]:
-        """The generator lowers the adversarial, perceptual and L1 terms and `terms`: losses, standing,
-        errors.
+        """The generator lowers the adversarial, perceptual and L1 terms and `terms`.
 
-        Errors (N,) are the L1 of each picture. With `measure` the standing holds the norm of each term's
-        gradient at the picture.
+        Returns losses, standing, and the L1 (N,) of each picture. With `measure` the standing holds the norm
+        of each term's gradient at the picture.
         """
-        told: list[Named] = []
+        loss_parts: list[Named] = []
         gradients: Named = {}
         errors = torch.empty(len(batch), device=self.fabric.device)
         kept, self._kept = self._kept if parts == 1 else None, None
+        shares = self._shares(batch)
         self.g.clear()
         with frozen(self.discriminators.parameters()):
             for i, part in enumerate(batch.parts(parts)):
                 with self.fabric.autocast():
                     shown = kept or self.draw(part)
-                    weights = self._weights(part)
-                    values = self._adversarial(shown, weights)
-                exact = weights * (1 - (1 - ROUGHEST) * part.roughness)  # else L1 asks for a blur
+                    values = self._adversarial(shown, shares[i::parts])
+                exact = self._weights(part) * _exactness(part)  # else L1 asks for a blur
                 error = losses.l1(shown.made, shown.photo)
                 distance = perceptual_distance(shown.made_seen.maps, shown.real_seen.maps)
-                values["g_reconstruction"] = self.config.reconstruction_weight * _share(error, exact)
-                values["g_perceptual"] = self.config.perceptual_weight * _share(distance, exact)
+                values["g_reconstruction"] = self.config.reconstruction_weight * losses.mean_under(
+                    error, exact
+                )
+                values["g_perceptual"] = self.config.perceptual_weight * losses.mean_under(distance, exact)
                 values["g_range"] = losses.beyond(shown.rgba[:, :3])
                 values |= terms(part, shown)
                 if measure and i == 0:
                     gradients = losses.gradients_at(shown.rgba, values)
                 self.fabric.backward(torch.stack(list(values.values())).sum() / parts)
-                told.append({name: value.detach() for name, value in values.items()})
+                loss_parts.append({name: value.detach() for name, value in values.items()})
                 errors[i::parts] = error.detach()
-        norms = {**gradients, "g_gradient": self.g.step(rate)}
-        return self._named(told), self._named([norms]), errors
+        norm = {"g_gradient": self.g.step(rate)}
+        return self._named(means(loss_parts)), self._named({**gradients, **norm}), errors
 
     def _look(self, seen: Seen) -> dict[str, list[Tensor]]:
         logits: dict[str, list[Tensor]] = self.discriminators(seen.photo, seen.ink, seen.projected)
         return logits
 
-    def _adversarial(self, shown: Shown, weights: Tensor) -> Named:
+    def _adversarial(self, shown: Shown, shares: Tensor) -> Named:
         config = self.config
         lose = losses.GENERATOR_LOSSES[config.adversarial]
         of_kind = {
@@ -186,7 +192,8 @@ class Contest:
             "coarse": config.coarse_weight,
         }
         return {
-            f"g_{kind}": of_kind[kind] * losses.weighted(losses.mean_over([lose(x) for x in logits]), weights)
+            f"g_{kind}": of_kind[kind]
+            * losses.mean_under(losses.mean_over([lose(x) for x in logits]), shares)
             for kind, logits in self._look(shown.made_seen).items()
         }
 
@@ -194,8 +201,14 @@ class Contest:
         """Of each picture (N,): windows of photos without detail count for nothing."""
         return part.detailed if self.prefix else torch.ones_like(part.detailed)
 
-    def _named(self, values: list[Named]) -> Named:
-        return {f"{self.prefix}{name}": value for name, value in means(values).items()}
+    def _shares(self, batch: Pictures) -> Tensor:
+        """The weights (N,) over their mean in all processes, so that parts and processes add up."""
+        weights = self._weights(batch)
+        mean = torch.as_tensor(self.fabric.all_reduce(weights.mean(), reduce_op="mean"))
+        return weights / mean.clamp(min=1e-6)
+
+    def _named(self, values: Named) -> Named:
+        return {f"{self.prefix}{name}": value for name, value in values.items()}
 
 
 class PictureStep:
@@ -247,20 +260,21 @@ class PictureStep:
         """
         penalise = step % PENALTY_EVERY == 0
         self.whole.follow_norms()
-        d_losses, d_how = in_memory(lambda n: self._wholes.move_d(batch, n, rate, penalise=penalise))
-        g_losses, g_how, errors = in_memory(
+        d_losses, d_standing = in_memory(lambda n: self._wholes.move_d(batch, n, rate, penalise=penalise))
+        g_losses, g_standing, errors = in_memory(
             lambda n: self._wholes.move_g(batch, n, rate, self._whole_terms, measure=measure)
         )
-        told, how = {**d_losses, **g_losses}, {**d_how, **g_how}
+        all_losses, all_standing = {**d_losses, **g_losses}, {**d_standing, **g_standing}
         every = self.config.detail_every
         if every and step % every == every - 1:
             self.windows.follow_norms()
-            d_losses, d_how = in_memory(lambda n: self._details.move_d(batch, n, rate, penalise=False))
-            g_losses, g_how, _ = in_memory(
+            d_losses, d_standing = in_memory(lambda n: self._details.move_d(batch, n, rate, penalise=False))
+            g_losses, g_standing, _ = in_memory(
                 lambda n: self._details.move_g(batch, n, rate, lambda *_: {}, measure=False)
             )
-            told, how = {**told, **d_losses, **g_losses}, {**how, **d_how, **g_how}
-        return told, how, errors
+            all_losses |= d_losses | g_losses
+            all_standing |= d_standing | g_standing
+        return all_losses, all_standing, errors
 
     def _draw_whole(self, part: Pictures) -> Shown:
         ink = _ink(part)
@@ -280,12 +294,11 @@ class PictureStep:
 
     def _whole_terms(self, part: Pictures, shown: Shown) -> Named:
         """What only whole pictures are held to: the product's mask, and colour strokes."""
-        exact = 1 - (1 - ROUGHEST) * part.roughness
         mask = F.adaptive_avg_pool2d(part.mask, shown.rgba.shape[-1])
         alpha = losses.alpha_error(shown.rgba[:, 3:], mask)
         strokes = losses.l1_where(shown.made, part.strokes, STROKES_LEAST).mean()
         return {
-            "g_alpha": self.config.alpha_weight * (exact * alpha).mean(),
+            "g_alpha": self.config.alpha_weight * losses.mean_under(alpha, _exactness(part)),
             "g_strokes": self.config.strokes_weight * strokes,
         }
 
@@ -303,35 +316,42 @@ def training_layout(part: Pictures) -> Tensor:
 
 
 def shifted(x: Tensor, shifts: Tensor, paper: float) -> Tensor:
-    """Pictures (N, C, S, S), each moved by `shifts` (N, 2), uniform in 0..1; what comes in is `paper`."""
+    """Pictures (N, C, S, S), each moved by `shifts` (N, 2), uniform in 0..1; what comes in is `paper`.
+
+    Shifts are on the CPU: they say where to cut.
+    """
     side = x.shape[-1]
     reach = int(SHIFT * side)
     corners = ((2 * reach + 1) * shifts).int().clamp(max=2 * reach).tolist()
     padded = F.pad(x, [reach] * 4, value=paper)
     cut = [one[:, y : y + side, left : left + side] for one, (y, left) in zip(padded, corners, strict=True)]
-    moved_: Tensor = torch.stack(cut)
-    return moved_.contiguous(memory_format=torch.channels_last)
+    return torch.stack(cut).contiguous(memory_format=torch.channels_last)
 
 
 def windows(x: Tensor, ink: Tensor, corners: Tensor, side_px: int) -> Tensor:
     """Pictures (N, C, S, S) -> a window (N, C, side, side) of each, about some of their ink.
 
-    `corners` (N, 2), uniform in 0..1, say where between the first and the last ink its middle lies.
+    `corners` (N, 2), uniform in 0..1, say where between the first and the last ink (N, 1, S, S) its middle
+    lies. They are on the CPU, as what is found of the ink is.
     """
     room = x.shape[-1] - side_px
+    inked = [(ink[:, 0].amax(axis) > 0.5).cpu() for axis in (2, 1)]  # rows and columns, (N, S) each
     cut = []
-    for picture, drawn, (down, right) in zip(x, ink, corners.tolist(), strict=True):
-        rows, columns = (torch.nonzero(drawn[0].amax(axis) > 0.5).flatten() for axis in (1, 0))
-        top, left = (_corner(at, share, side_px, room) for at, share in ((rows, down), (columns, right)))
+    for picture, *lines, shares in zip(x, *inked, corners.tolist(), strict=True):
+        top, left = (_corner(*axis, side_px, room) for axis in zip(lines, shares, strict=True))
         cut.append(picture[:, top : top + side_px, left : left + side_px])
     return torch.stack(cut)
 
 
 def _corner(inked: Tensor, share: float, side_px: int, room: int) -> int:
-    """Where a window begins along one axis: its middle falls on some place between the first and last ink."""
-    if not len(inked):
+    """Where a window begins along one axis: its middle falls on some place between the first and last ink.
+
+    `inked` (S,) says which rows or columns hold ink.
+    """
+    places = torch.nonzero(inked).flatten().tolist()
+    if not places:
         return room // 2
-    first, last = int(inked[0]), int(inked[-1])
+    first, last = places[0], places[-1]
     return min(max(round(first + share * (last - first)) - side_px // 2, 0), room)
 
 
@@ -339,6 +359,6 @@ def _ink(part: Pictures) -> Tensor:
     return (1 - part.sketch) / 2
 
 
-def _share(values: Tensor, weights: Tensor) -> Tensor:
-    """Mean of values (N,) over all pictures, those of lower weight counting less."""
-    return (values * weights).mean()
+def _exactness(part: Pictures) -> Tensor:
+    """How much each pair (N,) counts where made pictures are held to photos: rough strokes lie elsewhere."""
+    return 1 - (1 - ROUGHEST) * part.roughness

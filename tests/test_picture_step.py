@@ -230,6 +230,19 @@ def test_windows_of_photos_without_detail_teach_nothing(tiny_config: TrainConfig
 
 
 @pytest.mark.usefixtures("small_backbone")
+def test_windows_without_detail_lie_in_any_part_of_a_batch(tiny_config: TrainConfig) -> None:
+    config, given = (
+        replace(tiny_config, detail_every=1),
+        pictures(detailed=torch.tensor([1.0, 0.0, 1.0, 1.0])),
+    )
+    whole, parts = (ready(config).play(0, given, 0.0, in_parts(n), measure=False) for n in (1, 2))
+    for name in ("detail_d", "detail_g_pixels", "detail_g_features", "detail_g_reconstruction"):
+        torch.testing.assert_close(parts[0][name], whole[0][name], atol=1e-4, rtol=1e-3)
+    for name in ("detail_d_gradient", "detail_g_gradient"):
+        torch.testing.assert_close(parts[1][name], whole[1][name], atol=1e-4, rtol=1e-2)
+
+
+@pytest.mark.usefixtures("small_backbone")
 def test_rough_sketches_are_held_to_their_photos_less(tiny_config: TrainConfig) -> None:
     told = {}
     for roughness in (0.0, 1.0):
