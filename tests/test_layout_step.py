@@ -109,7 +109,7 @@ def test_the_discriminator_refuses_free_layouts_and_real_colours_under_other_ske
     assert torch.equal(real, given.layout)
     assert torch.equal(free_ink, given.ink[HALF:]) and torch.equal(free[:, 3:], mask[HALF:])
     assert torch.equal(other_ink, given.ink[:HALF]) and torch.equal(other[:, 3:], mask[:HALF])
-    torch.testing.assert_close(other[:, :3], given.layout.roll(1, 0)[:HALF, :3])
+    torch.testing.assert_close(other[:, :3], given.layout.roll(HALF // 2, 0)[:HALF, :3])
     assert torch.equal(judged, free)  # the generator is judged by these alone
     softplus = nn.functional.softplus
     says = [softplus(sign * x[:, 0].mean((1, 2))).mean() for sign, x in ((-1, real), (1, free), (1, other))]
