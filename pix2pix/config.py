@@ -66,8 +66,7 @@ class ModelConfig:
             raise UsageError(
                 f"style size {self.style_size} or detail width {self.detail_width} is not in 1..{MAX_WIDTH}"
             )
-        if len(self.layout_widths) != 3 or not all(0 < width <= MAX_WIDTH for width in self.layout_widths):
-            raise UsageError(f"layout widths {self.layout_widths} are not 3 channel counts in 1..{MAX_WIDTH}")
+        _refuse_other_than_three("layout_widths", self.layout_widths)
         if not self.latent_size:
             raise UsageError("a two-stage model needs a latent size above 0")
         if self.size_px not in SIZES_PX:
@@ -104,6 +103,9 @@ class DiscriminatorConfig:
         """Raises UsageError for what no network can be built of."""
         if not self.widths or not all(0 < width <= MAX_WIDTH for width in self.widths):
             raise UsageError(f"discriminator widths {self.widths} are not channel counts in 1..{MAX_WIDTH}")
+        _refuse_other_than_three("coarse_widths", self.coarse_widths)
+        if not 0 < self.features_width <= MAX_WIDTH:
+            raise UsageError(f"features_width {self.features_width} is not in 1..{MAX_WIDTH}")
 
     def sees(self, side_px: int) -> bool:
         """Whether pictures of that side have a patch."""
@@ -116,6 +118,12 @@ class DiscriminatorConfig:
     def strides(self) -> tuple[int, ...]:
         """Of its convolutions, one for each width and the last: 4 px wide, 1 px of padding."""
         return (2,) * max(1, len(self.widths) - 1) + (1,) * min(2, len(self.widths))
+
+
+def _refuse_other_than_three(name: str, widths: tuple[int, ...]) -> None:
+    """Raise UsageError for widths that are not those of three sides, such as 16, 8 and 4."""
+    if len(widths) != 3 or not all(0 < width <= MAX_WIDTH for width in widths):
+        raise UsageError(f"{name} {widths} are not 3 channel counts in 1..{MAX_WIDTH}")
 
 
 def refuse_other_model(theirs: ModelConfig, ours: ModelConfig, name: str) -> None:
@@ -149,17 +157,19 @@ class LayoutConfig:
     known_weight: float = 5.0  # L1 to cells that are known
     penalty_weight: float = 0.004  # R1
 
+    def __post_init__(self) -> None:
+        """Raises UsageError for what no network can be built of."""
+        _refuse_other_than_three("layout.discriminator_widths", self.discriminator_widths)
+
 
 @dataclass(frozen=True)
 class TrainConfig:
     """One training run: every choice that changes its outcome, and what its bundle says of itself.
 
     Weights are set by the gradients that reach the picture, not by the values of the losses: features of a
-    deep
-    network drown L1 by 100 to 1. Sources: Isola et al. 2017 (L1 + patch adversary), Lim & Ye 2017 (hinge),
-    Sauer
-    et al. 2021 (projected discriminators), Mescheder et al. 2018 (R1), Karras et al. 2018 (average of the
-    generator's weights).
+    deep network drown L1 by 100 to 1. Sources: Isola et al. 2017 (L1 + patch adversary), Lim & Ye 2017
+    (hinge), Sauer et al. 2021 (projected discriminators), Mescheder et al. 2018 (R1), Karras et al. 2018
+    (average of the generator's weights).
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -336,7 +346,7 @@ def from_json(kind: type[T], text: str) -> T:
     try:
         return TypeAdapter(kind).validate_json(text, strict=True)
     except ValidationError as error:
-        found = (
+        problems = (
             f"{'.'.join(map(str, e['loc'])) or 'all'}: {e['msg']}" for e in error.errors(include_url=False)
         )
-        raise UsageError("; ".join(found)) from error
+        raise UsageError("; ".join(problems)) from error

@@ -391,6 +391,20 @@ def test_what_cannot_be_trained_is_refused(tiny_config: TrainConfig, option: dic
         replace(tiny_config, **option)
 
 
+@pytest.mark.parametrize(
+    "kind, field, value",
+    [
+        (LayoutConfig, "discriminator_widths", (8, 8)),
+        (DiscriminatorConfig, "coarse_widths", (8, 8, 8, 8)),
+        (DiscriminatorConfig, "features_width", 0),
+        (ModelConfig, "layout_widths", (8, 8, 0)),
+    ],
+)
+def test_widths_of_which_no_network_can_be_built_are_refused(kind: type, field: str, value: object) -> None:
+    with pytest.raises(UsageError, match=field):
+        kind(**{field: value})
+
+
 def test_a_layout_batch_that_does_not_hold_the_pictures_is_refused(tiny_config: TrainConfig) -> None:
     with pytest.raises(UsageError, match=r"layout\.batch_size 8 .* batch_size 9"):
         replace(tiny_config, batch_size=9)
