@@ -16,11 +16,10 @@ NOISE = 0.03
 
 
 def draw_colour_strokes(photo: UInt8, mask: UInt8, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Strokes (H, H, 4) float32 for a photo (H, H, 3) uint8 and mask (H, H) uint8: colour times mask, and
-    mask.
+    """Strokes (H, H, 4) float32 for a photo (H, H, 3) and its mask (H, H), both uint8.
 
-    Each stroke is a random walk inside the product, in the median colour that the photo has under it, in
-    [-1, 1].
+    They are colour in [-1, 1] times mask, and mask. Each stroke is a random walk inside the product, in the
+    median colour that the photo has under it, with a little noise.
     """
     side = len(mask)
     strokes = np.zeros((side, side, 4), np.float32)

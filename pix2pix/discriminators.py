@@ -111,11 +111,10 @@ class FeatureDiscriminator(nn.Module):
 
 
 class CoarseDiscriminator(nn.Module):
-    """The whole picture at 32 px beside its ink, without any norm: it can see colours and shading as they
-    are.
+    """The whole picture at 32 px beside its ink, without any norm: it can see colours and shading.
 
-    It also sees how far two pictures of a batch are apart, so that many of one colour give themselves
-    away. It needs a gradient penalty.
+    It also sees how far two pictures of a batch are apart, so that many of one colour give themselves away.
+    It needs a gradient penalty.
     """
 
     def __init__(self, widths: tuple[int, ...]) -> None:
@@ -164,7 +163,7 @@ class PictureDiscriminators(nn.Module):
     def forward(self, photo: Tensor, ink: Tensor, projected: list[Tensor]) -> dict[str, list[Tensor]]:
         """Logits by kind: "features" of every stage, "pixels", and "coarse".
 
-        Photo (N, 3, S, S) in [-1, 1], ink (N, 1, S, S) in 0..1, features of `ProjectedFeatures`.
+        Photo (N, 3, S, S) in [-1, 1], ink (N, 1, S, S) in 0..1, features of `Projection`.
         """
         folded = F.pixel_unshuffle(ink, FOLD)
         stages = zip(self.features, projected, strict=True)

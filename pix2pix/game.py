@@ -124,17 +124,19 @@ class Game:
         With `measure` the gradient of each term at the picture is measured as well, which takes longer.
         Raises RunError if not even one picture fits into memory.
         """
-        told: dict[str, Tensor] = {}
+        losses: dict[str, Tensor] = {}
         standing: dict[str, Tensor] = {}
         if self.layouts is not None and batch.layouts is not None:
-            told, standing = self.layouts.play(step, batch.layouts, rate)
+            losses, standing = self.layouts.play(step, batch.layouts, rate)
 
         def in_memory(move: Callable[[int], T]) -> T:
             return self._in_memory(len(batch.pictures), move)
 
-        losses, how, error = self.pictures.play(step, batch.pictures, rate, in_memory, measure=measure)
+        of_pictures = self.pictures.play(step, batch.pictures, rate, in_memory, measure=measure)
         self._update_average(step)
-        return Played({**told, **losses}, {**standing, **how}, batch.pictures.place, error)
+        return Played(
+            losses | of_pictures[0], standing | of_pictures[1], batch.pictures.place, of_pictures[2]
+        )
 
     def _in_memory(self, count: int, move: Callable[[int], T]) -> T:
         """Make a move on `count` pictures; where memory runs out, again in twice as many parts."""

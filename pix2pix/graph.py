@@ -13,12 +13,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from pix2pix.architecture import CELLS, KNOWN_FROM, LAYOUT_PX, NORM_EPSILON, PRODUCT_FROM
+from pix2pix.architecture import CELL_PX, CELLS, GAIN, KNOWN_FROM, LAYOUT_PX, NORM_EPSILON, PRODUCT_FROM
 from pix2pix.bundle import Header
 from pix2pix.config import ModelConfig
-from pix2pix.graph_layers import GAIN, Graph, Weights
+from pix2pix.graph_layers import Graph, Weights
 
-FOLD = LAYOUT_PX // CELLS  # pixels of a cell's side in the sketch that the layout GAN looks at
 COLOUR_SCALE = np.array([127.5, 127.5, 127.5, 1], np.float32)  # colours are drawn in levels, alpha as a logit
 PAPER = np.array([-127.5, -127.5, -127.5, 0], np.float32)  # added once: colours are 0 where they are white
 
@@ -93,7 +92,7 @@ def draw_layout(graph: Graph, config: ModelConfig, ink: str, strokes: str, z: st
     style = graph.leaky(graph.add("Add", graph.linear(z, "layout.mapping.0"), of_known))
     style = graph.leaky(graph.linear(style, "layout.mapping.1"))
     small = graph.pooled(ink, config.size_px // LAYOUT_PX)
-    x = graph.active_conv(graph.add("SpaceToDepth", small, blocksize=FOLD), "layout.stem")
+    x = graph.active_conv(graph.add("SpaceToDepth", small, blocksize=CELL_PX), "layout.stem")
     levels = [graph.active_conv(graph.add("Concat", x, known, axis=1), "layout.enter")]
     for i in range(len(config.layout_widths) - 1):
         levels.append(graph.active_conv(levels[-1], f"layout.down.{i}", stride=2))

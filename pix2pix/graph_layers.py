@@ -15,14 +15,13 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from pix2pix.architecture import BLUR, DOUBLE, SLOPE
+from pix2pix.architecture import BLUR, DOUBLE, GAIN, SLOPE
 
 Array = NDArray[np.float32]
 Weights = Mapping[str, Array]
 
 OPSET = 17  # what every ONNX Runtime since 1.12 runs, in the browser too
 IR_VERSION = 8
-GAIN = 2**0.5  # of `layers.activate`
 
 
 class Graph:

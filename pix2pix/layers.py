@@ -7,15 +7,11 @@ layer can tell the inside of a large blank area from paper.
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pix2pix.architecture import BLUR, DOUBLE, SLOPE
-
-GAIN = math.sqrt(2)  # keeps the variance over a leaky rectifier (He et al. 2015)
+from pix2pix.architecture import BLUR, DOUBLE, GAIN, SLOPE
 
 
 def activate(x: Tensor) -> Tensor:

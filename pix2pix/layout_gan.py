@@ -1,11 +1,9 @@
 """The layout GAN: which colour lies where.
 
 A *layout* has 16 x 16 cells: the mean colour of the product in each, in [-1, 1], times its mask, and the
-mask, 1
-where a cell holds product: (N, 4, 16, 16). A sketch leaves the colours open, so the noise z goes in here.
-Cells
-may be known beforehand: a user's colour strokes. As in BicycleGAN (Zhu et al. 2017) an encoder reads z off a
-layout; it also reads the look of a photo.
+mask, 1 where a cell holds product: (N, 4, 16, 16). A sketch leaves the colours open, so the noise z goes in
+here. Cells may be known beforehand: a user's colour strokes. As in BicycleGAN (Zhu et al. 2017) an encoder
+reads z off a layout; it also reads the look of a photo.
 """
 
 from __future__ import annotations
@@ -16,10 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pix2pix.architecture import CELLS, KNOWN_FROM, LAYOUT_PX, PRODUCT_FROM, SLOPE
+from pix2pix.architecture import CELL_PX, CELLS, KNOWN_FROM, PRODUCT_FROM, SLOPE
 from pix2pix.layers import Conv, Linear, ModulatedConv, activate, group_deviation, of_answers, statistics
 
-FOLD = LAYOUT_PX // CELLS  # pixels of a cell's side, folded into channels
 GROUP = 4  # layouts whose deviation the discriminator sees
 
 
@@ -34,7 +31,7 @@ class LayoutGenerator(nn.Module):
         first = widths[0]
         self.mapping = nn.ModuleList([Linear(latent_size, style_size), Linear(style_size, style_size)])
         self.known_style = Linear(7, style_size)
-        self.stem = Conv(FOLD**2, first)
+        self.stem = Conv(CELL_PX**2, first)
         self.enter = Conv(first + 4, first)
         self.down = nn.ModuleList(Conv(a, b, 4, 2) for a, b in pairwise(widths))
         self.middle = ModulatedConv(widths[-1], widths[-1], style_size)
@@ -55,7 +52,7 @@ class LayoutGenerator(nn.Module):
         """
         style = self.mapping[0](z) + of_answers(self.known_style(statistics(known)), rows)
         style = F.leaky_relu(self.mapping[1](F.leaky_relu(style, SLOPE)), SLOPE)
-        x = activate(self.stem(F.pixel_unshuffle(ink, FOLD)))
+        x = activate(self.stem(F.pixel_unshuffle(ink, CELL_PX)))
         levels = [activate(self.enter(torch.cat([x, known.to(x.dtype)], 1)))]
         for down in self.down:
             levels.append(activate(down(levels[-1])))
@@ -98,7 +95,7 @@ class LayoutDiscriminator(nn.Module):
         first, *_, last = widths
         pairs = pairwise(widths)
         self.down = nn.ModuleList(
-            [nn.Conv2d(4 + FOLD**2, first, 3, 1, 1), *(nn.Conv2d(a, b, 4, 2, 1) for a, b in pairs)]
+            [nn.Conv2d(4 + CELL_PX**2, first, 3, 1, 1), *(nn.Conv2d(a, b, 4, 2, 1) for a, b in pairs)]
         )
         self.last = nn.Conv2d(last + 1, last, CELLS // 4)
         self.logit = nn.Linear(last, 1)
@@ -108,7 +105,7 @@ class LayoutDiscriminator(nn.Module):
 
     def forward(self, layout: Tensor, ink: Tensor) -> Tensor:
         """See the class."""
-        x = torch.cat([layout, F.pixel_unshuffle(ink, FOLD)], 1)
+        x = torch.cat([layout, F.pixel_unshuffle(ink, CELL_PX)], 1)
         for conv in self.down:
             x = F.leaky_relu(conv(x), SLOPE)
         x = torch.cat([x, group_deviation(x, GROUP)], 1)
@@ -118,11 +115,7 @@ class LayoutDiscriminator(nn.Module):
 
 def layout_of(photo: Tensor, mask: Tensor, cells: int = CELLS) -> Tensor:
     """The layout (N, 4, cells, cells) of photos (N, 3, S, S) in [-1, 1] with masks (N, 1, S, S) in 0..1."""
-    size = photo.shape[-1] // cells
-    share = F.avg_pool2d(mask, size)
-    colour = F.avg_pool2d(photo * mask, size) / share.clamp(min=1e-3)
-    product = (share > PRODUCT_FROM).float()
-    return torch.cat([colour * product, product], 1)
+    return _cells_of(torch.cat([photo * mask, mask], 1), cells, PRODUCT_FROM)
 
 
 def moved(layout: Tensor, noise: Tensor) -> Tensor:
@@ -140,18 +133,12 @@ def moved(layout: Tensor, noise: Tensor) -> Tensor:
     )
     grid = F.affine_grid(turn, list(layout.shape), align_corners=False)
     fine = F.grid_sample(layout, grid, align_corners=False)
-    share = F.avg_pool2d(fine[:, 3:], layout.shape[-1] // CELLS)
-    colour = F.avg_pool2d(fine[:, :3], layout.shape[-1] // CELLS) / share.clamp(min=1e-3)
-    product = (share > PRODUCT_FROM).float()
-    return torch.cat([colour * product, product], 1)
+    return _cells_of(fine, CELLS, PRODUCT_FROM)
 
 
 def known_cells(strokes: Tensor) -> Tensor:
     """Colour strokes (N, 4, H, H), colour times mask and mask -> the cells that they cover (N, 4, 16, 16)."""
-    size = strokes.shape[-1] // CELLS
-    share = F.avg_pool2d(strokes[:, 3:], size)
-    known = (share > KNOWN_FROM).float()
-    return torch.cat([F.avg_pool2d(strokes[:, :3], size) / share.clamp(min=1e-3) * known, known], 1)
+    return _cells_of(strokes, CELLS, KNOWN_FROM)
 
 
 def complete(drawn: Tensor, known: Tensor) -> Tensor:
@@ -159,6 +146,17 @@ def complete(drawn: Tensor, known: Tensor) -> Tensor:
     product = (drawn[:, 3:] > 0).float()
     colour = torch.where(known[:, 3:] > 0, known[:, :3], drawn[:, :3])
     return torch.cat([colour * product, product], 1)
+
+
+def _cells_of(coloured: Tensor, cells: int, least: float) -> Tensor:
+    """Colour times mask, and mask (N, 4, H, H) -> mean colour and 1 in each cell (N, 4, cells, cells).
+
+    A cell is empty where up to `least` of it is under the mask.
+    """
+    means = F.avg_pool2d(coloured, coloured.shape[-1] // cells)
+    colour, share = means[:, :3], means[:, 3:]
+    held = (share > least).float()
+    return torch.cat([colour / share.clamp(min=1e-3) * held, held], 1)
 
 
 def spread_out(layout: Tensor, times: int = 6) -> Tensor:

@@ -1,9 +1,8 @@
 """A training step of the layout GAN.
 
 Half of the layouts are drawn with the latent that the encoder reads off the real one, and held to it; the
-other
-half with noise, and only the discriminator judges them (BicycleGAN, Zhu et al. 2017). It must also refuse
-real colours laid under another sketch, so that layouts follow the sketch (Reed et al. 2016).
+other half with noise, and only the discriminator judges them (BicycleGAN, Zhu et al. 2017). It must also
+refuse real colours laid under another sketch, so that layouts follow the sketch (Reed et al. 2016).
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ class LayoutStep:
             own = mean + torch.exp(0.5 * log_variance) * batch.z[:half]
             drawn = self.model.layout(ink, known, torch.cat([own, batch.z[half:]])).float()
         made = torch.cat([drawn[:, :3] * mask, mask], 1)
-        d_loss, how = self._move_d(step, made.detach(), batch, rate)
+        d_loss, standing_of_d = self._move_d(step, made.detach(), batch, rate)
 
         with frozen(self.discriminator.parameters()), self.fabric.autocast():
             free = self.discriminator(made[half:], ink[half:]).float()
@@ -78,8 +77,9 @@ class LayoutStep:
         }
         self._g.clear()
         self.fabric.backward(torch.stack(list(terms.values())).sum())
-        how["layout_g_gradient"] = self._g.step(rate)
-        return {"layout_d": d_loss, **{name: value.detach() for name, value in terms.items()}}, how
+        norm = {"layout_g_gradient": self._g.step(rate)}
+        g_losses = {name: value.detach() for name, value in terms.items()}
+        return {"layout_d": d_loss, **g_losses}, {**standing_of_d, **norm}
 
     def _move_d(
         self, step: int, made: Tensor, batch: Layouts, rate: float

@@ -348,7 +348,7 @@ def _corner(inked: Tensor, share: float, side_px: int, room: int) -> int:
 
     `inked` (S,) says which rows or columns hold ink.
     """
-    places = torch.nonzero(inked).flatten().tolist()
+    places: list[int] = torch.nonzero(inked).flatten().tolist()
     if not places:
         return room // 2
     first, last = places[0], places[-1]

@@ -1,5 +1,4 @@
-"""What the projected discriminators look through (Sauer et al. 2021): a frozen EfficientNet-Lite0, mixed
-at random.
+"""What projected discriminators look through (Sauer et al. 2021): frozen EfficientNet-Lite0, mixed at random.
 
 The weights of EfficientNet-Lite0 (Apache-2.0) come with a package of the extra `train`.
 """

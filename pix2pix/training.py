@@ -1,12 +1,12 @@
-"""Train the two players on a pairs folder.
+"""Train a model on a pairs folder.
 
     pix2pix train pairs/shoes --name shoes --time-limit 60m
     pix2pix train pairs/shoes --name shoes --resume
 
-`game` is what happens in a step; here is what goes around it: data, rates, saving, scoring, saying. Every
+`game` is what happens in a step; here is what goes around it: data, rates, saving, scoring, messages. Every
 latent and augmentation is a function of the configuration and the step, and the rest of what a step depends
-on is in the state, so that a resumed run is the run that was never stopped. The learning
-rates follow the progress: of the steps, or, with a time limit, of the clock, which makes no two runs equal.
+on is in the state, so that a resumed run is the run that was never stopped. The learning rates follow the
+progress: of the steps, or, with a time limit, of the clock, which makes no two runs equal.
 """
 
 from __future__ import annotations
@@ -202,11 +202,11 @@ def _errors(
     fabric: Fabric, config: TrainConfig, played: Played, indices: list[int]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Which pairs' errors were measured, and the errors, of all processes."""
-    told = torch.zeros(2, config.batch_size, dtype=torch.float64)  # each process fills in its own places
-    told[0, played.place] = torch.tensor(indices[: len(played.error)], dtype=torch.float64) + 1
-    told[1, played.place] = played.error.double().cpu()
-    told = torch.as_tensor(fabric.all_reduce(told.to(fabric.device), reduce_op="sum")).cpu()
-    index, error = told[:, told[0] > 0].numpy()
+    both = torch.zeros(2, config.batch_size, dtype=torch.float64)  # each process fills in its own places
+    both[0, played.place] = torch.tensor(indices[: len(played.error)], dtype=torch.float64) + 1
+    both[1, played.place] = played.error.double().cpu()
+    both = torch.as_tensor(fabric.all_reduce(both.to(fabric.device), reduce_op="sum")).cpu()
+    index, error = both[:, both[0] > 0].numpy()
     return index.astype(np.int64) - 1, error
 
 
@@ -254,9 +254,9 @@ def _finite(fabric: Fabric, step: int, values: dict[str, Tensor]) -> dict[str, f
     """Means over all processes, as numbers. Raises RunError, naming them, if any is not finite."""
     if not values:
         return {}
-    told = torch.stack([value.detach().float() for value in values.values()])
-    told = torch.as_tensor(fabric.all_reduce(told, reduce_op="mean"))
-    numbers = dict(zip(values, told.tolist(), strict=True))
+    means = torch.stack([value.detach().float() for value in values.values()])
+    means = torch.as_tensor(fabric.all_reduce(means, reduce_op="mean"))
+    numbers = dict(zip(values, means.tolist(), strict=True))
     if bad := [name for name, number in numbers.items() if not math.isfinite(number)]:
         raise RunError(f"step {step}: {', '.join(bad)} is not finite; what was saved before stays")
     return numbers
