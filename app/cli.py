@@ -33,6 +33,10 @@ from app.options import (
     model_option,
     models_option,
     plain_name,
+    precision_option,
+    runs_option,
+    threads_option,
+    workers_option,
 )
 from app.progress import Reporter, in_words
 from pix2pix import __version__
@@ -373,26 +377,14 @@ def models(ctx: click.Context, models: Path | None) -> None:
 @click.option(
     "--licence", show_default="not stated", help="Licence of the pairs, kept in the model's header."
 )
-@click.option("--runs", type=ANY_PATH, default=Path("runs"), help="Folder that holds the run folders.")
-@click.option(
-    "--threads", type=click.IntRange(1), show_default="all cores", help="CPU threads to compute with."
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(0, 64),
-    show_default="a core less than there are, 8 at most",
-    help="Processes a device that prepare pairs ahead.",
-)
+@runs_option
+@threads_option
+@workers_option
 @click.option("--devices", type=click.IntRange(1), default=1, help="GPUs, or processes on a CPU.")
 @click.option(
     "--nodes", type=click.IntRange(1), default=1, help="Machines; docs/training.md says how to start them."
 )
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "32-true", "bf16-mixed", "16-mixed"]),
-    default="auto",
-    help="Number format; auto is bf16-mixed on a GPU that has it, else 32-true.",
-)
+@precision_option
 @device_option
 @click.option(
     "--dry-run", is_flag=True, help="Print the configuration and check the pairs, but train nothing."

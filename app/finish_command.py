@@ -7,7 +7,17 @@ from typing import Any
 
 import click
 
-from app.options import ANY_PATH, FOLDER, INTERRUPTED, Duration, device_option, plain_name
+from app.options import (
+    FOLDER,
+    INTERRUPTED,
+    Duration,
+    device_option,
+    plain_name,
+    precision_option,
+    runs_option,
+    threads_option,
+    workers_option,
+)
 from app.progress import Reporter
 
 
@@ -17,22 +27,10 @@ from app.progress import Reporter
 @click.option("--name", required=True, callback=plain_name, help="Name of the copy, and of its model.")
 @click.option("--time", "seconds", type=Duration(), default="20m", help="How long the rates take to fall.")
 @click.option("--title", show_default="the run's", help="What the model is called in lists.")
-@click.option("--runs", type=ANY_PATH, default=Path("runs"), help="Folder that holds the run folders.")
-@click.option(
-    "--threads", type=click.IntRange(1), show_default="all cores", help="CPU threads to compute with."
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(0, 64),
-    show_default="a core less than there are, 8 at most",
-    help="Processes that prepare pairs ahead.",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "32-true", "bf16-mixed", "16-mixed"]),
-    default="auto",
-    help="Number format; auto is bf16-mixed on a GPU that has it, else 32-true.",
-)
+@runs_option
+@threads_option
+@workers_option
+@precision_option
 @device_option
 @click.pass_context
 def finish(

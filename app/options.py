@@ -99,6 +99,25 @@ engine_option = click.option(
     help="What computes; auto is ONNX Runtime on a CPU and PyTorch on a GPU.",
 )
 
+runs_option = click.option(
+    "--runs", type=ANY_PATH, default=Path("runs"), help="Folder that holds the run folders."
+)
+threads_option = click.option(
+    "--threads", type=click.IntRange(1), show_default="all cores", help="CPU threads to compute with."
+)
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(0, 64),
+    show_default="a core less than there are, 8 at most",
+    help="Processes a device that prepare pairs ahead.",
+)
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["auto", "32-true", "bf16-mixed", "16-mixed"]),
+    default="auto",
+    help="Number format; auto is bf16-mixed on a GPU that has it, else 32-true.",
+)
+
 
 def exit_code(done: int, failed: int) -> int:
     """0 all done, 1 some failed, 2 nothing done."""

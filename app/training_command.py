@@ -1,4 +1,4 @@
-"""What `pix2pix train` asked for, and the run itself, told to a progress bar."""
+"""What `pix2pix train` was asked for, and the run itself, shown by a progress bar."""
 
 from __future__ import annotations
 
@@ -93,8 +93,8 @@ def describe(asked: Asked, config: TrainConfig) -> str:
     except PairsError:
         val = 0
     options = {key: str(value) if isinstance(value, Path) else value for key, value in vars(asked).items()}
-    told = {"options": options, "pairs": {"train": train, "val": val}, "config": dataclasses.asdict(config)}
-    return json.dumps(told, indent=1)
+    plan = {"options": options, "pairs": {"train": train, "val": val}, "config": dataclasses.asdict(config)}
+    return json.dumps(plan, indent=1)
 
 
 def run(asked: Asked, config: TrainConfig, progress: Reporter, stop: Callable[[], bool]) -> Status | None:

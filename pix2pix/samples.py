@@ -41,7 +41,7 @@ def draw_hardest(
     folder: Path, hardest: Sequence[Hard], pairs: Sequence[Pair], model: Model, size_px: int
 ) -> None:
     """hardest.json and hardest.jpg: sketch, answer and photo, a row a pair. Unreadable pairs are left out."""
-    told, sketches, photos = [], [], []
+    listed, sketches, photos = [], [], []
     for hard in hardest:
         pair = pairs[hard.index]
         try:
@@ -50,15 +50,15 @@ def draw_hardest(
             continue
         sketches.append(sketch)
         photos.append(photo)
-        told.append({"name": pair.name, **asdict(hard)})
-    if not told:
+        listed.append({"name": pair.name, **asdict(hard)})
+    if not listed:
         return
     given, target = to_tensors(sketches, photos)
     small = [
         F.adaptive_avg_pool2d(x, min(HARDEST_PX, size_px)) for x in (given, answer(model, given, 0), target)
     ]
     _save(folder / "hardest.jpg", *small)
-    write_atomically(folder / "hardest.json", json.dumps(told, indent=1).encode())
+    write_atomically(folder / "hardest.json", json.dumps(listed, indent=1).encode())
 
 
 def draw_realism(file: Path, model: Model, discriminator: PatchDiscriminator, given: Tensor) -> None:

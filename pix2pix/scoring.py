@@ -46,7 +46,7 @@ class Scorer:
     def score(self, model: Model, header: Header, discriminator: PatchDiscriminator) -> dict[str, float]:
         """The metric by its name, lower is better; D's mean probabilities; how far answers are apart.
 
-        The metric is left out, and told why, where it cannot be measured.
+        The metric is left out, with a message that says why, where it cannot be measured.
 
         NAME_train          the metric on training pairs, as they lie in the folder
         p_train, p_val      of real training and validation photos, 0..1; absent without an adversary
@@ -57,20 +57,20 @@ class Scorer:
         name = self.config.best_metric
         engine = TorchEngine(copy.deepcopy(model), self.device)  # takes its model over
         translator = Translator(header.title, engine, header)
-        told = self._metric(name, self._val, translator)
-        if told:
+        figures = self._metric(name, self._val, translator)
+        if figures:
             known = self._metric(name, self._train, translator)
-            told |= {f"{name}_train": value for value in known.values()}
+            figures |= {f"{name}_train": value for value in known.values()}
         sketches, photos = _tensors(self._val, self.config.size_px)
         made = [self._answers(model, sketches, seed) for seed in (1, 2)]
         if header.discriminator:
-            told["p_train"] = self._chance(discriminator, *_tensors(self._train, self.config.size_px))
-            told["p_val"] = self._chance(discriminator, sketches, photos)
-            told["p_made"] = self._chance(discriminator, sketches, made[0])
+            figures["p_train"] = self._chance(discriminator, *_tensors(self._train, self.config.size_px))
+            figures["p_val"] = self._chance(discriminator, sketches, photos)
+            figures["p_made"] = self._chance(discriminator, sketches, made[0])
         if self.config.model.latent_size:
-            told["spread"] = _apart(made[0], made[1])
-        told["across"] = _apart(made[0][:ANSWERED], made[0][:ANSWERED].roll(1, dims=0))
-        return told
+            figures["spread"] = _apart(made[0], made[1])
+        figures["across"] = _apart(made[0][:ANSWERED], made[0][:ANSWERED].roll(1, dims=0))
+        return figures
 
     def _metric(self, name: str, pairs: list[Pair], translator: Translator) -> dict[str, float]:
         for figure in measure(translator, [edges(pairs)], self._judges, [name]):

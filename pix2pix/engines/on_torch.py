@@ -62,8 +62,8 @@ class TorchEngine:
         assert self._model.discriminator is not None
         given = self._sketches(sketches)[self._tensor(rows)]
         seen_px = self._model.config.seen_px
-        found = self._model.discriminator.probabilities(given, self._photos(photos), seen_px)
-        probabilities: Float32 = found[:, 0].cpu().numpy()
+        chances = self._model.discriminator.probabilities(given, self._photos(photos), seen_px)
+        probabilities: Float32 = chances[:, 0].cpu().numpy()
         return probabilities
 
     def _sketches(self, sketches: UInt8) -> Tensor:
