@@ -162,7 +162,7 @@ class Contest:
                 with self.fabric.autocast():
                     shown = kept or self.draw(part)
                     values = self._adversarial(shown, shares[i::parts])
-                exact = self._weights(part) * _exactness(part)  # else L1 asks for a blur
+                exact = shares[i::parts] * _exactness(part)  # else L1 asks for a blur
                 error = losses.l1(shown.made, shown.photo)
                 distance = perceptual_distance(shown.made_seen.maps, shown.real_seen.maps)
                 values["g_reconstruction"] = self.config.reconstruction_weight * losses.mean_under(
@@ -197,13 +197,12 @@ class Contest:
             for kind, logits in self._look(shown.made_seen).items()
         }
 
-    def _weights(self, part: Pictures) -> Tensor:
-        """Of each picture (N,): windows of photos without detail count for nothing."""
-        return part.detailed if self.prefix else torch.ones_like(part.detailed)
-
     def _shares(self, batch: Pictures) -> Tensor:
-        """The weights (N,) over their mean in all processes, so that parts and processes add up."""
-        weights = self._weights(batch)
+        """Weights of pictures (N,), 1 on average over all processes, so that parts and processes add up.
+
+        Windows of photos without detail have none.
+        """
+        weights = batch.detailed if self.prefix else torch.ones_like(batch.detailed)
         mean = torch.as_tensor(self.fabric.all_reduce(weights.mean(), reduce_op="mean"))
         return weights / mean.clamp(min=1e-6)
 
@@ -308,7 +307,8 @@ def training_layout(part: Pictures) -> Tensor:
     side = part.strokes.shape[-1]
     photo, mask = (F.adaptive_avg_pool2d(x, side) for x in (part.photo, part.mask))
     is_moved, is_whole, share = (part.choices[:, i, None, None, None] for i in range(3))
-    near = moved(layout_of(photo, mask, 2 * CELLS), part.moves)
+    with torch.autocast(photo.device.type, enabled=False):  # places are finer than bfloat16
+        near = moved(layout_of(photo, mask, 2 * CELLS), part.moves)
     layout = torch.where(is_moved < MOVED, near, layout_of(photo, mask))
     layout = layout * ((is_whole < WHOLE) | (part.cells < MOST_CELLS * share))
     noise = COLOUR_NOISE * part.colours * layout[:, 3:]
