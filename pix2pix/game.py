@@ -27,7 +27,7 @@ from pix2pix.networks import Paper, TwoStage, build_model
 from pix2pix.paper_step import PaperStep
 from pix2pix.picture_step import PictureStep
 
-EMA_RAMP = 0.1  # of the run's images: the longest half-life, so that its beginning is forgotten (EDM2)
+EMA_RAMP = 0.3  # of the run's images: the longest half-life, so that its beginning is forgotten (EDM2)
 NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")  # torch on a CPU
 
 T = TypeVar("T")
