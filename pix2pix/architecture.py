@@ -11,4 +11,5 @@ CELL_PX = LAYOUT_PX // CELLS  # of a cell's side there, folded into channels
 DOUBLE = ((1.0, 0.0, 0.0), (1.0, 1.0, 0.0), (0.0, 1.0, 1.0), (0.0, 0.0, 1.0))
 BLUR = (0.25, 0.5, 0.25)
 PRODUCT_FROM = 0.1  # share of a cell from which on it holds product
+SMALLEST_SHARE = 1e-3  # of a cell, that its colour is divided by
 KNOWN_FROM = 0.05  # share of a cell under colour strokes from which on its colour is known

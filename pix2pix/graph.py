@@ -13,7 +13,16 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from pix2pix.architecture import CELL_PX, CELLS, GAIN, KNOWN_FROM, LAYOUT_PX, NORM_EPSILON, PRODUCT_FROM
+from pix2pix.architecture import (
+    CELL_PX,
+    CELLS,
+    GAIN,
+    KNOWN_FROM,
+    LAYOUT_PX,
+    NORM_EPSILON,
+    PRODUCT_FROM,
+    SMALLEST_SHARE,
+)
 from pix2pix.bundle import Header
 from pix2pix.config import ModelConfig
 from pix2pix.graph_layers import Graph, Weights
@@ -101,10 +110,20 @@ def draw_layout(graph: Graph, config: ModelConfig, ink: str, strokes: str, z: st
         x = graph.doubling_conv(x, style, f"layout.up.{i}", skip(graph, "layout", i, levels.pop(), rows))
         x = graph.modulated_conv(x, style, f"layout.conv.{i}")
     drawn = graph.output_conv(graph.modulated_conv(x, style, "layout.last"), "layout.out")
+    return complete(graph, drawn, graph.add("Gather", known, rows, axis=0))
+
+
+def complete(graph: Graph, drawn: str, known: str) -> str:
+    """`layout_gan.complete`: (N, 4, 16, 16)."""
     product = positive(graph, graph.channels(drawn, 3, 4))
-    known = graph.add("Gather", known, rows, axis=0)
+    of_product = graph.add("Concat", graph.add("Mul", graph.channels(drawn, 0, 3), product), product, axis=1)
+    near = graph.add(
+        "AveragePool", of_product, kernel_shape=[3, 3], strides=[1, 1], pads=[1] * 4, count_include_pad=1
+    )
+    share = graph.add("Max", graph.channels(near, 3, 4), SMALLEST_SHARE)
+    smooth = graph.add("Div", graph.channels(near, 0, 3), share)
     is_known = graph.add("Greater", graph.channels(known, 3, 4), 0.0)
-    colour = graph.add("Where", is_known, graph.channels(known, 0, 3), graph.channels(drawn, 0, 3))
+    colour = graph.add("Where", is_known, graph.channels(known, 0, 3), smooth)
     return graph.add("Concat", graph.add("Mul", colour, product), product, axis=1)
 
 
@@ -212,7 +231,7 @@ def cells_of(graph: Graph, coloured: str, side: int, least: float) -> str:
     sums = graph.pooled(coloured, side // CELLS)
     share = graph.channels(sums, 3, 4)
     product = positive(graph, graph.add("Sub", share, least))
-    mean = graph.add("Div", graph.channels(sums, 0, 3), graph.add("Max", share, 1e-3))
+    mean = graph.add("Div", graph.channels(sums, 0, 3), graph.add("Max", share, SMALLEST_SHARE))
     return graph.add("Concat", graph.add("Mul", mean, product), product, axis=1)
 
 

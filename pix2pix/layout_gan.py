@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pix2pix.architecture import CELL_PX, CELLS, KNOWN_FROM, PRODUCT_FROM, SLOPE
+from pix2pix.architecture import CELL_PX, CELLS, KNOWN_FROM, PRODUCT_FROM, SLOPE, SMALLEST_SHARE
 from pix2pix.layers import Conv, Linear, ModulatedConv, activate, group_deviation, of_answers, statistics
 
 GROUP = 4  # layouts whose deviation the discriminator sees
@@ -142,9 +142,15 @@ def known_cells(strokes: Tensor) -> Tensor:
 
 
 def complete(drawn: Tensor, known: Tensor) -> Tensor:
-    """What the generator draws (N, 4, 16, 16), with known cells (N, 4, 16, 16) -> a layout (N, 4, 16, 16)."""
+    """What the generator draws (N, 4, 16, 16), with known cells (N, 4, 16, 16) -> a layout (N, 4, 16, 16).
+
+    The colour of a cell is the mean over the product in 3x3 cells: a single light cell in a dark product
+    would become a white patch. Known cells keep their colour.
+    """
     product = (drawn[:, 3:] > 0).float()
-    colour = torch.where(known[:, 3:] > 0, known[:, :3], drawn[:, :3])
+    near = F.avg_pool2d(torch.cat([drawn[:, :3] * product, product], 1), 3, 1, padding=1)
+    smooth = near[:, :3] / near[:, 3:].clamp(min=SMALLEST_SHARE)
+    colour = torch.where(known[:, 3:] > 0, known[:, :3], smooth)
     return torch.cat([colour * product, product], 1)
 
 
@@ -156,14 +162,14 @@ def _cells_of(coloured: Tensor, cells: int, least: float) -> Tensor:
     means = F.avg_pool2d(coloured, coloured.shape[-1] // cells)
     colour, share = means[:, :3], means[:, 3:]
     held = (share > least).float()
-    return torch.cat([colour / share.clamp(min=1e-3) * held, held], 1)
+    return torch.cat([colour / share.clamp(min=SMALLEST_SHARE) * held, held], 1)
 
 
 def spread_out(layout: Tensor, times: int = 6) -> Tensor:
     """The layout with its colours grown into empty cells: the colours of one product laid under another."""
     for _ in range(times):
         near = F.avg_pool2d(F.pad(layout, [1, 1, 1, 1]), 3, 1)
-        colour = near[:, :3] / near[:, 3:].clamp(min=1e-3)
+        colour = near[:, :3] / near[:, 3:].clamp(min=SMALLEST_SHARE)
         grown = torch.cat([colour, torch.ones_like(near[:, 3:])], 1) * (near[:, 3:] > 0)
         layout = torch.where(layout[:, 3:] > 0, layout, grown)
     return layout

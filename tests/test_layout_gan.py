@@ -92,6 +92,17 @@ def test_known_colours_replace_drawn_ones_within_the_drawn_product() -> None:
     assert not layout[0, :, 8:].any()
 
 
+def test_a_drawn_cell_takes_the_mean_colour_of_the_product_around_it() -> None:
+    drawn, known = torch.zeros(1, 4, 16, 16), torch.zeros(1, 4, 16, 16)
+    drawn[0, 3] = -1
+    drawn[0, 3, 4:12, 4:12] = 1
+    drawn[0, :3, 8, 8] = 0.9  # one light cell
+    drawn[0, :3, 8, 2] = 9.0  # no product
+    layout = complete(drawn, known)
+    assert layout[0, 0, 7:10, 7:10].flatten().tolist() == pytest.approx([0.1] * 9)
+    assert layout[0, :3].abs().sum() == pytest.approx(3 * 0.9)
+
+
 def test_colours_grow_into_empty_cells_and_leave_the_others() -> None:
     layout = torch.zeros(1, 4, 16, 16)
     layout[0, :, 4, 2] = torch.tensor([*RED, 1])
