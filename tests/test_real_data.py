@@ -85,7 +85,7 @@ def test_shipped_bundles_draw_what_the_edges_say(official: Path, name: str, limi
         to_own = distance(tensor(made), tensor(real)).mean().item()
         others = [
             tensor(translator.translate_batch(sketches, np.stack([translator.latent(n)] * len(loaded))))
-            for n in range(1, 7)
+            for n in range(1, 13)
         ]
         between = np.mean([distance(a, b).mean().item() for a, b in pairwise(others)])
         to_other = distance(tensor(made), tensor(np.roll(real, 1, axis=0))).mean().item()
