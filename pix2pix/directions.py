@@ -24,7 +24,7 @@ Float32 = NDArray[np.float32]
 
 ANSWERS_PER_NUMBER = 4  # random answers to each sketch, for every number of z
 COMPARED_PX, MEASURED_PX = 16, 128  # colours and shading, not threads; and for attributes
-SMALLEST_SHARE = 0.02
+SMALLEST_SHARE = 0.05
 BATCH_SIZE = 8
 PAPER_LIGHTNESS = 97.0  # what is lighter is not the subject
 RIM_PX = 3  # of what is measured: where the subject fades into the paper, light whatever it is
@@ -63,7 +63,7 @@ ATTRIBUTES: dict[str, Callable[[Float32], float]] = {
 
 @torch.inference_mode()
 def find_directions(model: Model, sketches: Tensor) -> tuple[Direction, ...]:
-    """The directions with at least 2 % of what z changes, for sketches (M, 1, S, S) in [-1, 1].
+    """The directions with at least 5 % of what z changes, for sketches (M, 1, S, S) in [-1, 1].
 
     Each has length 1 and points to more of its attribute. The same result on every run. None for a model
     that has no z, or whose pictures z does not change.
