@@ -1,8 +1,9 @@
 """The layout GAN: which colour lies where.
 
-A *layout* has 16 x 16 cells: the mean colour of the product in each, in [-1, 1], times its mask, and the
-mask, 1 where a cell holds product: (N, 4, 16, 16). A sketch leaves the colours open, so the noise z goes in
-here. Cells may be known beforehand: a user's colour strokes. As in BicycleGAN (Zhu et al. 2017) an encoder
+A *layout* has 16 x 16 cells: the mean colour of the product in and around each, in [-1, 1], times its mask,
+and the mask, 1 where a cell holds product: (N, 4, 16, 16). Its colours are smooth, so that what only its
+neighbours show, such as shading and seams, is left to the picture GAN, and no single cell becomes a patch.
+A sketch leaves the colours open, so the noise z goes in here. Cells may be known beforehand: a user's colour strokes. As in BicycleGAN (Zhu et al. 2017) an encoder
 reads z off a layout; it also reads the look of a photo.
 """
 
@@ -113,16 +114,17 @@ class LayoutDiscriminator(nn.Module):
         return logits[:, 0]
 
 
-def layout_of(photo: Tensor, mask: Tensor, cells: int = CELLS) -> Tensor:
-    """The layout (N, 4, cells, cells) of photos (N, 3, S, S) in [-1, 1] with masks (N, 1, S, S) in 0..1."""
-    return _cells_of(torch.cat([photo * mask, mask], 1), cells, PRODUCT_FROM)
+def layout_of(photo: Tensor, mask: Tensor) -> Tensor:
+    """The layout (N, 4, 16, 16) of photos (N, 3, S, S) in [-1, 1] with masks (N, 1, S, S) in 0..1."""
+    return smoothed(_cells_of(torch.cat([photo * mask, mask], 1), CELLS, PRODUCT_FROM))
 
 
-def moved(layout: Tensor, noise: Tensor) -> Tensor:
-    """A layout of twice the cells, moved, turned and scaled a little, as one of 16: what a guess is like.
+def moved_layout_of(photo: Tensor, mask: Tensor, noise: Tensor) -> Tensor:
+    """The same, moved, turned and scaled a little: what a guessed layout is like.
 
     `noise` (N, 5) is standard normal: of the angle, both scales and both shifts.
     """
+    cells = _cells_of(torch.cat([photo * mask, mask], 1), 2 * CELLS, PRODUCT_FROM)
     angle, scale, shift = 0.06 * noise[:, 0], 1 + 0.06 * noise[:, 1:3], 0.05 * noise[:, 3:5]
     turn = torch.stack(
         [
@@ -131,9 +133,15 @@ def moved(layout: Tensor, noise: Tensor) -> Tensor:
         ],
         1,
     )
-    grid = F.affine_grid(turn, list(layout.shape), align_corners=False)
-    fine = F.grid_sample(layout, grid, align_corners=False)
-    return _cells_of(fine, CELLS, PRODUCT_FROM)
+    grid = F.affine_grid(turn, list(cells.shape), align_corners=False)
+    near = F.grid_sample(cells, grid, align_corners=False)
+    return smoothed(_cells_of(near, CELLS, PRODUCT_FROM))
+
+
+def smoothed(layout: Tensor) -> Tensor:
+    """A layout (N, 4, 16, 16) with the mean colour of the product in 3x3 cells in each cell of product."""
+    near, mask = F.avg_pool2d(layout, 3, 1, padding=1), layout[:, 3:]
+    return torch.cat([near[:, :3] / near[:, 3:].clamp(min=SMALLEST_SHARE) * mask, mask], 1)
 
 
 def known_cells(strokes: Tensor) -> Tensor:
@@ -144,13 +152,11 @@ def known_cells(strokes: Tensor) -> Tensor:
 def complete(drawn: Tensor, known: Tensor) -> Tensor:
     """What the generator draws (N, 4, 16, 16), with known cells (N, 4, 16, 16) -> a layout (N, 4, 16, 16).
 
-    The colour of a cell is the mean over the product in 3x3 cells: a single light cell in a dark product
-    would become a white patch. Known cells keep their colour.
+    Known cells keep their colour.
     """
     product = (drawn[:, 3:] > 0).float()
-    near = F.avg_pool2d(torch.cat([drawn[:, :3] * product, product], 1), 3, 1, padding=1)
-    smooth = near[:, :3] / near[:, 3:].clamp(min=SMALLEST_SHARE)
-    colour = torch.where(known[:, 3:] > 0, known[:, :3], smooth)
+    layout = smoothed(torch.cat([drawn[:, :3] * product, product], 1))
+    colour = torch.where(known[:, 3:] > 0, known[:, :3], layout[:, :3])
     return torch.cat([colour * product, product], 1)
 
 

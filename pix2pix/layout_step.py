@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from pix2pix import losses
 from pix2pix.batch import Layouts
 from pix2pix.config import LayoutConfig
-from pix2pix.layout_gan import LayoutDiscriminator, spread_out
+from pix2pix.layout_gan import LayoutDiscriminator, smoothed, spread_out
 from pix2pix.networks import TwoStage
 from pix2pix.optimiser import Optimiser, frozen
 from pix2pix.standing import standing
@@ -58,7 +58,7 @@ class LayoutStep:
             mean, log_variance = self.model.encoder(real[:half])
             own = mean + torch.exp(0.5 * log_variance) * batch.z[:half]
             drawn = self.model.layout(ink, known, torch.cat([own, batch.z[half:]])).float()
-        made = torch.cat([drawn[:, :3] * mask, mask], 1)
+        made = smoothed(torch.cat([drawn[:, :3] * mask, mask], 1))
         d_loss, standing_of_d = self._move_d(step, made.detach(), batch, rate)
 
         with frozen(self.discriminator.parameters()), self.fabric.autocast():

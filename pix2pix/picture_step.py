@@ -17,11 +17,10 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from pix2pix import losses
-from pix2pix.architecture import CELLS
 from pix2pix.batch import Pictures
 from pix2pix.config import TrainConfig
 from pix2pix.discriminators import PictureDiscriminators
-from pix2pix.layout_gan import layout_of, moved
+from pix2pix.layout_gan import layout_of, moved_layout_of
 from pix2pix.optimiser import Optimiser, frozen
 from pix2pix.picture_gan import PictureGenerator, compose
 from pix2pix.projected import Backbone, Projection, perceptual_distance
@@ -308,7 +307,7 @@ def training_layout(part: Pictures) -> Tensor:
     photo, mask = (F.adaptive_avg_pool2d(x, side) for x in (part.photo, part.mask))
     is_moved, is_whole, share = (part.choices[:, i, None, None, None] for i in range(3))
     with torch.autocast(photo.device.type, enabled=False):  # places are finer than bfloat16
-        near = moved(layout_of(photo, mask, 2 * CELLS), part.moves)
+        near = moved_layout_of(photo, mask, part.moves)
     layout = torch.where(is_moved < MOVED, near, layout_of(photo, mask))
     layout = layout * ((is_whole < WHOLE) | (part.cells < MOST_CELLS * share))
     noise = COLOUR_NOISE * part.colours * layout[:, 3:]

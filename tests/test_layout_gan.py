@@ -12,7 +12,7 @@ from pix2pix.layout_gan import (
     complete,
     known_cells,
     layout_of,
-    moved,
+    moved_layout_of,
     spread_out,
 )
 
@@ -35,8 +35,10 @@ def square() -> tuple[Tensor, Tensor]:
 
 def test_the_layout_of_a_half_red_half_blue_square() -> None:
     expected = torch.zeros(1, 4, 16, 16)
-    expected[0, :3, 4:12, 4:8] = RED[:, None, None]
-    expected[0, :3, 4:12, 8:12] = BLUE[:, None, None]
+    expected[0, :3, 4:12, 4:7] = RED[:, None, None]
+    expected[0, :3, 4:12, 7] = (2 * RED + BLUE)[:, None] / 3  # the mean of 3 x 3 cells
+    expected[0, :3, 4:12, 8] = (RED + 2 * BLUE)[:, None] / 3
+    expected[0, :3, 4:12, 9:12] = BLUE[:, None, None]
     expected[0, 3, 4:12, 4:12] = 1
     torch.testing.assert_close(layout_of(*square()), expected)
 
@@ -54,15 +56,15 @@ def test_a_layout_moved_by_nothing_is_the_layout() -> None:
     photo, mask = square()
     noise = torch.zeros(1, 5)
     torch.testing.assert_close(
-        moved(layout_of(photo, mask, 32), noise), layout_of(photo, mask), atol=1e-4, rtol=0
+        moved_layout_of(photo, mask, noise), layout_of(photo, mask), atol=1e-4, rtol=0
     )
 
 
 def test_a_moved_layout_keeps_its_colours_and_loses_its_place() -> None:
-    fine = layout_of(*square(), 32).expand(2, -1, -1, -1)
+    photos, masks = (x.expand(2, -1, -1, -1) for x in square())
     noise = torch.zeros(2, 5)
     noise[0, 3], noise[1, 0] = 2.5, 5.0  # shifted by an eighth of half a side, that is a cell; turned
-    shifted, turned = moved(fine, noise)
+    shifted, turned = moved_layout_of(photos, masks, noise)
     expected = layout_of(*square())[0].roll(-1, 2)  # the picture goes against the grid
     torch.testing.assert_close(shifted, expected, atol=1e-4, rtol=0)
     assert not torch.equal(turned[3], expected[3])
