@@ -26,7 +26,7 @@ from app.problems import report_problems
 from app.views import create_views
 
 if TYPE_CHECKING:
-    from pix2pix.translator import Translator
+    from pix2pix.inference.translator import Translator
 
 MAX_UPLOAD_BYTES = 20 * 2**20
 # pictures are small already, and weights are noise

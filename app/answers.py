@@ -15,7 +15,7 @@ from app.batcher import Batcher, Question
 from app.clients import Client
 from app.requests import current_client
 from pix2pix.errors import ImageTooLarge
-from pix2pix.images import (
+from pix2pix.images.io import (
     MAX_PIXELS,
     WEB_FORMATS,
     Placement,
@@ -28,7 +28,7 @@ from pix2pix.images import (
 
 if TYPE_CHECKING:
     from app.payloads import SketchPayload
-    from pix2pix.translator import Translator
+    from pix2pix.inference.translator import Translator
 
 T = TypeVar("T")
 

@@ -22,11 +22,11 @@ from app.onnx_api import add_onnx_route
 from app.payloads import TranslateRequest
 from app.requests import current_client, prefers_picture, read_payload, uploaded_file
 from pix2pix.errors import UsageError
-from pix2pix.images import WEB_FORMATS, encode_png, fit_sketch, read_sketch
-from pix2pix.latents import seeds_from
+from pix2pix.images.io import WEB_FORMATS, encode_png, fit_sketch, read_sketch
+from pix2pix.model.latents import seeds_from
 
 if TYPE_CHECKING:
-    from pix2pix.translator import Translator
+    from pix2pix.inference.translator import Translator
 
 DEFAULT_SEED = 0
 OPENED_SKETCH_PX = 512

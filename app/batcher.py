@@ -28,7 +28,7 @@ from pix2pix.errors import Abandoned, DeadlineExceeded, Saturated, ShuttingDown
 
 if TYPE_CHECKING:
     from app.metrics import Metrics
-    from pix2pix.translator import Translator
+    from pix2pix.inference.translator import Translator
 
 logger = logging.getLogger(__name__)
 

@@ -41,7 +41,7 @@ from app.options import (
 from app.progress import Reporter, in_words
 from pix2pix import __version__
 from pix2pix.errors import BundleNotFound, UsageError
-from pix2pix.latents import MAX_SEED
+from pix2pix.model.latents import MAX_SEED
 
 if TYPE_CHECKING:
     from data_prep.sources import Kind
@@ -319,8 +319,8 @@ def export(model: str, output: Path, sketches: Path, models: Path | None) -> Non
 def models(ctx: click.Context, models: Path | None) -> None:
     """List the models that can be loaded: size, training, metrics, what computes them, where they are."""
     from app import models_command
-    from pix2pix.bundle import list_bundles
-    from pix2pix.engines import choose_engine
+    from pix2pix.inference.engines import choose_engine
+    from pix2pix.model.bundle import list_bundles
 
     found = list_bundles(models)
     if not found:

@@ -14,13 +14,14 @@ import click
 from app.batcher import most_at_once
 from app.options import refuse_unwritable
 from app.progress import Reporter
-from pix2pix import translator
-from pix2pix.convert import Converted, Options, convert_folder
+from pix2pix.convert.contact_sheet import Sheet
+from pix2pix.convert.pipeline import OTHERWISE
+from pix2pix.convert.plan import Converted, Options, convert_folder
 from pix2pix.errors import UsageError
-from pix2pix.files import list_pictures, printable
-from pix2pix.pipeline import OTHERWISE
-from pix2pix.places import is_local, place, real
-from pix2pix.sheet import Sheet
+from pix2pix.files import printable
+from pix2pix.images.listing import list_pictures
+from pix2pix.inference import translator
+from pix2pix.storage import is_local, place, real
 
 LIST = "-"
 TOLD_ONE_BY_ONE = 1000  # skipped files: of a large job that goes on, only their number
@@ -57,7 +58,7 @@ def run(
     with ExitStack() as stack:
         workers = None
         if ray is not None:
-            from pix2pix.cluster import RayWorkers
+            from pix2pix.convert.on_ray import RayWorkers
 
             stack.enter_context(redirect_stdout(sys.stderr))  # what Ray prints is no result
             assert loaded.path is not None

@@ -19,7 +19,7 @@ from pix2pix.files import write_atomically
 
 if TYPE_CHECKING:
     from pix2pix.evaluate.figures import Figure
-    from pix2pix.translator import Translator
+    from pix2pix.inference.translator import Translator
 
 FORMAT = "pix2pix-evaluation/2"
 LINES = "\n\n".join(f"\b\n{name}\n  {metric.help}" for name, metric in METRICS.items())
@@ -73,12 +73,12 @@ def evaluate(
     if photos and not sketches:
         raise UsageError("--photos are those of drawings: give the drawings with --sketches")
 
-    from pix2pix.dataset import data_hash, list_pairs
-    from pix2pix.devices import choose_device
     from pix2pix.evaluate.figures import measure
     from pix2pix.evaluate.inputs import drawings, edges, leave_out_unreadable
     from pix2pix.evaluate.judges import Judges
-    from pix2pix.translator import load
+    from pix2pix.inference.devices import choose_device
+    from pix2pix.inference.translator import load
+    from pix2pix.pairs import data_hash, list_pairs
 
     val = list_pairs(pairs, "val")
     model = load(bundle, models=models, device=device)

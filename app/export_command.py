@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pix2pix.bundle import find_bundle, read_header
 from pix2pix.errors import UsageError
-from pix2pix.export import export
-from pix2pix.files import list_pictures
-from pix2pix.images import fit_sketch, read_sketch
+from pix2pix.images.io import fit_sketch, read_sketch
+from pix2pix.images.listing import list_pictures
+from pix2pix.inference.export import export
+from pix2pix.model.bundle import find_bundle, read_header
 
 MOST = 50  # sketches that are compared
 

@@ -50,7 +50,7 @@ def finish(
     other pairs than the run's, such as those of one subject.
     """
     from app import training_command
-    from pix2pix.finishing import copy_to_finish
+    from pix2pix.training.finishing import copy_to_finish
 
     config = copy_to_finish(run, runs / name, seconds, title)
     asked = training_command.Asked(pairs, runs / name, resume=True, other_pairs=True, **options)

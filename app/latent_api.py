@@ -13,12 +13,12 @@ from app.answers import answer_sketch, decode
 from app.batcher import Batcher
 from app.payloads import MAX_Z, ArithmeticRequest, EncodeRequest, InterpolateRequest, Latent, SeedsRequest
 from app.requests import current_client, read_payload
-from pix2pix import latents
 from pix2pix.errors import UsageError
-from pix2pix.images import WEB_FORMATS, read_photo
+from pix2pix.images.io import WEB_FORMATS, read_photo
+from pix2pix.model import latents
 
 if TYPE_CHECKING:
-    from pix2pix.translator import Translator
+    from pix2pix.inference.translator import Translator
 
 DRAWN_PER_SEED = 16  # to choose one from
 

@@ -19,12 +19,12 @@ from app.options import (
     model_option,
     models_option,
 )
-from pix2pix import latents
 from pix2pix.errors import ImageError, UsageError
-from pix2pix.latents import MAX_SEED
+from pix2pix.model import latents
+from pix2pix.model.latents import MAX_SEED
 
 if TYPE_CHECKING:
-    from pix2pix.translator import Translator
+    from pix2pix.inference.translator import Translator
 
 FARTHEST, COLUMNS = 2.0, 5  # of a sheet of directions: steps of z at its edges, and pictures a row
 MAX_PIXELS_IN_ALL = 400_000_000  # of pictures held at once: 1.2 GB
@@ -75,8 +75,8 @@ def morph(
 ) -> None:
     """Walk from one answer to SKETCH to another, into OUT: .gif, .webp, .mp4, or a .png strip."""
     from app.answers import bound_answer
-    from pix2pix.animation import check_format, save_frames
-    from pix2pix.images import read_sketch
+    from pix2pix.images.animation import check_format, save_frames
+    from pix2pix.images.io import read_sketch
 
     if len(stops) < 2:
         raise UsageError("a walk needs two looks or more: give --through at least twice")
@@ -85,7 +85,7 @@ def morph(
     page = read_sketch(sketch)
     bound_answer(page.shape, steps, "steps", MAX_PIXELS_IN_ALL)
 
-    from pix2pix.translator import load
+    from pix2pix.inference.translator import load
 
     translator = load(model, models=models, device=device)
     z = latents.walk([latent_of(translator, stop) for stop in stops], steps)
@@ -118,14 +118,14 @@ def arithmetic(
 
     As in "with sunglasses, less without, and another face": --plus A --minus B --plus C.
     """
-    from pix2pix.images import check_suffix
+    from pix2pix.images.io import check_suffix
 
     if not (plus or minus):
         raise UsageError("nothing to add: give at least one --plus or --minus")
     check_out(out, sketch, *plus, *minus)
     check_suffix(out)
 
-    from pix2pix.translator import load
+    from pix2pix.inference.translator import load
 
     translator = load(model, models=models, device=device)
     z = latents.combine(
@@ -145,7 +145,7 @@ def encode(
     ctx: click.Context, photos: tuple[Path, ...], model: str, models: Path | None, device: str
 ) -> None:
     """Print the z of PHOTOS, a line of JSON each: what makes another sketch look like them."""
-    from pix2pix.translator import load
+    from pix2pix.inference.translator import load
 
     counts: Counter[str] = Counter()
     translator = load(model, models=models, device=device)
@@ -183,7 +183,7 @@ def directions(
     Effect is that of one step, in deviations of the attribute among random answers; share, of all that z
     changes.
     """
-    from pix2pix.images import check_suffix, read_sketch
+    from pix2pix.images.io import check_suffix, read_sketch
 
     if (sketch is None) != (sheet is None):
         raise UsageError("--sketch and --sheet go together: what to draw on, and where to write it")
@@ -193,7 +193,7 @@ def directions(
         check_suffix(sheet)
         page = read_sketch(sketch)
 
-    from pix2pix.translator import load
+    from pix2pix.inference.translator import load
 
     translator = load(model, models=models, device=device)
     for line in described(translator):
@@ -220,7 +220,7 @@ def check_out(out: Path, *sources: int | Path) -> None:
 
 def write(out: Path, picture: np.ndarray) -> None:
     """Write a picture (H, W, 3) uint8, its folder too, and print its path."""
-    from pix2pix.images import save_image
+    from pix2pix.images.io import save_image
 
     out.parent.mkdir(parents=True, exist_ok=True)
     save_image(out, picture)

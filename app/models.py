@@ -17,7 +17,7 @@ import numpy as np
 from pix2pix.errors import BundleNotFound, Pix2PixError, UsageError
 
 if TYPE_CHECKING:
-    from pix2pix.translator import Translator
+    from pix2pix.inference.translator import Translator
 
 DEFAULT_MODEL = "shoes"
 LOOK_EVERY_S = 2.0
@@ -43,7 +43,7 @@ class Models(Mapping[str, "Translator"]):
         self._loaded: dict[str, Translator] = {}  # replaced, never changed: who reads it needs no lock
         self.look(settled_s=0.0)
         if not self._loaded:
-            from pix2pix.bundle import search_path
+            from pix2pix.model.bundle import search_path
 
             for error in self._refused.values():
                 if isinstance(error, UsageError):
@@ -119,7 +119,7 @@ class Models(Mapping[str, "Translator"]):
 
     def _stamps(self) -> dict[str, list[Stamp]]:
         """The files of each name, first come first served, in the order in which they are offered."""
-        from pix2pix.bundle import bundle_files
+        from pix2pix.model.bundle import bundle_files
 
         found: dict[str, list[Stamp]] = {}
         for path in bundle_files(self._folder):
@@ -142,7 +142,7 @@ class Models(Mapping[str, "Translator"]):
 
     def _load(self, path: Path) -> Translator:
         """A translator that has made its first photo: the next takes no longer than any."""
-        from pix2pix.translator import load
+        from pix2pix.inference.translator import load
 
         translator = load(path, device=self._device, engine=self._engine)
         page = np.full((1, translator.size_px, translator.size_px), 255, np.uint8)

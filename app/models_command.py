@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pix2pix.bundle import BundleInfo
+    from pix2pix.model.bundle import BundleInfo
 
 MEASURED_ON = {"_val": "on edge maps", "_drawings": "on people's drawings", "": "measured"}
 METRICS = {

@@ -15,7 +15,7 @@ from werkzeug.exceptions import NotFound, ServiceUnavailable
 from pix2pix.errors import BundleError
 
 if TYPE_CHECKING:
-    from pix2pix.translator import Translator
+    from pix2pix.inference.translator import Translator
 
 KEPT = 2  # files of 15 MB; another one takes 0.2 s
 
@@ -64,8 +64,8 @@ class OnnxFiles:
 
 def build_file(translator: Translator) -> OnnxFile:
     """The ONNX file of a loaded model. Raises ServiceUnavailable as `OnnxFiles.of`."""
-    from pix2pix.bundle import digest_of
-    from pix2pix.export import build
+    from pix2pix.inference.export import build
+    from pix2pix.model.bundle import digest_of
 
     path = translator.path
     try:

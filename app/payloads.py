@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from pix2pix.config import MAX_WIDTH
-from pix2pix.latents import MAX_SEED
+from pix2pix.model.config import MAX_WIDTH
+from pix2pix.model.latents import MAX_SEED
 
 if TYPE_CHECKING:
-    from pix2pix.translator import Translator
+    from pix2pix.inference.translator import Translator
 
 MAX_VARIANTS = 8
 MAX_STEPS = 32

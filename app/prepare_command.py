@@ -14,7 +14,8 @@ from app.progress import Reporter
 from data_prep import Prepared, prepare
 from data_prep.manifest import read_manifest
 from data_prep.sources import refuse_pairs_as_photos
-from pix2pix.files import list_pictures, printable
+from pix2pix.files import printable
+from pix2pix.images.listing import list_pictures
 
 FILES_WORTH_A_PROCESS = 32  # about a second's work, which is what it takes to begin one
 

@@ -31,8 +31,8 @@ from app.payloads import TranslateRequest
 from app.problems import describe_invalid, describe_known, describe_problem
 from app.serving import give_memory_back
 from pix2pix.errors import DeadlineExceeded, Pix2PixError
-from pix2pix.images import WEB_FORMATS, count_pixels, encode_png, fit_sketch, read_sketch, restore_photo
-from pix2pix.translator import load
+from pix2pix.images.io import WEB_FORMATS, count_pixels, encode_png, fit_sketch, read_sketch, restore_photo
+from pix2pix.inference.translator import load
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from app.payloads import Payload
 from pix2pix.errors import UsageError
 
 if TYPE_CHECKING:
-    from pix2pix.translator import Translator
+    from pix2pix.inference.translator import Translator
 
 Kind = TypeVar("Kind", bound=Payload)
 

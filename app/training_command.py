@@ -13,12 +13,13 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from app.options import cores
-from pix2pix.config import TrainConfig, refuse_other_model, train_config, with_settings
 from pix2pix.errors import UsageError
+from pix2pix.model.config import refuse_other_model
+from pix2pix.training.config import TrainConfig, train_config, with_settings
 
 if TYPE_CHECKING:
     from app.progress import Reporter
-    from pix2pix.run_folder import Status
+    from pix2pix.training.run_folder import Status
 
 MOST_WORKERS = 8
 
@@ -66,7 +67,7 @@ def configuration(asked: Asked, *, preset_given: bool) -> TrainConfig:
             raise UsageError(
                 f"--resume goes on with the run's own configuration; leave out {', '.join(refused)}"
             )
-        from pix2pix.run_folder import RunFolder
+        from pix2pix.training.run_folder import RunFolder
 
         return with_settings(dataclasses.replace(RunFolder(asked.run).config(), **overrides), asked.settings)
     if asked.size_px is not None:
@@ -76,7 +77,7 @@ def configuration(asked: Asked, *, preset_given: bool) -> TrainConfig:
         raise UsageError("--other-pairs goes with --resume: a new run may have any pairs")
     config = with_settings(train_config(asked.preset, **overrides), asked.settings)
     if asked.start_from:
-        from pix2pix.bundle import find_bundle, read_header
+        from pix2pix.model.bundle import find_bundle, read_header
 
         refuse_other_model(read_header(find_bundle(asked.start_from)).model, config.model, asked.start_from)
     return config
@@ -84,8 +85,8 @@ def configuration(asked: Asked, *, preset_given: bool) -> TrainConfig:
 
 def describe(asked: Asked, config: TrainConfig) -> str:
     """What would be trained, as JSON. Raises PairsError for pairs that cannot be used."""
-    from pix2pix.dataset import list_pairs
     from pix2pix.errors import PairsError
+    from pix2pix.pairs import list_pairs
 
     train = len(list_pairs(asked.pairs, "train"))
     try:
@@ -101,8 +102,8 @@ def run(asked: Asked, config: TrainConfig, progress: Reporter, stop: Callable[[]
     """Train to the end; the last Status, or None if there was nothing left to do."""
     import torch
 
-    from pix2pix.bundle import find_bundle
-    from pix2pix.training import train
+    from pix2pix.model.bundle import find_bundle
+    from pix2pix.training.loop import train
 
     if asked.threads:
         torch.set_num_threads(asked.threads)
@@ -133,10 +134,10 @@ def run(asked: Asked, config: TrainConfig, progress: Reporter, stop: Callable[[]
 
 
 def is_first_process() -> bool:
-    """See `pix2pix.processes`."""
-    from pix2pix import processes
+    """See `pix2pix.training.distributed`."""
+    from pix2pix.training import distributed
 
-    return processes.is_first_process()
+    return distributed.is_first_process()
 
 
 @contextmanager

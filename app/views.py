@@ -14,7 +14,7 @@ from app.batcher import Batcher
 from app.metrics import Metrics
 
 if TYPE_CHECKING:
-    from pix2pix.translator import Translator
+    from pix2pix.inference.translator import Translator
 
 # What draws in the browser, where scripts/browser-engine has fetched it: its largest file.
 ENGINE = Path(__file__).parent / "static/vendor/onnxruntime-web/ort-wasm-simd-threaded.wasm"

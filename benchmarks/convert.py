@@ -22,12 +22,12 @@ import torch
 from PIL import Image
 
 import pix2pix
-from pix2pix.bundle import digest_of, find_bundle, load_bundle
-from pix2pix.config import PRESETS
-from pix2pix.convert import Options, convert_folder
-from pix2pix.files import list_pictures
-from pix2pix.networks import Model, build_model
-from pix2pix.translator import Translator
+from pix2pix.convert.plan import Options, convert_folder
+from pix2pix.images.listing import list_pictures
+from pix2pix.inference.translator import Translator
+from pix2pix.model.bundle import digest_of, find_bundle, load_bundle
+from pix2pix.model.networks import Model, build_model
+from pix2pix.training.config import PRESETS
 
 PLAIN_COUNT = 100  # of the loops: they are slow
 
@@ -83,7 +83,7 @@ def resident_mib() -> float:
 
 def on_ray(address: str, bundle: Path, source: Path, destination: Path) -> tuple[float, float]:
     """Seconds until the first result, and files a second after it."""
-    from pix2pix.cluster import RayWorkers
+    from pix2pix.convert.on_ray import RayWorkers
 
     began, told = time.perf_counter(), list[float]()
     with RayWorkers(address, bundle, digest=digest_of(bundle), device="cpu") as workers:

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from data_prep.doctor import Survey, diagnose, examine, survey
-from pix2pix.images import UInt8, read_photo, read_sketch, save_image
+from pix2pix.images.io import UInt8, read_photo, read_sketch, save_image
 
 
 def varied(sketch: UInt8, photo: UInt8, seed: int) -> tuple[UInt8, UInt8]:

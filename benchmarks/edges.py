@@ -20,8 +20,8 @@ import numpy.typing as npt
 from skimage.morphology import skeletonize
 
 from data_prep.edges import EDGE_METHODS, edge_method
-from pix2pix.dataset import Pair, list_pairs, load_pair
-from pix2pix.framing import UInt8
+from pix2pix.images.framing import UInt8
+from pix2pix.pairs import Pair, list_pairs, load_pair
 
 TOLERANCE_PX = 2.0
 INK_BELOW = 128

@@ -17,10 +17,10 @@ import numpy as np
 from PIL import Image
 
 import pix2pix
-from pix2pix.files import list_pictures
-from pix2pix.framing import UInt8, resized
-from pix2pix.images import fit_sketch, read_photo, read_sketch
-from pix2pix.translator import Translator
+from pix2pix.images.framing import UInt8, resized
+from pix2pix.images.io import fit_sketch, read_photo, read_sketch
+from pix2pix.images.listing import list_pictures
+from pix2pix.inference.translator import Translator
 
 ANSWERS, TILE_PX, ACROSS = 4, 96, 16  # ACROSS in tiles
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -61,7 +61,7 @@ def main(
 def distances(translator: Translator, files: list[Path], real: dict[str, UInt8]) -> dict[Path, float]:
     """LPIPS-alex of each default answer to its photo."""
     from pix2pix.evaluate.judges import perceptual_code
-    from pix2pix.features import PerceptualDistance
+    from pix2pix.evaluate.perceptual import PerceptualDistance
 
     network = PerceptualDistance("alex")
     z = np.zeros((1, translator.latent_size), np.float32)

@@ -20,11 +20,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import pix2pix
-from pix2pix.bundle import find_bundle, load_bundle
-from pix2pix.config import PRESETS
-from pix2pix.images import fit_sketch, read_sketch
-from pix2pix.networks import Model, build_model
-from pix2pix.translator import Translator
+from pix2pix.images.io import fit_sketch, read_sketch
+from pix2pix.inference.translator import Translator
+from pix2pix.model.bundle import find_bundle, load_bundle
+from pix2pix.model.networks import Model, build_model
+from pix2pix.training.config import PRESETS
 
 SKETCHES = sorted((Path(__file__).parents[1] / "docs" / "sketches" / "shoes").glob("*.png"))
 BATCHES = {"cpu": (1, 2, 4, 8, 16), "cuda": (1, 8, 64, 256)}

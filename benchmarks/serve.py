@@ -32,7 +32,7 @@ import base64, io, sys, threading
 import pix2pix
 from flask import Flask, request
 from waitress import serve
-from pix2pix.images import encode_png
+from pix2pix.images.io import encode_png
 import numpy as np
 
 app, model, lock = Flask("plain"), pix2pix.load("shoes", engine=sys.argv[1]), threading.Lock()

@@ -23,10 +23,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pix2pix.config import PRESETS, train_config
-from pix2pix.dataset import Pair, list_pairs, load_pair, to_tensors
-from pix2pix.networks import build_model
-from pix2pix.training import train
+from pix2pix.model.networks import build_model
+from pix2pix.pairs import Pair, list_pairs, load_pair, to_tensors
+from pix2pix.training.config import PRESETS, train_config
+from pix2pix.training.loop import train
 
 WARM_UP = 5  # steps
 

@@ -4,6 +4,6 @@ for result in prepare(Path("shoe-photos"), Path("pairs/shoes"), kind="photos"):
     print(result.source, result.status, result.reason or "")
 """
 
-from data_prep.pairs import Prepared, prepare
+from data_prep.prepare import Prepared, prepare
 
 __all__ = ["Prepared", "prepare"]

@@ -21,7 +21,7 @@ from skimage.filters import apply_hysteresis_threshold
 from skimage.morphology import skeletonize
 
 from pix2pix.errors import UsageError
-from pix2pix.framing import UInt8
+from pix2pix.images.framing import UInt8
 
 EDGE_METHODS: tuple[str, ...] = ("learned", "canny", "xdog")
 LEARNED = Path(__file__).parent / "learned_edges.onnx"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.likeness import WORDS, Gallery, Hashes
+from data_prep.near_duplicates import WORDS, Gallery, Hashes
 from pix2pix.errors import PairsError
 from pix2pix.files import only_writer, write_atomically
 

@@ -22,12 +22,12 @@ from typing import Literal
 
 from PIL import Image
 
-from pix2pix.decode import FORMATS
 from pix2pix.errors import PairsError, UsageError
-from pix2pix.files import list_pictures, why_not_a_picture
-from pix2pix.framing import UInt8, padded_square, place_photo, place_sketch
-from pix2pix.images import read_photo, read_sketch
-from pix2pix.photos import background, levelled
+from pix2pix.images.decode import FORMATS
+from pix2pix.images.framing import UInt8, padded_square, place_photo, place_sketch
+from pix2pix.images.io import read_photo, read_sketch
+from pix2pix.images.listing import list_pictures, why_not_a_picture
+from pix2pix.images.subject import background, levelled
 
 Kind = Literal["photos", "ab", "ba", "folders"]
 

@@ -8,13 +8,13 @@ __version__ = "0.1.0"
 __all__ = ["Translator", "__version__", "load"]
 
 if TYPE_CHECKING:
-    from pix2pix.translator import Translator, load
+    from pix2pix.inference.translator import Translator, load
 
 
 def __getattr__(name: str) -> Any:
     """Import the Translator only when it is asked for: `import pix2pix` stays quick."""
     if name in ("Translator", "load"):
-        from pix2pix import translator
+        from pix2pix.inference import translator
 
         return getattr(translator, name)
     raise AttributeError(f"module 'pix2pix' has no attribute {name!r}")

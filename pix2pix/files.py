@@ -1,4 +1,4 @@
-"""Files: listing the pictures below a folder, with everything else named; writing whole or not at all."""
+"""Files: written whole or not at all, by one process at a time."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pix2pix.decode import SUFFIXES
-from pix2pix.errors import FolderInUse, UsageError
-from pix2pix.places import files_below, is_local
+from pix2pix.errors import FolderInUse
+from pix2pix.storage import is_local
 
 try:
     import fcntl
@@ -19,7 +18,6 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 PART = re.compile(r"\.[0-9a-f]{32}\.part")  # a file while it is written
-PHOTO_SUFFIXES = (".jpg", ".png", ".webp")  # of the photos in a pairs folder
 
 
 def printable(name: str) -> str:
@@ -107,38 +105,3 @@ def _locked(folder: Path, *, shared: bool) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def list_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
-    """(pictures, other files) below `folder`, by suffix, sorted; hidden files and folders are "other".
-
-    Links to folders are not followed. Raises UsageError for a folder that is missing or cannot be read.
-    """
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder.")
-    pictures: list[Path] = []
-    others: list[Path] = []
-    for path in _walk(folder) if is_local(folder) else files_below(folder):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        special = path.exists() and not path.is_file()  # reading a pipe would wait for ever
-        known = path.suffix.lower() in SUFFIXES and not hidden and not special
-        (pictures if known else others).append(path)
-    return sorted(pictures), sorted(others)
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for parent, _, names in os.walk(folder, onerror=_refuse):
-        yield from (Path(parent) / name for name in names)
-
-
-def why_not_a_picture(path: Path) -> str:
-    """The reason to give for one of the other files of `list_pictures`."""
-    if path.suffix.lower() in SUFFIXES:
-        return "hidden" if path.is_file() else "not a regular file"
-    if path.suffix.lower() in (".heic", ".heif"):
-        return "an HEIC photo, which cannot be read here: export it as JPEG"
-    return f"not a picture by its suffix {path.suffix!r}" if path.suffix else "not a picture: no suffix"
-
-
-def _refuse(error: OSError) -> None:
-    raise UsageError(f"{error.filename} cannot be read: {error.strerror}.") from error

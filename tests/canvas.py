@@ -19,7 +19,7 @@ from waitress import create_server, wasyncore
 
 import pix2pix
 from app import create_app
-from pix2pix.bundle import Direction
+from pix2pix.model.bundle import Direction
 
 HERE = Path(__file__).parent
 ARTIFACTS = HERE / "artifacts"

@@ -13,9 +13,10 @@ import torch
 from PIL import Image
 from small_backbone import SmallBackbone
 
-from pix2pix.bundle import Header, save_bundle
-from pix2pix.config import DiscriminatorConfig, LayoutConfig, ModelConfig, TrainConfig
-from pix2pix.networks import Model, build_model
+from pix2pix.model.bundle import Header, save_bundle
+from pix2pix.model.config import DiscriminatorConfig, ModelConfig
+from pix2pix.model.networks import Model, build_model
+from pix2pix.training.config import LayoutConfig, TrainConfig
 
 pytest_plugins = ["canvas"]
 
@@ -38,7 +39,7 @@ def _one_thread() -> None:
 @pytest.fixture
 def small_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Discriminators look through a network of no size: for tests of all else about training."""
-    monkeypatch.setattr("pix2pix.picture_step.Backbone", SmallBackbone)
+    monkeypatch.setattr("pix2pix.training.picture_step.Backbone", SmallBackbone)
 
 
 @pytest.fixture

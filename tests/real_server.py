@@ -16,7 +16,7 @@ SERVE = """
 import json, os, sys, time
 import numpy as np
 from app import create_app, serving
-from pix2pix import latents
+from pix2pix.model import latents
 
 class Slow:
     name, title, device, size_px, latent_size = "slow", "Slow", "cpu", 32, 4

@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pix2pix.projected import STAGES
+from pix2pix.training.projected import STAGES
 
 SIDES = (16, 8, 4, 2)
 
 
 class SmallBackbone(nn.Module):
-    """Maps of the shapes that `pix2pix.projected.Backbone` has, in no time."""
+    """Maps of the shapes that `pix2pix.training.projected.Backbone` has, in no time."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -14,7 +14,7 @@ from app import create_app
 from app.access import is_loopback
 from app.cli import main
 from app.middleware import JsonLines
-from pix2pix import latents
+from pix2pix.model import latents
 
 MODELS = {
     "none": SimpleNamespace(

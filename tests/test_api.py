@@ -24,9 +24,9 @@ from web import assert_problem, b64, encoded, picture, pixels, png, translate
 import pix2pix
 from app import create_app
 from app.clients import SMALL_PIXELS, Client
-from pix2pix import latents
 from pix2pix.errors import BundleError
-from pix2pix.realism import OPACITY, REAL
+from pix2pix.inference.realism import OPACITY, REAL
+from pix2pix.model import latents
 
 SIZE_PX = 32
 Z = 4

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from conftest import draw_pair
 
-from pix2pix.augment import HandDrawn, PairAugment
-from pix2pix.framing import UInt8, resized
+from pix2pix.images.framing import UInt8, resized
+from pix2pix.training.augment import HandDrawn, PairAugment
 
 OFF = {"flip": False, "shift_scale": False, "strokes": False, "line_width": False}
 

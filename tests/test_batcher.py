@@ -16,9 +16,9 @@ from app import create_app
 from app.batcher import Answered, Batcher, Question
 from app.clients import SMALL_PIXELS, Client
 from app.metrics import Metrics
-from pix2pix import latents
 from pix2pix.errors import Abandoned, DeadlineExceeded, Saturated, ShuttingDown
-from pix2pix.translator import Translator, load
+from pix2pix.inference.translator import Translator, load
+from pix2pix.model import latents
 
 S, Z = 4, 3
 POISON = 99.0

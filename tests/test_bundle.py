@@ -12,8 +12,16 @@ from conftest import TINY, make_model
 from safetensors.torch import load_file, save_file
 
 import pix2pix
-from pix2pix.bundle import FORMAT, Header, find_bundle, list_bundles, load_bundle, read_header, save_bundle
 from pix2pix.errors import BundleNotFound, CorruptBundle, UsageError
+from pix2pix.model.bundle import (
+    FORMAT,
+    Header,
+    find_bundle,
+    list_bundles,
+    load_bundle,
+    read_header,
+    save_bundle,
+)
 
 
 def test_round_trip_keeps_header_and_half_precision_weights(tiny_bundle: Path, tiny_header: Header) -> None:
@@ -129,7 +137,7 @@ def test_listing_reports_a_corrupt_bundle_beside_the_good(tiny_bundle: Path) -> 
 
 def test_importing_the_package_and_reading_a_header_need_no_torch(tiny_bundle: Path) -> None:
     code = (
-        "import sys, pathlib, pix2pix, pix2pix.bundle as b; b.read_header(pathlib.Path(sys.argv[1])); "
+        "import sys, pathlib, pix2pix, pix2pix.model.bundle as b; b.read_header(pathlib.Path(sys.argv[1])); "
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(tiny_bundle)], check=False).returncode == 0

@@ -35,8 +35,8 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 
 from app.payloads import MAX_Z
-from pix2pix.latents import MAX_SEED
-from pix2pix.realism import MADE, REAL
+from pix2pix.inference.realism import MADE, REAL
+from pix2pix.model.latents import MAX_SEED
 
 
 def test_drawing_a_shoe_shows_a_photo_that_follows_the_drawing(page):

@@ -56,7 +56,7 @@ class FakeTranslator:
 @pytest.fixture
 def translator(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """Replaces the loading of a bundle; tells what was asked for."""
-    from pix2pix import translator
+    from pix2pix.inference import translator
 
     asked: list[tuple[Any, ...]] = []
 
@@ -234,7 +234,7 @@ def test_any_field_of_the_configuration_can_be_set(tmp_path: Path) -> None:
 @pytest.fixture
 def listed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Three bundles: two sound ones and a corrupt one."""
-    from pix2pix import bundle
+    from pix2pix.model import bundle
 
     header = SimpleNamespace(metrics={"lpips": 0.25}, images=7200, title="A title")
     found = [
@@ -278,7 +278,7 @@ def test_serving_leaves_out_a_corrupt_bundle_and_puts_shoes_first(
 def test_serving_without_any_model_is_an_error(
     monkeypatch: pytest.MonkeyPatch, translator: list[Any]
 ) -> None:
-    monkeypatch.setattr("pix2pix.bundle.bundle_files", lambda models=None: [])
+    monkeypatch.setattr("pix2pix.model.bundle.bundle_files", lambda models=None: [])
     result = run("serve")
     assert result.exit_code == 2
     assert "no usable model" in result.stderr
@@ -321,7 +321,7 @@ def test_ctrl_c_exits_130(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pix2pix.bundle.list_bundles", interrupted)
+    monkeypatch.setattr("pix2pix.model.bundle.list_bundles", interrupted)
     assert run("models").exit_code == 130
 
 
@@ -397,6 +397,6 @@ def test_a_stopped_training_saves_says_how_to_go_on_and_goes_on(pairs: Path, tmp
 
 
 def steps_of(bundle: Path) -> int:
-    from pix2pix.bundle import read_header
+    from pix2pix.model.bundle import read_header
 
     return read_header(bundle).steps

@@ -27,8 +27,8 @@ from PIL import Image
 from sketches import photos_in, save_sketch
 
 import pix2pix
-from pix2pix.bundle import find_bundle
-from pix2pix.images import read_photo
+from pix2pix.images.io import read_photo
+from pix2pix.model.bundle import find_bundle
 
 BIN = Path(sys.executable).parent
 PORT = 6388

@@ -22,14 +22,14 @@ from sketches import photos_in, save_sketch
 
 import pix2pix
 from app.cli import main
-from pix2pix import pipeline
-from pix2pix.convert import Converted, Options, convert_folder
+from pix2pix.convert.manifest import Origin
+from pix2pix.convert import pipeline
+from pix2pix.convert.plan import Converted, Options, convert_folder
 from pix2pix.errors import FolderInUse, UsageError
 from pix2pix.files import only_writer, sweep
-from pix2pix.images import encode_png, read_photo, save_image
-from pix2pix.latents import MAX_SEED
-from pix2pix.origin import Origin
-from pix2pix.places import RealNames, place, real
+from pix2pix.images.io import encode_png, read_photo, save_image
+from pix2pix.model.latents import MAX_SEED
+from pix2pix.storage import RealNames, place, real
 
 
 class PaintingTranslator:
@@ -359,7 +359,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from pix2pix.convert import Options, convert_folder
+from pix2pix.convert.plan import Options, convert_folder
 from test_convert import PaintingTranslator
 for i, _ in enumerate(convert_folder(PaintingTranslator(), Path("in"), Path("out"), Options(batch_size=2))):
     if i == {after}:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from conftest import LITERAL, TINY
 from torch import Tensor, nn
 
-from pix2pix.directions import ATTRIBUTES, find_directions
+from pix2pix.training.directions import ATTRIBUTES, find_directions
 
 
 class Painter(nn.Module):

@@ -8,16 +8,12 @@ from conftest import CRITIC
 from torch import nn
 from torch.nn.utils import parametrize
 
-from pix2pix.config import PRESETS, DiscriminatorConfig, train_config
-from pix2pix.discriminators import (
-    CoarseDiscriminator,
-    FeatureDiscriminator,
-    InstanceNorm,
-    PatchDiscriminator,
-    PictureDiscriminators,
-)
 from pix2pix.errors import UsageError
-from pix2pix.projected import MIXED
+from pix2pix.model.config import DiscriminatorConfig
+from pix2pix.model.patch_discriminator import InstanceNorm, PatchDiscriminator
+from pix2pix.training.config import PRESETS, train_config
+from pix2pix.training.discriminators import CoarseDiscriminator, FeatureDiscriminator, PictureDiscriminators
+from pix2pix.training.projected import MIXED
 
 
 @pytest.fixture(autouse=True)

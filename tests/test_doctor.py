@@ -26,7 +26,7 @@ from data_prep.doctor.measure import PairFiles
 from data_prep.doctor.report import _data_uri, as_html, as_json, as_text
 from data_prep.manifest import Record
 from pix2pix.errors import PairsError, UsageError
-from pix2pix.images import read_photo
+from pix2pix.images.io import read_photo
 
 SIZE_PX = 128
 ONE, TWO, HELD_OUT = "train/3", "train/7", "val/1"
@@ -485,7 +485,7 @@ def test_several_processes_find_what_one_finds(tmp_path: Path) -> None:
 
 
 def test_the_doctor_pairs_files_as_training_does(folder: Path) -> None:
-    from pix2pix import dataset
+    from pix2pix import pairs as dataset
 
     sub = folder / "train/photos/sub"
     sub.mkdir()

@@ -15,10 +15,10 @@ from test_real_data import unpack
 
 from data_prep import prepare
 from data_prep.edges import EDGE_METHODS, LEARNED, edge_method
-from pix2pix.dataset import list_pairs
 from pix2pix.errors import UsageError
-from pix2pix.framing import UInt8
-from pix2pix.images import save_image
+from pix2pix.images.framing import UInt8
+from pix2pix.images.io import save_image
+from pix2pix.pairs import list_pairs
 
 BENCHMARK = Path(__file__).parent.parent / "benchmarks" / "edges.py"
 MAX_NETWORK_BYTES = 6_000_000

@@ -14,10 +14,10 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 import pix2pix
-from pix2pix import engines
-from pix2pix.bundle import find_bundle, read_header
-from pix2pix.engines import make_engine
 from pix2pix.errors import CorruptBundle, UsageError
+from pix2pix.inference import engines
+from pix2pix.inference.engines import make_engine
+from pix2pix.model.bundle import find_bundle, read_header
 
 MODELS = {
     "tiny": TINY,

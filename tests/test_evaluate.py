@@ -14,7 +14,6 @@ import torch
 from conftest import draw_pair, framed_pair, needs_features, save_framed
 from PIL import Image
 
-from pix2pix.dataset import list_pairs
 from pix2pix.errors import UsageError
 from pix2pix.evaluate.answers import Answers, Photo
 from pix2pix.evaluate.estimates import kernel_distance
@@ -22,7 +21,8 @@ from pix2pix.evaluate.figures import measure
 from pix2pix.evaluate.inputs import Input, drawings, edges, leave_out_unreadable
 from pix2pix.evaluate.judges import Judges
 from pix2pix.evaluate.metrics import METRICS
-from pix2pix.images import read_photo
+from pix2pix.images.io import read_photo
+from pix2pix.pairs import list_pairs
 
 A, B = (framed_pair(seed)[1] for seed in (1, 2))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pix2pix.events import Events
+from pix2pix.training.tensorboard import Events
 
 
 def read(folder: Path) -> dict[str, list[tuple[int, float]]]:

@@ -16,13 +16,13 @@ from PIL import Image
 
 import pix2pix
 from app.cli import main
-from pix2pix import export as export_module
-from pix2pix.bundle import digest_of, find_bundle, read_weights
-from pix2pix.engines.on_onnxruntime import make_session
 from pix2pix.errors import ExportMismatch
-from pix2pix.export import export
-from pix2pix.graph import answer_graph
-from pix2pix.images import fit_sketch, read_sketch
+from pix2pix.images.io import fit_sketch, read_sketch
+from pix2pix.inference import export as export_module
+from pix2pix.inference.engines.on_onnxruntime import make_session
+from pix2pix.inference.export import export
+from pix2pix.model.bundle import digest_of, find_bundle, read_weights
+from pix2pix.model.onnx_graph import answer_graph
 
 NUDGED = "picture.detail.to_rgba.bias"
 SKETCHES = sorted(Path("docs/sketches/shoes").glob("*.png"))

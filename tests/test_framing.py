@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pix2pix.images import Placement, fit_sketch, restore_photo
+from pix2pix.images.io import Placement, fit_sketch, restore_photo
 
 
 def page(height: int, width: int, top: int, left: int, bottom: int, right: int, line: int = 2) -> np.ndarray:

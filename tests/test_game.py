@@ -16,13 +16,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from pix2pix.checkpoint import load_state
-from pix2pix.config import TrainConfig
-from pix2pix.discriminators import PictureDiscriminators
 from pix2pix.errors import RunError, UsageError
-from pix2pix.picture_gan import Detail, PictureGenerator
-from pix2pix.run_folder import Status
-from pix2pix.training import train
+from pix2pix.model.picture_gan import Detail, PictureGenerator
+from pix2pix.training.checkpoint import load_state
+from pix2pix.training.config import TrainConfig
+from pix2pix.training.discriminators import PictureDiscriminators
+from pix2pix.training.loop import train
+from pix2pix.training.run_folder import Status
 
 pytestmark = pytest.mark.usefixtures("small_backbone")
 
@@ -93,11 +93,12 @@ LOSSES = """
 import json, sys, torch
 from pathlib import Path
 from small_backbone import SmallBackbone
-import pix2pix.picture_step
-from pix2pix.config import TrainConfig, from_json
-from pix2pix.training import train
+import pix2pix.training.picture_step
+from pix2pix.model.config import from_json
+from pix2pix.training.config import TrainConfig
+from pix2pix.training.loop import train
 
-pix2pix.picture_step.Backbone = SmallBackbone
+pix2pix.training.picture_step.Backbone = SmallBackbone
 torch.set_num_threads(1)
 told, pairs, run, devices = sys.argv[1:]
 config = from_json(TrainConfig, told)

@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageDraw
 
 from pix2pix.errors import ImageError, ImageTooLarge, UnreadableImage, UnsupportedImage
-from pix2pix.images import (
+from pix2pix.images.io import (
     encode_png,
     open_image,
     read_photo,

@@ -21,7 +21,7 @@ from torchvision.transforms.functional import normalize
 from pix2pix.errors import UsageError
 from pix2pix.evaluate.estimates import kernel_distance, of_subject
 from pix2pix.evaluate.judges import describe, inception_features, perceptual_code, pooled_features
-from pix2pix.features import INCEPTION_FILE, InceptionFeatures, ObjectFeatures, PerceptualDistance
+from pix2pix.evaluate.perceptual import INCEPTION_FILE, InceptionFeatures, ObjectFeatures, PerceptualDistance
 
 IMAGENET_MEAN, IMAGENET_DEVIATION = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 INCEPTION_MODULE = "torch_fidelity.feature_extractor_inceptionv3"

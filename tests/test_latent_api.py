@@ -16,8 +16,8 @@ from web import assert_problem, b64, encoded, photos, picture, png, translate
 
 import pix2pix
 from app import create_app
-from pix2pix import latents
-from pix2pix.bundle import Direction
+from pix2pix.model import latents
+from pix2pix.model.bundle import Direction
 
 Z = TINY.latent_size
 DIRECTIONS = (

@@ -14,8 +14,8 @@ from PIL import Image
 
 import pix2pix
 from app.cli import main
-from pix2pix.bundle import Direction
-from pix2pix.latents import slerp
+from pix2pix.model.bundle import Direction
+from pix2pix.model.latents import slerp
 
 ALONG = (Direction((1.0, 0.0, 0.0, 0.0), "lightness", 0.9, 0.7), Direction((0, 0.6, 0.8, 0), "hue", 0.4, 0.2))
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pix2pix.errors import UsageError
-from pix2pix.latents import MAX_SEED, combine, draw, seeds_from, slerp, spread, walk
+from pix2pix.model.latents import MAX_SEED, combine, draw, seeds_from, slerp, spread, walk
 
 vectors = st.lists(st.floats(-3, 3, width=32), min_size=4, max_size=4).map(lambda x: np.array(x, np.float32))
 

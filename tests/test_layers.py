@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pix2pix.layers import Conv, Linear, ModulatedConv, activate, doubled, statistics
+from pix2pix.model.layers import Conv, Linear, ModulatedConv, activate, doubled, statistics
 
 
 @pytest.fixture(autouse=True)

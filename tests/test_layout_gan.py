@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pix2pix.layout_gan import (
+from pix2pix.model.layout_gan import (
     LayoutDiscriminator,
     LayoutEncoder,
     LayoutGenerator,
@@ -55,9 +55,7 @@ def test_a_cell_has_the_colour_of_its_product_alone_from_a_tenth_of_it_on() -> N
 def test_a_layout_moved_by_nothing_is_the_layout() -> None:
     photo, mask = square()
     noise = torch.zeros(1, 5)
-    torch.testing.assert_close(
-        moved_layout_of(photo, mask, noise), layout_of(photo, mask), atol=1e-4, rtol=0
-    )
+    torch.testing.assert_close(moved_layout_of(photo, mask, noise), layout_of(photo, mask), atol=1e-4, rtol=0)
 
 
 def test_a_moved_layout_keeps_its_colours_and_loses_its_place() -> None:

@@ -7,13 +7,13 @@ import torch
 from conftest import TINY
 from torch import Tensor, nn
 
-from pix2pix.batch import Layouts
-from pix2pix.config import LayoutConfig, TrainConfig
 from pix2pix.errors import UsageError
-from pix2pix.layout_gan import GROUP
-from pix2pix.layout_step import KNOWN_OFTEN, KNOWN_SHARE, MADE_SHARE, PENALTY_EVERY, LayoutStep
-from pix2pix.networks import TwoStage
-from pix2pix.processes import make_fabric
+from pix2pix.model.layout_gan import GROUP
+from pix2pix.model.networks import TwoStage
+from pix2pix.training.batch import Layouts
+from pix2pix.training.config import LayoutConfig, TrainConfig
+from pix2pix.training.distributed import make_fabric
+from pix2pix.training.layout_step import KNOWN_OFTEN, KNOWN_SHARE, MADE_SHARE, PENALTY_EVERY, LayoutStep
 
 COUNT, HALF = 8, 4
 LOSSES = {"d", "adversarial", "reconstruction", "divergence", "latent", "known", "mask", "range"}

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from products import product, recompressed
 
-from data_prep.likeness import WORDS, Gallery, near_duplicates, perceptual_hash
-from pix2pix.images import read_photo
-from pix2pix.photos import squared
+from data_prep.near_duplicates import WORDS, Gallery, near_duplicates, perceptual_hash
+from pix2pix.images.io import read_photo
+from pix2pix.images.subject import squared
 
 PHOTOS = [product(seed) for seed in range(60)]
 

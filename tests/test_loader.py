@@ -15,12 +15,12 @@ import torch.nn.functional as F
 from conftest import draw_pair
 from PIL import Image
 
-from pix2pix.augment import PairAugment
-from pix2pix.dataset import list_pairs
 from pix2pix.errors import PairsError, RunError
-from pix2pix.layout_gan import layout_of
-from pix2pix.loader import DETAILED_FROM, Loaded, detail_share, load_batches
-from pix2pix.sampler import PairSampler
+from pix2pix.model.layout_gan import layout_of
+from pix2pix.pairs import list_pairs
+from pix2pix.training.augment import PairAugment
+from pix2pix.training.loader import DETAILED_FROM, Loaded, detail_share, load_batches
+from pix2pix.training.sampler import PairSampler
 
 
 def some(

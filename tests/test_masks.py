@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from pix2pix.dataset import Pair, load_mask
 from pix2pix.errors import PairsError
-from pix2pix.framing import UInt8
-from pix2pix.images import encode_jpeg, read_photo, save_image
-from pix2pix.masks import product_mask
+from pix2pix.images.framing import UInt8
+from pix2pix.images.io import encode_jpeg, read_photo, save_image
+from pix2pix.images.mask import product_mask
+from pix2pix.pairs import Pair, load_mask
 
 SIZE_PX = 256
 BODY = slice(100, 220), slice(40, 216)

@@ -10,14 +10,14 @@ from conftest import TINY, save_untrained
 
 from app.models import Models
 from pix2pix.errors import UsageError
-from pix2pix.translator import Translator
+from pix2pix.inference.translator import Translator
 
 OLD = time.time() - 60
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr("pix2pix.bundle.SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr("pix2pix.model.bundle.SHIPPED", tmp_path / "shipped")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PIX2PIX_MODELS", raising=False)
     (tmp_path / "mine").mkdir()

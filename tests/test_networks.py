@@ -8,12 +8,13 @@ import torch
 from conftest import CRITIC, LITERAL, TINY, make_header, make_model
 from torch import Tensor
 
-from pix2pix.bundle import save_bundle
-from pix2pix.config import PRESETS, ModelConfig
 from pix2pix.errors import UsageError
-from pix2pix.layout_gan import layout_of
-from pix2pix.networks import Paper, TwoStage, build_model
-from pix2pix.paper import PaperGenerator
+from pix2pix.model.bundle import save_bundle
+from pix2pix.model.config import ModelConfig
+from pix2pix.model.layout_gan import layout_of
+from pix2pix.model.networks import Paper, TwoStage, build_model
+from pix2pix.model.paper import PaperGenerator
+from pix2pix.training.config import PRESETS
 
 BUNDLE_LIMIT_BYTES = 16_000_000
 SIDE = TINY.size_px

@@ -18,8 +18,9 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 
 from app.views import ENGINE
-from pix2pix import ink, latents
-from pix2pix.images import fit_sketch, read_sketch, restore_photo
+from pix2pix.images import ink
+from pix2pix.images.io import fit_sketch, read_sketch, restore_photo
+from pix2pix.model import latents
 
 PAGE_PX = 256
 SIZES = (64, 128, 256, 512)  # of models

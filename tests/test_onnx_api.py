@@ -12,7 +12,8 @@ import pix2pix
 from app import create_app
 from app.middleware import COMPILER
 from app.onnx_api import KEPT
-from pix2pix import export, latents
+from pix2pix.inference import export
+from pix2pix.model import latents
 
 ROUTE = "/api/v1/models/{}.onnx"
 

@@ -12,8 +12,8 @@ from products import product, recompressed
 
 from data_prep.edges import edge_method
 from pix2pix.errors import NoSubject
-from pix2pix.images import read_photo
-from pix2pix.photos import MARGIN, Box, background, plain_ground, squared, subject_box
+from pix2pix.images.io import read_photo
+from pix2pix.images.subject import MARGIN, Box, background, plain_ground, squared, subject_box
 
 RED = (200, 40, 30)
 

@@ -7,8 +7,8 @@ import torch
 from conftest import TINY
 from torch import Tensor, nn
 
-from pix2pix.layers import doubled
-from pix2pix.picture_gan import PictureGenerator, compose
+from pix2pix.model.layers import doubled
+from pix2pix.model.picture_gan import PictureGenerator, compose
 
 SIDE = TINY.size_px
 

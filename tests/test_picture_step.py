@@ -10,14 +10,15 @@ import torch.nn.functional as F
 from conftest import CRITIC, LITERAL
 from torch import Tensor
 
-from pix2pix.architecture import CELLS
-from pix2pix.batch import Pictures
-from pix2pix.config import TrainConfig
-from pix2pix.layout_gan import layout_of
-from pix2pix.networks import Paper
-from pix2pix.paper_step import PaperStep
-from pix2pix.picture_gan import PictureGenerator
-from pix2pix.picture_step import (
+from pix2pix.model.constants import CELLS
+from pix2pix.model.layout_gan import layout_of
+from pix2pix.model.networks import Paper
+from pix2pix.model.picture_gan import PictureGenerator
+from pix2pix.training.batch import Pictures
+from pix2pix.training.config import TrainConfig
+from pix2pix.training.distributed import make_fabric
+from pix2pix.training.paper_step import PaperStep
+from pix2pix.training.picture_step import (
     COLOUR_NOISE,
     MOST_CELLS,
     MOVED,
@@ -29,7 +30,6 @@ from pix2pix.picture_step import (
     training_layout,
     windows,
 )
-from pix2pix.processes import make_fabric
 
 SIDE, COUNT = 64, 4
 TERMS = {"features", "pixels", "coarse", "reconstruction", "perceptual", "range", "alpha", "strokes"}

@@ -23,10 +23,10 @@ from products import product, recompressed
 
 from app.cli import main
 from data_prep import Prepared, prepare
-from data_prep.pairs import read_manifest
-from pix2pix.dataset import list_pairs, load_mask, load_pair
+from data_prep.prepare import read_manifest
 from pix2pix.errors import FolderInUse, PairsError, UsageError
-from pix2pix.images import read_photo, read_sketch
+from pix2pix.images.io import read_photo, read_sketch
+from pix2pix.pairs import list_pairs, load_mask, load_pair
 
 COLOUR = (200, 80, 40)
 
@@ -508,7 +508,7 @@ def test_a_failed_write_leaves_the_pair_that_was(tmp_path: Path, monkeypatch: py
     def fail(contents: dict[Path, bytes]) -> None:
         raise OSError(errno.EACCES, "Permission denied", str(next(iter(contents))))
 
-    monkeypatch.setattr("data_prep.pairs.write_together", fail)
+    monkeypatch.setattr("data_prep.prepare.write_together", fail)
     result = run_photos(src, pairs, val_fraction=0, fit="stretch")["1.png"]
     assert result.status == "left out" and "Permission denied" in str(result.reason)
     assert {path: path.read_bytes() for path in pairs.rglob("*.*") if path.is_file()} == before

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pix2pix.errors import UsageError
-from pix2pix.projected import MIXED, SEEN_PX, STAGES, Backbone, Projection, perceptual_distance
+from pix2pix.training.projected import MIXED, SEEN_PX, STAGES, Backbone, Projection, perceptual_distance
 
 SIDES = (40, 20, 10, 5)
 

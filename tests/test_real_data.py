@@ -16,10 +16,10 @@ from PIL import Image
 
 import pix2pix
 from app.cli import main
-from pix2pix.config import TrainConfig
-from pix2pix.dataset import list_pairs, load_pair
-from pix2pix.features import PerceptualDistance
-from pix2pix.training import train
+from pix2pix.evaluate.perceptual import PerceptualDistance
+from pix2pix.pairs import list_pairs, load_pair
+from pix2pix.training.config import TrainConfig
+from pix2pix.training.loop import train
 
 VAL_PAIRS = 12
 

@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pix2pix.config import train_config
-from pix2pix.curves import HEIGHT, POINTS, WIDTH, draw, thin, ticks
 from pix2pix.errors import RunError
-from pix2pix.report import duration, remaining_s, settings, write_report
-from pix2pix.run_folder import read_lines
+from pix2pix.training.config import train_config
+from pix2pix.training.report.curves import HEIGHT, POINTS, WIDTH, draw, thin, ticks
+from pix2pix.training.report.page import duration, remaining_s, settings, write_report
+from pix2pix.training.run_folder import read_lines
 
 SECTIONS = [
     "How it goes",
@@ -409,5 +409,6 @@ def test_a_run_of_the_papers_architecture_has_its_one_discriminator(tmp_path: Pa
 
 
 def test_a_report_needs_no_torch() -> None:
-    code = "import sys, pix2pix.report, pix2pix.verdicts, pix2pix.events; sys.exit('torch' in sys.modules)"
+    modules = "pix2pix.training.report.page, pix2pix.training.report.diagnosis, pix2pix.training.tensorboard"
+    code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from pix2pix.bundle import load_bundle
-from pix2pix.checkpoint import load_state, save_state
-from pix2pix.config import TrainConfig
 from pix2pix.errors import FolderInUse, RunError
 from pix2pix.files import only_writer
-from pix2pix.run_folder import spare_of
-from pix2pix.training import train
+from pix2pix.model.bundle import load_bundle
+from pix2pix.training.checkpoint import load_state, save_state
+from pix2pix.training.config import TrainConfig
+from pix2pix.training.loop import train
+from pix2pix.training.run_folder import spare_of
 
 # Trains until it dies by its own hand after a step, or by the kernel's while it writes a state: a file may
 # then only grow to half of the size of the state before.
@@ -28,11 +28,12 @@ import os, resource, signal, sys
 from pathlib import Path
 import torch
 from small_backbone import SmallBackbone
-import pix2pix.picture_step
-from pix2pix.config import TrainConfig, from_json
-from pix2pix.training import train
+import pix2pix.training.picture_step
+from pix2pix.model.config import from_json
+from pix2pix.training.config import TrainConfig
+from pix2pix.training.loop import train
 
-pix2pix.picture_step.Backbone = SmallBackbone
+pix2pix.training.picture_step.Backbone = SmallBackbone
 torch.set_num_threads(1)
 config, pairs, run, how, at = sys.argv[1:]
 signal.signal(signal.SIGXFSZ, signal.SIG_DFL if how == "writing" else signal.SIG_IGN)

@@ -7,10 +7,10 @@ import pytest
 import torch
 from conftest import TINY, make_header, make_model
 
-from pix2pix.config import TrainConfig
-from pix2pix.dataset import Pair, list_pairs
-from pix2pix.discriminators import PatchDiscriminator
-from pix2pix.scoring import Scorer
+from pix2pix.model.patch_discriminator import PatchDiscriminator
+from pix2pix.pairs import Pair, list_pairs
+from pix2pix.training.config import TrainConfig
+from pix2pix.training.validation import Scorer
 
 
 def test_val_and_training_pairs_are_scored_each_by_themselves(tiny_config: TrainConfig, pairs: Path) -> None:

@@ -13,24 +13,17 @@ import pytest
 import torch
 from conftest import LITERAL
 
-from pix2pix.bundle import load_bundle
-from pix2pix.checkpoint import load_state, save_state
-from pix2pix.config import (
-    PRESETS,
-    DiscriminatorConfig,
-    LayoutConfig,
-    ModelConfig,
-    TrainConfig,
-    from_json,
-    train_config,
-)
-from pix2pix.dataset import list_pairs, load_pair, to_tensors
 from pix2pix.errors import PairsError, RunError, UsageError
-from pix2pix.finishing import copy_to_finish
-from pix2pix.latents import draw
-from pix2pix.pixels import to_pixels
-from pix2pix.run_folder import RunFolder
-from pix2pix.training import _rate, train
+from pix2pix.images.tensors import to_pixels
+from pix2pix.model.bundle import load_bundle
+from pix2pix.model.config import DiscriminatorConfig, ModelConfig, from_json
+from pix2pix.model.latents import draw
+from pix2pix.pairs import list_pairs, load_pair, to_tensors
+from pix2pix.training.checkpoint import load_state, save_state
+from pix2pix.training.config import PRESETS, LayoutConfig, TrainConfig, train_config
+from pix2pix.training.finishing import copy_to_finish
+from pix2pix.training.loop import _rate, train
+from pix2pix.training.run_folder import RunFolder
 
 pytestmark = pytest.mark.usefixtures("small_backbone")
 
@@ -331,7 +324,7 @@ def test_a_run_whose_end_failed_is_ended_by_resuming(
         raise OSError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr("pix2pix.keeping.find_directions", fails)
+        patch.setattr("pix2pix.training.snapshots.find_directions", fails)
         with pytest.raises(OSError, match="full"):
             finish(tiny_config, pairs, tmp_path / "run")
     bundle = tmp_path / "run" / "run.safetensors"

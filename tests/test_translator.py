@@ -13,17 +13,17 @@ from safetensors.torch import save_file
 
 import pix2pix
 from app.models import Models
-from pix2pix import latents
-from pix2pix.bundle import load_bundle
-from pix2pix.config import DiscriminatorConfig
-from pix2pix.devices import choose_device
-from pix2pix.discriminators import PatchDiscriminator
-from pix2pix.engines import make_engine
 from pix2pix.errors import CorruptBundle, ImageError, UsageError
-from pix2pix.pixels import from_pixels
-from pix2pix.realism import MADE, OPACITY, REAL, tint
-from pix2pix.samples import overlay
-from pix2pix.translator import Translator, _cut_out
+from pix2pix.images.tensors import from_pixels
+from pix2pix.inference.devices import choose_device
+from pix2pix.inference.engines import make_engine
+from pix2pix.inference.realism import MADE, OPACITY, REAL, tint
+from pix2pix.inference.translator import Translator, _cut_out
+from pix2pix.model import latents
+from pix2pix.model.bundle import load_bundle
+from pix2pix.model.config import DiscriminatorConfig
+from pix2pix.model.patch_discriminator import PatchDiscriminator
+from pix2pix.training.report.samples import overlay
 
 
 @pytest.fixture
@@ -343,6 +343,6 @@ def test_a_bundle_that_is_replaced_while_it_is_read_is_not_taken_for_another(
         path.write_bytes(path.read_bytes() + b"\0")
         return made
 
-    monkeypatch.setattr("pix2pix.translator.make_engine", replaced)
+    monkeypatch.setattr("pix2pix.inference.translator.make_engine", replaced)
     with pytest.raises(CorruptBundle, match="replaced while it was read"):
         pix2pix.load(tiny_bundle)

@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from pix2pix.batch import Layouts
-from pix2pix.config import LayoutConfig, ModelConfig
-from pix2pix.layout_step import LayoutStep
-from pix2pix.networks import TwoStage
-from pix2pix.processes import make_fabric
+from pix2pix.model.config import ModelConfig
+from pix2pix.model.networks import TwoStage
+from pix2pix.training.batch import Layouts
+from pix2pix.training.config import LayoutConfig
+from pix2pix.training.distributed import make_fabric
+from pix2pix.training.layout_step import LayoutStep
 
 RED, BLUE = torch.tensor([0.6, -0.8, -0.8]), torch.tensor([-0.8, -0.8, 0.6])
 MODEL = ModelConfig(

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pix2pix.config import train_config, with_settings
-from pix2pix.verdicts import (
+from pix2pix.training.config import train_config, with_settings
+from pix2pix.training.report.diagnosis import (
     DISCRIMINATORS,
     PIXELS,
     WEIGHT_OF,

@@ -21,10 +21,10 @@ from typing import Literal
 from data_prep.doctor.checks import Case, Finding, faults_of_pairs, finding
 from data_prep.doctor.compare import faults_among_pairs
 from data_prep.doctor.measure import Measured, PairFiles, measure
-from data_prep.making import makers
 from data_prep.manifest import Records, read_manifest
+from data_prep.pair_worker import makers
 from pix2pix.errors import PairsError
-from pix2pix.files import PHOTO_SUFFIXES, list_pictures
+from pix2pix.images.listing import PHOTO_SUFFIXES, list_pictures
 
 Verdict = Literal["ready", "usable, with warnings", "not ready"]
 

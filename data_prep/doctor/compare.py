@@ -9,8 +9,8 @@ import numpy as np
 
 from data_prep.doctor.checks import Case, Finding, Seen, finding, is_blank, looks_of
 from data_prep.doctor.measure import Looks, Measured
-from data_prep.likeness import near_duplicates
 from data_prep.manifest import Records
+from data_prep.near_duplicates import near_duplicates
 
 COMMON_SHARE = 0.8  # of the pairs have one size, where there is a common size
 ODD_BACKGROUND = 8.0  # times the usual distance from the usual colour

@@ -19,9 +19,9 @@ from data_prep.doctor.checks import Finding
 from data_prep.doctor.measure import Measured, PairFiles
 from pix2pix.errors import ImageError
 from pix2pix.files import printable
-from pix2pix.framing import UInt8, resized
-from pix2pix.images import read_photo, read_sketch
-from pix2pix.masks import stored_or_found
+from pix2pix.images.framing import UInt8, resized
+from pix2pix.images.io import read_photo, read_sketch
+from pix2pix.images.mask import stored_or_found
 
 FORMAT = 1
 CASES_TOLD = 5  # of each finding, on the terminal

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from pix2pix.framing import UInt8
+from pix2pix.images.framing import UInt8
 
 AROUND_LINES_PX = 4  # a mask may reach so far beyond the outermost lines
 

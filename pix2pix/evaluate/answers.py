@@ -22,13 +22,13 @@ from pix2pix.evaluate.judges import (
     pooled_features,
 )
 from pix2pix.evaluate.surfaces import Lines, Surface, ground_not_white, plain_surface
-from pix2pix.framing import UInt8, fit_sketch, resized, restore_photo
-from pix2pix.images import read_photo, read_sketch
+from pix2pix.images.framing import UInt8, fit_sketch, resized, restore_photo
+from pix2pix.images.io import read_photo, read_sketch
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from pix2pix.translator import Translator
+    from pix2pix.inference.translator import Translator
 
 SEEN_PX = 256  # the side at which every photo is looked at
 

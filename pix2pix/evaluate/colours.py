@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from pix2pix.evaluate.estimates import Float64
-from pix2pix.framing import UInt8, resized
+from pix2pix.images.framing import UInt8, resized
 
 SEEN_PX = 128  # the side at which colours are taken
 WHITE = 241  # a pixel all of whose channels are at least this is ground

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2pix.errors import UsageError
-from pix2pix.framing import UInt8
+from pix2pix.images.framing import UInt8
 
 Float64 = NDArray[np.float64]
 Kept = NDArray[np.bool_]

@@ -14,7 +14,7 @@ from pix2pix.evaluate.judges import Judges
 from pix2pix.evaluate.metrics import METRICS, Value
 
 if TYPE_CHECKING:
-    from pix2pix.translator import Translator
+    from pix2pix.inference.translator import Translator
 
 Looked = TypeVar("Looked")
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pix2pix.dataset import Pair
 from pix2pix.errors import ImageError, UsageError
-from pix2pix.files import list_pictures
-from pix2pix.images import open_image
+from pix2pix.images.io import open_image
+from pix2pix.images.listing import list_pictures
+from pix2pix.pairs import Pair
 
 
 @dataclass(frozen=True)

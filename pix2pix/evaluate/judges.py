@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from pix2pix.errors import UsageError
 from pix2pix.evaluate.estimates import SUBJECTS, Float64
-from pix2pix.features import InceptionFeatures, ObjectFeatures, PerceptualDistance
-from pix2pix.framing import UInt8
-from pix2pix.pixels import from_pixels
+from pix2pix.evaluate.perceptual import InceptionFeatures, ObjectFeatures, PerceptualDistance
+from pix2pix.images.framing import UInt8
+from pix2pix.images.tensors import from_pixels
 
 
 class Description(NamedTuple):

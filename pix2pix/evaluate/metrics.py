@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pix2pix import latents
 from pix2pix.errors import UsageError
 from pix2pix.evaluate.colours import FAMILIES
 from pix2pix.evaluate.estimates import (
@@ -31,6 +30,7 @@ from pix2pix.evaluate.estimates import (
     ratio,
     ratio_of_logs,
 )
+from pix2pix.model import latents
 
 if TYPE_CHECKING:
     from pix2pix.evaluate.answers import Answers, Photo

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pix2pix.evaluate.colours import WHITE
 from pix2pix.evaluate.estimates import Float64
-from pix2pix.framing import INK_BELOW, UInt8
+from pix2pix.images.framing import INK_BELOW, UInt8
 
 Mask = NDArray[np.bool_]
 

@@ -1,4 +1,4 @@
-// Fitting a sketch to the model's square, and putting the photo back where the sketch was: `pix2pix/framing.py`.
+// Fitting a sketch to the model's square, and putting the photo back where the sketch was: `pix2pix/images/framing.py`.
 
 import { quantile, roundEven } from "./numbers.js";
 import { byArea, byCubics, byLines } from "./resize.js";

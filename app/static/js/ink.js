@@ -1,4 +1,4 @@
-// Paper and ink of a page that the canvas made: what `pix2pix/ink.py` sees in it, number by number, on flat paper.
+// Paper and ink of a page that the canvas made: what `pix2pix/images/ink.py` sees in it, number by number, on flat paper.
 
 import { quantile, roundEven } from "./numbers.js";
 

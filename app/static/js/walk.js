@@ -1,4 +1,4 @@
-// From one latent to another: `pix2pix/latents.py`, for walks with two ends.
+// From one latent to another: `pix2pix/model/latents.py`, for walks with two ends.
 
 const PARALLEL = 1e-3;
 

@@ -1,0 +1,314 @@
+"""Writing a pairs folder: every file of the source goes in, or is named with the reason why not.
+
+    PAIRS/{train,val}/sketches/NAME.png     grey, paper 255
+    PAIRS/{train,val}/photos/NAME.jpg       quality 95 without chroma subsampling: a quarter of a PNG
+    PAIRS/{train,val}/masks/NAME.png        grey, product 255, ground 0
+    PAIRS/manifest.jsonl                    one line a pair: Record
+
+Running again does only what is missing or changed; pairs of versions without masks get theirs. A pair never
+moves between train and val: the split comes from the content's hash, whatever else is in the folder, and a
+pair in the manifest stays where it is. A photo that is a near-duplicate of one already there goes where that
+is.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import Executor, Future
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from data_prep.manifest import Manifest, Record, Records, read_manifest, to_hex
+from data_prep.near_duplicates import Hashes
+from data_prep.pair_worker import Made, Recipe, add_mask, make_pair, makers
+from data_prep.sources import Fault, Kind, SourcePair, find_sources
+from pix2pix.errors import ImageError, PairsError, UsageError
+from pix2pix.files import write_together
+from pix2pix.images.subject import Fit
+
+__all__ = ["Prepared", "Record", "Records", "prepare", "read_manifest"]
+
+Status = Literal["written", "unchanged", "left out", "ignored", "stopped"]
+AHEAD = 8  # sources under way for each worker, so that none waits for a slow one
+NO_USE_GOING_ON = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What became of one source: a pair (`name`, `split`) or a reason.
+
+    `ignored` is what nobody misses; after `stopped` nothing more comes: the disk is full, say. `files` is how
+    many files of the source it accounts for.
+    """
+
+    source: str
+    status: Status
+    name: str | None = None
+    split: str | None = None
+    reason: str | None = None
+    files: int = 1
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A pair being made: `source` as the manifest has it, and the hash of its bytes."""
+
+    item: SourcePair
+    shown: str
+    source: str
+    source_sha256: str
+    made: Future[Made]
+
+
+def prepare(
+    src: Path,
+    pairs: Path,
+    *,
+    kind: Kind = "photos",
+    edges: str = "learned",
+    fit: Fit = "pad",
+    prefix: str = "",
+    val_fraction: float = 0.1,
+    size_px: int = 256,
+    workers: int = 1,
+) -> Generator[Prepared, None, None]:
+    """Import what is below `src` into `pairs`; one result a source, in their order, as it comes.
+
+    `edges` (one of data_prep.edges.EDGE_METHODS) draws the sketches of photos, `fit` squares them. `prefix`
+    goes before the names of the pairs, as a folder. `val_fraction` in [0, 1) splits sources that are not
+    already split. `workers` processes give what one gives; several need a main module that can be imported.
+    Stopped half-way, closed or killed, what is written is whole and in the manifest.
+
+    Raises UsageError for arguments out of range, PairsError for an unknown layout or a broken manifest.
+    """
+    recipe = Recipe(kind, size_px, edges, fit)
+    _check_prefix(prefix)
+    if not 0 <= val_fraction < 1:
+        raise UsageError(f"val fraction {val_fraction} is not in [0, 1)")
+    if not 1 <= workers <= 1024:
+        raise UsageError(f"workers {workers} is not in 1..1024")
+    if src.resolve().is_relative_to(pairs.resolve()):
+        raise UsageError(
+            f"{src} lies inside of {pairs}: its pictures would be replaced by what is made of them"
+        )
+    if pairs.resolve().is_relative_to(src.resolve()):
+        raise UsageError(
+            f"{pairs} lies inside of {src}: its pictures would be taken for sources the next time"
+        )
+    found = find_sources(src, kind, prefix)
+    return _Import(src, pairs, Manifest(pairs), recipe, val_fraction).run(found, workers)
+
+
+_Pending: TypeAlias = Prepared | _Job
+
+
+class _Import:
+    """One run of `prepare`."""
+
+    def __init__(
+        self, src: Path, pairs: Path, manifest: Manifest, recipe: Recipe, val_fraction: float
+    ) -> None:
+        self.src, self.pairs, self.manifest, self.recipe = src, pairs, manifest, recipe
+        self.val_fraction = val_fraction
+        self.seen: dict[str, str] = {}  # the content of this run's sources: hash -> file
+
+    def run(self, found: list[SourcePair | Fault], workers: int) -> Generator[Prepared, None, None]:
+        """Begin up to AHEAD jobs a worker before the first is waited for; end them in order."""
+        ahead = AHEAD * workers if workers > 1 else 0
+        with self.manifest, makers(workers) as executor:
+            pending: deque[_Pending] = deque()
+            for item in [*found, None]:
+                if item is not None:
+                    pending.append(self._begin(item, executor))
+                while len(pending) > (ahead if item is not None else 0):
+                    yield (result := self._end(pending.popleft()))
+                    if result.status == "stopped":
+                        return
+
+    def _begin(self, item: SourcePair | Fault, executor: Executor) -> _Pending:
+        """Have a pair made, unless it stands as it is or must not be."""
+        if isinstance(item, Fault):
+            status: Status = "ignored" if item.harmless else "left out"
+            return Prepared(item.file.relative_to(self.src).as_posix(), status, reason=item.reason)
+        shown = " + ".join(path.relative_to(self.src).as_posix() for path in item.files)
+        source = " + ".join(path.resolve().as_posix() for path in item.files)
+        try:
+            digest = _file_hash(*item.files)
+            before = self._standing(item, source, digest)
+            if before and self._still_stands(before, digest):
+                return Prepared(shown, "unchanged", item.name, before.split, files=len(item.files))
+            if self.recipe.kind == "photos":
+                self._refuse_same_content(digest, shown, before)
+            return _Job(item, shown, source, digest, self._submit(item, before, digest, executor))
+        except BrokenProcessPool:
+            return _killed(item, shown)
+        except (PairsError, OSError) as error:
+            return _left_out(item, shown, error)
+
+    def _end(self, job: _Pending) -> Prepared:
+        """Wait for a pair, choose its split and write it."""
+        if isinstance(job, Prepared):
+            return job
+        try:
+            made = job.made.result()
+            split = self._split(job, made.likeness)
+            self._write(job, made, split)
+        except BrokenProcessPool:
+            return _killed(job.item, job.shown)
+        except (ImageError, PairsError) as error:
+            return _left_out(job.item, job.shown, error)
+        except OSError as error:
+            if error.errno not in NO_USE_GOING_ON:
+                return _left_out(job.item, job.shown, error)
+            reason = f"{self.pairs}: {error.strerror}; running again goes on from here"
+            return Prepared(job.shown, "stopped", job.item.name, reason=reason)
+        return Prepared(job.shown, "written", job.item.name, split, files=len(job.item.files))
+
+    def _submit(
+        self, item: SourcePair, before: Record | None, digest: str, executor: Executor
+    ) -> Future[Made]:
+        """Make a pair, or only the mask of one that stands without: drawing edges is what takes long."""
+        drawn = self.recipe.kind == "photos"  # photos of other kinds may need their ground made white
+        if before and drawn and not before.mask_sha256 and self._drawn_as_now(before, digest):
+            sketch, photo, _ = _paths(self.pairs, before.split, before.name)
+            return executor.submit(add_mask, sketch, photo)
+        return executor.submit(make_pair, item, self.recipe)
+
+    def _standing(self, item: SourcePair, source: str, digest: str) -> Record | None:
+        """The pair of its name that this very source already became, changed since or moved, if it did."""
+        splits = (item.split,) if item.split else ("train", "val")
+        standing = [record for split in splits if (record := self.manifest.named(split, item.name))]
+        return next((r for r in standing if r.source == source or r.source_sha256 == digest), None)
+
+    def _still_stands(self, record: Record, digest: str) -> bool:
+        """Whether the pair was made of the same bytes in the same way, and its files are as written."""
+        mask = _paths(self.pairs, record.split, record.name)[-1]
+        return self._drawn_as_now(record, digest) and _is_file(mask, record.mask_sha256)
+
+    def _drawn_as_now(self, record: Record, digest: str) -> bool:
+        """Whether sketch and photo were made of the same bytes in the same way, and are as written."""
+        made_of = (record.source_sha256, record.size_px, record.made)
+        if made_of != (digest, self.recipe.size_px, str(self.recipe)) or not record.likeness:
+            return False
+        sketch, photo, _ = _paths(self.pairs, record.split, record.name)
+        return _is_file(sketch, record.sketch_sha256) and _is_file(photo, record.photo_sha256)
+
+    def _refuse_same_content(self, digest: str, shown: str, before: Record | None) -> None:
+        first = self.seen.setdefault(digest, shown)
+        if first != shown:
+            raise PairsError(f"it is the same file as {first}")
+        standing = self.manifest.of_content(digest)
+        if standing and standing is not before:
+            raise PairsError(f"it is the same file as {standing.source}, already {_called(standing)}")
+
+    def _split(self, job: _Job, likeness: Hashes) -> str:
+        """That of the source, of the pair as it stands, of those it looks like, or by the content's hash."""
+        if job.item.split:
+            return job.item.split
+        before = self._standing(job.item, job.source, job.source_sha256)
+        if before and before.source_sha256 == job.source_sha256:
+            return before.split
+        like = {record.split: record for record in self.manifest.like(likeness)}
+        if before:
+            like[before.split] = before
+        if len(like) > 1:
+            both = " and like ".join(_called(like[split]) for split in ("train", "val"))
+            raise PairsError(f"it looks like {both}: on either side it would tell of the other")
+        return next(iter(like), None) or _split_of(job.source_sha256, self.val_fraction)
+
+    def _write(self, job: _Job, made: Made, split: str) -> None:
+        """The three files and the manifest's line, or all as it was."""
+        name = job.item.name
+        before = self.manifest.named(split, name)
+        if before and before.source != job.source and before.source_sha256 != job.source_sha256:
+            raise PairsError(
+                f"{self.pairs.name} already has a pair {before.name!r}, from {before.source}; "
+                "a prefix keeps sources apart"
+            )
+        files = (made.sketch, made.photo, made.mask)
+        contents = dict(zip(_paths(self.pairs, split, name), files, strict=True))
+        new = [path for path in contents if not path.exists()]
+        for path, data in contents.items():
+            if not before and path not in new and path.read_bytes() != data:
+                raise PairsError(f"{path} is there already, and the manifest does not know it")
+        try:
+            for path in contents:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            write_together(contents)
+            self.manifest.add(self._record(job, made, split))
+        except BaseException:
+            for path in new:
+                with suppress(OSError):
+                    path.unlink()
+            if not before:
+                self.manifest.drop(split, name)
+            raise
+
+    def _record(self, job: _Job, made: Made, split: str) -> Record:
+        return Record(
+            name=job.item.name,
+            split=split,
+            source=job.source,
+            source_sha256=job.source_sha256,
+            sketch_sha256=hashlib.sha256(made.sketch).hexdigest(),
+            photo_sha256=hashlib.sha256(made.photo).hexdigest(),
+            size_px=self.recipe.size_px,
+            made=str(self.recipe),
+            likeness=to_hex(made.likeness),
+            mask_sha256=hashlib.sha256(made.mask).hexdigest(),
+        )
+
+
+def _check_prefix(prefix: str) -> None:
+    plain = all(part and not part.startswith(".") and part.isprintable() for part in prefix.split("/"))
+    if prefix and (not plain or "\\" in prefix):
+        raise UsageError(f"prefix {prefix!r} is not plain names with slashes between, such as shoes/zappos")
+
+
+def _paths(pairs: Path, split: str, name: str) -> tuple[Path, Path, Path]:
+    sketch, photo = pairs / split / "sketches" / f"{name}.png", pairs / split / "photos" / f"{name}.jpg"
+    for suffix in (".png", ".webp"):
+        if (other := photo.with_name(photo.name[:-4] + suffix)).exists():
+            raise PairsError(
+                f"{pairs.name} already has another photo of that name, {other.relative_to(pairs)}"
+            )
+    return sketch, photo, pairs / split / "masks" / f"{name}.png"
+
+
+def _split_of(digest: str, val_fraction: float) -> str:
+    return "val" if int(digest[:8], 16) < val_fraction * 2**32 else "train"
+
+
+def _called(record: Record) -> str:
+    return f"{record.split}/{record.name}"
+
+
+def _killed(item: SourcePair, shown: str) -> Prepared:
+    reason = "a process that makes pairs was killed, for want of memory perhaps: try fewer workers"
+    return Prepared(shown, "stopped", item.name, reason=reason)
+
+
+def _left_out(item: SourcePair, shown: str, error: Exception) -> Prepared:
+    reason = str(error)
+    if isinstance(error, OSError) and error.filename:
+        where = Path(os.fsdecode(error.filename))
+        reason = f"{where.parent if where.suffix == '.part' else where}: {error.strerror}"
+    return Prepared(shown, "left out", item.name, reason=reason, files=len(item.files))
+
+
+def _is_file(path: Path, sha256: str) -> bool:
+    return path.is_file() and _file_hash(path) == sha256
+
+
+def _file_hash(*paths: Path) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Folders of sketches to folders of photos."""

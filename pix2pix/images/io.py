@@ -1,0 +1,188 @@
+"""The one door for pictures: decode, orient, bound, and the sketch normalisation. No torch here.
+
+sketch = read_sketch("drawing.png")              # (H, W) uint8, paper 255, ink 0
+fitted, placement = fit_sketch(sketch, 256)      # (256, 256) uint8
+page = restore_photo(photo, placement)           # (H, W, 3) uint8
+save_image(Path("shoe.png"), page)
+"""
+
+from __future__ import annotations
+
+import io
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image
+
+from pix2pix.errors import ImageTooLarge, UnreadableImage, UnsupportedImage
+from pix2pix.files import write_atomically
+from pix2pix.images.decode import FORMATS, MAX_PIXELS, SUFFIXES, WEB_FORMATS, Source, count_pixels, open_image
+from pix2pix.images.framing import Placement, UInt8, fit_sketch, restore_photo
+from pix2pix.images.ink import ink_on_paper
+
+__all__ = [
+    "FORMATS",
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "WEB_FORMATS",
+    "Placement",
+    "Source",
+    "check_suffix",
+    "count_pixels",
+    "encode_jpeg",
+    "encode_png",
+    "fit_sketch",
+    "open_image",
+    "read_note",
+    "read_photo",
+    "read_sketch",
+    "restore_photo",
+    "save_image",
+]
+
+SAVED_AS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
+SAVE_OPTIONS: dict[str, dict[str, Any]] = {
+    "PNG": {"compress_level": 1, "compress_type": zlib.Z_RLE},  # why: experiments.md
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"lossless": True},
+}
+
+
+def read_sketch(source: Source | npt.NDArray[Any], formats: tuple[str, ...] = FORMATS) -> UInt8:
+    """Turn anything a person may bring into a sketch: (H, W) uint8, paper 255, ink 0.
+
+    `source` and `formats` are what `open_image` takes; or `source` is an array, (H, W), (H, W, 1), (H, W, 3)
+    RGB or (H, W, 4) RGBA, of bool, uint8 or uint16. Ink is what differs from the paper: coloured strokes,
+    white on black, strokes on transparency, pencil, a photographed page. A blank page is all 255. Clean
+    sketches only lose noise; reading a result again gives the same.
+
+    Raises what `open_image` raises.
+    """
+    image = _image_of_array(source) if isinstance(source, np.ndarray) else open_image(source, formats)
+    image = _eight_bit(image)
+    if image.has_transparency_data:
+        return ink_on_paper(_over_contrasting_paper(np.asarray(image.convert("RGBA"))))
+    return ink_on_paper(np.asarray(image.convert("L" if image.mode in ("1", "L", "LA", "La") else "RGB")))
+
+
+def read_photo(source: Source, formats: tuple[str, ...] = FORMATS) -> UInt8:
+    """Read a photo as (H, W, 3) uint8 RGB, transparency over white. Takes and raises as `open_image`."""
+    image = _eight_bit(open_image(source, formats))
+    if image.has_transparency_data:
+        return _over(np.asarray(image.convert("RGBA")), 255)
+    return np.asarray(image.convert("RGB"), np.uint8)
+
+
+def encode_png(photo: UInt8) -> bytes:
+    """Encode (H, W, 3) RGB or (H, W) grey uint8 as PNG bytes."""
+    return _encoded(photo, "PNG")
+
+
+def encode_jpeg(photo: UInt8) -> bytes:
+    """Encode (H, W, 3) RGB or (H, W) grey uint8 as JPEG bytes of quality 95, colours at full resolution."""
+    return _encoded(photo, "JPEG")
+
+
+def save_image(path: Path, array: UInt8, note: str = "") -> None:
+    """Write (H, W, 3) RGB or (H, W) grey uint8, in the format of the suffix: whole, or not at all.
+
+    PNG and WebP are lossless, JPEG is quality 95. An ASCII `note` is kept as the picture's description (Exif;
+    BMP has none). Raises `UnsupportedImage` for another suffix, and for a size that the format has not.
+    """
+    write_atomically(path, _encoded(array, check_suffix(path), note))
+
+
+def read_note(path: Path) -> str:
+    """The description of a picture that `save_image` wrote; "" where it has none, or cannot be read."""
+    try:
+        with path.open("rb") as file, Image.open(file) as image:
+            return str(image.getexif().get(ExifTags.Base.ImageDescription, ""))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return ""
+
+
+def check_suffix(path: Path) -> str:
+    """The format that a picture of this name has. Raises `UnsupportedImage`, naming what is allowed."""
+    kind = SAVED_AS.get(path.suffix.lower())
+    if kind is None:
+        allowed = ", ".join(SAVED_AS)
+        raise UnsupportedImage(
+            f"Pictures cannot be saved as {path.suffix or 'a name without suffix'!r}; use one of {allowed}."
+        )
+    return kind
+
+
+def _encoded(array: UInt8, kind: str, note: str = "") -> bytes:
+    buffer = io.BytesIO()
+    options = SAVE_OPTIONS.get(kind, {})
+    if note:
+        exif = Image.Exif()
+        exif[ExifTags.Base.ImageDescription] = note
+        options = {**options, "exif": exif}
+    try:
+        Image.fromarray(np.ascontiguousarray(array)).save(buffer, kind, **options)
+    except ValueError as error:
+        height, width = array.shape[:2]
+        raise UnsupportedImage(f"{width} x {height} pixels cannot be saved as {kind}: {error}") from error
+    return buffer.getvalue()
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """Bring 16- and 32-bit grey to 8 bits, brightest to 255: scanners put 10 or 12 bits in a 16-bit file."""
+    if not image.mode.startswith(("I", "F")):
+        return image
+    values = np.nan_to_num(np.asarray(image, np.float32), posinf=0.0, neginf=0.0)
+    values = np.clip(values, 0.0, None)
+    return Image.fromarray(np.round(values * (255.0 / max(float(values.max()), 1e-6))).astype(np.uint8))
+
+
+def _image_of_array(array: npt.NDArray[Any]) -> Image.Image:
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    shaped = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+    if not shaped or array.dtype not in (np.dtype(bool), np.dtype(np.uint8), np.dtype(np.uint16)):
+        raise UnsupportedImage(
+            f"An array of shape {array.shape} and dtype {array.dtype} is no picture; "
+            "allowed are (H, W), (H, W, 1), (H, W, 3) and (H, W, 4) of bool, uint8 or uint16."
+        )
+    if array.shape[0] * array.shape[1] > MAX_PIXELS:
+        raise ImageTooLarge(
+            f"The array has {array.shape[0] * array.shape[1]:,} pixels; the limit is {MAX_PIXELS:,}."
+        )
+    if array.size == 0:
+        raise UnreadableImage(f"The array has no pixels: its shape is {array.shape}.")
+    if array.dtype == np.dtype(bool):
+        array = array.astype(np.uint8) * np.uint8(255)
+    elif array.dtype == np.dtype(np.uint16):
+        array = np.round(array * (255.0 / max(int(array.max()), 1))).astype(np.uint8)
+    return Image.fromarray(np.ascontiguousarray(array))
+
+
+def _over_contrasting_paper(rgba: UInt8) -> UInt8:
+    """Lay strokes over white paper; over black where nearly all that is opaque is itself white."""
+    opaque = rgba[rgba[:, :, 3] > 127][:, :3]
+    if opaque.size == 0:
+        opaque = rgba[rgba[:, :, 3] > 0][:, :3]
+    see_through = float(np.mean(rgba[:, :, 3] < 128)) > 0.05
+    white = opaque.size > 0 and float(np.mean(opaque.min(axis=1) > 200)) > 0.97
+    return _over(rgba, 0 if see_through and white else 255)
+
+
+def _over(rgba: UInt8, paper: int) -> UInt8:
+    """Composite (H, W, 4) over a grey level: (H, W, 3) uint8."""
+    if rgba[:, :, 3].min() == 255:
+        return np.ascontiguousarray(rgba[:, :, :3])
+    alpha = rgba[:, :, 3:].astype(np.uint16)
+    mixed = rgba[:, :, :3] * alpha + np.uint16(paper) * (255 - alpha) + 127
+    return (mixed // 255).astype(np.uint8)

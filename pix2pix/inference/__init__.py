@@ -1,0 +1,1 @@
+"""Sketches in, photos out: a loaded bundle, and what computes it."""

@@ -1,0 +1,95 @@
+"""What computes a bundle's networks: ONNX Runtime on a CPU, PyTorch on a GPU or where it is asked for.
+
+    engine = make_engine(path, device="auto", name="auto")
+
+All give the same pictures to within one of 255 levels. ONNX Runtime needs no PyTorch, whose import alone
+takes longer than its first picture.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal, Protocol, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pix2pix.errors import UsageError
+from pix2pix.model.bundle import Header
+
+UInt8 = NDArray[np.uint8]
+Float32 = NDArray[np.float32]
+Int64 = NDArray[np.int64]
+
+EngineName = Literal["auto", "onnxruntime", "torch"]
+ENGINES: tuple[str, ...] = get_args(EngineName)
+
+
+class Engine(Protocol):
+    """The networks of one bundle on one device. May be shared between threads.
+
+    M sketches (M, S, S), paper 255, and N answers: `rows` (N,) says of which sketch each is. Shapes are
+    right.
+    """
+
+    name: str
+    device: str
+
+    def answer(self, sketches: UInt8, z: Float32, rows: Int64, strokes: UInt8) -> tuple[UInt8, UInt8]:
+        """Photos on white (N, S, S, 3) and their alpha (N, S, S), for z (N, Z).
+
+        Colour strokes (M, S/2, S/2, 4) are RGBA; the paper's architecture does not look at them.
+        """
+        ...
+
+    def encode(self, photo: UInt8, mask: UInt8) -> Float32:
+        """The z (Z,) of a photo (S, S, 3) with its product's mask (S, S), by a two-stage model."""
+        ...
+
+    def realism(self, sketches: UInt8, photos: UInt8, rows: Int64) -> Float32:
+        """How likely each patch of photos (N, S, S, 3) is real, (N, h, w), by a model's discriminator."""
+        ...
+
+
+def make_engine(path: Path, device: str, name: str) -> tuple[Engine, Header]:
+    """The engine of this name for a bundle, and the bundle's header.
+
+    "auto" is PyTorch on a GPU, ONNX Runtime on a CPU. Raises UsageError for an unknown name, for a device
+    that is not there or not the engine's, and where PyTorch is needed and missing; else as `load_bundle`.
+    """
+    make = _on_torch if choose_engine(device, name) == "torch" else _on_onnxruntime
+    return make(path, device)
+
+
+def choose_engine(device: str, name: str) -> str:
+    """What "auto" means on this machine; any other name as it is. Raises UsageError for an unknown one."""
+    if name not in ENGINES:
+        raise UsageError(f"engine {name!r} is not one of: {', '.join(ENGINES)}")
+    if name != "auto":
+        return name
+    return "torch" if device.startswith("cuda") or (device == "auto" and _gpu_is_of_use()) else "onnxruntime"
+
+
+def _on_onnxruntime(path: Path, device: str) -> tuple[Engine, Header]:
+    from pix2pix.inference.engines.on_onnxruntime import OnnxRuntimeEngine
+
+    if device not in ("auto", "cpu"):
+        raise UsageError(f"the engine onnxruntime computes on the CPU, not on {device!r}")
+    return OnnxRuntimeEngine.load(path)
+
+
+def _on_torch(path: Path, device: str) -> tuple[Engine, Header]:
+    try:
+        from pix2pix.inference.engines.on_torch import TorchEngine
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"{error.name} is not installed, which GPUs and training need: pip install -e '.[gpu]'"
+        ) from error
+    return TorchEngine.load(path, device)
+
+
+def _gpu_is_of_use() -> bool:
+    """Whether it is worth importing PyTorch, which takes seconds, to ask it for a GPU."""
+    there = any(Path("/dev").glob("nvidia[0-9]*")) or Path("C:/Windows/System32/nvcuda.dll").exists()
+    return there and find_spec("torch") is not None

@@ -1,0 +1,1 @@
+"""The networks: what they are, and the files that hold their weights."""

@@ -1,0 +1,254 @@
+"""One-file weights for inference: a .safetensors file whose header says everything needed to use it.
+
+    header = read_header(find_bundle("shoes"))     what it is, without reading weights and without torch
+    model, header = load_bundle(path)              its networks, ready to run
+
+Names are looked up in the given folder, then `PIX2PIX_MODELS`, `./models`, and the shipped bundles.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load
+
+from pix2pix.errors import BundleError, BundleNotFound, CorruptBundle, UsageError
+from pix2pix.files import write_atomically
+from pix2pix.model.config import STRICT, DiscriminatorConfig, ModelConfig, from_json
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from pix2pix.model.networks import Model
+
+FORMAT = "pix2pix-bundle/2"
+EARLIER_FORMATS = ("pix2pix-bundle/1",)  # of architectures that are gone
+DISCRIMINATORS = "discriminators.safetensors"  # beside a bundle
+SHIPPED = Path(__file__).parent.parent / "pretrained"
+
+
+@dataclass(frozen=True)
+class Direction:
+    """A way to walk in z, and what it does: found by `pix2pix.training.directions` at the end of training."""
+
+    vector: tuple[float, ...]  # (Z,), of length 1
+    attribute: str  # the one that changes most: see `pix2pix.training.directions.ATTRIBUTES`
+    effect: float  # of one step along it, in deviations of that attribute among random answers
+    share: float  # of all that z changes in the pictures, 0 to 1
+    colours: tuple[str, ...] = ()  # #rrggbb of the subject two steps back and two on
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a bundle says of itself."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    model: ModelConfig
+    title: str
+    preset: str
+    steps: int
+    images: int  # seen in training
+    data: str  # which pairs, in words
+    data_hash: str
+    licence: str
+    metrics: dict[str, float] = field(default_factory=dict)
+    directions: tuple[Direction, ...] = ()
+    discriminator: DiscriminatorConfig | None = None  # None where the bundle has no discriminator
+
+
+@dataclass(frozen=True)
+class BundleInfo:
+    """A bundle that was found: its header, or why it cannot be used."""
+
+    name: str
+    path: Path
+    size_bytes: int
+    header: Header | None
+    error: str | None = None
+
+
+def save_bundle(path: Path, weights: dict[str, Tensor], header: Header) -> None:
+    """Write the weights of a `networks.Model` in half precision, atomically."""
+    import torch
+    from safetensors.torch import save
+
+    tensors = {name: v.detach().to("cpu", torch.float16).contiguous() for name, v in weights.items()}
+    metadata = {"format": FORMAT, "header": json.dumps(dataclasses.asdict(header))}
+    write_atomically(path, save(tensors, metadata))
+
+
+def save_discriminators(path: Path, parts: Mapping[str, nn.Module]) -> None:
+    """Write what a run trains beside its bundle, in half precision, for runs that begin with it."""
+    import torch
+    from safetensors.torch import save
+
+    tensors = {
+        f"{name}.{key}": value.detach().to("cpu", torch.float16).contiguous()
+        for name, part in parts.items()
+        for key, value in part.state_dict().items()
+    }
+    write_atomically(path, save(tensors))
+
+
+def load_discriminators(bundle: Path, parts: Mapping[str, nn.Module]) -> bool:
+    """Put in what `save_discriminators` wrote beside a bundle, in `DISCRIMINATORS`; whether it was there.
+
+    Nothing is changed where the file is missing, or of other networks. Raises CorruptBundle if it is damaged.
+    """
+    from safetensors.torch import load as load_tensors
+
+    path = bundle.with_name(DISCRIMINATORS)
+    if not path.is_file():
+        return False
+    try:
+        tensors = load_tensors(path.read_bytes())
+    except SafetensorError as error:
+        raise CorruptBundle(f"{path} is not a whole safetensors file: {error}") from error
+    own = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.state_dict().items()}
+    shapes = [{name: value.shape for name, value in some.items()} for some in (own, tensors)]
+    if shapes[0] != shapes[1]:
+        return False
+    for name, part in parts.items():
+        part.load_state_dict({key: tensors[f"{name}.{key}"].float() for key in part.state_dict()})
+    return True
+
+
+def read_header(path: Path) -> Header:
+    """The header of a bundle. Raises BundleNotFound, or CorruptBundle saying what the file lacks."""
+    return _read(path)[1]
+
+
+def _read(path: Path) -> tuple[dict[str, NDArray[Any]], Header]:
+    """The tensors as they are stored, and the header. Raises as `read_header`.
+
+    Read whole, not mapped: a file that is cut while it is looked at would end the process (SIGBUS).
+    """
+    if not path.is_file():
+        raise BundleNotFound(f"no bundle at {path}")
+    try:
+        data = path.read_bytes()
+        tensors = load(data)
+    except (SafetensorError, OSError) as error:
+        raise CorruptBundle(f"{path} is not a whole safetensors file: {error}") from error
+    length = int.from_bytes(data[:8], "little")
+    metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+    if metadata.get("format") in EARLIER_FORMATS:
+        raise CorruptBundle(
+            f"{path} was made by an earlier version of pix2pix, whose architecture is gone: train again, or "
+            "use it with that version"
+        )
+    if metadata.get("format") != FORMAT:
+        raise CorruptBundle(
+            f"{path} has format {metadata.get('format')!r} in its header, expected {FORMAT!r}"
+        )
+    if not any(name.startswith(("picture.", "generator.")) for name in tensors):
+        raise CorruptBundle(f"{path} holds no tensor of a generator")
+    try:
+        return tensors, from_json(Header, metadata.get("header", ""))
+    except UsageError as error:
+        raise CorruptBundle(f"{path}: its header lacks or garbles a field: {error}") from error
+
+
+def read_weights(path: Path) -> tuple[dict[str, NDArray[np.float32]], Header]:
+    """The tensors in float32, by name; no torch needed.
+
+    Raises as `read_header`, and CorruptBundle if a tensor holds values that are not finite.
+    """
+    tensors, header = _read(path)
+    weights = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
+    if bad := [name for name, weight in weights.items() if not np.isfinite(weight).all()]:
+        raise CorruptBundle(f"{path}: {bad[0]} holds values that are not finite")
+    return weights, header
+
+
+def load_bundle(path: Path) -> tuple[Model, Header]:
+    """The networks in float32, in evaluation mode, on the CPU.
+
+    Raises as `read_weights`, and CorruptBundle if the tensors do not fit the header's model.
+    """
+    import torch
+
+    from pix2pix.model.networks import build_model
+
+    weights, header = read_weights(path)
+    with torch.random.fork_rng(devices=[]):  # building draws weights: leave the global generator alone
+        model = build_model(header.model, header.discriminator)
+    try:
+        model.load_state_dict({name: torch.from_numpy(weight) for name, weight in weights.items()})
+    except RuntimeError as error:
+        raise CorruptBundle(f"{path}: its tensors do not fit its own model description: {error}") from error
+    return model.eval(), header
+
+
+def digest_of(path: Path) -> str:
+    """What tells a bundle from any other: the SHA-256 of its file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def search_path(models: Path | None = None) -> list[Path]:
+    """Folders that bundles are looked up in, first come first served.
+
+    Raises UsageError if `PIX2PIX_MODELS` names no folder.
+    """
+    named = os.environ.get("PIX2PIX_MODELS")
+    if named and not Path(named).is_dir():
+        raise UsageError(f"PIX2PIX_MODELS is {named!r}, which is not a folder")
+    folders = [models, Path(named) if named else None, Path("models"), SHIPPED]
+    return [folder for folder in folders if folder is not None and folder.is_dir()]
+
+
+def find_bundle(name_or_path: str | Path, models: Path | None = None) -> Path:
+    """The file for a path or a name. Raises BundleNotFound, listing the names there are."""
+    path = Path(name_or_path)
+    if path.suffix == ".safetensors" or path.is_file():
+        if not path.is_file():
+            raise BundleNotFound(f"no bundle at {path}")
+        return path
+    known = {info.name: info.path for info in list_bundles(models)}
+    if str(name_or_path) not in known:
+        folders = ", ".join(str(folder) for folder in search_path(models))
+        raise BundleNotFound(
+            f"no bundle named {str(name_or_path)!r} in {folders}; there is: {', '.join(known) or 'none'}"
+        )
+    return known[str(name_or_path)]
+
+
+def list_bundles(models: Path | None = None) -> list[BundleInfo]:
+    """Every bundle that can be found, the earlier folder winning where two share a name; no torch needed."""
+    found: dict[str, Path] = {}
+    for path in bundle_files(models):
+        found.setdefault(path.stem, path)
+    return [_describe(path) for path in found.values()]
+
+
+def bundle_files(models: Path | None = None) -> list[Path]:
+    """Every file on the search path, first come first served; several may have one name."""
+    folders: dict[Path, Path] = {}
+    for folder in search_path(models):
+        folders.setdefault(folder.resolve(), folder)
+    return [path for folder in folders.values() for path in _bundles(folder)]
+
+
+def _bundles(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.safetensors") if path.name != DISCRIMINATORS)
+
+
+def _describe(path: Path) -> BundleInfo:
+    try:
+        header, error = read_header(path), None
+    except BundleError as problem:
+        header, error = None, str(problem)
+    size_bytes = path.stat().st_size if path.exists() else 0  # a link may lead nowhere
+    return BundleInfo(path.stem, path, size_bytes, header, error)

@@ -1,0 +1,153 @@
+"""What a model is: frozen dataclasses, stored with its weights.
+
+from_json(ModelConfig, text)      read back what a bundle or a run folder stores
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeVar
+
+from pix2pix.errors import UsageError
+from pix2pix.model.constants import CELLS
+
+T = TypeVar("T")
+Config = TypeVar("Config", "ModelConfig", "DiscriminatorConfig")
+STRICT: dict[str, Any] = {"extra": "forbid"}  # for pydantic: a field nobody knows is an error
+MAX_WIDTH = 4096
+SIZES_PX = (64, 128, 256, 512)  # of two-stage pictures
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What is drawn with. `widths` are channels from the finest to the coarsest stage.
+
+    "two-stage" draws a layout of colours, then the picture (`layout_gan`, `picture_gan`); "paper" is the
+    U-Net of Isola et al. 2017 (`paper`), which has neither a latent nor alpha.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    architecture: Literal["two-stage", "paper"] = "two-stage"
+    size_px: int = 256
+    widths: tuple[int, ...] = (24, 48, 96, 192, 256, 256)
+    latent_size: int = 16
+    # Of the two-stage architecture.
+    style_size: int = 96
+    detail_width: int = 12  # channels of the stage at the picture's full side
+    layout_widths: tuple[int, ...] = (64, 128, 192)  # channels of the layout GAN at 16, 8 and 4 cells
+    # Of the paper's.
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for what no network can be built of."""
+        if len(self.widths) < 3 or not all(0 < width <= MAX_WIDTH for width in self.widths):
+            raise UsageError(f"widths {self.widths} are not 3 or more channel counts in 1..{MAX_WIDTH}")
+        if not 0 <= self.latent_size <= MAX_WIDTH or not 0 <= self.dropout < 1:
+            raise UsageError(
+                f"latent size {self.latent_size} is not in 0..{MAX_WIDTH}, "
+                f"or dropout {self.dropout} is not in [0, 1)"
+            )
+        if self.architecture == "paper":
+            multiple = 2 ** len(self.widths)
+            if self.latent_size:
+                raise UsageError("the paper's architecture has no latent: latent_size must be 0")
+            if self.size_px % multiple:
+                raise UsageError(
+                    f"size {self.size_px} px is not a multiple of {multiple}, as this model needs"
+                )
+            return
+        if not 1 <= self.style_size <= MAX_WIDTH or not 1 <= self.detail_width <= MAX_WIDTH:
+            raise UsageError(
+                f"style size {self.style_size} or detail width {self.detail_width} is not in 1..{MAX_WIDTH}"
+            )
+        refuse_other_than_three("layout_widths", self.layout_widths)
+        if not self.latent_size:
+            raise UsageError("a two-stage model needs a latent size above 0")
+        if self.size_px not in SIZES_PX:
+            raise UsageError(f"size {self.size_px} px is not one of {', '.join(map(str, SIZES_PX))}")
+        if not self.depth_of_layout < len(self.widths):
+            raise UsageError(
+                f"{len(self.widths)} widths do not reach {CELLS} cells in pictures of {self.size_px} px: "
+                f"{self.depth_of_layout + 1} or more do"
+            )
+
+    @property
+    def seen_px(self) -> int:
+        """The side at which the discriminators look at whole pictures."""
+        return self.size_px // 2 if self.architecture == "two-stage" else self.size_px
+
+    @property
+    def depth_of_layout(self) -> int:
+        """Which of `widths` is at the side of a layout, which joins there."""
+        return (self.size_px // 2 // CELLS).bit_length() - 1
+
+
+@dataclass(frozen=True)
+class DiscriminatorConfig:
+    """The discriminators of pictures. On pixels, four widths see patches of 70x70."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    widths: tuple[int, ...] = (24, 48, 96, 96)
+    # Beside it, of two-stage pictures: of the coarse picture, and of projected features.
+    coarse_widths: tuple[int, ...] = (48, 96, 192)
+    features_width: int = 64
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for what no network can be built of."""
+        if not self.widths or not all(0 < width <= MAX_WIDTH for width in self.widths):
+            raise UsageError(f"discriminator widths {self.widths} are not channel counts in 1..{MAX_WIDTH}")
+        refuse_other_than_three("coarse_widths", self.coarse_widths)
+        if not 0 < self.features_width <= MAX_WIDTH:
+            raise UsageError(f"features_width {self.features_width} is not in 1..{MAX_WIDTH}")
+
+    def sees(self, side_px: int) -> bool:
+        """Whether pictures of that side have a patch."""
+        side = side_px
+        for stride in self.strides:
+            side = (side - 2) // stride + 1
+        return side > 0
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Of its convolutions, one for each width and the last: 4 px wide, 1 px of padding."""
+        return (2,) * max(1, len(self.widths) - 1) + (1,) * min(2, len(self.widths))
+
+
+def refuse_other_than_three(name: str, widths: tuple[int, ...]) -> None:
+    """Raise UsageError for widths that are not those of three sides, such as 16, 8 and 4."""
+    if len(widths) != 3 or not all(0 < width <= MAX_WIDTH for width in widths):
+        raise UsageError(f"{name} {widths} are not 3 channel counts in 1..{MAX_WIDTH}")
+
+
+def refuse_other_model(theirs: ModelConfig, ours: ModelConfig, name: str) -> None:
+    """Raise UsageError, naming what differs, if weights of one model cannot begin a run of the other."""
+    if other := differences(theirs, ours):
+        raise UsageError(
+            f"{name} holds another model than this run's: {other}; "
+            "begin with one of the same --preset, or without --from"
+        )
+
+
+def differences(theirs: Config, ours: Config) -> str:
+    """What differs between two configurations of one kind, in words; "" if nothing does."""
+    a, b = dataclasses.asdict(theirs), dataclasses.asdict(ours)
+    return "; ".join(f"{key} {a[key]}, here {b[key]}" for key in b if a[key] != b[key])
+
+
+def from_json(kind: type[T], text: str) -> T:
+    """A dataclass of this project from the JSON that `dataclasses.asdict` gives.
+
+    Raises UsageError, naming each field that is missing, unknown or of the wrong type.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(kind).validate_json(text, strict=True)
+    except ValidationError as error:
+        problems = (
+            f"{'.'.join(map(str, e['loc'])) or 'all'}: {e['msg']}" for e in error.errors(include_url=False)
+        )
+        raise UsageError("; ".join(problems)) from error

@@ -1,0 +1,132 @@
+"""Layers that the layout GAN and the picture GAN share.
+
+Weights are N(0, 1) and scaled when they are used, so that every layer learns at one rate (Karras et al. 2018,
+section 4.1). No layer normalises over a picture or a batch: an answer never depends on its batch-mates, and a
+layer can tell the inside of a large blank area from paper.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pix2pix.model.constants import BLUR, DOUBLE, GAIN, SLOPE
+
+
+def activate(x: Tensor) -> Tensor:
+    """Leaky rectifier that keeps the variance of its input."""
+    return F.leaky_relu(x, SLOPE) * GAIN
+
+
+class Linear(nn.Module):
+    """(N, K) -> (N, L)."""
+
+    def __init__(self, c_in: int, c_out: int, bias: float = 0.0) -> None:
+        """`bias` is what every output begins with."""
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(c_out, c_in))
+        self.bias = nn.Parameter(torch.full((c_out,), bias))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        weight = self.weight * self.weight.shape[1] ** -0.5
+        return F.linear(x, weight.to(x.dtype), self.bias.to(x.dtype))
+
+
+class Conv(nn.Module):
+    """A convolution whose kernels have unit length (Karras et al. 2024, section 2.3).
+
+    Output layers (`output`) keep the length of their kernels, as it is the range of what they draw.
+    """
+
+    def __init__(
+        self, c_in: int, c_out: int, size: int = 3, stride: int = 1, *, output: bool = False
+    ) -> None:
+        """`size` 3 or 1 keeps the side; 4 with `stride` 2 halves it."""
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(c_out, c_in, size, size))
+        self.bias = nn.Parameter(torch.zeros(c_out))
+        self.stride, self.padding, self.output = stride, (size - 1) // 2, output
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C', H / stride, W / stride)."""
+        if self.output:
+            weight = self.weight * self.weight[0].numel() ** -0.5
+        else:
+            weight = self.weight * torch.rsqrt(self.weight.square().sum((1, 2, 3), keepdim=True) + 1e-8)
+        return F.conv2d(x, weight.to(x.dtype), self.bias.to(x.dtype), self.stride, self.padding)
+
+
+class ModulatedConv(nn.Module):
+    """A 3x3 convolution whose input channels a style scales, demodulated (Karras et al. 2020, section 2.2).
+
+    Demodulation follows from style and weights alone. With `double`, the input is enlarged twice bilinearly
+    first: nearest-neighbour doubling is folded into a transposed 4x4 kernel, and a [1 2 1] blur follows,
+    without which a weave stays in plain surfaces (Zhang 2019).
+    """
+
+    taps: Tensor
+    blur: Tensor
+
+    def __init__(self, c_in: int, c_out: int, style: int, *, double: bool = False) -> None:
+        """`style` numbers make the scales of the input channels, which begin at 1."""
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(c_out, c_in, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(c_out))
+        self.style = Linear(style, c_in, bias=1.0)
+        self.doubles = double
+        blur = torch.tensor(BLUR)
+        self.register_buffer("taps", torch.tensor(DOUBLE), persistent=False)
+        self.register_buffer("blur", (blur[:, None] * blur).expand(c_out, 1, 3, 3).clone(), persistent=False)
+
+    def forward(self, x: Tensor, style: Tensor, beside: Tensor | None = None) -> Tensor:
+        """(N, C, H, W) and style (N, K) -> (N, C', H, W) or, doubled, (N, C', 2H, 2W), activated.
+
+        `beside`, of the output's shape, is added before the activation.
+        """
+        scale = self.style(style).float()
+        weight = self.weight * self.weight[0].numel() ** -0.5
+        demodulation = torch.rsqrt(scale.square() @ weight.square().sum((2, 3)).t() + 1e-6)
+        x = x * scale[:, :, None, None].to(x.dtype)
+        if self.doubles:
+            kernel = torch.einsum("ti,oxij,uj->xotu", self.taps, weight, self.taps)
+            y = F.conv_transpose2d(x, kernel.to(x.dtype), None, 2, 1)
+            y = F.conv2d(y, self.blur.to(y.dtype), None, 1, 1, groups=y.shape[1])
+        else:
+            y = F.conv2d(x, weight.to(x.dtype), None, 1, 1)
+        y = torch.addcmul(self.bias[:, None, None].to(y.dtype), y, demodulation[:, :, None, None].to(y.dtype))
+        return activate(y if beside is None else (y + beside) * 0.5**0.5)
+
+
+def group_deviation(x: Tensor, group: int) -> Tensor:
+    """Features (N, C, H, W) -> their mean deviation within groups of a batch, (N, 1, H, W).
+
+    So that a discriminator sees when many pictures are alike (Karras et al. 2018, section 3). Members of a
+    group are N / `group` apart: a batch that is shared out in strides keeps its groups. A batch that does not
+    divide into groups has a deviation of 0.
+    """
+    if len(x) % group:
+        return x.new_zeros(len(x), 1, *x.shape[2:])
+    groups = x.float().reshape(group, -1, *x.shape[1:])
+    spread = (groups.var(0, correction=0) + 1e-6).sqrt().mean((1, 2, 3)).repeat(group)
+    return spread[:, None, None, None].to(x.dtype).expand(-1, 1, *x.shape[2:])
+
+
+def statistics(coloured: Tensor) -> Tensor:
+    """Of colour times mask, and mask (N, 4, H, W): mean colour, deviation, 1 where there is any: (N, 7)."""
+    mask = coloured[:, 3:].float()
+    count = mask.sum((2, 3)).clamp(min=1)
+    mean = coloured[:, :3].float().sum((2, 3)) / count
+    variance = (coloured[:, :3].float().square() * mask).sum((2, 3)) / count - mean.square()
+    return torch.cat([mean, (variance.clamp(min=0) + 1e-6).sqrt(), mask.amax((2, 3))], 1)
+
+
+def of_answers(x: Tensor, rows: Tensor | None) -> Tensor:
+    """Of what is computed once a sketch (M, ...), what belongs to each answer; `rows` (N,) says which."""
+    return x if rows is None else x[rows]
+
+
+def doubled(x: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N, C, 2H, 2W), bilinearly."""
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)

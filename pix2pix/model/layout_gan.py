@@ -1,0 +1,190 @@
+"""The layout GAN: which colour lies where.
+
+A *layout* has 16 x 16 cells: the mean colour of the product in and around each, in [-1, 1], times its mask,
+and the mask, 1 where a cell holds product: (N, 4, 16, 16). Its colours are smooth, so that what only its
+neighbours show, such as shading and seams, is left to the picture GAN, and no single cell becomes a patch.
+A sketch leaves the colours open, so the noise z goes in here. Cells may be known beforehand: a user's colour
+strokes. As in BicycleGAN (Zhu et al. 2017) an encoder
+reads z off a layout; it also reads the look of a photo.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pix2pix.model.constants import CELL_PX, CELLS, KNOWN_FROM, PRODUCT_FROM, SLOPE, SMALLEST_SHARE
+from pix2pix.model.layers import (
+    Conv,
+    Linear,
+    ModulatedConv,
+    activate,
+    group_deviation,
+    of_answers,
+    statistics,
+)
+
+GROUP = 4  # layouts whose deviation the discriminator sees
+
+
+class LayoutGenerator(nn.Module):
+    """A U-Net with modulated convolutions over the cells."""
+
+    def __init__(
+        self, latent_size: int, style_size: int = 64, widths: tuple[int, ...] = (64, 128, 192)
+    ) -> None:
+        """`widths` are channels at 16, 8 and 4 cells."""
+        super().__init__()
+        first = widths[0]
+        self.mapping = nn.ModuleList([Linear(latent_size, style_size), Linear(style_size, style_size)])
+        self.known_style = Linear(7, style_size)
+        self.stem = Conv(CELL_PX**2, first)
+        self.enter = Conv(first + 4, first)
+        self.down = nn.ModuleList(Conv(a, b, 4, 2) for a, b in pairwise(widths))
+        self.middle = ModulatedConv(widths[-1], widths[-1], style_size)
+        inner = widths[-2::-1]
+        self.up = nn.ModuleList(
+            ModulatedConv(a, b, style_size, double=True) for a, b in pairwise(widths[::-1])
+        )
+        self.conv = nn.ModuleList(ModulatedConv(c, c, style_size) for c in inner)
+        self.skip = nn.ModuleList(Conv(c, c, 1) for c in inner)
+        self.last = ModulatedConv(first, first, style_size)
+        self.out = Conv(first, 4, 1, output=True)
+
+    def forward(self, ink: Tensor, known: Tensor, z: Tensor, rows: Tensor | None = None) -> Tensor:
+        """Ink (M, 1, 64, 64) in 0..1, known cells (M, 4, 16, 16), z (N, Z) -> (N, 4, 16, 16).
+
+        Three channels of colour, then the logit of the mask. `rows` (N,) says of which sketch each answer is;
+        without it M is N.
+        """
+        style = self.mapping[0](z) + of_answers(self.known_style(statistics(known)), rows)
+        style = F.leaky_relu(self.mapping[1](F.leaky_relu(style, SLOPE)), SLOPE)
+        x = activate(self.stem(F.pixel_unshuffle(ink, CELL_PX)))
+        levels = [activate(self.enter(torch.cat([x, known.to(x.dtype)], 1)))]
+        for down in self.down:
+            levels.append(activate(down(levels[-1])))
+        x = self.middle(of_answers(levels.pop(), rows), style)
+        for up, conv, skip in zip(self.up, self.conv, self.skip, strict=True):
+            x = conv(up(x, style, of_answers(skip(levels.pop()), rows)), style)
+        drawn: Tensor = self.out(self.last(x, style))
+        return drawn
+
+
+class LayoutEncoder(nn.Module):
+    """A layout (N, 4, 16, 16) -> mean and log variance of its z, (N, Z) each."""
+
+    def __init__(self, latent_size: int, first: int = 64) -> None:
+        """`first` channels at 16 cells, half as many more at 8, twice as many at 4."""
+        super().__init__()
+        widths = (first, 3 * first // 2, 2 * first)
+        pairs = pairwise(widths)
+        self.down = nn.ModuleList([Conv(4, widths[0]), *(Conv(a, b, 4, 2) for a, b in pairs)])
+        self.head = nn.Linear(widths[-1] * (CELLS // 4) ** 2, 2 * latent_size)
+
+    def forward(self, layout: Tensor) -> tuple[Tensor, Tensor]:
+        """See the class."""
+        x = layout
+        for conv in self.down:
+            x = activate(conv(x))
+        mean, log_variance = self.head(x.flatten(1)).float().chunk(2, 1)
+        return mean, log_variance.clamp(-8, 4)
+
+
+class LayoutDiscriminator(nn.Module):
+    """A layout (N, 4, 16, 16) beside its ink (N, 1, 64, 64) -> logits (N,). No norm: it is to see colours.
+
+    It also sees the deviation of every four layouts, so that a generator of one colour gives itself away.
+    """
+
+    def __init__(self, widths: tuple[int, ...]) -> None:
+        """`widths` are channels at 16, 8 and 4 cells."""
+        super().__init__()
+        first, *_, last = widths
+        pairs = pairwise(widths)
+        self.down = nn.ModuleList(
+            [nn.Conv2d(4 + CELL_PX**2, first, 3, 1, 1), *(nn.Conv2d(a, b, 4, 2, 1) for a, b in pairs)]
+        )
+        self.last = nn.Conv2d(last + 1, last, CELLS // 4)
+        self.logit = nn.Linear(last, 1)
+        for conv in (*self.down, self.last):
+            nn.init.kaiming_normal_(conv.weight, SLOPE)
+            nn.init.zeros_(conv.bias)
+
+    def forward(self, layout: Tensor, ink: Tensor) -> Tensor:
+        """See the class."""
+        x = torch.cat([layout, F.pixel_unshuffle(ink, CELL_PX)], 1)
+        for conv in self.down:
+            x = F.leaky_relu(conv(x), SLOPE)
+        x = torch.cat([x, group_deviation(x, GROUP)], 1)
+        logits: Tensor = self.logit(F.leaky_relu(self.last(x), SLOPE).flatten(1))
+        return logits[:, 0]
+
+
+def layout_of(photo: Tensor, mask: Tensor) -> Tensor:
+    """The layout (N, 4, 16, 16) of photos (N, 3, S, S) in [-1, 1] with masks (N, 1, S, S) in 0..1."""
+    return smoothed(_cells_of(torch.cat([photo * mask, mask], 1), CELLS, PRODUCT_FROM))
+
+
+def moved_layout_of(photo: Tensor, mask: Tensor, noise: Tensor) -> Tensor:
+    """The same, moved, turned and scaled a little: what a guessed layout is like.
+
+    `noise` (N, 5) is standard normal: of the angle, both scales and both shifts.
+    """
+    cells = _cells_of(torch.cat([photo * mask, mask], 1), 2 * CELLS, PRODUCT_FROM)
+    angle, scale, shift = 0.06 * noise[:, 0], 1 + 0.06 * noise[:, 1:3], 0.05 * noise[:, 3:5]
+    turn = torch.stack(
+        [
+            torch.stack([angle.cos() * scale[:, 0], -angle.sin(), shift[:, 0]], 1),
+            torch.stack([angle.sin(), angle.cos() * scale[:, 1], shift[:, 1]], 1),
+        ],
+        1,
+    )
+    grid = F.affine_grid(turn, list(cells.shape), align_corners=False)
+    near = F.grid_sample(cells, grid, align_corners=False)
+    return smoothed(_cells_of(near, CELLS, PRODUCT_FROM))
+
+
+def smoothed(layout: Tensor) -> Tensor:
+    """A layout (N, 4, 16, 16) with the mean colour of the product in 3x3 cells in each cell of product."""
+    near, mask = F.avg_pool2d(layout, 3, 1, padding=1), layout[:, 3:]
+    return torch.cat([near[:, :3] / near[:, 3:].clamp(min=SMALLEST_SHARE) * mask, mask], 1)
+
+
+def known_cells(strokes: Tensor) -> Tensor:
+    """Colour strokes (N, 4, H, H), colour times mask and mask -> the cells that they cover (N, 4, 16, 16)."""
+    return _cells_of(strokes, CELLS, KNOWN_FROM)
+
+
+def complete(drawn: Tensor, known: Tensor) -> Tensor:
+    """What the generator draws (N, 4, 16, 16), with known cells (N, 4, 16, 16) -> a layout (N, 4, 16, 16).
+
+    Known cells keep their colour.
+    """
+    product = (drawn[:, 3:] > 0).float()
+    layout = smoothed(torch.cat([drawn[:, :3] * product, product], 1))
+    colour = torch.where(known[:, 3:] > 0, known[:, :3], layout[:, :3])
+    return torch.cat([colour * product, product], 1)
+
+
+def _cells_of(coloured: Tensor, cells: int, least: float) -> Tensor:
+    """Colour times mask, and mask (N, 4, H, H) -> mean colour and 1 in each cell (N, 4, cells, cells).
+
+    A cell is empty where up to `least` of it is under the mask.
+    """
+    means = F.avg_pool2d(coloured, coloured.shape[-1] // cells)
+    colour, share = means[:, :3], means[:, 3:]
+    held = (share > least).float()
+    return torch.cat([colour / share.clamp(min=SMALLEST_SHARE) * held, held], 1)
+
+
+def spread_out(layout: Tensor, times: int = 6) -> Tensor:
+    """The layout with its colours grown into empty cells: the colours of one product laid under another."""
+    for _ in range(times):
+        near = F.avg_pool2d(F.pad(layout, [1, 1, 1, 1]), 3, 1)
+        colour = near[:, :3] / near[:, 3:].clamp(min=SMALLEST_SHARE)
+        grown = torch.cat([colour, torch.ones_like(near[:, 3:])], 1) * (near[:, 3:] > 0)
+        layout = torch.where(layout[:, 3:] > 0, layout, grown)
+    return layout

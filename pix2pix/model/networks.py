@@ -1,0 +1,89 @@
+"""The networks of a bundle, by architecture, behind one interface.
+
+    model = build_model(config)
+    photo, alpha = model(sketch, z, strokes=strokes)
+
+Nothing in them depends on batch-mates: a picture is the same alone and in any batch.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pix2pix.model.config import DiscriminatorConfig, ModelConfig
+from pix2pix.model.constants import LAYOUT_PX
+from pix2pix.model.layout_gan import LayoutEncoder, LayoutGenerator, complete, known_cells, layout_of
+from pix2pix.model.paper import PaperGenerator
+from pix2pix.model.patch_discriminator import PatchDiscriminator
+from pix2pix.model.picture_gan import PictureGenerator, compose
+
+
+class TwoStage(nn.Module):
+    """Noise and sketch give a layout, layout and sketch give the picture."""
+
+    def __init__(self, config: ModelConfig, discriminator: DiscriminatorConfig | None = None) -> None:
+        """Weights are drawn from torch's global generator: seed it first."""
+        super().__init__()
+        self.config = config
+        self.layout = LayoutGenerator(config.latent_size, widths=config.layout_widths)
+        self.encoder = LayoutEncoder(config.latent_size, config.layout_widths[0])
+        self.picture = PictureGenerator(config)
+        self.discriminator = PatchDiscriminator(discriminator) if discriminator else None
+
+    def forward(
+        self, sketch: Tensor, z: Tensor, rows: Tensor | None = None, strokes: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Sketches (M, 1, S, S) in [-1, 1], z (N, Z) -> photos (N, 3, S, S) in [-1, 1], alpha (N, 1, S, S).
+
+        `rows` (N,) says of which sketch each answer is; without it M is N. Photos are on white. Colour
+        strokes (M, 4, S/2, S/2) are colour times mask, and mask.
+        """
+        ink = (1 - sketch) / 2
+        if strokes is None:
+            strokes = ink.new_zeros(len(ink), 4, *(side // 2 for side in ink.shape[2:]))
+        photo, alpha = compose(self.picture(ink, strokes, self.draw_layout(ink, strokes, z, rows), rows))
+        return photo.clamp(-1, 1), alpha
+
+    def draw_layout(self, ink: Tensor, strokes: Tensor, z: Tensor, rows: Tensor | None = None) -> Tensor:
+        """The layout (N, 4, 16, 16) for ink (M, 1, S, S) in 0..1, otherwise as `forward`."""
+        known = known_cells(strokes)
+        drawn = self.layout(F.adaptive_avg_pool2d(ink, LAYOUT_PX), known, z, rows)
+        return complete(drawn.float(), known if rows is None else known[rows])
+
+    def encode(self, photo: Tensor, mask: Tensor) -> Tensor:
+        """The z (N, Z) of photos (N, 3, S, S) in [-1, 1] with masks (N, 1, S, S) in 0..1: their look."""
+        mean, _ = self.encoder(layout_of(photo, mask))
+        return torch.as_tensor(mean)
+
+
+class Paper(nn.Module):
+    """The architecture of Isola et al. 2017: one answer to a sketch, without alpha."""
+
+    def __init__(self, config: ModelConfig, discriminator: DiscriminatorConfig | None = None) -> None:
+        """As `TwoStage`."""
+        super().__init__()
+        self.config = config
+        self.generator = PaperGenerator(config)
+        self.discriminator = PatchDiscriminator(discriminator) if discriminator else None
+
+    def forward(
+        self, sketch: Tensor, z: Tensor, rows: Tensor | None = None, strokes: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """As `TwoStage.forward`; z (N, 0) counts the answers, strokes change nothing and alpha is 1."""
+        photo = self.generator(sketch)
+        photo = photo if rows is None else photo[rows]
+        return photo, torch.ones_like(photo[:, :1])
+
+
+Model = TwoStage | Paper
+
+
+def build_model(config: ModelConfig, discriminator: DiscriminatorConfig | None = None) -> Model:
+    """The networks of a bundle, with the discriminator on pixels where there is one.
+
+    Weights are drawn from torch's global generator: seed it first.
+    """
+    kind = TwoStage if config.architecture == "two-stage" else Paper
+    return kind(config, discriminator)

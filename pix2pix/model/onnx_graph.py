@@ -1,0 +1,303 @@
+"""A bundle's networks as ONNX graphs, built from its weights and its header: no PyTorch needed.
+
+    weights, header = read_weights(find_bundle("shoes"))
+    model = answer_graph(weights, header)          an onnx.ModelProto, complete: pixels in, pixels out
+
+The networks are those of `networks`. What does not depend on an answer's z is computed once a sketch. A test
+holds both to the same pictures.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import TensorProto
+
+from pix2pix.model.bundle import Header
+from pix2pix.model.config import ModelConfig
+from pix2pix.model.constants import (
+    CELL_PX,
+    CELLS,
+    GAIN,
+    KNOWN_FROM,
+    LAYOUT_PX,
+    NORM_EPSILON,
+    PRODUCT_FROM,
+    SMALLEST_SHARE,
+)
+from pix2pix.model.onnx_layers import Graph, Weights
+
+COLOUR_SCALE = np.array([127.5, 127.5, 127.5, 1], np.float32)  # colours are drawn in levels, alpha as a logit
+PAPER = np.array([-127.5, -127.5, -127.5, 0], np.float32)  # added once: colours are 0 where they are white
+
+
+def answer_graph(weights: Weights, header: Header) -> onnx.ModelProto:
+    """Sketches (M, S, S), z (N, Z), rows (N,) and strokes -> photos (N, S, S, 3) and their alpha (N, S, S).
+
+    All pixels are uint8. `rows` says of which sketch each answer is, strokes (M, S/2, S/2, 4) are RGBA,
+    photos are on white. The paper's architecture has no strokes, and z (N, 0).
+    """
+    graph, config = Graph(weights), header.model
+    side = config.size_px
+    sketches = graph.input("sketches", TensorProto.UINT8, ["sketches", side, side])
+    z = graph.input("z", TensorProto.FLOAT, ["answers", config.latent_size])
+    rows = graph.input("rows", TensorProto.INT64, ["answers"])
+    if config.architecture == "two-stage":
+        strokes = graph.input("strokes", TensorProto.UINT8, ["sketches", side // 2, side // 2, 4])
+        ink, coloured = read_ink(graph, sketches), read_strokes(graph, strokes)
+        layout = draw_layout(graph, config, ink, coloured, z, rows)
+        photos, alpha = compose(graph, draw_picture(graph, config, ink, coloured, layout, rows))
+    else:
+        photos = graph.add("Gather", draw_paper(graph, config, read_sketches(graph, sketches)), rows, axis=0)
+        opaque = graph.add("Shape", graph.channels(photos, 0, 1))
+        alpha = graph.add("Expand", graph.constant(np.float32(255)), opaque)
+    graph.output("photos", channels_last(graph, photos), TensorProto.UINT8, ["answers", side, side, 3])
+    flat = graph.add("Squeeze", to_levels(graph, alpha), graph.ints(1))
+    graph.output("alpha", flat, TensorProto.UINT8, ["answers", side, side])
+    return graph.model()
+
+
+def encode_graph(weights: Weights, header: Header) -> onnx.ModelProto:
+    """A photo (S, S, 3) uint8 and its product's mask (S, S) uint8 -> z (Z,), by a two-stage model."""
+    graph, side = Graph(weights), header.model.size_px
+    photo = graph.input("photo", TensorProto.UINT8, [side, side, 3])
+    mask = graph.input("mask", TensorProto.UINT8, [side, side])
+    colour = read_photos(graph, graph.add("Unsqueeze", photo, graph.ints(0)))
+    share = graph.add("Div", graph.add("Cast", mask, to=TensorProto.FLOAT), 255.0)
+    share = graph.add("Unsqueeze", share, graph.ints(0, 1))
+    coloured = graph.add("Concat", graph.add("Mul", colour, share), share, axis=1)
+    x = cells_of(graph, coloured, side, PRODUCT_FROM)
+    for i, stride in enumerate((1, 2, 2)):
+        x = graph.active_conv(x, f"encoder.down.{i}", stride)
+    head = [graph.weight(f"encoder.head.{part}") for part in ("weight", "bias")]
+    both = graph.add("Gemm", graph.add("Flatten", x), *head, transB=1)
+    mean = graph.channels(both, 0, header.model.latent_size)
+    z = graph.add("Squeeze", mean, graph.ints(0))
+    graph.output("z", z, TensorProto.FLOAT, [header.model.latent_size])
+    return graph.model()
+
+
+def realism_graph(weights: Weights, header: Header) -> onnx.ModelProto:
+    """Sketches (M, S, S), photos (N, S, S, 3), rows (N,) -> how likely each patch is real, (N, h, w)."""
+    graph, side = Graph(weights), header.model.size_px
+    sketches = graph.input("sketches", TensorProto.UINT8, ["sketches", side, side])
+    photos = graph.input("photos", TensorProto.UINT8, ["answers", side, side, 3])
+    rows = graph.input("rows", TensorProto.INT64, ["answers"])
+    given = graph.add("Gather", read_sketches(graph, sketches), rows, axis=0)
+    seen = graph.add("Concat", given, read_photos(graph, photos), axis=1)
+    chances = judge(graph, header, graph.pooled(seen, side // header.model.seen_px))
+    flat = graph.add("Squeeze", chances, graph.ints(1))
+    graph.output("probabilities", flat, TensorProto.FLOAT, ["answers", "height", "width"])
+    return graph.model()
+
+
+# Networks.
+
+
+def draw_layout(graph: Graph, config: ModelConfig, ink: str, strokes: str, z: str, rows: str) -> str:
+    """`TwoStage.draw_layout`: (N, 4, 16, 16)."""
+    known = cells_of(graph, strokes, config.size_px // 2, KNOWN_FROM)
+    of_known = graph.add("Gather", graph.linear(statistics(graph, known), "layout.known_style"), rows, axis=0)
+    style = graph.leaky(graph.add("Add", graph.linear(z, "layout.mapping.0"), of_known))
+    style = graph.leaky(graph.linear(style, "layout.mapping.1"))
+    small = graph.pooled(ink, config.size_px // LAYOUT_PX)
+    x = graph.active_conv(graph.add("SpaceToDepth", small, blocksize=CELL_PX), "layout.stem")
+    levels = [graph.active_conv(graph.add("Concat", x, known, axis=1), "layout.enter")]
+    for i in range(len(config.layout_widths) - 1):
+        levels.append(graph.active_conv(levels[-1], f"layout.down.{i}", stride=2))
+    x = graph.modulated_conv(graph.add("Gather", levels.pop(), rows, axis=0), style, "layout.middle")
+    for i in range(len(config.layout_widths) - 1):
+        x = graph.doubling_conv(x, style, f"layout.up.{i}", skip(graph, "layout", i, levels.pop(), rows))
+        x = graph.modulated_conv(x, style, f"layout.conv.{i}")
+    drawn = graph.output_conv(graph.modulated_conv(x, style, "layout.last"), "layout.out")
+    return complete(graph, drawn, graph.add("Gather", known, rows, axis=0))
+
+
+def complete(graph: Graph, drawn: str, known: str) -> str:
+    """`layout_gan.complete`: (N, 4, 16, 16)."""
+    product = positive(graph, graph.channels(drawn, 3, 4))
+    of_product = graph.add("Concat", graph.add("Mul", graph.channels(drawn, 0, 3), product), product, axis=1)
+    near = graph.add(
+        "AveragePool", of_product, kernel_shape=[3, 3], strides=[1, 1], pads=[1] * 4, count_include_pad=1
+    )
+    share = graph.add("Max", graph.channels(near, 3, 4), SMALLEST_SHARE)
+    smooth = graph.add("Div", graph.channels(near, 0, 3), share)
+    is_known = graph.add("Greater", graph.channels(known, 3, 4), 0.0)
+    colour = graph.add("Where", is_known, graph.channels(known, 0, 3), smooth)
+    return graph.add("Concat", graph.add("Mul", colour, product), product, axis=1)
+
+
+def draw_picture(graph: Graph, config: ModelConfig, ink: str, strokes: str, layout: str, rows: str) -> str:
+    """`PictureGenerator`: colour in levels below white, and the logit of alpha, (N, 4, S, S)."""
+    of_strokes = graph.linear(statistics(graph, strokes), "picture.stroke_style")
+    of_layout = graph.linear(statistics(graph, layout), "picture.layout_style")
+    style = graph.leaky(graph.add("Add", graph.add("Gather", of_strokes, rows, axis=0), of_layout))
+    style = graph.leaky(graph.linear(style, "picture.mapping"))
+    levels = look_at_ink(graph, config, ink, strokes, layout, rows)
+    x = graph.modulated_conv(levels.pop(), style, "picture.middle")
+    rgba = ""
+    for i in range(len(config.widths) - 1):
+        shared = len(levels) - 1 < config.depth_of_layout  # by all answers to a sketch
+        beside = skip(graph, "picture", i, levels.pop(), rows if shared else "")
+        x = graph.doubling_conv(x, style, f"picture.up.{i}", beside)
+        x = graph.modulated_conv(x, style, f"picture.conv.{i}")
+        drawn = graph.output_conv(x, f"picture.to_rgba.{i}", COLOUR_SCALE)
+        rgba = graph.add("Add", graph.doubled(rgba), drawn) if rgba else drawn
+    bias = graph.weights["picture.detail.up.bias"]
+    fine = graph.leaky(graph.conv(ink, "picture.detail.ink", gain=GAIN))
+    beside = graph.add("Gather", graph.add("Add", fine, graph.constant(bias[:, None, None])), rows, axis=0)
+    x = graph.doubling_conv(x, style, "picture.detail.up", beside)
+    x = graph.modulated_conv(x, style, "picture.detail.conv")
+    drawn = graph.output_conv(x, "picture.detail.to_rgba", COLOUR_SCALE, PAPER)
+    return graph.add("Add", graph.doubled(rgba), drawn)
+
+
+def look_at_ink(
+    graph: Graph, config: ModelConfig, ink: str, strokes: str, layout: str, rows: str
+) -> list[str]:
+    """Features at every level, the largest first: of each sketch, from the layout on of each answer."""
+    folded = graph.add("SpaceToDepth", ink, blocksize=2)
+    levels = [graph.active_conv(graph.add("Concat", folded, strokes, axis=1), "picture.stem")]
+    for i in range(len(config.widths) - 1):
+        x = graph.active_conv(levels[-1], f"picture.down.{i}", stride=2)
+        if i < config.depth_of_layout:
+            x = add_scaled(graph, x, graph.active_conv(x, f"picture.refine.{i}"), f"picture.refine_gain.{i}")
+        if i + 1 == config.depth_of_layout:
+            x = graph.add("Gather", x, rows, axis=0)
+            x = add_scaled(graph, x, graph.active_conv(layout, "picture.layout"), "picture.layout_gain")
+        levels.append(x)
+    return levels
+
+
+def skip(graph: Graph, net: str, i: int, features: str, rows: str) -> str:
+    """What joins the doubling convolution `i` of a network, with the bias of that; of each row's sketch."""
+    x = graph.conv(features, f"{net}.skip.{i}", more_bias=graph.weights[f"{net}.up.{i}.bias"])
+    return graph.add("Gather", x, rows, axis=0) if rows else x
+
+
+def draw_paper(graph: Graph, config: ModelConfig, sketches: str) -> str:
+    """`PaperGenerator`: (M, 3, S, S) in levels of 255."""
+    x, levels = sketches, []
+    depth = len(config.widths)
+    for i in range(depth):
+        x = plain_conv(graph, graph.leaky(x) if i else x, f"generator.downs.{i}", 2)
+        if 0 < i < depth - 1:
+            x = instance_norm(graph, x, f"generator.down_norms.{i - 1}")
+        levels.append(x)
+    levels.pop()
+    for i in range(depth):
+        weight, bias = (graph.weight(f"generator.ups.{i}.{part}") for part in ("weight", "bias"))
+        x = graph.add("ConvTranspose", graph.add("Relu", x), weight, bias, strides=[2] * 2, pads=[1] * 4)
+        if i < depth - 1:
+            x = instance_norm(graph, x, f"generator.up_norms.{i}")
+            x = graph.add("Concat", x, graph.leaky(levels.pop()), axis=1)
+    return graph.add("Mul", graph.add("Add", graph.add("Tanh", x), 1.0), 127.5)
+
+
+def judge(graph: Graph, header: Header, x: str) -> str:
+    """`PatchDiscriminator`: sketch and photo (N, 4, H, H) -> how likely each patch is real, (N, 1, h, w)."""
+    assert header.discriminator is not None
+    *inner, last = header.discriminator.strides
+    for i, stride in enumerate(inner):
+        x = plain_conv(graph, x, f"discriminator.convs.{i}", stride)
+        x = graph.leaky(instance_norm(graph, x, f"discriminator.norms.{i - 1}") if i else x)
+    return graph.add("Sigmoid", plain_conv(graph, x, f"discriminator.convs.{len(inner)}", last))
+
+
+# Parts of them.
+
+
+def statistics(graph: Graph, coloured: str) -> str:
+    """`layers.statistics`: (N, 4, H, W) -> (N, 7)."""
+    colour, mask = graph.channels(coloured, 0, 3), graph.channels(coloured, 3, 4)
+
+    def total(x: str) -> str:
+        return graph.add("ReduceSum", x, graph.ints(2, 3), keepdims=0)
+
+    count = graph.add("Max", total(mask), 1.0)
+    mean = graph.add("Div", total(colour), count)
+    squares = graph.add("Mul", graph.add("Mul", colour, colour), mask)
+    variance = graph.add("Sub", graph.add("Div", total(squares), count), graph.add("Mul", mean, mean))
+    deviation = graph.add("Sqrt", graph.add("Add", graph.add("Max", variance, 0.0), 1e-6))
+    there = graph.add("ReduceMax", mask, axes=[2, 3], keepdims=0)
+    return graph.add("Concat", mean, deviation, there, axis=1)
+
+
+def cells_of(graph: Graph, coloured: str, side: int, least: float) -> str:
+    """`layout_gan.layout_of` and `known_cells`: colour times mask, and mask -> cells (N, 4, 16, 16).
+
+    A cell is empty up to a share of `least`.
+    """
+    sums = graph.pooled(coloured, side // CELLS)
+    share = graph.channels(sums, 3, 4)
+    product = positive(graph, graph.add("Sub", share, least))
+    mean = graph.add("Div", graph.channels(sums, 0, 3), graph.add("Max", share, SMALLEST_SHARE))
+    return graph.add("Concat", graph.add("Mul", mean, product), product, axis=1)
+
+
+def positive(graph: Graph, x: str) -> str:
+    """1 where x is above 0, else 0."""
+    return graph.add("Cast", graph.add("Greater", x, 0.0), to=TensorProto.FLOAT)
+
+
+def add_scaled(graph: Graph, x: str, more: str, gain: str) -> str:
+    """x, and `more` times a gain for each channel."""
+    scale = graph.constant(graph.weights[gain][:, None, None])
+    return graph.add("Add", x, graph.add("Mul", more, scale))
+
+
+def plain_conv(graph: Graph, x: str, name: str, stride: int) -> str:
+    """A 4x4 convolution of the paper."""
+    parts = [graph.weight(f"{name}.{part}") for part in ("weight", "bias")]
+    return graph.add("Conv", x, *parts, strides=[stride] * 2, pads=[1] * 4)
+
+
+def instance_norm(graph: Graph, x: str, name: str) -> str:
+    """`discriminators.InstanceNorm` of more than one pixel."""
+    parts = [graph.weight(f"{name}.{part}") for part in ("weight", "bias")]
+    return graph.add("InstanceNormalization", x, *parts, epsilon=NORM_EPSILON)
+
+
+# Pixels.
+
+
+def read_sketches(graph: Graph, sketches: str) -> str:
+    """(M, S, S) uint8 -> (M, 1, S, S) in [-1, 1], paper +1."""
+    return graph.add("Unsqueeze", graph.unit(sketches), graph.ints(1))
+
+
+def read_ink(graph: Graph, sketches: str) -> str:
+    """(M, S, S) uint8 -> (M, 1, S, S) in 0..1, paper 0."""
+    levels = graph.add("Cast", sketches, to=TensorProto.FLOAT)
+    ink = graph.add("Add", graph.add("Mul", levels, -1 / 255), 1.0)
+    return graph.add("Unsqueeze", ink, graph.ints(1))
+
+
+def read_photos(graph: Graph, photos: str) -> str:
+    """(N, S, S, 3) uint8 -> (N, 3, S, S) in [-1, 1]."""
+    return graph.add("Transpose", graph.unit(photos), perm=[0, 3, 1, 2])
+
+
+def read_strokes(graph: Graph, strokes: str) -> str:
+    """RGBA (M, H, H, 4) uint8 -> colour in [-1, 1] times mask, and mask, (M, 4, H, H)."""
+    levels = graph.add("Cast", graph.add("Transpose", strokes, perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
+    mask = graph.add("Div", graph.channels(levels, 3, 4), 255.0)
+    colour = graph.add("Sub", graph.add("Div", graph.channels(levels, 0, 3), 127.5), 1.0)
+    return graph.add("Concat", graph.add("Mul", colour, mask), mask, axis=1)
+
+
+def compose(graph: Graph, rgba: str) -> tuple[str, str]:
+    """`picture_gan.compose`: the picture on white (N, 3, S, S), and alpha (N, 1, S, S), in levels of 255."""
+    alpha = graph.add("Sigmoid", graph.channels(rgba, 3, 4))
+    covered = graph.add("Mul", graph.channels(rgba, 0, 3), alpha)
+    return graph.add("Add", covered, 255.0), graph.add("Mul", alpha, 255.0)
+
+
+def channels_last(graph: Graph, photos: str) -> str:
+    """(N, C, S, S) in levels of 255 -> (N, S, S, C) uint8."""
+    return graph.add("Transpose", to_levels(graph, photos), perm=[0, 2, 3, 1])
+
+
+def to_levels(graph: Graph, x: str) -> str:
+    """Levels of 255 -> uint8, the nearest."""
+    return graph.add("Cast", graph.add("Round", graph.add("Clip", x, 0.0, 255.0)), to=TensorProto.UINT8)

@@ -1,0 +1,70 @@
+"""PatchGAN (Isola et al. 2017): the discriminator on pixels, which bundles hold for the realism map."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pix2pix.model.config import DiscriminatorConfig
+from pix2pix.model.constants import NORM_EPSILON, SLOPE
+
+
+class InstanceNorm(nn.Module):
+    """Instance norm (Ulyanov et al. 2016) as one multiply-add, which keeps channels_last storage.
+
+    torch's own returns NCHW storage on the CPU, so that every convolution after it starts by reordering.
+    """
+
+    def __init__(self, channels: int) -> None:
+        """A learned scale and shift a channel, at first 1 and 0."""
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W), normalised unless it is 1x1."""
+        gain, offset = self.weight[:, None, None], self.bias[:, None, None]
+        if x.shape[-1] > 1:
+            variance, mean = torch.var_mean(x.float(), dim=(2, 3), keepdim=True, correction=0)
+            gain = gain * torch.rsqrt(variance + NORM_EPSILON)
+            offset = offset - mean * gain
+        return torch.addcmul(offset.to(x.dtype), x, gain.to(x.dtype))
+
+
+class PatchDiscriminator(nn.Module):
+    """PatchGAN (Isola et al. 2017): is each patch of a photo likely for the sketch?"""
+
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        """Weights are normal, of deviation 0.02 (Isola et al. 2017, section 6.2)."""
+        super().__init__()
+        channels = (1 + 3, *config.widths, 1)
+        convs = [
+            nn.Conv2d(a, b, 4, stride, padding=1)
+            for (a, b), stride in zip(pairwise(channels), config.strides, strict=True)
+        ]
+        for conv in convs:
+            nn.init.normal_(conv.weight, 0.0, 0.02)
+            assert conv.bias is not None
+            nn.init.zeros_(conv.bias)
+        self.convs = nn.ModuleList(convs)
+        self.norms = nn.ModuleList(InstanceNorm(c) for c in config.widths[1:])
+
+    def forward(self, sketch: Tensor, photo: Tensor) -> Tensor:
+        """(N, 1, S, S) and (N, 3, S, S), both in [-1, 1] -> logits of patches (N, 1, H, W)."""
+        x = torch.cat([sketch, photo], dim=1)
+        for i, conv in enumerate(self.convs[:-1]):
+            x = conv(x)
+            x = F.leaky_relu(self.norms[i - 1](x) if i else x, SLOPE)
+        logits: Tensor = self.convs[-1](x)
+        return logits
+
+    def probabilities(self, sketch: Tensor, photo: Tensor, size_px: int) -> Tensor:
+        """How likely each patch is real, looked at in `size_px`: (N, 1, H, W) in 0..1.
+
+        0.5 is where the discriminator changes its mind. Hinge loss trains no calibrated probability.
+        """
+        sketch, photo = (F.adaptive_avg_pool2d(x, size_px) for x in (sketch, photo))
+        return torch.sigmoid(self(sketch, photo).float())

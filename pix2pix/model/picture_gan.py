@@ -1,0 +1,105 @@
+"""The picture GAN's generator: what a product looks like, from a sketch and a layout of its colours.
+
+A U-Net with modulated convolutions. It draws colour and alpha at half of the picture's side, as a sum of
+pictures of every size (Karras et al. 2020, section 4.1), and a last stage adds what only the full side shows.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pix2pix.model.config import ModelConfig
+from pix2pix.model.constants import CELLS, SLOPE
+from pix2pix.model.layers import Conv, Linear, ModulatedConv, activate, doubled, of_answers, statistics
+
+
+class PictureGenerator(nn.Module):
+    """Ink and colour strokes -> colour in about [-1, 1] and the logit of alpha."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        """`config.widths` are channels from half of the picture's side down."""
+        super().__init__()
+        widths, style = config.widths, config.style_size
+        first, *inner = widths
+        until_layout = config.depth_of_layout
+        self.mapping = Linear(style, style)
+        self.stroke_style, self.layout_style = Linear(7, style), Linear(7, style)
+        self.stem = Conv(4 + 4, first)  # ink folded 2x2, and strokes
+        self.down = nn.ModuleList(Conv(a, b, 4, 2) for a, b in pairwise(widths))
+        self.refine = nn.ModuleList(Conv(c, c) for c in inner[:until_layout])
+        self.refine_gain = nn.ParameterList(nn.Parameter(torch.zeros(c)) for c in inner[:until_layout])
+        at_layout = widths[until_layout]
+        self.layout, self.layout_gain = Conv(4, at_layout), nn.Parameter(torch.zeros(at_layout))
+        self.middle = ModulatedConv(widths[-1], widths[-1], style)
+        self.up = nn.ModuleList(ModulatedConv(a, b, style, double=True) for a, b in pairwise(widths[::-1]))
+        outer = widths[-2::-1]
+        self.conv = nn.ModuleList(ModulatedConv(c, c, style) for c in outer)
+        self.skip = nn.ModuleList(Conv(c, c, 1) for c in outer)
+        self.to_rgba = nn.ModuleList(Conv(c, 4, 1, output=True) for c in outer)
+        self.detail = Detail(first, config.detail_width, style)
+
+    def forward(self, ink: Tensor, strokes: Tensor, layout: Tensor, rows: Tensor | None = None) -> Tensor:
+        """Ink (M, 1, S, S), strokes (M, 4, S/2, S/2), layout (N, 4, 16, 16) -> (N, 4, S, S).
+
+        Ink is 0..1, paper 0. `rows` (N,) says of which sketch each answer is; without it M is N.
+        """
+        rgba, x, style = self.draw(ink, strokes, layout, rows)
+        whole: Tensor = self.detail(rgba, x, style, of_answers(ink, rows))
+        return whole
+
+    def draw(
+        self, ink: Tensor, strokes: Tensor, layout: Tensor, rows: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """At half of the side, (N, 4, S/2, S/2); and the features and style that the last stage takes."""
+        style = of_answers(self.stroke_style(statistics(strokes)), rows) + self.layout_style(
+            statistics(layout)
+        )
+        style = F.leaky_relu(self.mapping(F.leaky_relu(style, SLOPE)), SLOPE)
+        levels = [activate(self.stem(torch.cat([F.pixel_unshuffle(ink, 2), strokes], 1)))]
+        for i, down in enumerate(self.down):
+            x = activate(down(levels[-1]))
+            if i < len(self.refine):
+                x = torch.addcmul(
+                    x, activate(self.refine[i](x)), self.refine_gain[i][:, None, None].to(x.dtype)
+                )
+            if x.shape[-1] == CELLS:
+                gain = self.layout_gain[:, None, None].to(x.dtype)
+                x = torch.addcmul(of_answers(x, rows), activate(self.layout(layout.to(x.dtype))), gain)
+            levels.append(x)
+        x, rgba = self.middle(levels.pop(), style), None
+        for up, conv, skip, to_rgba in zip(self.up, self.conv, self.skip, self.to_rgba, strict=True):
+            beside = skip(levels.pop())
+            of_answer = beside if beside.shape[-1] <= CELLS else of_answers(beside, rows)
+            x = conv(up(x, style, of_answer), style)
+            rgba = to_rgba(x).float() + (0 if rgba is None else doubled(rgba))
+        assert rgba is not None
+        return rgba, x, style
+
+
+class Detail(nn.Module):
+    """The last stage: twice the side, with the ink at full size. At first it adds nothing."""
+
+    def __init__(self, c_in: int, width: int, style: int) -> None:
+        """`width` channels at the full side."""
+        super().__init__()
+        self.ink = Conv(1, width)
+        self.up = ModulatedConv(c_in, width, style, double=True)
+        self.conv = ModulatedConv(width, width, style)
+        self.to_rgba = Conv(width, 4, 1, output=True)
+        nn.init.zeros_(self.to_rgba.weight)
+
+    def forward(self, rgba: Tensor, x: Tensor, style: Tensor, ink: Tensor) -> Tensor:
+        """RGBA (N, 4, S/2, S/2), features (N, C, S/2, S/2), style, ink (N, 1, S, S) -> (N, 4, S, S)."""
+        x = self.conv(self.up(x, style, activate(self.ink(ink))), style)
+        finer: Tensor = self.to_rgba(x).float()
+        return doubled(rgba) + finer
+
+
+def compose(rgba: Tensor) -> tuple[Tensor, Tensor]:
+    """Colour and the logit of alpha (N, 4, H, W) -> the picture on white (N, 3, H, W), alpha in 0..1."""
+    alpha = torch.sigmoid(rgba[:, 3:])
+    return alpha * rgba[:, :3] + (1 - alpha), alpha

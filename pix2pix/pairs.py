@@ -1,0 +1,99 @@
+"""A pairs folder: its list, its hash, and its pairs as arrays and tensors."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pix2pix.errors import ImageError, PairsError
+from pix2pix.images.framing import UInt8, resized
+from pix2pix.images.io import read_photo, read_sketch
+from pix2pix.images.listing import PHOTO_SUFFIXES
+from pix2pix.images.mask import stored_or_found
+from pix2pix.images.tensors import from_pixels
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One sketch and its photo, by file."""
+
+    name: str
+    sketch: Path
+    photo: Path
+    mask: Path | None = None  # pairs of earlier versions have none
+
+
+def list_pairs(pairs: Path, split: str) -> list[Pair]:
+    """The pairs of one split, sorted by name.
+
+    Raises PairsError, naming what was expected, if there is none or if a sketch has no photo.
+    """
+    folder = pairs / split
+    sketches = sorted(path for path in (folder / "sketches").rglob("*.png") if path.is_file())
+    if not sketches:
+        raise PairsError(
+            f"no pairs in {folder}: expected {split}/sketches/NAME.png with {split}/photos/NAME.jpg "
+            "(or .png, .webp); `pix2pix prepare` makes such a folder"
+        )
+    found, orphans = [], []
+    for sketch in sketches:
+        stem = sketch.relative_to(folder / "sketches").with_suffix("")
+        mask = folder / "masks" / f"{stem}.png"
+        photos = [p for s in PHOTO_SUFFIXES if (p := folder / "photos" / f"{stem}{s}").is_file()]
+        if len(photos) == 1:
+            found.append(Pair(stem.as_posix(), sketch, photos[0], mask if mask.is_file() else None))
+        else:
+            orphans.append(f"{stem.as_posix()} ({len(photos)} photos)")
+    if orphans:
+        shown = ", ".join(orphans[:5]) + (" …" if len(orphans) > 5 else "")
+        raise PairsError(f"{len(orphans)} sketches in {folder} do not have exactly one photo: {shown}")
+    return found
+
+
+def data_hash(pairs: list[Pair]) -> str:
+    """Names and sizes of the files, hashed: tells a changed pairs folder from the one a run began with."""
+    digest = hashlib.sha256()
+    for pair in pairs:
+        told = f"{pair.name}\0{pair.sketch.stat().st_size}\0{pair.photo.stat().st_size}\n"
+        digest.update(told.encode("utf-8", "surrogateescape"))  # file names need not be Unicode
+    return digest.hexdigest()[:16]
+
+
+def load_pair(pair: Pair, size_px: int | None = None) -> tuple[UInt8, UInt8]:
+    """(H, W) uint8 sketch, paper 255, and (H, W, 3) uint8 photo, both at `size_px` if given.
+
+    Raises PairsError, naming the files, if they cannot be read or differ in size.
+    """
+    try:
+        sketch, photo = read_sketch(pair.sketch), read_photo(pair.photo)
+    except ImageError as error:
+        raise PairsError(f"pair {pair.name}: {error} ({pair.sketch}, {pair.photo})") from error
+    if sketch.shape != photo.shape[:2]:
+        raise PairsError(f"{pair.sketch} is {sketch.shape[::-1]} pixels, {pair.photo} {photo.shape[1::-1]}")
+    if size_px is None:
+        return sketch, photo
+    return resized(sketch, (size_px, size_px)), resized(photo, (size_px, size_px))
+
+
+def load_mask(pair: Pair, sketch: UInt8, photo: UInt8) -> UInt8:
+    """The pair's mask (H, W) uint8, product 255, ground 0, for its sketch and photo as `load_pair` gave them.
+
+    A pair without a file gets the mask that `product_mask` finds. Raises PairsError, naming the file, if it
+    cannot be read.
+    """
+    try:
+        return stored_or_found(pair.mask, sketch, photo)
+    except ImageError as error:
+        raise PairsError(f"pair {pair.name}: {error} ({pair.mask})") from error
+
+
+def to_tensors(sketches: list[UInt8], photos: list[UInt8]) -> tuple[Tensor, Tensor]:
+    """Lists of (S, S) and (S, S, 3) uint8 -> (N, 1, S, S) and (N, 3, S, S) float32 in [-1, 1]."""
+    sketch = torch.from_numpy(np.stack(sketches)[:, None])
+    photo = torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2)  # NHWC storage: channels_last as it comes
+    return from_pixels(sketch), from_pixels(photo)

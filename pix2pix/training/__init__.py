@@ -1,0 +1,1 @@
+"""Training: the loop, a step, the data, and what a run leaves on the disk."""

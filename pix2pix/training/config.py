@@ -1,0 +1,211 @@
+"""How a model is trained: frozen dataclasses, stored with its weights.
+
+train_config("default", steps=20_000)      a preset with some fields replaced
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from pix2pix.errors import UsageError
+from pix2pix.model.config import STRICT, DiscriminatorConfig, ModelConfig, from_json, refuse_other_than_three
+
+
+@dataclass(frozen=True)
+class LayoutConfig:
+    """How the layout GAN is trained (BicycleGAN, Zhu et al. 2017; matching-aware D, Reed et al. 2016)."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    batch_size: int = 64  # pairs a step; the picture GAN takes the first of them. A multiple of 8
+    discriminator_widths: tuple[int, ...] = (96, 160, 224)  # channels at 16, 8 and 4 cells
+    generator_lr: float = 3e-3
+    discriminator_lr: float = 2e-3
+    reconstruction_weight: float = 10.0  # L1 of the layouts drawn from their own latent
+    divergence_weight: float = 0.03  # of their latents from N(0, I)
+    latent_weight: float = 0.2  # L1 with which the encoder recovers the latent of a free layout
+    known_weight: float = 5.0  # L1 to cells that are known
+    penalty_weight: float = 0.004  # R1
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for what no network can be built of."""
+        refuse_other_than_three("layout.discriminator_widths", self.discriminator_widths)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run: every choice that changes its outcome, and what its bundle says of itself.
+
+    Weights are set by the gradients that reach the picture, not by the values of the losses: features of a
+    deep network drown L1 by 100 to 1. Sources: Isola et al. 2017 (L1 + patch adversary), Lim & Ye 2017
+    (hinge), Sauer et al. 2021 (projected discriminators), Mescheder et al. 2018 (R1), Karras et al. 2018
+    (average of the generator's weights).
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    preset: str = "default"
+    title: str | None = None  # what the bundle is called in lists; None is the run's name
+    licence: str = "not stated"  # of the pairs
+    steps: int = 100_000
+    time_limit_s: float | None = None  # of training in all; whichever of the two comes first ends the run
+    batch_size: int = 16
+    seed: int = 0
+
+    adversarial: Literal["hinge", "bce"] = "hinge"
+    # Of each discriminator; the paper's architecture has the one on pixels alone.
+    features_weight: float = 0.5
+    pixels_weight: float = 1.0
+    coarse_weight: float = 0.5
+    reconstruction_weight: float = 40.0  # L1
+    perceptual_weight: float = 2.0  # distance of unit-length features of EfficientNet-Lite0
+    alpha_weight: float = 4.0  # log loss of alpha against the product's mask
+    strokes_weight: float = 36.0  # L1 under colour strokes
+    coarse_penalty_weight: float = 0.005  # R1 of the coarse discriminator
+    detail_every: int = 8  # steps between two of the stage at full size; 0 never
+    layout: LayoutConfig = field(default_factory=LayoutConfig)
+
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    generator_lr: float = 6e-3
+    discriminator_lr: float = 4e-4
+    betas: tuple[float, float] = (0.5, 0.99)
+    warmup_steps: int = 200  # over which the rates rise from zero
+    decay_fraction: float = 0.1  # the last part of the run, over which the rates fall linearly to zero
+    ema_half_life_images: int = 10_000
+
+    flip: bool = True
+    shift_scale: bool = True  # small affine moves and aspect changes, the same for both sides
+    strokes: bool = True  # edge maps drawn again as by hand, with every roughness; the rest stay as they are
+    line_width: bool = True  # of those: lines of 1 to 4 px instead of the edge map's 1 px
+
+    # The share of each batch that is drawn from the pairs that the generator finds hardest, not in turn.
+    weak_points: float = 0.0
+
+    sample_every: int = 500  # steps
+    save_every: int = 500  # steps; and every five minutes
+    # The bundle with the lowest such figure of `pix2pix.evaluate` on val pairs is kept apart.
+    best_metric: Literal["lpips", "kid"] = "lpips"
+    score_every: int = 500  # steps; 0 never
+    score_pairs: int = 64
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for what cannot be trained."""
+        least = {"steps": 1, "batch_size": 1, "score_every": 0, "score_pairs": 3, "detail_every": 0}
+        for name, lowest in least.items():
+            if getattr(self, name) < lowest:
+                raise UsageError(f"{name} {getattr(self, name)} is below {lowest}")
+        if self.pairs_per_step < self.batch_size or (self.two_stage and self.layout.batch_size % 8):
+            raise UsageError(
+                f"layout.batch_size {self.layout.batch_size} is not a multiple of 8 that holds "
+                f"batch_size {self.batch_size}"
+            )
+        if not 0 <= self.weak_points <= 1:
+            raise UsageError(f"weak_points {self.weak_points} is not in 0..1")
+        if not self.discriminator.sees(self.model.seen_px):
+            raise UsageError(
+                f"a discriminator of {len(self.discriminator.widths)} widths sees no patch in pictures of "
+                f"{self.model.seen_px} px"
+            )
+
+    @property
+    def size_px(self) -> int:
+        """The side of the pictures."""
+        return self.model.size_px
+
+    @property
+    def two_stage(self) -> bool:
+        """Whether there is a layout GAN."""
+        return self.model.architecture == "two-stage"
+
+    @property
+    def pairs_per_step(self) -> int:
+        """How many pairs a step takes."""
+        return self.layout.batch_size if self.two_stage else self.batch_size
+
+
+PRESETS: dict[str, TrainConfig] = {
+    "default": TrainConfig(),
+    "fast": TrainConfig(
+        preset="fast",
+        model=ModelConfig(
+            size_px=128,
+            widths=(16, 32, 64, 96, 96),
+            style_size=48,
+            detail_width=8,
+            layout_widths=(32, 64, 96),
+        ),
+        steps=10_000,
+        discriminator=DiscriminatorConfig(widths=(16, 32, 64, 64)),
+    ),
+    # Isola et al. 2017: U-Net-256, 70x70 PatchGAN, BCE + 100 L1, Adam 2e-4, batch 1, where batch statistics
+    # are instance statistics. Not the paper's: dropout in training only, so that an answer can be repeated;
+    # mirroring without its random crop.
+    "paper": TrainConfig(
+        preset="paper",
+        model=ModelConfig(
+            architecture="paper",
+            widths=(64, 128, 256, 512, 512, 512, 512, 512),
+            latent_size=0,
+            dropout=0.5,
+        ),
+        batch_size=1,
+        steps=200_000,
+        adversarial="bce",
+        reconstruction_weight=100.0,
+        discriminator=DiscriminatorConfig(widths=(64, 128, 256, 512)),
+        generator_lr=2e-4,
+        discriminator_lr=2e-4,
+        betas=(0.5, 0.999),
+        warmup_steps=0,
+        decay_fraction=0.5,
+        shift_scale=False,
+        strokes=False,
+        line_width=False,
+    ),
+}
+
+
+def train_config(preset: str = "default", **overrides: Any) -> TrainConfig:
+    """A preset with some fields replaced.
+
+    Raises UsageError for an unknown preset or field.
+    """
+    if preset not in PRESETS:
+        raise UsageError(f"preset {preset!r} is not one of: {', '.join(PRESETS)}")
+    known = {f.name for f in dataclasses.fields(TrainConfig)}
+    if unknown := set(overrides) - known:
+        raise UsageError(f"TrainConfig has no {sorted(unknown)}; it has: {', '.join(sorted(known))}")
+    return dataclasses.replace(PRESETS[preset], **overrides)
+
+
+def with_settings(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
+    """A configuration with some fields set by hand: "decay_fraction=0", "model.widths=[16, 32, 64]".
+
+    Values are JSON, or else text. Raises UsageError, naming the field, for one that is not there or does not
+    take the value.
+    """
+    fields = dataclasses.asdict(config)
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        *outer, name = path.split(".")
+        if not equals or outer not in ([], ["model"], ["discriminator"], ["layout"]):
+            raise UsageError(
+                f"{setting!r} is not NAME=VALUE with a field of TrainConfig, model.FIELD, "
+                "discriminator.FIELD or layout.FIELD"
+            )
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        known = fields[outer[0]] if outer else fields
+        if name not in known:
+            near = difflib.get_close_matches(name, known) or sorted(known)
+            raise UsageError(f"{setting!r}: there is no field {name!r}; there is {', '.join(near)}")
+        known[name] = value
+    return from_json(TrainConfig, json.dumps(fields))

@@ -1,0 +1,182 @@
+"""The players of a run: generators, who draw, and discriminators, who tell what is drawn from what is real.
+
+They move in turn. Out of memory, a move is made in two halves, and so on; in several processes, each makes
+the move on its share of the batch, and their gradients are averaged. Either way it is the move of the whole
+batch.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from pix2pix.errors import RunError
+from pix2pix.model.bundle import load_bundle, load_discriminators
+from pix2pix.model.config import refuse_other_model
+from pix2pix.model.networks import Paper, TwoStage, build_model
+from pix2pix.model.patch_discriminator import PatchDiscriminator
+from pix2pix.training.batch import Batch
+from pix2pix.training.config import TrainConfig
+from pix2pix.training.layout_step import LayoutStep
+from pix2pix.training.paper_step import PaperStep
+from pix2pix.training.picture_step import PictureStep
+
+EMA_RAMP = 0.3  # of the run's images: the longest half-life, so that its beginning is forgotten (EDM2)
+NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")  # torch on a CPU
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Played:
+    """How a step went."""
+
+    losses: dict[str, Tensor]  # by name, weighted; of one number each, as the next
+    standing: dict[str, Tensor]  # see `standing`; gradients' norms, of players and at the picture
+    place: Tensor  # (N,) which pairs of the batch the errors are of
+    error: Tensor  # (N,) L1 of the pictures, pixels in [-1, 1]
+
+
+class Game:
+    """All players, their optimisers, and the average of the generators that is shipped."""
+
+    def __init__(
+        self, config: TrainConfig, fabric: Fabric, notify: Callable[[str], None] = lambda message: None
+    ) -> None:
+        """Weights are a function of the configuration's seed. `notify` is called with messages."""
+        self.config, self.fabric, self.notify = config, fabric, notify
+        torch.manual_seed(config.seed)
+        self.model = build_model(config.model)
+        self.layouts: LayoutStep | None = None
+        self.pictures: PictureStep | PaperStep
+        if isinstance(self.model, TwoStage):
+            self.layouts = LayoutStep(config.layout, self.model, fabric)
+            self.pictures = PictureStep(config, self.model.picture, fabric)
+        else:
+            self.pictures = PaperStep(config, self.model, fabric)
+        self.parts = 1  # that a move is made in: more once memory ran out
+
+    @property
+    def _steps(self) -> list[LayoutStep | PictureStep | PaperStep]:
+        return [step for step in (self.layouts, self.pictures) if step is not None]
+
+    @property
+    def discriminator(self) -> PatchDiscriminator:
+        """The one on pixels, which a bundle holds."""
+        return (
+            self.pictures.whole.pixels
+            if isinstance(self.pictures, PictureStep)
+            else self.pictures.discriminator
+        )
+
+    def discriminators(self) -> dict[str, nn.Module]:
+        """Every discriminator, and what it looks through, by its name in a checkpoint."""
+        return {name: network for step in self._steps for name, network in step.networks().items()}
+
+    def begin_with(self, bundle: Path) -> int:
+        """Put a bundle's weights in; the pictures they have seen. Raises UsageError for another model's.
+
+        Discriminators come from the file beside the bundle, if there is one: else they begin anew.
+        """
+        theirs, header = load_bundle(bundle)
+        refuse_other_model(header.model, self.config.model, str(bundle))
+        own = {
+            name: value
+            for name, value in theirs.state_dict().items()
+            if not name.startswith("discriminator.")
+        }
+        self.model.load_state_dict(own)
+        players = self.discriminators()
+        if not load_discriminators(bundle, players):
+            self.notify(f"the discriminators begin anew: there are none that fit beside {bundle.name}")
+        return header.images
+
+    def set_up(self) -> None:
+        """Go to the device, once the weights to begin with are there."""
+        # On a CPU, gradients of the paper's large kernels come in the other order: Adam would copy them all.
+        as_is = isinstance(self.model, Paper) and self.fabric.device.type == "cpu"
+        storage = torch.contiguous_format if as_is else torch.channels_last
+        self.model.to(self.fabric.device).to(memory_format=storage)
+        self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
+        self.pictures.set_up()
+        if self.layouts is not None:
+            self.layouts.set_up()
+
+    def stateful(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {
+            "model": self.model,
+            "average": self.average,
+            **self.discriminators(),
+            **{name: one for step in self._steps for name, one in step.optimisers().items()},
+            "precision": self.fabric.strategy.precision,  # with float16, the scale of the loss
+        }
+
+    def play(self, step: int, batch: Batch, *, rate: float, measure: bool) -> Played:
+        """One step of every player. `rate` is a factor of the learning rates.
+
+        With `measure` the gradient of each term at the picture is measured as well, which takes longer.
+        Raises RunError if not even one picture fits into memory.
+        """
+        losses: dict[str, Tensor] = {}
+        standing: dict[str, Tensor] = {}
+        if self.layouts is not None and batch.layouts is not None:
+            losses, standing = self.layouts.play(step, batch.layouts, rate)
+
+        def in_memory(move: Callable[[int], T]) -> T:
+            return self._in_memory(len(batch.pictures), move)
+
+        of_pictures = self.pictures.play(step, batch.pictures, rate, in_memory, measure=measure)
+        self._update_average(step)
+        return Played(
+            losses | of_pictures[0], standing | of_pictures[1], batch.pictures.place, of_pictures[2]
+        )
+
+    def _in_memory(self, count: int, move: Callable[[int], T]) -> T:
+        """Make a move on `count` pictures; where memory runs out, again in twice as many parts."""
+        while True:
+            try:
+                return move(self.parts)
+            except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                why = str(error).splitlines()[0]
+            if self.fabric.world_size > 1:
+                raise RunError(f"out of memory ({why}); a smaller batch_size needs less")
+            if count % (2 * self.parts):
+                raise RunError(
+                    f"out of memory with {_pictures(count // self.parts)} at a time ({why}); "
+                    "a smaller --size, or a preset with a smaller model, needs less"
+                )
+            self.parts *= 2
+            self.notify(
+                f"out of memory ({why}); going on with {_pictures(count // self.parts)} at a time: "
+                "the same batch, more slowly"
+            )
+            if self.fabric.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    @torch.no_grad()
+    def _update_average(self, step: int) -> None:
+        """Average the weights, by half-life in images (Karras et al. 2018), shorter at first (EDM2)."""
+        batch = self.config.batch_size
+        half_life = min(self.config.ema_half_life_images, EMA_RAMP * (step + 1) * batch)
+        weight = 1 - 0.5 ** (batch / half_life)
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), weight)
+
+
+def _pictures(count: int) -> str:
+    return "1 picture" if count == 1 else f"{count} pictures"
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+        words in str(error) for words in NO_MEMORY
+    )
