@@ -81,7 +81,7 @@ def test_training_learns(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) 
     config = replace(
         tiny_config,
         layout=replace(tiny_config.layout, generator_lr=3e-2),
-        steps=45,
+        steps=100,
         batch_size=4,
         shift_scale=False,
         strokes=False,
