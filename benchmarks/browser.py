@@ -21,7 +21,7 @@ from playwright.sync_api import Page, sync_playwright
 from waitress import create_server, wasyncore
 
 import pix2pix
-from app import create_app
+from app.http import create_app
 
 DRAWINGS = {"a shoe across the page": 1.0, "one on a quarter of its width": 0.25}  # and their scale
 

@@ -20,7 +20,7 @@
     └── Abandoned                nobody wants the answer any more
 
 Messages say what came, what is allowed and, where there is something to do, what to do.
-The package knows no HTTP: `app.problems` maps these classes to status codes.
+The package knows no HTTP: `app.http.problems` maps these classes to status codes.
 """
 
 

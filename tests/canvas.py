@@ -18,7 +18,7 @@ from playwright.sync_api import expect, sync_playwright
 from waitress import create_server, wasyncore
 
 import pix2pix
-from app import create_app
+from app.http import create_app
 from pix2pix.model.bundle import Direction
 
 HERE = Path(__file__).parent

@@ -15,7 +15,8 @@ from web import b64, png
 SERVE = """
 import json, os, sys, time
 import numpy as np
-from app import create_app, serving
+from app.http import create_app
+from app.http import serving
 from pix2pix.model import latents
 
 class Slow:

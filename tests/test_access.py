@@ -10,10 +10,10 @@ from click.testing import CliRunner
 from PIL import Image
 from web import assert_problem, b64, encoded, png, translate
 
-from app import create_app
-from app.access import is_loopback
-from app.cli import main
-from app.middleware import JsonLines
+from app.cli.main import main
+from app.http import create_app
+from app.http.access import is_loopback
+from app.http.middleware import JsonLines
 from pix2pix.model import latents
 
 MODELS = {
@@ -191,7 +191,7 @@ def test_a_bomb_is_told_from_its_header() -> None:
 def test_methods_that_clients_make_up_fill_neither_the_figures_nor_the_log(caplog) -> None:
     """Regression: each became a label, for ever, with 15 lines on /metrics."""
     one = client()
-    with caplog.at_level(logging.INFO, "app.middleware"):
+    with caplog.at_level(logging.INFO, "app.http.middleware"):
         for i in range(20):
             one.open("/healthz", method=f"BREW{i}" + "X" * 1000)
     assert len(caplog.records) == 20 and all(len(line) < 200 for line in caplog.messages)
@@ -200,7 +200,7 @@ def test_methods_that_clients_make_up_fill_neither_the_figures_nor_the_log(caplo
 
 
 def test_a_log_line_may_be_json(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, "app.middleware"):
+    with caplog.at_level(logging.INFO, "app.http.middleware"):
         client().get("/api/v1/models?x=1", headers={"X-Request-ID": "abc-1"})
     line = json.loads(JsonLines().format(caplog.records[-1]))
     expected = {"method": "GET", "path": "/api/v1/models", "status": 200, "request_id": "abc-1"}

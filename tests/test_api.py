@@ -22,8 +22,8 @@ from PIL import Image
 from web import assert_problem, b64, encoded, picture, pixels, png, translate
 
 import pix2pix
-from app import create_app
-from app.clients import SMALL_PIXELS, Client
+from app.http import create_app
+from app.http.clients import SMALL_PIXELS, Client
 from pix2pix.errors import BundleError
 from pix2pix.inference.realism import OPACITY, REAL
 from pix2pix.model import latents
@@ -536,7 +536,7 @@ def test_a_flood_of_errors_is_counted_and_none_is_built(client, monkeypatch):
     problem = assert_problem(translate(client, z=[""] * 300_000), 422)
     assert len(problem["errors"]) == 1 and problem["errors"][0]["pointer"] == "#/z/0"
     assert "4096" in assert_problem(translate(client, z=[0.5] * 300_000), 422)["detail"]
-    monkeypatch.setattr("app.problems.as_errors", lambda _: pytest.fail("built"))
+    monkeypatch.setattr("app.http.problems.as_errors", lambda _: pytest.fail("built"))
     fields = {f"field{i}": i for i in range(20_000)}
     assert "20,000 errors" in assert_problem(translate(client, **fields), 422)["detail"]
 
@@ -607,7 +607,11 @@ def test_the_deadline_counts_while_a_picture_is_decoded(path, name, monkeypatch)
     """Regression: it began with the question, after minutes of decoding."""
     late = threading.Event()
     app = create_app({"blots": Reader()}, deadline_s=0.2)
-    for reader in ("app.answers.read_sketch", "app.api.read_sketch", "app.latent_api.read_photo"):
+    for reader in (
+        "app.http.generate.read_sketch",
+        "app.http.api.read_sketch",
+        "app.http.api.read_photo",
+    ):
         monkeypatch.setattr(reader, lambda *_: late.wait(0.25) or np.full((9, 9), 255, np.uint8))
     assert "0.2 s" in assert_problem(send(app, path, name), 504)["detail"]
 
@@ -615,7 +619,11 @@ def test_the_deadline_counts_while_a_picture_is_decoded(path, name, monkeypatch)
 @pytest.mark.parametrize(("path", "name"), PICTURE_ROUTES)
 def test_the_picture_of_a_client_that_is_gone_is_not_decoded(path, name, monkeypatch):
     app = create_app({"blots": Reader()})
-    for reader in ("app.answers.read_sketch", "app.api.read_sketch", "app.latent_api.read_photo"):
+    for reader in (
+        "app.http.generate.read_sketch",
+        "app.http.api.read_sketch",
+        "app.http.api.read_photo",
+    ):
         monkeypatch.setattr(reader, lambda *_: pytest.fail("decoded"))
     assert_problem(send(app, path, name, **{"waitress.client_disconnected": lambda: True}), 409)
 

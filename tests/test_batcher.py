@@ -12,10 +12,10 @@ import pytest
 from conftest import TINY, draw_pair, save_untrained
 from PIL import Image
 
-from app import create_app
-from app.batcher import Answered, Batcher, Question
-from app.clients import SMALL_PIXELS, Client
-from app.metrics import Metrics
+from app.http import create_app
+from app.http.batcher import Answered, Batcher, Question
+from app.http.clients import SMALL_PIXELS, Client
+from app.http.metrics import Metrics
 from pix2pix.errors import Abandoned, DeadlineExceeded, Saturated, ShuttingDown
 from pix2pix.inference.translator import Translator, load
 from pix2pix.model import latents

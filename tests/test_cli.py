@@ -19,17 +19,22 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from app import serving
-from app.cli import main
-from app.models import Models
-from app.models_command import metrics_in_words
-from app.options import Duration
-from app.progress import Reporter, in_words
+from app.cli.main import main
+from app.cli.models import metrics_in_words
+from app.cli.options import Duration
+from app.cli.progress import Reporter, in_words
+from app.http import serving
+from app.http.models import Models
 from pix2pix.errors import CorruptBundle, UsageError
 
+COMMANDS = {
+    name: command
+    for name in main.list_commands(CONTEXT := click.Context(main))
+    if (command := main.get_command(CONTEXT, name))
+}
 OPTIONS = [
     (name, option)
-    for name, command in main.commands.items()
+    for name, command in COMMANDS.items()
     for option in command.params
     if isinstance(option, click.Option)
 ]
@@ -85,11 +90,11 @@ def save_pair(path: Path) -> None:
     Image.fromarray(image).save(path)
 
 
-@pytest.mark.parametrize("name", main.commands)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help(name: str) -> None:
     result = run(name, "--help")
     assert result.exit_code == 0
-    assert main.commands[name].help
+    assert COMMANDS[name].help
 
 
 @pytest.mark.parametrize(
@@ -97,23 +102,23 @@ def test_every_command_has_help(name: str) -> None:
 )
 def test_every_option_has_help_and_a_default_or_is_required(name: str, option: click.Option) -> None:
     with click.Context(main, **main.context_settings) as parent:
-        extra = option.get_help_extra(click.Context(main.commands[name], parent=parent))
+        extra = option.get_help_extra(click.Context(COMMANDS[name], parent=parent))
     assert option.help and option.help.endswith(".")
     assert option.is_flag or option.required or extra.get("default"), (
         f"{name} {option.opts[0]} shows no default"
     )
 
 
-@pytest.mark.parametrize("name", sorted(main.commands))
+@pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_and_option_stands_in_the_readme(name: str) -> None:
     readme = (Path(__file__).parent.parent / "README.md").read_text()
     (row,) = [line for line in readme.splitlines() if line.startswith(f"| `pix2pix {name}")]
-    flags = [max(p.opts, key=len) for p in main.commands[name].params if isinstance(p, click.Option)]
+    flags = [max(p.opts, key=len) for p in COMMANDS[name].params if isinstance(p, click.Option)]
     assert [flag for flag in flags if flag not in row and flag != "--help"] == []
 
 
 def test_help_needs_no_torch() -> None:
-    script = "import sys; from app.cli import main; main(['train', '--help'], standalone_mode=False); "
+    script = "import sys; from app.cli.main import main; main(['train', '--help'], standalone_mode=False); "
     script += "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=False).returncode == 0
 
@@ -192,7 +197,7 @@ def test_wrong_usage_is_named_and_exits_2(tmp_path: Path, arguments: list[str], 
 def test_every_command_takes_one_gpu_of_several(name: str) -> None:
     """Regression: operations.md says to start a server a GPU with cuda:N, which the option refused."""
     (option,) = (one for of, one in OPTIONS if of == name and "--device" in one.opts)
-    with click.Context(main.commands[name]) as context:
+    with click.Context(COMMANDS[name]) as context:
         assert option.type_cast_value(context, "cuda:1") == "cuda:1"
 
 
@@ -245,6 +250,7 @@ def listed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for one in found:
         one.path.touch()
     monkeypatch.setattr(bundle, "list_bundles", lambda models=None: found)
+    monkeypatch.setattr("app.cli.models.list_bundles", lambda models=None: found)
     monkeypatch.setattr(bundle, "bundle_files", lambda models=None: [one.path for one in found])
 
 
@@ -321,7 +327,7 @@ def test_ctrl_c_exits_130(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pix2pix.model.bundle.list_bundles", interrupted)
+    monkeypatch.setattr("app.cli.models.list_bundles", interrupted)
     assert run("models").exit_code == 130
 
 

@@ -169,7 +169,7 @@ def test_workers_load_the_bundle_that_was_there_when_the_job_began(tmp_path: Pat
 SERVE = """
 import sys, time
 from ray import serve
-from app.ray_serve import Arguments, build
+from app.http.ray_serve import Arguments, build
 
 serve.start(http_options={"port": int(sys.argv[1])})
 serve.run(build(Arguments(model="shoes", most=1)))

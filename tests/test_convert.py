@@ -21,9 +21,9 @@ from PIL import Image
 from sketches import photos_in, save_sketch
 
 import pix2pix
-from app.cli import main
-from pix2pix.convert.manifest import Origin
+from app.cli.main import main
 from pix2pix.convert import pipeline
+from pix2pix.convert.manifest import Origin
 from pix2pix.convert.plan import Converted, Options, convert_folder
 from pix2pix.errors import FolderInUse, UsageError
 from pix2pix.files import only_writer, sweep

@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from app.cli import main
+from app.cli.main import main
 from data_prep import prepare
 from data_prep.doctor import Report, diagnose, examine, survey
 from data_prep.doctor.checks import Finding

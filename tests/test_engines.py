@@ -133,7 +133,7 @@ import base64, io
 for name in ("torchvision", "albumentations", "skimage", "scipy", "lightning_fabric"):
     sys.modules[name] = None
 import pix2pix
-from app import create_app
+from app.http import create_app
 
 shoes = pix2pix.load("shoes")
 photo = shoes.translate("docs/sketches/shoes/sneaker.png", seed=3)
@@ -151,7 +151,7 @@ print(photo.size)
 
 def test_converting_a_folder_needs_no_torch(tmp_path: Path) -> None:
     arguments = ["pix2pix", "convert", "docs/sketches/shoes", str(tmp_path / "out")]
-    code = f"sys.argv = {arguments}\nfrom app.cli import main; main()"
+    code = f"sys.argv = {arguments}\nfrom app.cli.main import main; main()"
     done = without_torch(code)
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "out").glob("*.png"))) == 3

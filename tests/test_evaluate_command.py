@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from conftest import LITERAL, framed_pair, needs_features, save_framed, save_untrained
 from PIL import Image
 
-from app.cli import main
+from app.cli.main import main
 from pix2pix.evaluate.metrics import METRICS
 
 INCEPTION_MODULE = "torch_fidelity.feature_extractor_inceptionv3"

@@ -15,7 +15,7 @@ from onnx import numpy_helper
 from PIL import Image
 
 import pix2pix
-from app.cli import main
+from app.cli.main import main
 from pix2pix.errors import ExportMismatch
 from pix2pix.images.io import fit_sketch, read_sketch
 from pix2pix.inference import export as export_module

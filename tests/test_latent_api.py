@@ -15,7 +15,7 @@ from PIL import Image
 from web import assert_problem, b64, encoded, photos, picture, png, translate
 
 import pix2pix
-from app import create_app
+from app.http import create_app
 from pix2pix.model import latents
 from pix2pix.model.bundle import Direction
 

@@ -13,7 +13,7 @@ from conftest import TINY, draw_pair, save_untrained
 from PIL import Image
 
 import pix2pix
-from app.cli import main
+from app.cli.main import main
 from pix2pix.model.bundle import Direction
 from pix2pix.model.latents import slerp
 
@@ -184,7 +184,7 @@ def test_mistakes_are_named_at_once_and_change_nothing(sketch: Path, photo: Path
     commands = [named(command).split() for command, _ in REFUSED]
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     script = (
-        "import json, sys; from click.testing import CliRunner; from app.cli import main\n"
+        "import json, sys; from click.testing import CliRunner; from app.cli.main import main\n"
         "done = [CliRunner().invoke(main, words) for words in json.load(sys.stdin)]\n"
         "print(json.dumps([[one.exit_code, one.stderr] for one in done]))\n"
         "sys.exit('torch' in sys.modules)"
@@ -202,7 +202,7 @@ def test_a_sheet_of_too_many_pixels_is_refused(
 ) -> None:
     sheet = tmp_path / "sheet.png"
     for allowed, exit_code in ((10 * 48 * 48 - 1, 2), (10 * 48 * 48, 0)):
-        monkeypatch.setattr("app.latent_commands.MAX_PIXELS_IN_ALL", allowed)
+        monkeypatch.setattr("app.cli.directions.MAX_PIXELS_IN_ALL", allowed)
         done = run("directions", model, "--sketch", sketch, "--sheet", sheet)
         assert done.exit_code == exit_code and sheet.exists() == (exit_code == 0)
         assert ("10 pictures of 48 x 48" in done.stderr) == (exit_code == 2)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import TINY, save_untrained
 
-from app.models import Models
+from app.http.models import Models
 from pix2pix.errors import UsageError
 from pix2pix.inference.translator import Translator
 
@@ -97,7 +97,7 @@ def test_a_file_that_is_still_being_written_is_left_for_later(folder: Path, bund
 
 
 def test_it_looks_by_itself(folder: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.models.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("app.http.models.LOOK_EVERY_S", 0.05)
     put(bundle, folder / "a.safetensors")
     models = Models(folder, "cpu", print)
     models.watch()

@@ -17,7 +17,7 @@ from canvas import ARTIFACTS, HERE, OUTLINE, SCRIBBLE, SOLE, answers, draw, phot
 from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 
-from app.views import ENGINE
+from app.http.views import ENGINE
 from pix2pix.images import ink
 from pix2pix.images.io import fit_sketch, read_sketch, restore_photo
 from pix2pix.model import latents

@@ -9,9 +9,9 @@ from conftest import TINY, save_untrained
 from web import assert_problem
 
 import pix2pix
-from app import create_app
-from app.middleware import COMPILER
-from app.onnx_api import KEPT
+from app.http import create_app
+from app.http.middleware import COMPILER
+from app.http.onnx_files import KEPT
 from pix2pix.inference import export
 from pix2pix.model import latents
 
@@ -101,7 +101,7 @@ def test_drawing_on_the_device_is_offered_where_the_engine_is(
     engine = tmp_path / "engine.wasm"
     if there:
         engine.write_bytes(b"x" * 1000)
-    monkeypatch.setattr("app.views.ENGINE", engine)
+    monkeypatch.setattr("app.http.views.ENGINE", engine)
     page = client.get("/").text
     assert ("Draw on this device" in page) is there
     assert ('data-bytes="1000"' in page) is there

@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from web import b64, png
 
 import pix2pix
-from app import create_app
-from app.openapi import ROUTES
+from app.http import create_app
+from app.http.openapi import ROUTES
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

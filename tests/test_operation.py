@@ -18,7 +18,7 @@ from waitress.adjustments import Adjustments
 from waitress.channel import ClientDisconnected
 from web import b64, png
 
-from app import serving
+from app.http import serving
 
 
 def test_sigterm_finishes_what_was_begun_turns_the_rest_away_and_exits_0() -> None:

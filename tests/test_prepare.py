@@ -21,7 +21,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 from products import product, recompressed
 
-from app.cli import main
+from app.cli.main import main
 from data_prep import Prepared, prepare
 from data_prep.prepare import read_manifest
 from pix2pix.errors import FolderInUse, PairsError, UsageError
@@ -717,7 +717,7 @@ def test_ctrl_c_ends_cleanly_with_the_finished_pairs_in_the_manifest(tmp_path: P
         save(tmp_path / f"src/{seed:02}.png", product(seed, 480, 640))
     # a background job is begun deaf to Ctrl-C
     heed = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    program = f"{heed}; from app.cli import main; main()"
+    program = f"{heed}; from app.cli.main import main; main()"
     options = ["--edges", "canny", "--workers", 2]
     process = start("-c", program, "prepare", tmp_path / "src", tmp_path / "pairs", *options)
     manifest = tmp_path / "pairs/manifest.jsonl"

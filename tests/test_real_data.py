@@ -15,7 +15,7 @@ from conftest import needs_features
 from PIL import Image
 
 import pix2pix
-from app.cli import main
+from app.cli.main import main
 from pix2pix.evaluate.perceptual import PerceptualDistance
 from pix2pix.pairs import list_pairs, load_pair
 from pix2pix.training.config import TrainConfig

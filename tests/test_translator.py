@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import pix2pix
-from app.models import Models
+from app.http.models import Models
 from pix2pix.errors import CorruptBundle, ImageError, UsageError
 from pix2pix.images.tensors import from_pixels
 from pix2pix.inference.devices import choose_device

@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from app.clients import MAX_PIXELS_AT_WORK, SMALL_PIXELS, Client, Room
+from app.http.clients import MAX_PIXELS_AT_WORK, SMALL_PIXELS, Client, Room
 from pix2pix.errors import Abandoned, DeadlineExceeded, Saturated, ShuttingDown
 
 if TYPE_CHECKING:
-    from app.metrics import Metrics
+    from app.http.metrics import Metrics
     from pix2pix.inference.translator import Translator
 
 logger = logging.getLogger(__name__)

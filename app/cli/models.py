@@ -1,12 +1,17 @@
-"""`pix2pix models`: a model in a few short lines."""
+"""`pix2pix models`: every model that can be loaded, in a few short lines."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from pix2pix.model.bundle import BundleInfo
+import click
+
+from app.cli.options import exit_code, models_option
+from pix2pix.errors import BundleNotFound
+from pix2pix.inference.engines import choose_engine
+from pix2pix.model.bundle import BundleInfo, list_bundles
 
 MEASURED_ON = {"_val": "on edge maps", "_drawings": "on people's drawings", "": "measured"}
 METRICS = {
@@ -16,6 +21,24 @@ METRICS = {
     "kid_x1000": "KID x1000",
     "kid": "KID x1000",
 }
+
+
+@click.command()
+@models_option
+@click.pass_context
+def models(ctx: click.Context, models: Path | None) -> None:
+    """List the models that can be loaded: size, training, metrics, what computes them, where they are."""
+    found = list_bundles(models)
+    if not found:
+        raise BundleNotFound("there are no models; train one, or name its folder with --models")
+    engine = choose_engine("auto", "auto")
+    for info in found:
+        for line in lines(info, engine):
+            click.echo(line)
+        if info.error is not None:
+            click.echo(f"Warning: {info.error}", err=True)
+    counts = Counter("unusable" if info.header is None else "usable" for info in found)
+    ctx.exit(exit_code(counts["usable"], counts["unusable"]))
 
 
 def lines(info: BundleInfo, engine: str) -> Iterator[str]:

@@ -14,8 +14,8 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import models_json_schema
 
-from app import docs_page
-from app.payloads import (
+from app.http import docs_page
+from app.http.payloads import (
     ArithmeticRequest,
     EncodeRequest,
     InterpolateRequest,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import g, request
 from werkzeug.exceptions import ServiceUnavailable, UnsupportedMediaType
 
-from app.clients import Client
-from app.payloads import Payload
+from app.http.clients import Client
+from app.http.payloads import Payload
 from pix2pix.errors import UsageError
 
 if TYPE_CHECKING:

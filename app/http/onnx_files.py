@@ -1,16 +1,13 @@
-"""The route that hands a model out, for browsers that draw on their own."""
+"""Models as ONNX files, built when they are asked for and kept for a while."""
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, request
-from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import NotFound, ServiceUnavailable
+from werkzeug.exceptions import ServiceUnavailable
 
 from pix2pix.errors import BundleError
 
@@ -27,22 +24,6 @@ class OnnxFile:
     digest: str  # of the bundle it was made from
     data: bytes
     etag: str
-
-
-def add_onnx_route(api: Blueprint, translators: Mapping[str, Translator]) -> None:
-    """Add the route to `api`."""
-    files = OnnxFiles()
-
-    @api.get("/models/<name>.onnx")
-    def onnx_file(name: str) -> ResponseReturnValue:
-        """Answer a model as an ONNX file; 304 to a client that has it."""
-        if name not in translators:
-            raise NotFound(f"There is no model {name[:80]!r}; there is: {', '.join(translators)}.")
-        file = files.of(translators[name])
-        answer = Response(file.data, content_type="application/octet-stream")
-        answer.set_etag(file.etag)
-        answer.headers["Cache-Control"] = "private, no-cache"  # kept by the browser, asked for each time
-        return answer.make_conditional(request)
 
 
 class OnnxFiles:

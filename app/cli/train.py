@@ -1,4 +1,4 @@
-"""What `pix2pix train` was asked for, and the run itself, shown by a progress bar."""
+"""`pix2pix train`: a model from a pairs folder."""
 
 from __future__ import annotations
 
@@ -12,16 +12,114 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from app.options import cores
+import click
+
+from app.cli.options import (
+    FOLDER,
+    INTERRUPTED,
+    Duration,
+    cores,
+    device_option,
+    given,
+    plain_name,
+    precision_option,
+    runs_option,
+    threads_option,
+    workers_option,
+)
+from app.cli.progress import Reporter, in_words
 from pix2pix.errors import UsageError
 from pix2pix.model.config import refuse_other_model
 from pix2pix.training.config import TrainConfig, train_config, with_settings
 
 if TYPE_CHECKING:
-    from app.progress import Reporter
     from pix2pix.training.run_folder import Status
 
 MOST_WORKERS = 8
+
+
+@click.command()
+@click.argument("pairs", metavar="PAIRS", type=FOLDER)
+@click.option(
+    "--name", required=True, callback=plain_name, help="Name of the run, and of the model it makes."
+)
+@click.option(
+    "--preset",
+    type=click.Choice(["default", "paper", "fast"]),
+    default="default",
+    help="The recipe: this project's, the pix2pix paper's, or a small quick one.",
+)
+@click.option("--from", "start_from", show_default="untrained", help="Model (name or file) to begin with.")
+@click.option("--resume", is_flag=True, help="Go on with the run of that name, with its own configuration.")
+@click.option("--other-pairs", is_flag=True, help="With --resume: go on though the pairs have changed.")
+@click.option(
+    "--steps", type=click.IntRange(1), show_default="the preset's", help="Batches to train on in all."
+)
+@click.option(
+    "--time-limit",
+    type=Duration(),
+    show_default="none",
+    help="Training time in all, such as 90m; then it ends.",
+)
+@click.option(
+    "--size",
+    "size_px",
+    type=click.IntRange(16, 2048),
+    show_default="the preset's",
+    help="Picture side in pixels.",
+)
+@click.option(
+    "--set",
+    "settings",
+    metavar="NAME=VALUE",
+    multiple=True,
+    show_default="none",
+    help="A field of TrainConfig, such as perceptual_weight=1; --dry-run shows them all.",
+)
+@click.option("--title", show_default="the run's name", help="What the model is called in lists.")
+@click.option(
+    "--licence", show_default="not stated", help="Licence of the pairs, kept in the model's header."
+)
+@runs_option
+@threads_option
+@workers_option
+@click.option("--devices", type=click.IntRange(1), default=1, help="GPUs, or processes on a CPU.")
+@click.option(
+    "--nodes", type=click.IntRange(1), default=1, help="Machines; docs/training.md says how to start them."
+)
+@precision_option
+@device_option
+@click.option(
+    "--dry-run", is_flag=True, help="Print the configuration and check the pairs, but train nothing."
+)
+@click.pass_context
+def train(ctx: click.Context, /, pairs: Path, name: str, runs: Path, dry_run: bool, **options: Any) -> None:
+    """Train a model on the pairs folder PAIRS, into runs/NAME; prints the path of the model.
+
+    Ctrl-C finishes the step, saves, and ends; --resume goes on from there.
+    """
+    asked = Asked(pairs, runs / name, **options)
+    config = configuration(asked, preset_given=given(ctx, "preset"))
+    if dry_run:
+        click.echo(describe(asked, config))
+        return
+    with Reporter("training", 1.0) as progress, stop_on_signals(progress.say) as stop:
+        status = run(asked, config, progress, stop)
+    if not is_first_process():
+        return
+    bundle = asked.run / f"{name}.safetensors"
+    if status is not None:
+        click.echo(f"{status.step} steps, {status.images} images in {in_words(status.seconds)}", err=True)
+    elif not stop():
+        click.echo(
+            "Nothing to do: the run has reached its end; a larger --steps or --time-limit moves it.", err=True
+        )
+    if bundle.exists():
+        click.echo(click.format_filename(bundle))
+    if stop():
+        again = f"pix2pix train {pairs} --name {name} --runs {runs}{' --resume' if bundle.exists() else ''}"
+        click.echo(f"Stopped. To go on: {again}", err=True)
+        ctx.exit(INTERRUPTED)
 
 
 @dataclass(frozen=True)

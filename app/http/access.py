@@ -16,7 +16,7 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, Unauthorized
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app.metrics import Metrics
+from app.http.metrics import Metrics
 from pix2pix.errors import UsageError
 
 RATE = "60 per second"  # of each client; a pen that moves asks up to 20 times a second

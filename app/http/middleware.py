@@ -12,8 +12,8 @@ from urllib.parse import quote
 
 from flask import Flask, Response, g, request
 
-from app.metrics import Metrics
-from app.problems import MAX_METHOD_CHARS
+from app.http.metrics import Metrics
+from app.http.problems import MAX_METHOD_CHARS
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """A model on a Ray cluster: replicas behind one address that come and go with the load, batched by Ray.
 
-    serve run app.ray_serve:build model=shoes most=4
+    serve run app.http.ray_serve:build model=shoes most=4
 
 `POST /api/v1/translate` (JSON) and `GET /api/v1/models` are those of `pix2pix serve`; `/-/healthz` is Ray's.
 The canvas, tokens and rates are not here: docs/scale.md says what belongs in front. Ray reads the
@@ -22,14 +22,14 @@ from ray import serve
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from app import MAX_UPLOAD_BYTES
-from app.answers import Answer, bound_answer, restore_overlay
-from app.api import choose_latents, describe
-from app.batcher import DEADLINE_S, Batch, most_at_once
-from app.clients import SMALL_PIXELS
-from app.payloads import TranslateRequest
-from app.problems import describe_invalid, describe_known, describe_problem
-from app.serving import give_memory_back
+from app.http import MAX_UPLOAD_BYTES
+from app.http.api import choose_latents, describe
+from app.http.batcher import DEADLINE_S, Batch, most_at_once
+from app.http.clients import SMALL_PIXELS
+from app.http.generate import Answer, bound_answer, restore_overlay
+from app.http.payloads import TranslateRequest
+from app.http.problems import describe_invalid, describe_known, describe_problem
+from app.http.serving import give_memory_back
 from pix2pix.errors import DeadlineExceeded, Pix2PixError
 from pix2pix.images.io import WEB_FORMATS, count_pixels, encode_png, fit_sketch, read_sketch, restore_photo
 from pix2pix.inference.translator import load

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from app.batcher import Batcher, Question
-from app.clients import Client
-from app.requests import current_client
+from app.http.batcher import Batcher, Question
+from app.http.clients import Client
+from app.http.requests import current_client
 from pix2pix.errors import ImageTooLarge
 from pix2pix.images.io import (
     MAX_PIXELS,
@@ -27,7 +27,7 @@ from pix2pix.images.io import (
 )
 
 if TYPE_CHECKING:
-    from app.payloads import SketchPayload
+    from app.http.payloads import SketchPayload
     from pix2pix.inference.translator import Translator
 
 T = TypeVar("T")

@@ -1,4 +1,4 @@
-"""`pix2pix convert`: the list of sketches, the job, and what is told of it."""
+"""`pix2pix convert`: folders of sketches to folders of photos."""
 
 from __future__ import annotations
 
@@ -11,9 +11,19 @@ from typing import Any, TextIO
 
 import click
 
-from app.batcher import most_at_once
-from app.options import refuse_unwritable
-from app.progress import Reporter
+from app.cli.options import (
+    ANY_PATH,
+    PHOTO,
+    device_option,
+    engine_option,
+    finish,
+    given,
+    model_option,
+    models_option,
+    refuse_unwritable,
+)
+from app.cli.progress import Reporter
+from app.http.batcher import most_at_once
 from pix2pix.convert.contact_sheet import Sheet
 from pix2pix.convert.pipeline import OTHERWISE
 from pix2pix.convert.plan import Converted, Options, convert_folder
@@ -21,13 +31,103 @@ from pix2pix.errors import UsageError
 from pix2pix.files import printable
 from pix2pix.images.listing import list_pictures
 from pix2pix.inference import translator
+from pix2pix.model.latents import MAX_SEED
 from pix2pix.storage import is_local, place, real
 
 LIST = "-"
 TOLD_ONE_BY_ONE = 1000  # skipped files: of a large job that goes on, only their number
 
 
-def run(
+@click.command()
+@click.argument("source", metavar="SRC")
+@click.argument("destination", metavar="DST")
+@model_option
+@models_option
+@click.option(
+    "--seed",
+    type=click.IntRange(0, MAX_SEED),
+    default=0,
+    help="Same seed, same photos; 0 is the middle of all.",
+)
+@click.option("--style", type=PHOTO, show_default="none", help="A photo whose look every answer is to have.")
+@click.option(
+    "--variants",
+    type=click.IntRange(1, 100),
+    default=1,
+    help="Photos of each sketch; from 2 on NAME-1.png to NAME-K.png, with the seeds N to N+K-1 of --seed N.",
+)
+@click.option(
+    "--size",
+    default="source",
+    help="Of the photos: source (the sketch's), model (its square), or the longer side in px. Beyond the "
+    "model's square, 256 px in the shipped ones, photos are enlarged and show no more.",
+)
+@click.option(
+    "--format",
+    "suffix",
+    type=click.Choice(["png", "jpg", "webp", "source"]),
+    default="png",
+    help="Of the photos; source keeps the sketch's where it can be written.",
+)
+@click.option(
+    "--sheet",
+    type=ANY_PATH,
+    show_default="none",
+    help="Picture to write, of the first sketches and their photos.",
+)
+@click.option("--overwrite", is_flag=True, help="Make photos anew that are there already.")
+@click.option(
+    "--ray",
+    metavar="ADDRESS",
+    show_default="none",
+    help="Ray cluster that does the work: auto, HOST:PORT, ray://HOST:PORT, or local, which starts one here.",
+)
+@device_option
+@engine_option
+@click.pass_context
+def convert(
+    ctx: click.Context,
+    /,
+    source: str,
+    destination: str,
+    model: str,
+    models: Path | None,
+    style: Path | None,
+    sheet: Path | None,
+    device: str,
+    engine: str,
+    size: str,
+    suffix: str,
+    ray: str | None,
+    **options: Any,
+) -> None:
+    """Turn the sketches below SRC (a folder, one file, or - for a list of paths) into photos below DST.
+
+    SRC and DST may be addresses, such as s3://bucket/folder (extra "remote", and the store's own package).
+    Prints the path of each photo written. Sub-folders and names are kept. What was done is kept in
+    DST/manifest.jsonl: run the same again to go on.
+    """
+    if style is not None and (given(ctx, "seed") or given(ctx, "variants")):
+        raise UsageError("--style says which answer is wanted: leave out --seed and --variants")
+
+    counts = _run(
+        source,
+        destination,
+        model=model,
+        models=models,
+        device=device,
+        engine=engine,
+        style=style,
+        sheet=sheet,
+        size=size,
+        suffix="" if suffix == "source" else f".{suffix}",
+        ray=ray,
+        **options,
+    )
+    finish(ctx, counts, done=("converted", "skipped"), failed="failed")
+
+
+def _run(
     source: str,
     destination: str,
     *,
@@ -39,10 +139,10 @@ def run(
     sheet: Path | None,
     size: str,
     ray: str | None,
-    **asked: Any,
+    **options: Any,
 ) -> Counter[str]:
     """Convert; how many files there are of each status. Raises as `convert_folder`."""
-    options = {**asked, "size": int(size) if size.isdecimal() else size}
+    options["size"] = int(size) if size.isdecimal() else size
     if options["size"] not in ("source", "model") and not isinstance(options["size"], int):
         raise UsageError(f"--size {size!r} is not source, model or a number of pixels")
     sketches = _listed() if source == LIST else place(source)

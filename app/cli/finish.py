@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from app.options import (
+from app.cli.options import (
     FOLDER,
     INTERRUPTED,
     Duration,
@@ -18,7 +18,7 @@ from app.options import (
     threads_option,
     workers_option,
 )
-from app.progress import Reporter
+from app.cli.progress import Reporter
 
 
 @click.command()
@@ -49,13 +49,13 @@ def finish(
     The learning rates of the copy fall to zero; RUN is left as it is, and can go on meanwhile. PAIRS may be
     other pairs than the run's, such as those of one subject.
     """
-    from app import training_command
+    from app.cli import train as training
     from pix2pix.training.finishing import copy_to_finish
 
     config = copy_to_finish(run, runs / name, seconds, title)
-    asked = training_command.Asked(pairs, runs / name, resume=True, other_pairs=True, **options)
-    with Reporter("finishing", 1.0) as progress, training_command.stop_on_signals(progress.say) as stop:
-        training_command.run(asked, config, progress, stop)
+    asked = training.Asked(pairs, runs / name, resume=True, other_pairs=True, **options)
+    with Reporter("finishing", 1.0) as progress, training.stop_on_signals(progress.say) as stop:
+        training.run(asked, config, progress, stop)
     if stop():
         click.echo(f"Stopped. To go on: pix2pix train {pairs} --name {name} --runs {runs} --resume", err=True)
         ctx.exit(INTERRUPTED)

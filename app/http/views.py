@@ -10,14 +10,14 @@ from flask import Blueprint, Response, render_template
 from flask.typing import ResponseReturnValue
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from app.batcher import Batcher
-from app.metrics import Metrics
+from app.http.batcher import Batcher
+from app.http.metrics import Metrics
 
 if TYPE_CHECKING:
     from pix2pix.inference.translator import Translator
 
 # What draws in the browser, where scripts/browser-engine has fetched it: its largest file.
-ENGINE = Path(__file__).parent / "static/vendor/onnxruntime-web/ort-wasm-simd-threaded.wasm"
+ENGINE = Path(__file__).parent.parent / "static/vendor/onnxruntime-web/ort-wasm-simd-threaded.wasm"
 
 
 def create_views(translators: Mapping[str, Translator], batcher: Batcher, metrics: Metrics) -> Blueprint:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.options import ANY_PATH, FOLDER, device_option, exit_code, models_option, refuse_unwritable
-from app.progress import Reporter
+from app.cli.options import ANY_PATH, FOLDER, device_option, exit_code, models_option, refuse_unwritable
+from app.cli.progress import Reporter
 from pix2pix.errors import UsageError
 from pix2pix.evaluate.estimates import SUBJECTS
 from pix2pix.evaluate.metrics import METRICS, chosen

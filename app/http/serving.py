@@ -18,8 +18,8 @@ from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
 
-from app import MAX_UPLOAD_BYTES
-from app.batcher import MAX_ADMITTED
+from app.http import MAX_UPLOAD_BYTES
+from app.http.batcher import MAX_ADMITTED
 from pix2pix.errors import UsageError
 
 # One for each photo that may be worked on, nearly all of them waiting; and some to say that there is no room.
@@ -37,7 +37,7 @@ LIMITS = {
     "max_request_body_size": 2 * MAX_UPLOAD_BYTES,
     # a thread waits for its client beyond this; 40 megapixels of photo and map in base64 are 370 MB
     "outbuf_high_watermark": 2**29,
-    "clear_untrusted_proxy_headers": False,  # app.access reads them, behind proxies of one's own only
+    "clear_untrusted_proxy_headers": False,  # app.http.access reads them, behind proxies of one's own only
 }
 
 

@@ -1,0 +1,84 @@
+"""`pix2pix directions`: the directions of a model's latents, in words and as a sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import numpy as np
+
+from app.cli.options import ANY_PATH, PHOTO, device_option, models_option
+from app.cli.pictures import MAX_PIXELS_IN_ALL, check_out, write
+from app.http.generate import bound_answer
+from pix2pix.errors import UsageError
+from pix2pix.images.io import check_suffix, read_sketch
+from pix2pix.inference.translator import Translator, load
+from pix2pix.model.latents import MAX_SEED
+
+FARTHEST, COLUMNS = 2.0, 5  # of a sheet of directions: steps of z at its edges, and pictures a row
+
+
+@click.command()
+@click.argument("model")
+@click.option("--sketch", type=PHOTO, show_default="none", help="A sketch to show them on, with --sheet.")
+@click.option(
+    "--sheet", type=ANY_PATH, show_default="none", help="Picture to write: a row for each direction."
+)
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), default=0, help="The answer in the sheet's middle.")
+@models_option
+@device_option
+def directions(
+    model: str,
+    sketch: Path | None,
+    sheet: Path | None,
+    seed: int,
+    models: Path | None,
+    device: str,
+) -> None:
+    """Print the directions of MODEL's z that change the pictures most, and the attribute each moves most.
+
+    Effect is that of one step, in deviations of the attribute among random answers; share, of all that z
+    changes.
+    """
+    if (sketch is None) != (sheet is None):
+        raise UsageError("--sketch and --sheet go together: what to draw on, and where to write it")
+    page = None
+    if sketch is not None and sheet is not None:
+        check_out(sheet, sketch)
+        check_suffix(sheet)
+        page = read_sketch(sketch)
+
+    translator = load(model, models=models, device=device)
+    for line in described(translator):
+        click.echo(line)
+    if page is not None and sheet is not None:
+        write(sheet, draw_sheet(translator, page, seed))
+    elif not translator.directions:
+        click.echo(f"{translator.name} has none: they are found at the end of training", err=True)
+
+
+def described(translator: Translator) -> Iterator[str]:
+    """The model's directions, a line each, below one that says what the figures are."""
+    if translator.directions:
+        yield "effect: of one step, in deviations among random answers; share: of all that z changes"
+    for number, direction in enumerate(translator.directions, start=1):
+        vector = " ".join(f"{x:+.2f}" for x in direction.vector)
+        yield (
+            f"{number}  {direction.attribute:<10}  effect {direction.effect:.2f}  "
+            f"share {direction.share:.0%}  z {vector}"
+        )
+
+
+def draw_sheet(translator: Translator, sketch: np.ndarray, seed: int) -> np.ndarray:
+    """Pictures (H, W, 3) uint8: a row for each direction, from 2 steps against it to 2 along it."""
+    if not translator.directions:
+        raise UsageError(f"{translator.name} has no directions: they are found at the end of training")
+    bound_answer(sketch.shape, COLUMNS * len(translator.directions), "pictures", MAX_PIXELS_IN_ALL)
+    at = np.linspace(-FARTHEST, FARTHEST, COLUMNS, dtype=np.float32)
+    vectors = np.array([direction.vector for direction in translator.directions], np.float32)
+    z = translator.latent(seed) + at[:, None] * vectors[:, None]  # (directions, columns, Z)
+    answers = translator.answers(sketch, z.reshape(-1, z.shape[-1]))
+    photos = np.stack([np.asarray(photo) for photo in answers])
+    rows = photos.reshape(len(vectors), COLUMNS, *photos.shape[1:])
+    return np.concatenate([np.concatenate(row, axis=1) for row in rows])

@@ -1,0 +1,46 @@
+"""`pix2pix doctor`: an audit of a pairs folder, with a bar; the report on stdout and in files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from app.cli.options import ANY_PATH, FAILED_ITEMS, FOLDER, cores, refuse_unwritable
+from app.cli.progress import Reporter
+from data_prep.doctor import diagnose, examine, survey
+from data_prep.doctor.report import as_html, as_json, as_text
+from pix2pix.files import write_atomically
+
+MANY = 256  # pairs for which starting several processes pays
+
+
+@click.command()
+@click.argument("pairs", metavar="PAIRS", type=FOLDER)
+@click.option(
+    "--html", type=ANY_PATH, show_default="none", help="Page to write, with pictures of what was found."
+)
+@click.option(
+    "--json", "json_file", type=ANY_PATH, show_default="none", help="File to write, with every finding."
+)
+@click.pass_context
+def doctor(ctx: click.Context, pairs: Path, html: Path | None, json_file: Path | None) -> None:
+    """Audit the pairs folder PAIRS before training on it: ready, usable with warnings, or not ready.
+
+    Exit code 1 if it is not ready; warnings alone leave it 0.
+    """
+    for wanted in filter(None, (html, json_file)):
+        refuse_unwritable(wanted)
+    found = survey(pairs)
+    measured = []
+    with Reporter("examining", len(found.pairs), "pairs") as progress:
+        for one in examine(found, workers=cores() if len(found.pairs) >= MANY else 1):
+            measured.append(one)
+            progress.advance()
+    report = diagnose(found, measured)
+    for line in as_text(report):
+        click.echo(line)
+    for file, content in ((html, as_html), (json_file, as_json)):
+        if file:
+            write_atomically(file, content(report).encode())
+    ctx.exit(FAILED_ITEMS if report.verdict == "not ready" else 0)

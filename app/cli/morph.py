@@ -1,0 +1,54 @@
+"""`pix2pix morph`: from one answer to another, as an animation or a strip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from app.cli.options import ANY_PATH, PHOTO, device_option, model_option, models_option
+from app.cli.pictures import MAX_PIXELS_IN_ALL, LatentSource, check_out, latent_of
+from app.http.generate import bound_answer
+from pix2pix.errors import UsageError
+from pix2pix.images.animation import check_format, save_frames
+from pix2pix.images.io import read_sketch
+from pix2pix.inference.translator import load
+from pix2pix.model import latents
+
+
+@click.command()
+@click.argument("sketch", type=PHOTO)
+@click.argument("out", metavar="OUT", type=ANY_PATH)
+@click.option(
+    "--through",
+    "stops",
+    multiple=True,
+    type=LatentSource(),
+    default=(1, 2),
+    help="A seed, or a photo whose look is taken; give it twice or more.",
+)
+@click.option("--steps", type=click.IntRange(2, 1000), default=24, help="Pictures in all.")
+@model_option
+@models_option
+@device_option
+def morph(
+    sketch: Path,
+    out: Path,
+    stops: tuple[int | Path, ...],
+    steps: int,
+    model: str,
+    models: Path | None,
+    device: str,
+) -> None:
+    """Walk from one answer to SKETCH to another, into OUT: .gif, .webp, .mp4, or a .png strip."""
+    if len(stops) < 2:
+        raise UsageError("a walk needs two looks or more: give --through at least twice")
+    check_out(out, sketch, *stops)
+    check_format(out)
+    page = read_sketch(sketch)
+    bound_answer(page.shape, steps, "steps", MAX_PIXELS_IN_ALL)
+
+    translator = load(model, models=models, device=device)
+    z = latents.walk([latent_of(translator, stop) for stop in stops], steps)
+    save_frames(out, translator.answers(page, z))
+    click.echo(click.format_filename(out))

@@ -1,0 +1,95 @@
+"""`pix2pix prepare`: photos, or pairs in other layouts, to a pairs folder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+
+from app.cli.options import ANY_PATH, FOLDER, cores, finish, given
+from app.cli.progress import Reporter
+from data_prep import Prepared
+from data_prep import prepare as prepare_pairs
+from data_prep.manifest import read_manifest
+from data_prep.sources import Kind, refuse_pairs_as_photos
+from pix2pix.errors import UsageError
+from pix2pix.files import printable
+from pix2pix.images.listing import list_pictures
+
+FILES_WORTH_A_PROCESS = 32  # about a second's work, which is what it takes to begin one
+
+
+@click.command()
+@click.argument("source", metavar="SRC", type=FOLDER)
+@click.argument("pairs", metavar="PAIRS", type=ANY_PATH)
+@click.option(
+    "--from",
+    "kind",
+    type=click.Choice(["photos", "ab", "ba", "folders"]),
+    default="photos",
+    help="Photos; side-by-side images, sketch left (ab) or right (ba); folders of sketches and photos.",
+)
+@click.option(
+    "--edges",
+    type=click.Choice(["learned", "canny", "xdog"]),
+    default="learned",
+    help="What draws the sketches of photos.",
+)
+@click.option(
+    "--fit",
+    type=click.Choice(["pad", "stretch"]),
+    default="pad",
+    help="How photos are made square: cut to the subject with a margin, or the whole photo stretched.",
+)
+@click.option("--prefix", default="", show_default="none", help="Folder to put before the pairs' names.")
+@click.option(
+    "--val-fraction", type=float, default=0.1, help="Share held out, where SRC is not split already."
+)
+@click.option(
+    "--size", "size_px", type=int, default=256, help="Side of the squares that are written, in pixels."
+)
+@click.option("--workers", type=click.IntRange(1, 1024), show_default="all cores", help="Processes to use.")
+@click.pass_context
+def prepare(
+    ctx: click.Context, /, source: Path, pairs: Path, kind: Kind, workers: int | None, **options: Any
+) -> None:
+    """Make the pairs folder PAIRS for `pix2pix train` from what is below SRC.
+
+    Each file left out is named with the reason. Running again does what is missing.
+    """
+    if not given(ctx, "kind"):
+        refuse_pairs_as_photos(source)
+    if kind != "photos" and (given(ctx, "edges") or given(ctx, "fit")):
+        raise UsageError(f"--edges and --fit are for photos; --from {kind} brings its sketches along")
+    counts = _run(source, pairs, kind=kind, workers=workers, **options)
+    finish(ctx, counts, done=("written", "unchanged"), failed="left out")
+
+
+def _run(source: Path, pairs: Path, *, workers: int | None, **options: Any) -> Counter[str]:
+    """Prepare with a bar; print how many pairs there are. Counts results by status, `stopped` as left out."""
+    total = sum(map(len, list_pictures(source)))
+    workers = workers or min(cores(), 1 + total // FILES_WORTH_A_PROCESS)
+    results = prepare_pairs(source, pairs, workers=workers, **options)
+    counts: Counter[str] = Counter()
+    ignored: Counter[str] = Counter()
+    with closing(results), Reporter("preparing", total, "files") as progress:
+        for result in results:
+            counts["left out" if result.status == "stopped" else result.status] += 1
+            if result.status == "ignored":
+                ignored[result.reason or ""] += 1
+            elif not result.split:
+                progress.say(_line(result))
+            progress.advance(result.files)
+    for reason, count in ignored.most_common():
+        click.echo(f"ignored: {count} {'file' if count == 1 else 'files'}: {printable(reason)}", err=True)
+    splits = Counter(split for split, _ in read_manifest(pairs))
+    told = f"{splits['train']} pairs for training, {splits['val']} held out (val)"
+    click.echo(f"{click.format_filename(pairs)} holds {told}")
+    return counts
+
+
+def _line(result: Prepared) -> str:
+    return printable(f"{result.status}: {result.source}: {result.reason}")
