@@ -27,11 +27,7 @@ from app.http import serving
 from app.http.models import Models
 from pix2pix.errors import CorruptBundle, UsageError
 
-COMMANDS = {
-    name: command
-    for name in main.list_commands(CONTEXT := click.Context(main))
-    if (command := main.get_command(CONTEXT, name))
-}
+COMMANDS = {name: main.get_command(click.Context(main), name) for name in main.list_commands(None)}
 OPTIONS = [
     (name, option)
     for name, command in COMMANDS.items()
