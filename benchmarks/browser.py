@@ -28,7 +28,7 @@ DRAWINGS = {"a shoe across the page": 1.0, "one on a quarter of its width": 0.25
 # Medians in ms, after three that do not count.
 MEASURE = """async ({ scale, times, threads }) => {
   const { Client } = await import("/static/js/client.js");
-  const { Device } = await import("/static/js/on_device.js");
+  const { Device } = await import("/static/js/device/device.js");
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = 256;
   const context = canvas.getContext("2d");
@@ -81,8 +81,8 @@ def serving() -> Iterator[str]:
 def tell_sizes(app: Flask) -> None:
     """What a browser that takes brotli or gzip receives."""
     vendor = "/static/vendor/onnxruntime-web/"
-    scripts = ("on_device", "on_device_worker", "framing", "resize", "ink", "numbers", "walk")
-    paths = [f"/static/js/{name}.js" for name in scripts] + [
+    scripts = ("device", "worker", "slerp")
+    paths = [f"/static/js/device/{name}.js" for name in scripts] + [
         f"{vendor}{name}" for name in ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
     ]
     for how in ("identity", "gzip, deflate", "br"):

@@ -770,6 +770,6 @@ def test_the_legend_of_the_realism_map_stays_within_the_photo(open_page, width):
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="the JavaScript unit tests need node 20 or later")
 def test_the_javascript_unit_tests_pass():
-    files = sorted(str(file) for file in (HERE / "js").glob("*.test.js"))
+    files = sorted(str(file) for file in (HERE / "js").rglob("*.test.js"))
     run = subprocess.run(["node", "--test", *files], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr

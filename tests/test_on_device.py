@@ -61,7 +61,7 @@ def b64(array: np.ndarray) -> str:
 
 def asked_of_node(**questions: list) -> dict:
     run = subprocess.run(
-        ["node", str(HERE / "js" / "fit.js")], input=json.dumps(questions), capture_output=True, text=True
+        ["node", str(HERE / "js" / "device" / "fit.js")], input=json.dumps(questions), capture_output=True, text=True
     )
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout)

@@ -83,7 +83,7 @@ def test_a_bundle_that_is_not_the_loaded_one_any_more_is_not_handed_out(client, 
 
 def test_only_the_worker_may_compile_and_the_page_may_have_threads(client) -> None:
     policies = {}
-    for path in ("/", COMPILER, "/static/js/on_device.js", "/api/v1/models"):
+    for path in ("/", COMPILER, "/static/js/device/device.js", "/api/v1/models"):
         with client.get(path) as answer:
             assert answer.status_code == 200
             assert answer.headers["Cross-Origin-Embedder-Policy"] == "require-corp"

@@ -34,7 +34,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
     ]
 )
 # A worker has the policy that its own script came with: this one may compile WebAssembly, no page may.
-COMPILER = "/static/js/on_device_worker.js"
+COMPILER = "/static/js/device/worker.js"
 COMPILER_POLICY = CONTENT_SECURITY_POLICY.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
 SECURITY_HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,

@@ -1,23 +1,23 @@
 // Wires the page together.
 
-import { Answers } from "./answers.js";
+import { Answers } from "./answers/answers.js";
 import { Client, MAX_SEED, ModelRefused } from "./client.js";
-import { Directions } from "./directions.js";
+import { Directions } from "./answers/directions.js";
 import { asDataUrl, loadImage, offerFile, shrink, takeDrops } from "./files.js";
-import { LatestWins } from "./latest_wins.js";
+import { LatestWins } from "./answers/latest_wins.js";
 import { shareLink, takeLinks } from "./link.js";
-import { Memory, recall } from "./memory.js";
+import { Memory, recall } from "./persistence.js";
 import { ModelMenu } from "./menu.js";
-import { Morph } from "./morph.js";
+import { Morph } from "./answers/morph.js";
 import { offerMenu } from "./popover.js";
-import { Pace } from "./pace.js";
-import { Painter } from "./painter.js";
-import { Paper, withImages } from "./paper.js";
-import { insist } from "./patience.js";
-import { Pictures } from "./pictures.js";
-import { Realism } from "./realism.js";
-import { Result } from "./result.js";
-import { Shelf } from "./shelf.js";
+import { Pace } from "./answers/latency.js";
+import { Painter } from "./device/translator.js";
+import { Paper, withImages } from "./drawing/paper.js";
+import { insist } from "./retry.js";
+import { Pictures } from "./answers/pictures.js";
+import { Realism } from "./answers/realism.js";
+import { Result } from "./answers/result.js";
+import { Shelf } from "./answers/shelf.js";
 import { takeKeys } from "./shortcuts.js";
 import { complain, explain, relieve, say } from "./status.js";
 
@@ -98,7 +98,7 @@ function currentQuestion() {
   return sketch && { model: menu.current.name, sketch, ...(realism.asked && { realism: true }) };
 }
 
-/** @returns {import("./pictures.js").Source} what pictures are made of that are asked for now */
+/** @returns {import("./answers/pictures.js").Source} what pictures are made of that are asked for now */
 function currentSource() {
   return { model: menu.current.name, items: paper.drawing.items };
 }
@@ -199,7 +199,7 @@ async function keep() {
 
 /**
  * Draw other things in the place of what is there, which stays on the shelf.
- * @param {import("./drawing.js").Item[]} items
+ * @param {import("./drawing/drawing.js").Item[]} items
  */
 function replaceDrawing(items) {
   keep();
@@ -207,7 +207,7 @@ function replaceDrawing(items) {
   redrawn();
 }
 
-/** @param {import("./shelf.js").Kept} kept */
+/** @param {import("./answers/shelf.js").Kept} kept */
 function bringBack({ model, items, latent }) {
   const isSame = menu.current.name === model;
   if (!menu.pick(model)) return complain(`The model ${model} is not here any more.`);
@@ -345,7 +345,7 @@ function followLink({ model, latent, readable }) {
 /**
  * Begin with the model that is picked.
  * @param {import("./client.js").Latent | null} latent  of the first answer; null stays with the seeds there were
- * @param {import("./answers.js").Answers["state"]} [left]  the answers to go on with: those it was left with
+ * @param {import("./answers/answers.js").Answers["state"]} [left]  the answers to go on with: those it was left with
  */
 function begin(latent, left) {
   const model = menu.current;

@@ -1,7 +1,7 @@
 // The models that the server offers, and which one is picked.
 
 import { ServerProblem } from "./client.js";
-import { insist } from "./patience.js";
+import { insist } from "./retry.js";
 
 /** @typedef {import("./client.js").Model} Model */
 

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Answers } from "../../app/static/js/answers.js";
+import { Answers } from "../../../app/static/js/answers/answers.js";
 
 const DIRECTIONS = [
   { vector: [1, 0], attribute: "lightness", effect: 1, share: 0.7 },
   { vector: [0, -1], attribute: "hue", effect: 1, share: 0.3 },
 ];
 
-/** @param {import("../../app/static/js/client.js").Latent | null} [latent] */
+/** @param {import("../../../app/static/js/client.js").Latent | null} [latent] */
 function four(latent = null) {
   const answers = new Answers();
   answers.begin(4, DIRECTIONS, latent);

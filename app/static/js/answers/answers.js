@@ -1,13 +1,13 @@
 // The answers side by side, as data: what each is made of, which one is chosen, which ones stay. No DOM here.
 
-import { MAX_SEED, MAX_Z } from "./client.js";
+import { MAX_SEED, MAX_Z } from "../client.js";
 
 /** How far a slider moves an answer along a direction, either way, and where it ends: z is spread like N(0, 1). */
 export const FURTHEST = 2.5;
 
 /**
- * @typedef {import("./client.js").Latent} Latent
- * @typedef {import("./client.js").Direction} Direction
+ * @typedef {import("../client.js").Latent} Latent
+ * @typedef {import("../client.js").Direction} Direction
  * @typedef {object} Answer
  * @property {Latent} latent
  * @property {number[] | null} z  that of `latent`; null until the server has told it

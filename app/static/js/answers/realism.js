@@ -1,7 +1,7 @@
 // Where D, the critic that the model was trained against, doubts the photo: laid over it while somebody wants to see.
 
 import { showPicture } from "./gallery.js";
-import { isPressed, press } from "./toggle.js";
+import { isPressed, press } from "../toggle.js";
 
 export class Realism {
   /**
@@ -35,7 +35,7 @@ export class Realism {
     this.onChange();
   }
 
-  /** @param {import("./client.js").Picture | null} picture  the large one */
+  /** @param {import("../client.js").Picture | null} picture  the large one */
   show(picture) {
     showPicture(this.overlay, (this.asked && picture?.realism) || "");
     this.legend.hidden = this.overlay.hidden;

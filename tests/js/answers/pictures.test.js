@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Answers } from "../../app/static/js/answers.js";
-import { Pictures } from "../../app/static/js/pictures.js";
+import { Answers } from "../../../app/static/js/answers/answers.js";
+import { Pictures } from "../../../app/static/js/answers/pictures.js";
 
 function world() {
   const answers = new Answers();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Pace } from "../../app/static/js/pace.js";
+import { Pace } from "../../../app/static/js/answers/latency.js";
 
 test("all answers are asked for until the server shows that it cannot keep up", () => {
   const pace = new Pace();

@@ -1,15 +1,15 @@
 // Photos made by this device. Loaded when somebody asks for it; on_device_worker.js computes.
 
-import { walk } from "./walk.js";
+import { walk } from "./slerp.js";
 
-const WORKER = new URL("./on_device_worker.js", import.meta.url);
+const WORKER = new URL("./worker.js", import.meta.url);
 const MEGABYTE = 1_000_000;
 
 /**
- * @typedef {import("./client.js").Model} Model
- * @typedef {import("./client.js").Latent} Latent
- * @typedef {import("./client.js").Question} Question
- * @typedef {import("./client.js").Answer & {device: string}} Answer
+ * @typedef {import("../client.js").Model} Model
+ * @typedef {import("../client.js").Latent} Latent
+ * @typedef {import("../client.js").Question} Question
+ * @typedef {import("../client.js").Answer & {device: string}} Answer
  */
 
 /** Draws as the client does, with the models that were loaded. */
@@ -84,7 +84,7 @@ export class Device {
 
   /**
    * @param {Question & {from: Latent, to: Latent, steps: number}} request
-   * @returns {Promise<import("./client.js").Picture[] | null>}
+   * @returns {Promise<import("../client.js").Picture[] | null>}
    */
   async interpolate({ from, to, steps, ...question }) {
     const ends = await Promise.all([from, to].map((latent) => this.#z(question.model, latent)));

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { fitSketch, restorePhoto } from "../../app/static/js/framing.js";
-import { inkOnPaper } from "../../app/static/js/ink.js";
-import { quantile, roundEven } from "../../app/static/js/numbers.js";
-import { slerp, walk } from "../../app/static/js/walk.js";
+import { fitSketch, restorePhoto } from "../../../app/static/js/drawing/framing.js";
+import { inkOnPaper } from "../../../app/static/js/drawing/ink.js";
+import { quantile, roundEven } from "../../../app/static/js/drawing/numbers.js";
+import { slerp, walk } from "../../../app/static/js/device/slerp.js";
 
 const SIDE = 256;
 const blank = () => new Uint8Array(SIDE * SIDE).fill(255);

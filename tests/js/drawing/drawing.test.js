@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Drawing, OpenStroke, linesOf, smoothCurves } from "../../app/static/js/drawing.js";
+import { Drawing, OpenStroke, linesOf, smoothCurves } from "../../../app/static/js/drawing/drawing.js";
 
 const PEN = { width: 2, erase: false, mirrored: false, smooth: false };
 
@@ -9,7 +9,7 @@ const PEN = { width: 2, erase: false, mirrored: false, smooth: false };
 const stroke = (x) => new OpenStroke({ x, y: 0 }, PEN).stroke;
 
 /**
- * @param {import("../../app/static/js/drawing.js").Point[]} points
+ * @param {import("../../../app/static/js/drawing/drawing.js").Point[]} points
  * @param {object} [tool]
  */
 function drawn([first, ...rest], tool = {}) {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { ServerProblem } from "../../app/static/js/client.js";
-import { Device } from "../../app/static/js/on_device.js";
-import { Painter } from "../../app/static/js/painter.js";
+import { ServerProblem } from "../../../app/static/js/client.js";
+import { Device } from "../../../app/static/js/device/device.js";
+import { Painter } from "../../../app/static/js/device/translator.js";
 
 const MODEL = { name: "shoes", title: "Shoes", latent_size: 2, size_px: 256 };
 const QUESTION = { model: "shoes", sketch: "data:image/png;base64," };

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { examplesFor } from "../../app/static/js/examples.js";
-import { toSvg } from "../../app/static/js/svg.js";
+import { examplesFor } from "../../../app/static/js/drawing/examples.js";
+import { toSvg } from "../../../app/static/js/drawing/svg.js";
 
 const STROKE = { kind: "stroke", points: [{ x: 1, y: 2 }, { x: 30, y: 4 }], width: 3, erase: false, mirrored: false };
 

@@ -3,9 +3,9 @@
 import { LatestWins } from "./latest_wins.js";
 
 /**
- * @typedef {import("./client.js").Picture} Picture
- * @typedef {import("./client.js").Question & {from: import("./client.js").Latent,
- *   to: import("./client.js").Latent}} Walk
+ * @typedef {import("../client.js").Picture} Picture
+ * @typedef {import("../client.js").Question & {from: import("../client.js").Latent,
+ *   to: import("../client.js").Latent}} Walk
  */
 
 export class Morph {

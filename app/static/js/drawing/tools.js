@@ -1,7 +1,7 @@
 // The drawing tools: brush and eraser, each with its width, and the ring that shows it; mirror and smoothing.
 
 import { PAPER_SIZE } from "./drawing.js";
-import { isPressed, press } from "./toggle.js";
+import { isPressed, press } from "../toggle.js";
 
 /** @typedef {"brush" | "eraser"} Tool */
 

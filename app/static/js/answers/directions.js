@@ -2,7 +2,7 @@
 
 import { FURTHEST } from "./answers.js";
 
-/** @typedef {import("./client.js").Direction} Direction */
+/** @typedef {import("../client.js").Direction} Direction */
 
 export class Directions {
   /** @type {HTMLInputElement[]} */

@@ -1,11 +1,11 @@
 // The pictures that the server made, and which of them are out of date. No DOM here.
 
 /**
- * @typedef {import("./client.js").Latent} Latent
- * @typedef {import("./client.js").Picture} Picture
+ * @typedef {import("../client.js").Latent} Latent
+ * @typedef {import("../client.js").Picture} Picture
  * @typedef {number | "between"} Place  an answer's index, or where the morph stands
  * @typedef {{place: Place, latent: Latent, key: string}} Wanted  `key` is all that the picture depends on
- * @typedef {{model: string, items: import("./drawing.js").Item[]}} Source
+ * @typedef {{model: string, items: import("../drawing/drawing.js").Item[]}} Source
  * @typedef {Picture & {source: Source, latent: Latent}} Made  with all that it was made of
  */
 

@@ -3,7 +3,7 @@
 import { SketchPad } from "./canvas.js";
 import { Drawing } from "./drawing.js";
 import { examplesFor } from "./examples.js";
-import { download, loadImage } from "./files.js";
+import { download, loadImage } from "../files.js";
 import { toSvg } from "./svg.js";
 import { Tools } from "./tools.js";
 import { Trace } from "./trace.js";

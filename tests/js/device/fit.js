@@ -2,9 +2,9 @@
 
 import { readFileSync } from "node:fs";
 
-import { fitSketch, restorePhoto } from "../../app/static/js/framing.js";
-import { inkOnPaper } from "../../app/static/js/ink.js";
-import { walk } from "../../app/static/js/walk.js";
+import { fitSketch, restorePhoto } from "../../../app/static/js/drawing/framing.js";
+import { inkOnPaper } from "../../../app/static/js/drawing/ink.js";
+import { walk } from "../../../app/static/js/device/slerp.js";
 
 const bytes = (text) => new Uint8Array(Buffer.from(text, "base64"));
 const text = (data) => Buffer.from(data).toString("base64");

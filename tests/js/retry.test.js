@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { ServerProblem } from "../../app/static/js/client.js";
-import { Patience, insist } from "../../app/static/js/patience.js";
+import { Patience, insist } from "../../app/static/js/retry.js";
 
 const BUSY = new ServerProblem("busy", true);
 

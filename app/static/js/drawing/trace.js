@@ -1,6 +1,6 @@
 // A photo to draw over: it shines through the paper and is no part of the sketch.
 
-import { shrink } from "./files.js";
+import { shrink } from "../files.js";
 
 const LONGEST_PX = 640;
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ServerProblem } from "../../app/static/js/client.js";
-import { LatestWins } from "../../app/static/js/latest_wins.js";
+import { ServerProblem } from "../../../app/static/js/client.js";
+import { LatestWins } from "../../../app/static/js/answers/latest_wins.js";
 
 /** Let everything that is ready to run do so. */
 const settle = () => new Promise((resolve) => setImmediate(resolve));

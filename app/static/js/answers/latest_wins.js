@@ -1,6 +1,6 @@
 // The loop that keeps a picture up to date with something that changes quickly.
 
-import { Patience, sleep } from "./patience.js";
+import { Patience, sleep } from "../retry.js";
 
 const SLICE_MS = 1_000; // of waiting
 

@@ -1,9 +1,9 @@
 // The side of the photo: the large picture, the answers, and everything that says which one it is.
 
-import { MAX_SEED } from "./client.js";
-import { download } from "./files.js";
+import { MAX_SEED } from "../client.js";
+import { download } from "../files.js";
 import { Gallery, showPicture } from "./gallery.js";
-import { press } from "./toggle.js";
+import { press } from "../toggle.js";
 
 /**
  * @typedef {import("./answers.js").Answers} Answers

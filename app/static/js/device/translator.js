@@ -1,17 +1,17 @@
 // Who makes the photos: the server, or this device once somebody asks for it. What does so is loaded only then.
 
-import { ServerProblem } from "./client.js";
-import { isPressed, press } from "./toggle.js";
+import { ServerProblem } from "../client.js";
+import { isPressed, press } from "../toggle.js";
 
 /**
- * @typedef {import("./client.js").Model} Model
- * @typedef {import("./client.js").Client} Client
+ * @typedef {import("../client.js").Model} Model
+ * @typedef {import("../client.js").Client} Client
  */
 
 export class Painter {
   /** What is being fetched, in words; "" while nothing is. */
   progress = "";
-  /** @type {import("./on_device.js").Device | null} */
+  /** @type {import("./device.js").Device | null} */
   #device = null;
   /** The z of the seeds that the server has told, by model and seed: numpy draws them. @type {Map<string, Promise<number[]>>} */
   #told = new Map();
@@ -74,8 +74,8 @@ export class Painter {
 
   /**
    * @template Result
-   * @param {import("./client.js").Question} question
-   * @param {(device: import("./on_device.js").Device) => Promise<Result | null>} ask
+   * @param {import("../client.js").Question} question
+   * @param {(device: import("./device.js").Device) => Promise<Result | null>} ask
    * @returns {Promise<Result | null>} null where the server is to be asked
    */
   async #tryHere(question, ask) {
@@ -94,7 +94,7 @@ export class Painter {
     press(this.button, true);
     this.#tell("Fetching the engine");
     try {
-      const { Device } = await import("./on_device.js");
+      const { Device } = await import("./device.js");
       if (isPressed(this.button)) this.#device ??= new Device((model, seed) => this.z(model, seed));
     } catch (problem) {
       this.#giveUp(problem);

@@ -1,6 +1,6 @@
 // The results of this session, small, each with all that it takes to bring it back.
 
-import { loadImage } from "./files.js";
+import { loadImage } from "../files.js";
 
 const MOST = 24;
 const THUMBNAIL_PX = 96;
@@ -9,8 +9,8 @@ const THUMBNAIL_PX = 96;
  * @typedef {object} Kept
  * @property {string} thumbnail  URL
  * @property {string} model
- * @property {import("./drawing.js").Item[]} items
- * @property {import("./client.js").Latent} latent
+ * @property {import("../drawing/drawing.js").Item[]} items
+ * @property {import("../client.js").Latent} latent
  */
 
 export class Shelf {

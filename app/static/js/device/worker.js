@@ -1,8 +1,8 @@
 // Draws photos in a thread of its own, so that the pen never waits: the engine, the models, and the way from a page
 // to the model's square and back. Asked by on_device.js.
 
-import { fitSketch, restorePhoto } from "./framing.js";
-import { inkOnPaper } from "./ink.js";
+import { fitSketch, restorePhoto } from "../drawing/framing.js";
+import { inkOnPaper } from "../drawing/ink.js";
 
 /**
  * @typedef {{kind: "load", model: string, url: string, size: number, threads?: number}} Load
@@ -10,7 +10,7 @@ import { inkOnPaper } from "./ink.js";
  * @typedef {string[] | null} Drawn  URLs of the photos; null: only the server can read this page
  */
 
-const ENGINE = new URL("../vendor/onnxruntime-web/", import.meta.url);
+const ENGINE = new URL("../../vendor/onnxruntime-web/", import.meta.url);
 /** No spinning: threads that wait leave the core to the pen. */
 const OPTIONS = { executionProviders: ["wasm"], extra: { session: { intra_op: { allow_spinning: "0" } } } };
 const BATCH = 4; // photos at a time: what a phone has memory for
