@@ -87,7 +87,7 @@ def test_known_colours_replace_drawn_ones_within_the_drawn_product() -> None:
     drawn, known = torch.full((1, 4, 16, 16), 0.5), torch.zeros(1, 4, 16, 16)
     drawn[0, 3, 8:] = -0.5
     known[0, :, 7:9, 0] = 1
-    layout = complete(drawn, known)
+    layout = complete(drawn[:, :3], drawn[:, 3:], known)
     assert layout[0, :, 7, 0].tolist() == [1, 1, 1, 1] and layout[0, :, 7, 1].tolist() == [0.5, 0.5, 0.5, 1]
     assert not layout[0, :, 8:].any()
 
@@ -98,7 +98,7 @@ def test_a_drawn_cell_takes_the_mean_colour_of_the_product_around_it() -> None:
     drawn[0, 3, 4:12, 4:12] = 1
     drawn[0, :3, 8, 8] = 0.9  # one light cell
     drawn[0, :3, 8, 2] = 9.0  # no product
-    layout = complete(drawn, known)
+    layout = complete(drawn[:, :3], drawn[:, 3:], known)
     assert layout[0, 0, 7:10, 7:10].flatten().tolist() == pytest.approx([0.1] * 9)
     assert layout[0, :3].abs().sum() == pytest.approx(3 * 0.9)
 

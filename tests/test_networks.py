@@ -115,6 +115,17 @@ def test_z_and_strokes_change_the_answer(model: TwoStage) -> None:
         torch.testing.assert_close(model(sketch, z, strokes=0 * strokes_of(1))[0], plain)
 
 
+def test_which_cells_hold_product_depends_on_the_sketch_alone(model: TwoStage) -> None:
+    ink, strokes, z = torch.rand(2, 1, SIDE, SIDE), torch.zeros(2, 4, SIDE // 2, SIDE // 2), torch.randn(8, 4)
+    rows = torch.arange(8) // 4
+    with torch.no_grad():
+        layout = model.draw_layout(ink, strokes, z, rows)
+    masks = layout[:, 3]
+    assert all(torch.equal(mask, masks[4 * row]) for mask, row in zip(masks, rows.tolist(), strict=True))
+    assert 0 < masks.mean() < 1 and not torch.equal(masks[0], masks[4])
+    assert (layout[0, :3] - layout[1, :3]).abs().max() > 0.01
+
+
 def test_the_layout_has_the_colours_of_the_strokes(model: TwoStage) -> None:
     torch.nn.init.constant_(model.layout.out.bias, 100.0)  # product everywhere
     with torch.no_grad():

@@ -158,13 +158,13 @@ def known_cells(strokes: Tensor) -> Tensor:
     return _cells_of(strokes, CELLS, KNOWN_FROM)
 
 
-def complete(drawn: Tensor, known: Tensor) -> Tensor:
-    """What the generator draws (N, 4, 16, 16), with known cells (N, 4, 16, 16) -> a layout (N, 4, 16, 16).
+def complete(colour: Tensor, mask: Tensor, known: Tensor) -> Tensor:
+    """Returns the layout (N, 4, 16, 16) of drawn colours, the logits of its mask, and known cells.
 
-    Known cells keep their colour.
+    Shapes are (N, 3, 16, 16), (N, 1, 16, 16) and (N, 4, 16, 16). Known cells keep their colour.
     """
-    product = (drawn[:, 3:] > 0).float()
-    layout = smoothed(torch.cat([drawn[:, :3] * product, product], 1))
+    product = (mask > 0).float()
+    layout = smoothed(torch.cat([colour * product, product], 1))
     colour = torch.where(known[:, 3:] > 0, known[:, :3], layout[:, :3])
     return torch.cat([colour * product, product], 1)
 

@@ -48,9 +48,14 @@ class TwoStage(nn.Module):
 
     def draw_layout(self, ink: Tensor, strokes: Tensor, z: Tensor, rows: Tensor | None = None) -> Tensor:
         """The layout (N, 4, 16, 16) for ink (M, 1, S, S) in 0..1, otherwise as `forward`."""
-        known = known_cells(strokes)
-        drawn = self.layout(F.adaptive_avg_pool2d(ink, LAYOUT_PX), known, z, rows)
-        return complete(drawn.float(), known if rows is None else known[rows])
+        known, small = known_cells(strokes), F.adaptive_avg_pool2d(ink, LAYOUT_PX)
+        colour = self.layout(small, known, z, rows)[:, :3]
+        # Which cells hold product depends on the sketch alone. Drawn with the answer's latent, light products
+        # get holes: white parts of a photo count as ground.
+        mask = self.layout(small, known, z.new_zeros(len(small), z.shape[1]))[:, 3:]
+        if rows is not None:
+            mask, known = mask[rows], known[rows]
+        return complete(colour.float(), mask.float(), known)
 
     def encode(self, photo: Tensor, mask: Tensor) -> Tensor:
         """The z (N, Z) of photos (N, 3, S, S) in [-1, 1] with masks (N, 1, S, S) in 0..1: their look."""

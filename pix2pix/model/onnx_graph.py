@@ -66,7 +66,7 @@ def encode_graph(weights: Weights, header: Header) -> onnx.ModelProto:
     share = graph.add("Div", graph.add("Cast", mask, to=TensorProto.FLOAT), 255.0)
     share = graph.add("Unsqueeze", share, graph.ints(0, 1))
     coloured = graph.add("Concat", graph.add("Mul", colour, share), share, axis=1)
-    x = cells_of(graph, coloured, side, PRODUCT_FROM)
+    x = smoothed(graph, cells_of(graph, coloured, side, PRODUCT_FROM))
     for i, stride in enumerate((1, 2, 2)):
         x = graph.active_conv(x, f"encoder.down.{i}", stride)
     head = [graph.weight(f"encoder.head.{part}") for part in ("weight", "bias")]
@@ -97,34 +97,53 @@ def realism_graph(weights: Weights, header: Header) -> onnx.ModelProto:
 def draw_layout(graph: Graph, config: ModelConfig, ink: str, strokes: str, z: str, rows: str) -> str:
     """`TwoStage.draw_layout`: (N, 4, 16, 16)."""
     known = cells_of(graph, strokes, config.size_px // 2, KNOWN_FROM)
-    of_known = graph.add("Gather", graph.linear(statistics(graph, known), "layout.known_style"), rows, axis=0)
-    style = graph.leaky(graph.add("Add", graph.linear(z, "layout.mapping.0"), of_known))
-    style = graph.leaky(graph.linear(style, "layout.mapping.1"))
+    of_known = graph.linear(statistics(graph, known), "layout.known_style")
     small = graph.pooled(ink, config.size_px // LAYOUT_PX)
     x = graph.active_conv(graph.add("SpaceToDepth", small, blocksize=CELL_PX), "layout.stem")
     levels = [graph.active_conv(graph.add("Concat", x, known, axis=1), "layout.enter")]
     for i in range(len(config.layout_widths) - 1):
         levels.append(graph.active_conv(levels[-1], f"layout.down.{i}", stride=2))
-    x = graph.modulated_conv(graph.add("Gather", levels.pop(), rows, axis=0), style, "layout.middle")
-    for i in range(len(config.layout_widths) - 1):
-        x = graph.doubling_conv(x, style, f"layout.up.{i}", skip(graph, "layout", i, levels.pop(), rows))
-        x = graph.modulated_conv(x, style, f"layout.conv.{i}")
-    drawn = graph.output_conv(graph.modulated_conv(x, style, "layout.last"), "layout.out")
-    return complete(graph, drawn, graph.add("Gather", known, rows, axis=0))
-
-
-def complete(graph: Graph, drawn: str, known: str) -> str:
-    """`layout_gan.complete`: (N, 4, 16, 16)."""
-    product = positive(graph, graph.channels(drawn, 3, 4))
-    of_product = graph.add("Concat", graph.add("Mul", graph.channels(drawn, 0, 3), product), product, axis=1)
-    near = graph.add(
-        "AveragePool", of_product, kernel_shape=[3, 3], strides=[1, 1], pads=[1] * 4, count_include_pad=1
+    of_answers = graph.add(
+        "Add", graph.linear(z, "layout.mapping.0"), graph.add("Gather", of_known, rows, axis=0)
     )
-    share = graph.add("Max", graph.channels(near, 3, 4), SMALLEST_SHARE)
-    smooth = graph.add("Div", graph.channels(near, 0, 3), share)
+    no_latent = graph.constant(graph.weights["layout.mapping.0.bias"])
+    drawn = decode_layout(graph, levels, of_answers, rows)
+    of_sketches = decode_layout(graph, levels, graph.add("Add", of_known, no_latent), "")
+    mask = graph.add("Gather", graph.channels(of_sketches, 3, 4), rows, axis=0)
+    known = graph.add("Gather", known, rows, axis=0)
+    return complete(graph, graph.channels(drawn, 0, 3), mask, known)
+
+
+def decode_layout(graph: Graph, levels: list[str], style: str, rows: str) -> str:
+    """The layout generator's second half: four channels of answers, or, without `rows`, of sketches."""
+    style = graph.leaky(graph.linear(graph.leaky(style), "layout.mapping.1"))
+    *outer, coarsest = levels
+    coarsest = graph.add("Gather", coarsest, rows, axis=0) if rows else coarsest
+    x = graph.modulated_conv(coarsest, style, "layout.middle")
+    for i, level in enumerate(reversed(outer)):
+        x = graph.doubling_conv(x, style, f"layout.up.{i}", skip(graph, "layout", i, level, rows))
+        x = graph.modulated_conv(x, style, f"layout.conv.{i}")
+    return graph.output_conv(graph.modulated_conv(x, style, "layout.last"), "layout.out")
+
+
+def complete(graph: Graph, colour: str, mask: str, known: str) -> str:
+    """`layout_gan.complete`: (N, 4, 16, 16)."""
+    product = positive(graph, mask)
+    layout = smoothed(graph, graph.add("Concat", graph.add("Mul", colour, product), product, axis=1))
     is_known = graph.add("Greater", graph.channels(known, 3, 4), 0.0)
-    colour = graph.add("Where", is_known, graph.channels(known, 0, 3), smooth)
-    return graph.add("Concat", graph.add("Mul", colour, product), product, axis=1)
+    known = graph.add("Mul", graph.channels(known, 0, 3), product)
+    colour = graph.add("Where", is_known, known, graph.channels(layout, 0, 3))
+    return graph.add("Concat", colour, product, axis=1)
+
+
+def smoothed(graph: Graph, layout: str) -> str:
+    """`layout_gan.smoothed`: (N, 4, 16, 16)."""
+    sides = {"kernel_shape": [3, 3], "strides": [1, 1], "pads": [1] * 4}
+    near = graph.add("AveragePool", layout, **sides, count_include_pad=1)
+    share = graph.add("Max", graph.channels(near, 3, 4), SMALLEST_SHARE)
+    mask = graph.channels(layout, 3, 4)
+    colour = graph.add("Mul", graph.add("Div", graph.channels(near, 0, 3), share), mask)
+    return graph.add("Concat", colour, mask, axis=1)
 
 
 def draw_picture(graph: Graph, config: ModelConfig, ink: str, strokes: str, layout: str, rows: str) -> str:
