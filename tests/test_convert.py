@@ -22,8 +22,8 @@ from sketches import photos_in, save_sketch
 
 import pix2pix
 from app.cli.main import main
-from pix2pix.convert import pipeline
-from pix2pix.convert.manifest import Origin
+from pix2pix.convert import manifest, pipeline
+from pix2pix.convert.manifest import Note
 from pix2pix.convert.plan import Converted, Options, convert_folder
 from pix2pix.errors import FolderInUse, UsageError
 from pix2pix.files import only_writer, sweep
@@ -623,6 +623,34 @@ def test_photos_that_a_killed_job_told_nobody_of_tell_of_themselves(tmp_path: Pa
     assert {result.error for result in results.values()} == {pipeline.OTHERWISE}
 
 
+def test_files_that_have_not_changed_are_not_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job of a million files continues in minutes: the manifest has their sizes and times."""
+    save_sketch(tmp_path / "in/a.png")
+    run(tmp_path / "in", tmp_path / "out", variants=2)
+    opened: list[Path] = []
+    read_note = manifest.read_note
+    monkeypatch.setattr(manifest, "read_note", lambda photo: opened.append(photo) or read_note(photo))
+    monkeypatch.setattr(pipeline, "_read_bytes", lambda source, size: opened.append(source))
+    assert run(tmp_path / "in", tmp_path / "out", variants=2)["a.png"].error == pipeline.THERE
+    assert opened == []
+    os.utime(tmp_path / "out/a-2.png")
+    assert run(tmp_path / "in", tmp_path / "out", variants=2)["a.png"].error == pipeline.THERE
+    assert opened == [tmp_path / "out/a-2.png"]
+
+
+def test_bmp_files_cannot_hold_notes_and_are_known_by_the_manifest(tmp_path: Path) -> None:
+    save_sketch(tmp_path / "in/a.png")
+    run(tmp_path / "in", tmp_path / "out", suffix=".bmp")
+    assert run(tmp_path / "in", tmp_path / "out", suffix=".bmp", seed=2)["a.png"].error == pipeline.OTHERWISE
+    save_sketch(tmp_path / "in/a.png", 64, 99)
+    assert run(tmp_path / "in", tmp_path / "out", suffix=".bmp")["a.png"].status == "converted"
+    (tmp_path / "out/manifest.jsonl").unlink()
+    save_sketch(tmp_path / "in/a.png", 64, 80)
+    assert run(tmp_path / "in", tmp_path / "out", suffix=".bmp")["a.png"].error == pipeline.THERE
+
+
 @pytest.mark.parametrize("with_ledger", [True, False])
 def test_answers_of_other_seeds_are_not_mixed_into_one_set(tmp_path: Path, with_ledger: bool) -> None:
     save_sketch(tmp_path / "in/a.png")
@@ -672,10 +700,10 @@ def test_a_killed_job_that_replaces_photos_is_not_vouched_for_by_the_one_before(
 def test_photos_say_what_they_were_made_of(tmp_path: Path, suffix: str) -> None:
     save_sketch(tmp_path / "in/a.png")
     run(tmp_path / "in", tmp_path / "out", seed=4, suffix=suffix)
-    origin = Origin.of(tmp_path / f"out/a{suffix}")
-    assert origin is not None
-    assert origin.sketch == hashlib.sha256((tmp_path / "in/a.png").read_bytes()).hexdigest()
-    assert origin.made_with == {"bundle": "painter", "size": "source", "z": [4.0]}
+    note = Note.read(tmp_path / f"out/a{suffix}")
+    assert note is not None
+    assert note.sketch == hashlib.sha256((tmp_path / "in/a.png").read_bytes()).hexdigest()
+    assert note.made_with == {"bundle": "painter", "size": "source", "z": [4.0]}
 
 
 def test_photos_made_when_there_was_looseness_count_as_made_with_other_settings(
@@ -684,10 +712,10 @@ def test_photos_made_when_there_was_looseness_count_as_made_with_other_settings(
     save_sketch(tmp_path / "in/a.png")
     run(tmp_path / "in", tmp_path / "out")
     photo = tmp_path / "out/a.png"
-    origin = Origin.of(photo)
-    assert origin is not None
-    before = {**origin.made_with, "loose": None}
-    save_image(photo, read_photo(photo), Origin(origin.sketch, before).to_text())
+    note = Note.read(photo)
+    assert note is not None
+    before = {**note.made_with, "loose": None}
+    save_image(photo, read_photo(photo), Note(note.sketch, before).to_text())
     (line,) = ledger_of(tmp_path / "out")
     line["settings"]["loose"] = None
     (tmp_path / "out/manifest.jsonl").write_text(json.dumps(line) + "\n")
@@ -701,9 +729,9 @@ def test_photos_made_when_there_was_looseness_count_as_made_with_other_settings(
 )
 def test_a_photo_that_says_something_else_is_a_stranger(tmp_path: Path, note: bytes) -> None:
     save_image(tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8), note.decode())
-    assert Origin.of(tmp_path / "a.png") is None
+    assert Note.read(tmp_path / "a.png") is None
     (tmp_path / "b.png").write_bytes(note)
-    assert Origin.of(tmp_path / "b.png") is None
+    assert Note.read(tmp_path / "b.png") is None
 
 
 def test_odd_files_are_named_and_the_rest_is_done(tmp_path: Path) -> None:

@@ -26,16 +26,15 @@ from app.cli.progress import Reporter
 from app.http.batcher import most_at_once
 from pix2pix.convert.contact_sheet import Sheet
 from pix2pix.convert.pipeline import OTHERWISE
-from pix2pix.convert.plan import Converted, Options, convert_folder
+from pix2pix.convert.plan import Conversion, Converted, Options
 from pix2pix.errors import UsageError
 from pix2pix.files import printable
-from pix2pix.images.listing import list_pictures
 from pix2pix.inference import translator
 from pix2pix.model.latents import MAX_SEED
 from pix2pix.storage import is_local, place, real
 
 LIST = "-"
-TOLD_ONE_BY_ONE = 1000  # skipped files: of a large job that goes on, only their number
+MAX_NAMED_SKIPS = 1000  # files of a job; a larger one gives only the number of skipped files
 
 
 @click.command()
@@ -47,9 +46,9 @@ TOLD_ONE_BY_ONE = 1000  # skipped files: of a large job that goes on, only their
     "--seed",
     type=click.IntRange(0, MAX_SEED),
     default=0,
-    help="Same seed, same photos; 0 is the middle of all.",
+    help="Same seed, same photos; 0 is the middle of all answers.",
 )
-@click.option("--style", type=PHOTO, show_default="none", help="A photo whose look every answer is to have.")
+@click.option("--style", type=PHOTO, show_default="none", help="Photo whose look all answers take on.")
 @click.option(
     "--variants",
     type=click.IntRange(1, 100),
@@ -59,23 +58,23 @@ TOLD_ONE_BY_ONE = 1000  # skipped files: of a large job that goes on, only their
 @click.option(
     "--size",
     default="source",
-    help="Of the photos: source (the sketch's), model (its square), or the longer side in px. Beyond the "
-    "model's square, 256 px in the shipped ones, photos are enlarged and show no more.",
+    help="Size of the photos: source (the sketch's), model (its square), or the longer side in px. Beyond "
+    "the model's square, 256 px in the shipped models, photos are enlarged and show no more detail.",
 )
 @click.option(
     "--format",
     "suffix",
     type=click.Choice(["png", "jpg", "webp", "source"]),
     default="png",
-    help="Of the photos; source keeps the sketch's where it can be written.",
+    help="Format of the photos; source keeps the sketch's where it can be written.",
 )
 @click.option(
     "--sheet",
     type=ANY_PATH,
     show_default="none",
-    help="Picture to write, of the first sketches and their photos.",
+    help="Contact sheet to write: the first sketches and their photos.",
 )
-@click.option("--overwrite", is_flag=True, help="Make photos anew that are there already.")
+@click.option("--overwrite", is_flag=True, help="Replace photos that exist already.")
 @click.option(
     "--ray",
     metavar="ADDRESS",
@@ -104,11 +103,11 @@ def convert(
     """Turn the sketches below SRC (a folder, one file, or - for a list of paths) into photos below DST.
 
     SRC and DST may be addresses, such as s3://bucket/folder (extra "remote", and the store's own package).
-    Prints the path of each photo written. Sub-folders and names are kept. What was done is kept in
-    DST/manifest.jsonl: run the same again to go on.
+    Prints the path of each photo written. Sub-folders and names are kept. Run the same command again to
+    continue a job that was stopped; DST/manifest.jsonl records what was done.
     """
     if style is not None and (given(ctx, "seed") or given(ctx, "variants")):
-        raise UsageError("--style says which answer is wanted: leave out --seed and --variants")
+        raise UsageError("--style chooses the answer: leave out --seed and --variants")
 
     counts = _run(
         source,
@@ -141,11 +140,11 @@ def _run(
     ray: str | None,
     **options: Any,
 ) -> Counter[str]:
-    """Convert; how many files there are of each status. Raises as `convert_folder`."""
+    """Converts; returns the number of files of each status. Raises as `Conversion` and its `run`."""
     options["size"] = int(size) if size.isdecimal() else size
     if options["size"] not in ("source", "model") and not isinstance(options["size"], int):
         raise UsageError(f"--size {size!r} is not source, model or a number of pixels")
-    sketches = _listed() if source == LIST else place(source)
+    sketches = _read_list() if source == LIST else place(source)
     if not isinstance(sketches, list) and not sketches.exists():
         raise UsageError(f"{source} does not exist")
     if sheet is not None:
@@ -154,25 +153,26 @@ def _run(
     options["batch_size"] = most_at_once(loaded)
     if style is not None:
         options["z"] = loaded.encode(style)
+    conversion = Conversion(loaded, sketches, place(destination), Options(**options))
     out = sys.stdout
     with ExitStack() as stack:
         workers = None
         if ray is not None:
             from pix2pix.convert.on_ray import RayWorkers
 
-            stack.enter_context(redirect_stdout(sys.stderr))  # what Ray prints is no result
+            stack.enter_context(redirect_stdout(sys.stderr))  # Ray prints to stdout
             assert loaded.path is not None
             cluster = RayWorkers(ray, loaded.path, digest=loaded.digest, device=device, engine=engine)
             workers = stack.enter_context(cluster)
-        results = convert_folder(loaded, sketches, place(destination), Options(**options), workers)
+        results = conversion.run(workers)
         if sheet is not None:
             page = stack.enter_context(Sheet(sheet, loaded.size_px))
-            results = (page.passing(result) for result in results)
-        return _tell(results, _count(sketches), out)
+            results = map(page.add, results)
+        return _report(results, conversion.total, out)
 
 
-def _tell(results: Iterable[Converted], total: int, out: TextIO) -> Counter[str]:
-    """Print what is written, name what is not."""
+def _report(results: Iterable[Converted], total: int, out: TextIO) -> Counter[str]:
+    """Prints the paths of photos to `out`, other results to stderr."""
     counts: Counter[str] = Counter()
     otherwise = 0
     with Reporter("converting", total, "files") as progress:
@@ -183,7 +183,7 @@ def _tell(results: Iterable[Converted], total: int, out: TextIO) -> Counter[str]
                 if result.status == "converted":
                     for output in result.outputs:
                         click.echo(printable(str(output)), file=out)
-                elif result.status != "skipped" or total <= TOLD_ONE_BY_ONE:
+                elif result.status != "skipped" or total <= MAX_NAMED_SKIPS:
                     progress.say(f"{result.status}: {printable(str(result.source))}: {result.error}")
                 progress.advance()
         except OSError as error:
@@ -193,27 +193,20 @@ def _tell(results: Iterable[Converted], total: int, out: TextIO) -> Counter[str]
             counts["failed"] += total - counts.total()
     if counts["skipped"]:
         made = f" ({otherwise} made with another model, seed or size)" if otherwise else ""
-        told = f"Photos that were there already{made} are as they were; --overwrite makes them anew."
-        click.echo(told, err=True)
+        click.echo(f"Photos that exist already{made} are unchanged; --overwrite replaces them.", err=True)
     return counts
 
 
 def _refuse_in_the_way(sheet: Path, sketches: Path | list[Path], destination: Path) -> None:
-    """Raise UsageError for a contact sheet that cannot be written, or might replace a sketch or a photo."""
+    """Raises UsageError for a contact sheet that cannot be written, or might replace a sketch or a photo."""
     refuse_unwritable(sheet)
     for taken in [destination, *(sketches if isinstance(sketches, list) else [sketches])]:
         if is_local(taken) and real(sheet).is_relative_to(real(taken)):
             raise UsageError(f"the contact sheet {sheet} would lie in {taken}: choose another place for it")
 
 
-def _listed() -> list[Path]:
-    """Paths from standard input, one a line, or each with a NUL after it, as of `find -print0`."""
+def _read_list() -> list[Path]:
+    """Reads paths from standard input, one a line, or each followed by NUL, as `find -print0` prints them."""
     text = sys.stdin.read().removeprefix("\ufeff")
     lines = text.split("\0") if "\0" in text else [line.removesuffix("\r") for line in text.split("\n")]
     return [place(line) for line in lines if line.strip()]
-
-
-def _count(sketches: Path | list[Path]) -> int:
-    if isinstance(sketches, list):
-        return len(sketches)
-    return 1 if sketches.is_file() else sum(map(len, list_pictures(sketches)))

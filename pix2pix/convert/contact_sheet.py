@@ -1,4 +1,4 @@
-"""A contact sheet: the first sketches of a job, each with its photos beside it."""
+"""A contact sheet: the first sketches of a conversion, each with its photos beside it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS, PHOTOS, CELL_PX, GAP_PX = 50, 8, 128, 4  # at most
 
 
 class Sheet:
-    """Collects results as they pass, and writes the sheet at the end, if there are any."""
+    """Collects results, and writes the sheet when its context ends, if there are any."""
 
     def __init__(self, path: Path, size_px: int) -> None:
         """Cells are as large as the model's square, `CELL_PX` at most. Raises UnsupportedImage."""
@@ -26,11 +26,11 @@ class Sheet:
         self.rows: list[list[UInt8]] = []
 
     def __enter__(self) -> Self:
-        """Nothing to open."""
+        """Opens nothing."""
         return self
 
-    def passing(self, result: Converted) -> Converted:
-        """Note a result, and give it back."""
+    def add(self, result: Converted) -> Converted:
+        """Adds a row for a result, if there is room; returns the result."""
         if result.status in ("converted", "skipped") and len(self.rows) < ROWS:
             try:
                 sketch = np.repeat(read_sketch(result.source.read_bytes())[..., None], 3, axis=2)
@@ -43,7 +43,7 @@ class Sheet:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write it."""
+        """Writes the sheet, unless an exception ended the context."""
         if not self.rows or error is not None:
             return
         step = self.cell_px + GAP_PX
@@ -57,7 +57,7 @@ class Sheet:
         save_image(self.path, page)
 
     def _cell(self, picture: UInt8) -> UInt8:
-        """A picture in the middle of a white square."""
+        """The picture in the middle of a white square."""
         height, width = picture.shape[:2]
         scale = self.cell_px / max(height, width)
         small = resized(picture, (max(1, round(width * scale)), max(1, round(height * scale))))

@@ -1,14 +1,15 @@
-"""What a conversion has done: the manifest beside the photos, and a note inside each photo.
+"""What a conversion has made: a note inside each photo, and `manifest.jsonl` beside the photos.
 
-`manifest.jsonl` has a line of JSON for each sketch.
-A line is written once its photos are, so that a job that was killed goes on where it was: see `convert`.
+The note is the truth: it holds the hash of the sketch, and the settings that the photo was made with.
+The manifest has one line of JSON for each sketch, written once its photos are. It is a log, and a cache of
+the notes: a file whose size and time are those in the manifest is not opened again.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Self
@@ -17,106 +18,137 @@ from pix2pix.images.io import read_note
 from pix2pix.storage import is_local, version_of
 
 NAME, NAMES = "manifest.jsonl", "manifest*.jsonl"
-LINES = 200  # of a file at an address
+LINES_PER_FILE = 200  # at an address, where nothing can be appended
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a photo was made of; stored inside the photo."""
+
+    sketch: str  # SHA-256 of the sketch's file
+    made_with: dict[str, Any]  # bundle, size and z, as in JSON
+
+    @classmethod
+    def of(cls, sketch: str, settings: dict[str, Any], z: list[float]) -> Self:
+        """The note of a photo by these settings (see `Line`), with this z."""
+        return cls(sketch, {"bundle": settings["bundle"], "size": settings["size"], "z": z})
+
+    @classmethod
+    def read(cls, photo: Path) -> Self | None:
+        """The note of a photo; None for a photo without one, and for a file that cannot be read."""
+        try:
+            fields = json.loads(read_note(photo))["pix2pix"]
+            return cls(str(fields["sketch"]), dict(fields["made_with"]))
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return None
+
+    def to_text(self) -> str:
+        """The text to store in the photo."""
+        return json.dumps({"pix2pix": asdict(self)})
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What tells a file from a changed one: quickly by size and version, surely by its content."""
+    """One version of a file: its size and time, and the hash of a sketch."""
 
     size: int
-    version: str  # see `places.version_of`; "" where the store tells none
+    version: str  # see `storage.version_of`; "" where the store has none
     sha256: str = ""
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """Without the content."""
+        """Without the hash. Raises OSError."""
         return cls(*version_of(path))
 
-    def looks_like(self, other: Stamp) -> bool:
-        """Whether size and version are the same."""
+    def matches(self, other: Stamp) -> bool:
+        """Whether size and version are the same: then the content is taken to be the same."""
         return bool(self.version) and (self.size, self.version) == (other.size, other.version)
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One sketch: what was made of it, from what, how; `error` says why nothing was."""
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the manifest: one sketch and its photos, or in `error` why it has none."""
 
-    source: str
+    source: str  # path below the source, as of the photos below the destination
     stamp: Stamp
-    settings: dict[str, Any]
-    outputs: tuple[str, ...] = ()
-    z: tuple[tuple[float, ...], ...] = ()
+    settings: dict[str, Any]  # bundle, seed, z, variants and size
+    outputs: tuple[str, ...] = ()  # names of the photos
+    photos: tuple[Stamp, ...] = ()  # one an output
+    z: tuple[list[float], ...] = ()  # one an output
     timings_ms: dict[str, float] = field(default_factory=dict)
     error: str | None = None
 
+    def note(self, photo: str, stamp: Stamp) -> Note | None:
+        """The note of one of its photos; None if the photo has changed since."""
+        for name, then, z in zip(self.outputs, self.photos, self.z, strict=True):
+            if name == photo and stamp.matches(then):
+                return Note.of(self.stamp.sha256, self.settings, z)
+        return None
 
-def first_photo(source: str, outputs: Sequence[str]) -> str:
-    """A sketch's first photo, below the destination: it tells where two jobs would write the same."""
-    return str(PurePosixPath(source).with_name(outputs[0]))
+    def adds_to(self, other: Line | None) -> bool:
+        """Whether it has photos that the other line has not, in this version or of this sketch."""
+        versions = (self.stamp, self.outputs, self.photos)
+        return bool(self.outputs) and (not other or versions != (other.stamp, other.outputs, other.photos))
 
 
-class Ledger:
-    """What was made at one destination before, with the same settings. As a context manager it takes more."""
+class Manifest:
+    """The manifest of one destination. As a context manager it can be added to."""
 
-    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
-        """Reads what is there; what cannot be read, such as the torn last line of a killed job, is not."""
+    def __init__(self, folder: Path) -> None:
+        """Reads all lines but those that are damaged, such as the last one of a job that was killed."""
         self.folder = folder
-        # By first photo: of what it was made last; None where that was with other settings.
-        self.made: dict[str, Stamp | None] = {}
+        self._lines: dict[str, Line] = {}  # the last one of each photo, by its path below the destination
         self._file: BinaryIO | None = None
         self._waiting: list[bytes] = []
-        self._torn = False
+        self._is_torn = False
         for path in sorted(folder.glob(NAMES)):
-            line = b"\n"
+            text, line = b"\n", None
             with path.open("rb") as file:
-                for line in file:
-                    self._read(line, settings)
-            self._torn = not line.endswith(b"\n")
+                for text in file:
+                    line = self._read(text, line) or line
+            self._is_torn = not text.endswith(b"\n")
 
-    def _read(self, line: bytes, settings: dict[str, Any]) -> None:
+    def _read(self, text: bytes, last: Line | None) -> Line | None:
+        """Takes over one line, sharing what is the same as in the last one: of a million, memory counts."""
         try:
-            row = json.loads(line)
-            if row.get("forget"):
-                self.made.clear()
-                return
-            stamp, same = Stamp(**row["stamp"]), row["settings"] == settings
-            if row["error"] is None:  # else the photos are those of before
-                self.made[first_photo(row["source"], row["outputs"])] = stamp if same else None
-        except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):
-            return
+            row = json.loads(text)
+            settings, z = row["settings"], tuple(row["z"])
+            if last and (settings, z) == (last.settings, last.z):
+                settings, z = last.settings, last.z
+            photos = tuple(Stamp(**stamp) for stamp in row["photos"])
+            line = Line(row["source"], Stamp(**row["stamp"]), settings, tuple(row["outputs"]), photos, z)
+            if len(line.outputs) == len(photos) == len(z) and settings.keys() >= {"bundle", "size"}:
+                self._lines |= {_below(line.source, output): line for output in line.outputs}
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return None
+        return line
+
+    def line(self, source: str, outputs: Iterable[str]) -> Line | None:
+        """The last line that has one of these photos of a sketch."""
+        photos = (_below(source, output) for output in outputs)
+        return next((self._lines[photo] for photo in photos if photo in self._lines), None)
 
     def __enter__(self) -> Self:
-        """Open for appending."""
+        """Opens the file for appending."""
         if is_local(self.folder):
             self._file = (self.folder / NAME).open("ab", buffering=0)  # each line is one write
-            if self._torn:
+            if self._is_torn:
                 self._file.write(b"\n")
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close."""
+        """Closes it."""
         if self._file is not None:
             self._file.close()
         elif self._waiting:
             self._store()
 
-    def forget(self) -> None:
-        """Photos are about to be replaced: from here on each is known by a later line, or by itself."""
-        self.made.clear()
-        self._append({"forget": True})
-
-    def add(self, entry: Entry) -> None:
-        """Append a line; at an address, where nothing can be appended, some hundred lines are a file."""
-        self._append(asdict(entry))
-
-    def _append(self, row: dict[str, Any]) -> None:
-        line = json.dumps(row).encode() + b"\n"
+    def add(self, line: Line) -> None:
+        """Appends a line; at an address, `LINES_PER_FILE` lines at a time become a file."""
+        self._waiting.append(json.dumps(asdict(line)).encode() + b"\n")
         if self._file is not None:
-            self._file.write(line)
-            return
-        self._waiting.append(line)
-        if len(self._waiting) >= LINES:
+            self._file.write(self._waiting.pop())
+        elif len(self._waiting) >= LINES_PER_FILE:
             self._store()
 
     def _store(self) -> None:
@@ -125,22 +157,6 @@ class Ledger:
         self._waiting.clear()
 
 
-@dataclass(frozen=True)
-class Origin:
-    """A sketch, and all else that the photo depends on."""
-
-    sketch: str  # the SHA-256 of its file
-    made_with: dict[str, Any]  # bundle, z, size: as JSON has them
-
-    def to_text(self) -> str:
-        """For the photo."""
-        return json.dumps({"pix2pix": asdict(self)})
-
-    @classmethod
-    def of(cls, photo: Path) -> Self | None:
-        """What a photo says of itself."""
-        try:
-            said = json.loads(read_note(photo))["pix2pix"]
-            return cls(str(said["sketch"]), dict(said["made_with"]))
-        except (ValueError, TypeError, KeyError, RecursionError):
-            return None
+def _below(source: str, output: str) -> str:
+    """The path below the destination of a sketch's photo."""
+    return str(PurePosixPath(source).with_name(output))
