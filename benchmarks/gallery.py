@@ -67,7 +67,7 @@ def distances(translator: Translator, files: list[Path], real: dict[str, UInt8])
     z = np.zeros((1, translator.latent_size), np.float32)
     found = {}
     for path in files:
-        made = np.asarray(translator.answers(path, z)[0])
+        made = np.asarray(translator.translate_many(path, z)[0])
         a, b = (perceptual_code(photo, network) for photo in (made, real[path.stem]))
         found[path] = float((a - b).square().sum())
     return found

@@ -24,7 +24,7 @@ class Slow:
     encodes, judges, directions = False, False, ()
     latent = staticmethod(lambda seed: latents.draw(seed, 4))
 
-    def translate_batch(self, sketches, z, rows):
+    def translate_batch(self, sketches, z, sketch_of):
         time.sleep(float(sys.argv[1]))
         exec(sys.argv[3])
         return np.zeros((len(z), 32, 32, 3), np.uint8)

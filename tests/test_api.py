@@ -44,11 +44,11 @@ class InkBlot:
     def latent(self, seed):
         return latents.draw(seed, Z)
 
-    def translate_batch(self, sketches, z, rows):
+    def translate_batch(self, sketches, z, sketch_of):
         assert sketches.shape[1:] == (SIZE_PX, SIZE_PX) and sketches.dtype == np.uint8
         assert z.shape[1:] == (Z,) and z.dtype == np.float32
         colours = np.clip(150 + 40 * z[:, :3], 60, 250).astype(np.uint8)
-        return np.where(sketches[rows, ..., None] < 128, np.uint8(0), colours[:, None, None, :])
+        return np.where(sketches[sketch_of, ..., None] < 128, np.uint8(0), colours[:, None, None, :])
 
 
 class Failing(InkBlot):
@@ -56,7 +56,7 @@ class Failing(InkBlot):
         super().__init__()
         self.error = error
 
-    def translate_batch(self, sketches, z, rows):
+    def translate_batch(self, sketches, z, sketch_of):
         raise self.error
 
 
@@ -498,10 +498,10 @@ def test_inference_runs_one_request_at_a_time():
     met = []
 
     class Watched(InkBlot):
-        def translate_batch(self, sketches, z, rows):
+        def translate_batch(self, sketches, z, sketch_of):
             with contextlib.suppress(threading.BrokenBarrierError):  # nobody else came in
                 met.append(meeting.wait(timeout=0.3))
-            return super().translate_batch(sketches, z, rows)
+            return super().translate_batch(sketches, z, sketch_of)
 
     app = create_app({"blots": Watched()})
     with ThreadPoolExecutor(2) as pool:
@@ -511,7 +511,7 @@ def test_inference_runs_one_request_at_a_time():
 
 
 def test_the_app_needs_no_torch():
-    code = "import sys, app; app.create_app({}); sys.exit('torch' in sys.modules)"
+    code = "import sys, app.http; app.http.create_app({}); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

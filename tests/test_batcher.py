@@ -33,13 +33,13 @@ class Recorder:
         self.batches: list[int] = []
         self.memory = memory
 
-    def translate_batch(self, sketches, z, rows):
+    def translate_batch(self, sketches, z, sketch_of):
         self.batches.append(len(z))
         if len(z) > self.memory:
             raise RuntimeError("CUDA out of memory")
         if (z == POISON).any():
             raise ValueError("poisoned")
-        value = sketches[rows, 0, 0] + z[:, 0].astype(np.uint8)
+        value = sketches[sketch_of, 0, 0] + z[:, 0].astype(np.uint8)
         return np.broadcast_to(value[:, None, None, None], (len(z), S, S, 3)).copy()
 
 
@@ -303,9 +303,9 @@ def test_a_photo_is_the_same_alone_and_in_any_batch(tiny: Translator) -> None:
     sizes: list[int] = []
     real = tiny.translate_batch
 
-    def watched(sketches, z, rows):
+    def watched(sketches, z, sketch_of):
         sizes.append(len(z))
-        return real(sketches, z, rows)
+        return real(sketches, z, sketch_of)
 
     app = create_app({"tiny": tiny})
     bodies = [{"sketch": png(i), "seed": i, "variants": 1 + i % 3} for i in range(12)]
@@ -339,7 +339,7 @@ def test_a_full_server_says_when_to_ask_again() -> None:
         encodes = judges = False
         latent = staticmethod(lambda seed: latents.draw(seed, 4))
 
-        def translate_batch(self, sketches, z, rows):
+        def translate_batch(self, sketches, z, sketch_of):
             begun.set()
             assert go_on.wait(20)
             return np.zeros((len(z), 32, 32, 3), np.uint8)

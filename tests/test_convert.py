@@ -45,10 +45,10 @@ class PaintingTranslator:
     def latent(self, seed: int) -> np.ndarray:
         return np.array([seed], np.float32)
 
-    def translate_batch(self, sketches: np.ndarray, z: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def translate_batch(self, sketches: np.ndarray, z: np.ndarray, sketch_of: np.ndarray) -> np.ndarray:
         self.batches.append((len(sketches), len(z)))
         colours = np.stack([z[:, 0], np.full(len(z), 10), np.full(len(z), 20)], axis=1)
-        return np.where(sketches[rows][..., None] < 128, 0, colours[:, None, None]).astype(np.uint8)
+        return np.where(sketches[sketch_of][..., None] < 128, 0, colours[:, None, None]).astype(np.uint8)
 
 
 def run(source: Path, destination: Path, **options: object) -> dict[str, Converted]:

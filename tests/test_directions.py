@@ -20,7 +20,7 @@ class Painter(nn.Module):
         self.weights = nn.Parameter(torch.tensor(weights))
         self.config = replace(TINY, latent_size=3) if weights else LITERAL
 
-    def forward(self, given: Tensor, z: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, given: Tensor, z: Tensor, sketch_of: Tensor) -> tuple[Tensor, Tensor]:
         grey = torch.tanh(0.2 * (z @ self.weights))[:, None, None, None] * 0.5 - 0.3
         square = torch.zeros(1, 1, *given.shape[2:])
         square[..., 8:24, 8:24] = 1

@@ -61,17 +61,17 @@ def test_every_engine_makes_the_same_pictures(bundle: Path) -> None:
     ours, torchs = (make_engine(bundle, "cpu", name)[0] for name in ("onnxruntime", "torch"))
     assert (ours.name, torchs.name) == ("onnxruntime", "torch")
     model = read_header(bundle).model
-    rows = np.array([0, 1, 2, 0, 0])
+    sketch_of = np.array([0, 1, 2, 0, 0])
     z = np.random.default_rng(2).standard_normal((5, model.latent_size)).astype(np.float32)
     sketches = pages(model.size_px, 3)
     strokes = stroked(sketches)
-    photos, expected = (engine.answer(sketches, z, rows, strokes) for engine in (ours, torchs))
+    photos, expected = (engine.translate(sketches, z, sketch_of, strokes) for engine in (ours, torchs))
     for one, other in zip(photos, expected, strict=True):
         assert one.dtype == other.dtype == np.uint8 and one.shape == other.shape
         assert np.abs(one.astype(int) - other).max() <= 1 and (one != other).mean() < 3e-3
     assert expected[0].std() > 1, "blank pictures are always alike"
     assert (expected[1].min() < 200) == (model.architecture == "two-stage")
-    alone, _ = ours.answer(sketches[:1], z[3:], rows[3:], strokes[:1])
+    alone, _ = ours.translate(sketches[:1], z[3:], sketch_of[3:], strokes[:1])
     assert np.abs(alone.astype(int) - photos[0][3:]).max() <= 1
     if model.architecture == "two-stage":
         mask = np.zeros(sketches[0].shape, np.uint8)
@@ -79,7 +79,7 @@ def test_every_engine_makes_the_same_pictures(bundle: Path) -> None:
         codes = [engine.encode(expected[0][1], mask) for engine in (ours, torchs)]
         assert np.allclose(*codes, atol=1e-4) and np.abs(codes[0]).max() > 1e-3
     if read_header(bundle).discriminator:
-        maps = [engine.realism(sketches, expected[0], rows) for engine in (ours, torchs)]
+        maps = [engine.realism(sketches, expected[0], sketch_of) for engine in (ours, torchs)]
         assert maps[0].dtype == maps[1].dtype == np.float32
         assert np.allclose(*maps, atol=1e-4) and maps[0].std() > 0.01
 
@@ -159,7 +159,7 @@ def test_converting_a_folder_needs_no_torch(tmp_path: Path) -> None:
 
 def test_where_torch_is_missing_the_engine_that_needs_it_says_so() -> None:
     done = without_torch("import pix2pix; pix2pix.load('shoes', engine='torch')")
-    assert "torch is not installed, which GPUs and training need" in done.stderr
+    assert "torch is not installed; GPUs and training need it" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -168,11 +168,11 @@ def test_where_torch_is_missing_the_engine_that_needs_it_says_so() -> None:
 def test_a_cpu_needs_no_torch_and_a_gpu_does(
     device: str, chosen: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engines, "_gpu_is_of_use", lambda: False)
+    monkeypatch.setattr(engines, "_may_have_gpu", lambda: False)
     assert engines.choose_engine(device, "auto") == chosen
 
 
 def test_a_gpu_without_torch_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "find_spec", lambda name: None)
-    assert not engines._gpu_is_of_use()
+    assert not engines._may_have_gpu()
     assert engines.choose_engine("auto", "auto") == "onnxruntime"

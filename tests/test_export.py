@@ -22,7 +22,7 @@ from pix2pix.inference import export as export_module
 from pix2pix.inference.engines.on_onnxruntime import make_session
 from pix2pix.inference.export import export
 from pix2pix.model.bundle import digest_of, find_bundle, read_weights
-from pix2pix.model.onnx_graph import answer_graph
+from pix2pix.model.onnx_graph import translate_graph
 
 NUDGED = "picture.detail.to_rgba.bias"
 SKETCHES = sorted(Path("docs/sketches/shoes").glob("*.png"))
@@ -39,11 +39,11 @@ def test_the_file_alone_draws_what_the_shipped_model_draws(tmp_path: Path) -> No
     assert output.stat().st_size < path.stat().st_size
     session = onnxruntime.InferenceSession(output, providers=["CPUExecutionProvider"])
     shoes = pix2pix.load("shoes", engine="torch", device="cpu")
-    for sketches, rows in ((fitted(256)[:1], [0]), (fitted(256), [2, 0, 1, 1, 2])):  # any batch
+    for sketches, sketch_of in ((fitted(256)[:1], [0]), (fitted(256), [2, 0, 1, 1, 2])):  # any batch
         given = {
             "sketches": np.stack(sketches),
-            "z": np.stack([shoes.latent(seed) for seed in range(len(rows))]),
-            "rows": np.array(rows),
+            "z": np.stack([shoes.latent(seed) for seed in range(len(sketch_of))]),
+            "sketch_of": np.array(sketch_of),
             "strokes": np.zeros((len(sketches), 128, 128, 4), np.uint8),
         }
         photos, alpha = session.run(None, given)
@@ -71,9 +71,9 @@ def test_weights_are_stored_in_half_precision_and_lose_nothing(tmp_path: Path) -
     for name in ("picture.up.1.weight", "layout.middle.weight", "picture.refine.0.weight"):
         assert stored[f"{name}_half"].dtype == np.float16
         assert np.array_equal(stored[f"{name}_half"], weights[name])
-    given = {"z": np.ones((1, 4), np.float32), "rows": np.zeros(1, np.int64)}
+    given = {"z": np.ones((1, 4), np.float32), "sketch_of": np.zeros(1, np.int64)}
     given |= {"sketches": fitted(64)[0][None], "strokes": np.zeros((1, 32, 32, 4), np.uint8)}
-    stored_whole = answer_graph(weights, header).SerializeToString()
+    stored_whole = translate_graph(weights, header).SerializeToString()
     half, whole = (make_session(one).run(None, given) for one in (data, stored_whole))
     assert all(np.array_equal(a, b) for a, b in zip(half, whole, strict=True))
 
@@ -83,19 +83,19 @@ def test_a_model_of_the_papers_architecture_is_exported(tmp_path: Path) -> None:
     found = export(path, tmp_path / "model.onnx", fitted(64))
     assert found.largest <= 1
     names = {one.name for one in onnx.load(tmp_path / "model.onnx").graph.input}
-    assert names == {"sketches", "z", "rows"}
+    assert names == {"sketches", "z", "sketch_of"}
 
 
 def test_where_the_pictures_differ_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = save_untrained(tmp_path / "tiny.safetensors", TINY)
-    real = export_module.answer_graph
+    real = export_module.translate_graph
 
     def slightly_wrong(weights: dict, header: object) -> onnx.ModelProto:
         return real({**weights, NUDGED: weights[NUDGED] + 0.1}, header)
 
-    monkeypatch.setattr(export_module, "answer_graph", slightly_wrong)
+    monkeypatch.setattr(export_module, "translate_graph", slightly_wrong)
     with pytest.raises(ExportMismatch, match=r"differ from PyTorch's by \d+ of 255 levels"):
         export(path, tmp_path / "tiny.onnx", fitted(64))
     assert not (tmp_path / "tiny.onnx").exists()

@@ -128,10 +128,10 @@ def test_a_photo_is_decoded_while_others_are_drawn_for(translators):
         name, device, size_px, latent_size, encodes = "busy", "cpu", 64, Z, True
         latent = staticmethod(lambda seed: latents.draw(seed, Z))
 
-        def translate_batch(self, sketches, z, rows):
+        def translate_batch(self, sketches, z, sketch_of):
             drawing.set()
             assert decoded.wait(timeout=20)
-            return translators["tiny"].translate_batch(sketches, z, rows)
+            return translators["tiny"].translate_batch(sketches, z, sketch_of)
 
     app = create_app({"busy": Busy()})
     with ThreadPoolExecutor(2) as pool:

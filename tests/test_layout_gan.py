@@ -125,10 +125,15 @@ def some_cells(count: int) -> Tensor:
 
 
 def test_rows_give_what_separate_calls_give(generator: LayoutGenerator) -> None:
-    ink, known, z, rows = torch.rand(2, 1, 64, 64), some_cells(2), torch.randn(3, 4), torch.tensor([1, 0, 1])
-    together = generator(ink, known, z, rows)
+    ink, known, z, sketch_of = (
+        torch.rand(2, 1, 64, 64),
+        some_cells(2),
+        torch.randn(3, 4),
+        torch.tensor([1, 0, 1]),
+    )
+    together = generator(ink, known, z, sketch_of)
     assert together.shape == (3, 4, 16, 16)
-    for answer, own, row in zip(together, z, rows, strict=True):
+    for answer, own, row in zip(together, z, sketch_of, strict=True):
         alone = generator(ink[row][None], known[row][None], own[None])[0]
         torch.testing.assert_close(answer, alone, atol=1e-5, rtol=1e-4)
 

@@ -96,12 +96,12 @@ def test_answers_do_not_depend_on_batch_mates(config: ModelConfig, training: boo
 
 @pytest.mark.parametrize("config", [TINY, LITERAL])
 def test_rows_say_which_sketch_and_strokes_an_answer_is_for(config: ModelConfig) -> None:
-    model, rows = make_model(config), torch.tensor([1, 0, 1])
+    model, sketch_of = make_model(config), torch.tensor([1, 0, 1])
     sketch, z, strokes = torch.randn(2, 1, SIDE, SIDE), torch.randn(3, config.latent_size), strokes_of(2)
     strokes[1] = 0
     with torch.no_grad():
-        by_rows = model(sketch, z, rows, strokes)
-        repeated = model(sketch[rows], z, strokes=strokes[rows])
+        by_rows = model(sketch, z, sketch_of, strokes)
+        repeated = model(sketch[sketch_of], z, strokes=strokes[sketch_of])
     for one, other in zip(by_rows, repeated, strict=True):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=0)
 
@@ -117,11 +117,11 @@ def test_z_and_strokes_change_the_answer(model: TwoStage) -> None:
 
 def test_which_cells_hold_product_depends_on_the_sketch_alone(model: TwoStage) -> None:
     ink, strokes, z = torch.rand(2, 1, SIDE, SIDE), torch.zeros(2, 4, SIDE // 2, SIDE // 2), torch.randn(8, 4)
-    rows = torch.arange(8) // 4
+    sketch_of = torch.arange(8) // 4
     with torch.no_grad():
-        layout = model.draw_layout(ink, strokes, z, rows)
+        layout = model.draw_layout(ink, strokes, z, sketch_of)
     masks = layout[:, 3]
-    assert all(torch.equal(mask, masks[4 * row]) for mask, row in zip(masks, rows.tolist(), strict=True))
+    assert all(torch.equal(mask, masks[4 * row]) for mask, row in zip(masks, sketch_of.tolist(), strict=True))
     assert 0 < masks.mean() < 1 and not torch.equal(masks[0], masks[4])
     assert (layout[0, :3] - layout[1, :3]).abs().max() > 0.01
 

@@ -37,7 +37,7 @@ def test_its_pictures_are_those_of_the_server(client, bundles) -> None:
     sketch = np.full((1, 64, 64), 255, np.uint8)
     sketch[0, 16:48, 16:48] = 0
     z = np.stack([latents.draw(seed, 4) for seed in range(3)])
-    given = {"rows": np.zeros(3, np.int64), "strokes": np.zeros((1, 32, 32, 4), np.uint8)}
+    given = {"sketch_of": np.zeros(3, np.int64), "strokes": np.zeros((1, 32, 32, 4), np.uint8)}
     made = session.run(["photos"], {"sketches": sketch, "z": z, **given})[0]
     expected = pix2pix.load(bundles[1], device="cpu").translate_batch(sketch, z)
     assert np.abs(made.astype(int) - expected).max() <= export.TOLERANCE

@@ -36,11 +36,11 @@ def given(count: int) -> dict[str, Tensor]:
 
 def test_rows_give_what_separate_calls_give() -> None:
     network, taken = generator(), given(3)
-    rows = torch.tensor([1, 0, 1])
+    sketch_of = torch.tensor([1, 0, 1])
     taken |= {"ink": taken["ink"][:2], "strokes": taken["strokes"][:2]}
-    together = network(**taken, rows=rows)
+    together = network(**taken, sketch_of=sketch_of)
     assert together.shape == (3, 4, SIDE, SIDE)
-    for answer, layout, row in zip(together, taken["layout"], rows, strict=True):
+    for answer, layout, row in zip(together, taken["layout"], sketch_of, strict=True):
         alone = network(taken["ink"][row][None], taken["strokes"][row][None], layout[None])[0]
         torch.testing.assert_close(answer, alone, atol=1e-5, rtol=1e-4)
 

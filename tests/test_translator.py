@@ -132,17 +132,17 @@ def test_one_sketch_for_many_latents_is_the_same_as_the_sketch_repeated(tiny: Tr
 
 def test_rows_say_which_sketch_each_answer_has(critic: Translator) -> None:
     sketches, z = batch(critic, 6)
-    rows = np.array([2, 0, 0, 1, 2, 2])
-    photos = critic.translate_batch(sketches[:3], z, rows)
-    maps = critic.realism(sketches[:3], photos, rows).astype(int)
-    for i, row in enumerate(rows):
+    sketch_of = np.array([2, 0, 0, 1, 2, 2])
+    photos = critic.translate_batch(sketches[:3], z, sketch_of)
+    maps = critic.realism(sketches[:3], photos, sketch_of).astype(int)
+    for i, row in enumerate(sketch_of):
         alone = critic.translate_batch(sketches[row : row + 1], z[i : i + 1])
         assert np.abs(photos[i].astype(int) - alone[0]).max() <= 1
         judged = critic.realism(sketches[row : row + 1], photos[i : i + 1])
         assert np.abs(maps[i, ..., 3] - judged[0, ..., 3]).max() <= 1
     assert not np.array_equal(photos[0], photos[4])
-    for wrong in (rows[:5], rows + 1, rows - 1):
-        with pytest.raises(UsageError, match="do not say which of 3 sketches 6 answers have"):
+    for wrong in (sketch_of[:5], sketch_of + 1, sketch_of - 1):
+        with pytest.raises(UsageError, match="is not 6 indices of 3 sketches"):
             critic.translate_batch(sketches[:3], z, wrong)
 
 
@@ -329,7 +329,7 @@ def test_what_cannot_be_judged_is_refused(critic: Translator, tiny: Translator, 
         critic.realism(sketches[:1], photos[..., 0])
     with pytest.raises(UsageError, match=r"\(N, 64, 64\)"):
         critic.realism(sketches[:, :16], photos)
-    with pytest.raises(UsageError, match="do not say which of 2 sketches 2 answers have"):
+    with pytest.raises(UsageError, match="is not 2 indices of 2 sketches"):
         critic.realism(sketches, photos, np.array([0, 2]))
 
 

@@ -78,7 +78,7 @@ def draw_sheet(translator: Translator, sketch: np.ndarray, seed: int) -> np.ndar
     at = np.linspace(-FARTHEST, FARTHEST, COLUMNS, dtype=np.float32)
     vectors = np.array([direction.vector for direction in translator.directions], np.float32)
     z = translator.latent(seed) + at[:, None] * vectors[:, None]  # (directions, columns, Z)
-    answers = translator.answers(sketch, z.reshape(-1, z.shape[-1]))
+    answers = translator.translate_many(sketch, z.reshape(-1, z.shape[-1]))
     photos = np.stack([np.asarray(photo) for photo in answers])
     rows = photos.reshape(len(vectors), COLUMNS, *photos.shape[1:])
     return np.concatenate([np.concatenate(row, axis=1) for row in rows])

@@ -50,5 +50,5 @@ def morph(
 
     translator = load(model, models=models, device=device)
     z = latents.walk([latent_of(translator, stop) for stop in stops], steps)
-    save_frames(out, translator.answers(page, z))
+    save_frames(out, translator.translate_many(page, z))
     click.echo(click.format_filename(out))

@@ -247,14 +247,14 @@ class Batcher:
             np.repeat(np.arange(len(questions)), counts),
             questions[0].realism,
         )
-        rows = batch.answer(np.arange(sum(counts)), most=most_at_once(translator))
+        made = batch.translate(np.arange(sum(counts)), most=most_at_once(translator))
         took = time.monotonic() - began
         self._photo_s += 0.1 * (took / sum(counts) - self._photo_s)
         self.observe("inference", translator.name, took)
         if self._metrics:
             self._metrics.observe_batch(translator.name, sum(counts))
         for question, end in zip(questions, np.cumsum(counts), strict=True):
-            own = rows[end - len(question.z) : end]
+            own = made[end - len(question.z) : end]
             waited = began - question.asked
             self.observe("queue", translator.name, waited)
             failed = next((row for row in own if isinstance(row, Exception)), None)
@@ -309,10 +309,10 @@ class Batch:
     translator: Translator
     sketches: np.ndarray  # (M, S, S)
     z: np.ndarray  # (N, Z)
-    rows: np.ndarray  # (N,): of which sketch
+    sketch_of: np.ndarray  # (N,): index of each photo's sketch
     realism: bool
 
-    def answer(self, at: np.ndarray, most: int) -> list[tuple[Any, Any] | Exception]:
+    def translate(self, at: np.ndarray, most: int) -> list[tuple[Any, Any] | Exception]:
         """Photo and overlay of those `at` (K,), `most` at a time, or why there are none."""
         if len(at) <= most:
             try:
@@ -322,11 +322,13 @@ class Batch:
                     return [error]
                 logger.warning("a batch of %d photos failed, going on with halves: %r", len(at), error)
         half = len(at) // 2
-        return self.answer(at[:half], most) + self.answer(at[half:], most)
+        return self.translate(at[:half], most) + self.translate(at[half:], most)
 
     def _at_once(self, at: np.ndarray) -> list[tuple[Any, Any] | Exception]:
-        whose, rows = np.unique(self.rows[at], return_inverse=True)
-        sketches = self.sketches[whose]
-        photos = self.translator.translate_batch(sketches, self.z[at], rows)
-        overlays: Any = self.translator.realism(sketches, photos, rows) if self.realism else [None] * len(at)
+        used, sketch_of = np.unique(self.sketch_of[at], return_inverse=True)
+        sketches = self.sketches[used]
+        photos = self.translator.translate_batch(sketches, self.z[at], sketch_of)
+        overlays: Any = [None] * len(at)
+        if self.realism:
+            overlays = self.translator.realism(sketches, photos, sketch_of)
         return list(zip(photos, overlays, strict=True))

@@ -167,7 +167,7 @@ class Photos:
             np.repeat(np.arange(len(questions)), counts),
             any(question.realism for question in questions),
         )
-        rows = await asyncio.to_thread(batch.answer, np.arange(sum(counts)), most_at_once(self.translator))
+        rows = await asyncio.to_thread(batch.translate, np.arange(sum(counts)), most_at_once(self.translator))
         ends = np.cumsum(counts)
         return [rows[end - count : end] for end, count in zip(ends, counts, strict=True)]
 

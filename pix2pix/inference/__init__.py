@@ -1,1 +1,1 @@
-"""Sketches in, photos out: a loaded bundle, and what computes it."""
+"""Inference: a loaded bundle, its engines, and export."""

@@ -1,4 +1,4 @@
-"""Choosing where PyTorch computes."""
+"""Chooses PyTorch's device."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pix2pix.errors import UsageError
 
 
 def choose_device(device: str) -> torch.device:
-    """A torch device from "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
+    """Returns the torch device for "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
 
-    Raises UsageError if it cannot be used.
+    Raises UsageError for another name, and for a device that this machine does not have.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,13 +1,14 @@
-"""A bundle as one ONNX file that needs nothing of this project: pixels in, pixels out.
+"""Exports a bundle as one ONNX file that is used without this project: pixels in, pixels out.
 
-Its metadata says how it is used, in the words below the example.
+Its metadata holds instructions for use: the paragraph below the example.
 
     export(find_bundle("shoes"), Path("shoes.onnx"), sketches)
 
 Inputs: `sketches` (M, S, S) uint8, ink dark on paper 255, fitted to the model's square; `z` (N, Z) float32
-from N(0, 1), 0 for the middle of all answers; `rows` (N,) int64, of which sketch each answer is; `strokes`
-(M, S/2, S/2, 4) uint8 RGBA, colours to be used where they are, zeros for none (a model of the paper's
-architecture has no such input). Outputs: `photos` (N, S, S, 3) uint8 RGB on white; `alpha` (N, S, S) uint8.
+from N(0, 1), 0 for the middle of all answers; `sketch_of` (N,) int64, the index of each answer's sketch;
+`strokes` (M, S/2, S/2, 4) uint8 RGBA, colours to use where they are drawn, zeros for none (a model of the
+paper's architecture has no such input). Outputs: `photos` (N, S, S, 3) uint8 RGB on white; `alpha` (N, S, S)
+uint8.
 """
 
 from __future__ import annotations
@@ -29,27 +30,27 @@ from pix2pix.inference.engines import UInt8, make_engine
 from pix2pix.inference.engines.on_onnxruntime import make_session, run_session
 from pix2pix.model import latents
 from pix2pix.model.bundle import Header, digest_of, read_weights
-from pix2pix.model.onnx_graph import answer_graph
+from pix2pix.model.onnx_graph import translate_graph
 
-SEEDS = 4  # answers to each sketch that are compared
+SEEDS = 4  # compared answers to each sketch
 TOLERANCE = 1  # level of 255
 STROKE = (200, 30, 40, 255)  # RGBA; on half of the compared answers
-SMALLEST_HALVED = 64  # numbers: smaller constants are not worth a node
+SMALLEST_HALVED = 64  # numbers: smaller constants are not worth a Cast node
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Photos and alpha of the file against PyTorch's of the same bundle, in levels of 255."""
+    """Differences of the file's photos and alpha from PyTorch's, in levels of 255."""
 
-    photos: int
-    largest: int
+    photos: int  # that were compared
+    largest: int  # difference
     differing: float  # share of values
 
 
 def export(path: Path, output: Path, sketches: Sequence[UInt8]) -> Comparison:
-    """Write the ONNX file of a bundle, once its photos of `sketches` (S, S) are those of PyTorch.
+    """Writes the ONNX file of a bundle, if its photos of `sketches` (S, S) equal PyTorch's.
 
-    Raises ExportMismatch, and writes nothing, where they differ by more than one level; else as `make_engine`
+    Raises ExportMismatch, and writes nothing, if they differ by more than one level; else as `make_engine`
     for "torch".
     """
     data, header = build(path)
@@ -64,12 +65,12 @@ def export(path: Path, output: Path, sketches: Sequence[UInt8]) -> Comparison:
 
 
 def build(path: Path) -> tuple[bytes, Header]:
-    """The ONNX file of a bundle, compared with nothing, and the bundle's header. Raises as `read_weights`.
+    """Returns the ONNX file of a bundle, without a comparison, and the bundle's header.
 
-    Weights are in half precision, as in the bundle: nothing is lost by it.
+    Weights are in half precision, as in the bundle: the file is exact. Raises as `read_weights`.
     """
     weights, header = read_weights(path)
-    model = answer_graph(weights, header)
+    model = translate_graph(weights, header)
     _halve(model)
     helper.set_model_props(model, describe(header, digest_of(path)))
     onnx.checker.check_model(model, full_check=True)
@@ -77,7 +78,7 @@ def build(path: Path) -> tuple[bytes, Header]:
 
 
 def describe(header: Header, digest: str) -> dict[str, str]:
-    """What the file says of itself."""
+    """Returns the metadata of the file."""
     return {
         "pix2pix": __version__,
         "title": header.title,
@@ -91,27 +92,27 @@ def describe(header: Header, digest: str) -> dict[str, str]:
 
 
 def compare(model: bytes, path: Path, header: Header, sketches: Sequence[UInt8]) -> Comparison:
-    """Run both on every sketch, with `SEEDS` seeds each, half of them under a colour stroke."""
+    """Runs both on every sketch with `SEEDS` seeds, half of them with a colour stroke."""
     reference, _ = make_engine(path, "cpu", "torch")
     session = make_session(model)
     z = np.stack([latents.draw(seed, header.model.latent_size) for seed in range(SEEDS)])
-    rows = np.arange(SEEDS) % 2
+    sketch_of = np.arange(SEEDS) % 2
     side = header.model.size_px // 2
     strokes = np.zeros((2, side, side, 4), np.uint8)
     strokes[1, side // 3 : side // 2, side // 4 : -side // 4] = STROKE
     largest, differing = 0, 0.0
     for sketch in sketches:
         pair = np.stack([sketch, sketch])
-        made = run_session(session, sketches=pair, z=z, rows=rows, strokes=strokes)
-        expected = reference.answer(pair, z, rows, strokes)
-        apart = [np.abs(a.astype(np.int16) - b) for a, b in zip(made, expected, strict=True)]
-        largest = max(largest, *(int(one.max()) for one in apart))
-        differing += float((apart[0] > 0).mean())
+        exported = run_session(session, sketches=pair, z=z, sketch_of=sketch_of, strokes=strokes)
+        expected = reference.translate(pair, z, sketch_of, strokes)
+        differences = [np.abs(a.astype(np.int16) - b) for a, b in zip(exported, expected, strict=True)]
+        largest = max(largest, *(int(one.max()) for one in differences))
+        differing += float((differences[0] > 0).mean())
     return Comparison(len(sketches) * SEEDS, largest, differing / len(sketches))
 
 
 def _halve(model: onnx.ModelProto) -> None:
-    """Store in float16 what loses nothing by it, with a Cast for each, which runtimes fold when they load."""
+    """Stores constants in float16 where that is exact. Runtimes fold the Cast nodes when they load."""
     casts = []
     for constant in model.graph.initializer:
         if constant.data_type != TensorProto.FLOAT or np.prod(constant.dims) < SMALLEST_HALVED:

@@ -1,4 +1,4 @@
-"""How real the discriminator takes a photo for, patch by patch, in colours: red for made, blue for real."""
+"""Colours for the realism map: what the discriminator takes for generated is red, for real blue."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-MADE, REAL = (0.86, 0.2, 0.15), (0.15, 0.4, 0.9)  # red, blue
-OPACITY = 0.6  # where the discriminator is sure
-LOST = 1  # patches on each side, to the two last convolutions of a PatchGAN
+MADE, REAL = (0.86, 0.2, 0.15), (0.15, 0.4, 0.9)  # red, blue; shares of 255
+OPACITY = 0.6  # at probabilities 0 and 1
+LOST = 1  # patches that the last two convolutions of a PatchGAN cut off on each side
 
 
 def tint(probabilities: NDArray[np.float32], size_px: int) -> NDArray[np.uint8]:
-    """Probabilities (N, h, w) of being real -> what to lay over photos: RGBA (N, size_px, size_px, 4) uint8.
+    """Probabilities (N, h, w) of being real -> RGBA (N, size_px, size_px, 4) uint8, to lay over photos.
 
-    Opacity grows from 0, where the discriminator cannot say, to 0.6, where it is sure.
+    Opacity grows from 0 at a probability of 0.5 to 0.6 at 0 and 1.
     """
     colours = np.array([MADE, REAL], np.float32)
     overlays = np.empty((len(probabilities), size_px, size_px, 4), np.uint8)

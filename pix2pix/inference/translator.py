@@ -1,9 +1,9 @@
-"""The only door to inference: sketches and latents in, photos out.
+"""The Python interface to inference: translates sketches and latents into photos.
 
     shoes = pix2pix.load("shoes")
     shoes.translate("drawing.png", seed=7).save("shoe.png")
 
-Same sketch + same z + same bundle = same photo: on every run, in any order; in a batch of another size to
+The same sketch, z and bundle give the same photo, in every run and order; in a batch of another size, to
 within one of 255 levels.
 """
 
@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from pix2pix.errors import CorruptBundle, NoSubject, UsageError
 from pix2pix.images.io import fit_sketch, read_photo, read_sketch, restore_photo
 from pix2pix.images.mask import product_mask
 from pix2pix.images.subject import squared
-from pix2pix.inference.engines import Engine, make_engine
+from pix2pix.inference.engines import Engine, Float32, Int64, UInt8, make_engine
 from pix2pix.inference.realism import tint
 from pix2pix.model import latents
 from pix2pix.model.bundle import Header, digest_of, find_bundle
@@ -31,28 +30,28 @@ BATCH_SIZE = 8
 def load(
     name_or_path: str | Path, models: Path | None = None, device: str = "auto", engine: str = "auto"
 ) -> Translator:
-    """A Translator for a bundle's name or path.
+    """Loads a bundle by name or path.
 
     `device` is "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N"; `engine` is "auto", "onnxruntime"
     or "torch": see `pix2pix.inference.engines`.
-    Raises BundleNotFound, CorruptBundle (also for a file that is replaced meanwhile), or UsageError for a
-    device or an engine that is not there.
+    Raises BundleNotFound, CorruptBundle (also if the file is replaced while it is read), or UsageError for a
+    device or an engine that is not available.
     """
     path = find_bundle(name_or_path, models)
     digest = digest_of(path)
-    made = make_engine(path, device, engine)
+    loaded, header = make_engine(path, device, engine)
     if digest_of(path) != digest:
         raise CorruptBundle(f"{path} was replaced while it was read: try again")
-    return Translator(path.stem, *made, digest=digest, path=path)
+    return Translator(path.stem, loaded, header, digest=digest, path=path)
 
 
 class Translator:
-    """A bundle, ready to translate. May be shared between threads."""
+    """A loaded bundle. May be shared between threads."""
 
     def __init__(
         self, name: str, engine: Engine, header: Header, digest: str = "", path: Path | None = None
     ) -> None:
-        """Use `load`. `digest` tells the bundle from any other, `path` is its file."""
+        """Use `load`. `digest` is the SHA-256 of the bundle's file, `path` the file."""
         self.name, self.header, self.digest, self.path = name, header, digest, path
         self.title = header.title
         self.size_px = header.model.size_px
@@ -64,29 +63,29 @@ class Translator:
         self._engine = engine
 
     def latent(self, seed: int) -> latents.Latent:
-        """The z that `seed` stands for, (Z,) float32."""
+        """Returns the z of a seed, (Z,) float32."""
         return latents.draw(seed, self.latent_size)
 
     def encode(self, photo: Any) -> latents.Latent:
-        """The z (Z,) of a photo, anything that `read_photo` takes: what to give for another one like it.
+        """Returns the z (Z,) of a photo, anything that `read_photo` takes: answers with it look similar.
 
-        The subject is found and squared first, as for training: its margin does not matter. Raises ImageError
-        for a picture that cannot be used, UsageError where `encodes` is False.
+        The subject is found and squared first, as for training, so its margin does not matter. Raises
+        ImageError for a picture that cannot be used, UsageError if `encodes` is False.
         """
         if not self.encodes:
-            raise UsageError(f"{self.name} has no encoder: it cannot read a z off a photo")
+            raise UsageError(f"{self.name} has no encoder: it cannot compute the z of a photo")
         try:
             subject = self.subject(read_photo(photo))
         except NoSubject as error:
             raise NoSubject(f"{photo if isinstance(photo, str | Path) else 'the photo'}: {error}") from error
         return self.encode_subject(subject)
 
-    def subject(self, photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """What a photo (H, W, 3) shows, found and squared (S, S, 3). Raises NoSubject."""
+    def subject(self, photo: UInt8) -> UInt8:
+        """Returns the subject of a photo (H, W, 3) on a square (S, S, 3). Raises NoSubject."""
         return squared(photo, "pad", self.size_px)
 
-    def encode_subject(self, subject: NDArray[np.uint8]) -> latents.Latent:
-        """The z (Z,) of a `subject`: all of `encode` that needs the network."""
+    def encode_subject(self, subject: UInt8) -> latents.Latent:
+        """Returns the z (Z,) of a `subject`: the part of `encode` that needs the network."""
         blank = np.full(subject.shape[:2], 255, np.uint8)
         return self._engine.encode(subject, product_mask(blank, subject))
 
@@ -97,41 +96,42 @@ class Translator:
         seed: int = 0,
         z: latents.Latent | None = None,
     ) -> Image.Image:
-        """Anything `read_sketch` takes -> an RGB photo of the sketch's size, the subject in its place.
+        """Translates a sketch, anything `read_sketch` takes, into an RGB photo of its size.
 
-        Raises ImageError for a picture that cannot be used, UsageError for a z of the wrong shape.
+        `z` (Z,) takes the place of the seed. Raises ImageError for a picture that cannot be used, UsageError
+        for a z of the wrong shape.
         """
         chosen = self.latent(seed) if z is None else np.asarray(z, np.float32)
-        return self.answers(sketch, chosen[None])[0]
+        return self.translate_many(sketch, chosen[None])[0]
 
-    def answers(self, sketch: Any, z: NDArray[np.float32]) -> list[Image.Image]:
-        """One photo of the sketch for each of z (N, Z), otherwise as `translate`."""
+    def translate_many(self, sketch: Any, z: Float32) -> list[Image.Image]:
+        """Translates one sketch with each z (N, Z), otherwise as `translate`."""
         fitted, placement = fit_sketch(read_sketch(sketch), self.size_px)
         photos: list[Image.Image] = []
         for start in range(0, len(z), BATCH_SIZE):
-            made = self.translate_batch(fitted[None], z[start : start + BATCH_SIZE])
-            photos += [Image.fromarray(restore_photo(photo, placement)) for photo in made]
+            batch = self.translate_batch(fitted[None], z[start : start + BATCH_SIZE])
+            photos += [Image.fromarray(restore_photo(photo, placement)) for photo in batch]
         return photos
 
     def translate_batch(
         self,
-        sketches: NDArray[np.uint8],
-        z: NDArray[np.float32],
-        rows: NDArray[np.int64] | None = None,
-        strokes: NDArray[np.uint8] | None = None,
+        sketches: UInt8,
+        z: Float32,
+        sketch_of: Int64 | None = None,
+        strokes: UInt8 | None = None,
         *,
         transparent: bool = False,
-    ) -> NDArray[np.uint8]:
+    ) -> UInt8:
         """(M, S, S) uint8 sketches, paper 255, and (N, Z) latents -> (N, S, S, 3) uint8 photos on white.
 
-        With `rows` (N,), photo i is of sketch rows[i]. Without it, there are N sketches, one a latent, or one
-        sketch for all latents. What does not depend on z is computed once a sketch. `strokes`
-        (M, S/2, S/2, 4) uint8, RGBA, are colours to be used where they are. With `transparent`, photos are
-        (N, S, S, 4), straight RGBA. Raises UsageError for other shapes, for a z that is not finite, and for
-        strokes where `takes_strokes` is False.
+        Photo i is of sketch `sketch_of[i]`; without `sketch_of` (N,) there are N sketches, one a latent, or
+        one for all latents. What does not depend on z is computed once a sketch. `strokes` (M, S/2, S/2, 4)
+        uint8 RGBA are colours to use where they are drawn. With `transparent`, photos are (N, S, S, 4),
+        straight RGBA. Raises UsageError for other shapes, for a z that is not finite, and for strokes if
+        `takes_strokes` is False.
         """
         count = len(z)
-        self._check(sketches, count, rows)
+        index = self._index(sketches, sketch_of, count)
         if z.ndim != 2 or z.shape[1] != self.latent_size:
             raise UsageError(f"z {z.shape} does not fit: expected (N, {self.latent_size})")
         if not np.isfinite(z).all():
@@ -139,34 +139,33 @@ class Translator:
         strokes = self._strokes(strokes, len(sketches))
         if count == 0:
             return np.empty((0, self.size_px, self.size_px, 4 if transparent else 3), np.uint8)
-        of_each = _whose(sketches, rows, count)
-        photos, alpha = self._engine.answer(sketches, z.astype(np.float32), of_each, strokes)
+        photos, alpha = self._engine.translate(sketches, z.astype(np.float32), index, strokes)
         return _cut_out(photos, alpha) if transparent else photos
 
     def realism(
         self,
-        sketches: NDArray[np.uint8],
-        photos: NDArray[np.uint8],
-        rows: NDArray[np.int64] | None = None,
-    ) -> NDArray[np.uint8]:
-        """How real the discriminator takes photos (N, S, S, 3) for: RGBA (N, S, S, 4) to lay over them.
+        sketches: UInt8,
+        photos: UInt8,
+        sketch_of: Int64 | None = None,
+    ) -> UInt8:
+        """Colours what the discriminator finds real in photos (N, S, S, 3): an overlay (N, S, S, 4) RGBA.
 
-        Red where it takes them for made, blue where for real, clear where it cannot say. Sketches and rows
-        are those that the photos were made from, as in `translate_batch`. Raises UsageError for other shapes,
-        and for any photo where `judges` is False.
+        Red is generated, blue real, transparent undecided (`realism.tint`). `sketches` and `sketch_of` are
+        those of the photos, as in `translate_batch`. Raises UsageError for other shapes, and if `judges` is
+        False.
         """
         if not self.judges:
             raise UsageError(f"{self.name} has no discriminator: it cannot judge a photo")
         side, count = self.size_px, len(photos)
-        self._check(sketches, count, rows)
+        index = self._index(sketches, sketch_of, count)
         if photos.shape[1:] != (side, side, 3):
             raise UsageError(f"photos {photos.shape} do not fit: expected (N, {side}, {side}, 3)")
         if count == 0:
             return np.empty((0, side, side, 4), np.uint8)
-        return tint(self._engine.realism(sketches, photos, _whose(sketches, rows, count)), side)
+        return tint(self._engine.realism(sketches, photos, index), side)
 
-    def _strokes(self, strokes: NDArray[np.uint8] | None, count: int) -> NDArray[np.uint8]:
-        """The strokes of `count` sketches, transparent where there are none. Raises UsageError as above."""
+    def _strokes(self, strokes: UInt8 | None, count: int) -> UInt8:
+        """Returns the strokes of `count` sketches, by default transparent. Raises UsageError."""
         shape = (count, self.size_px // 2, self.size_px // 2, 4)
         if strokes is None:
             return np.zeros(shape, np.uint8)
@@ -176,30 +175,28 @@ class Translator:
             raise UsageError(f"strokes {strokes.shape} do not fit {count} sketches: expected {shape}")
         return strokes
 
-    def _check(self, sketches: NDArray[np.uint8], count: int, rows: NDArray[np.int64] | None) -> None:
-        """Raise UsageError where `count` answers cannot be made from sketches and rows."""
+    def _index(self, sketches: UInt8, sketch_of: Int64 | None, count: int) -> Int64:
+        """Returns the index of each answer's sketch, (N,). Raises UsageError for shapes that do not fit."""
         side = self.size_px
         if sketches.shape[1:] != (side, side):
             raise UsageError(
                 f"sketches {sketches.shape} do not fit this bundle: expected (N, {side}, {side})"
             )
-        if rows is None and len(sketches) not in (1, count):
-            raise UsageError(f"{len(sketches)} sketches do not fit {count} answers: expected 1 or {count}")
-        if rows is not None and (rows.shape != (count,) or not ((rows >= 0) & (rows < len(sketches))).all()):
-            raise UsageError(f"rows {rows} do not say which of {len(sketches)} sketches {count} answers have")
+        if sketch_of is None:
+            if len(sketches) not in (1, count):
+                raise UsageError(
+                    f"{len(sketches)} sketches do not fit {count} answers: expected 1 or {count}"
+                )
+            return np.arange(count) if len(sketches) == count else np.zeros(count, np.int64)
+        if sketch_of.shape != (count,) or not ((sketch_of >= 0) & (sketch_of < len(sketches))).all():
+            raise UsageError(f"sketch_of {sketch_of} is not {count} indices of {len(sketches)} sketches")
+        return sketch_of.astype(np.int64)
 
 
-def _whose(sketches: NDArray[np.uint8], rows: NDArray[np.int64] | None, count: int) -> NDArray[np.int64]:
-    """Of which sketch each answer is."""
-    if rows is not None:
-        return rows.astype(np.int64)
-    return np.arange(count) if len(sketches) == count else np.zeros(count, np.int64)
-
-
-def _cut_out(photos: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _cut_out(photos: UInt8, alpha: UInt8) -> UInt8:
     """Photos on white (N, S, S, 3) with alpha (N, S, S) -> straight RGBA (N, S, S, 4), the same on white.
 
-    Where a photo is darker than black under its alpha would be, alpha is raised until it is black.
+    Where a photo is darker than black with its alpha would be, alpha is raised until the colour is black.
     """
     below_white = 255 - photos.astype(np.float32)
     alpha = np.maximum(alpha, 255 - photos.min(axis=-1))

@@ -122,9 +122,9 @@ def statistics(coloured: Tensor) -> Tensor:
     return torch.cat([mean, (variance.clamp(min=0) + 1e-6).sqrt(), mask.amax((2, 3))], 1)
 
 
-def of_answers(x: Tensor, rows: Tensor | None) -> Tensor:
-    """Of what is computed once a sketch (M, ...), what belongs to each answer; `rows` (N,) says which."""
-    return x if rows is None else x[rows]
+def per_answer(x: Tensor, sketch_of: Tensor | None) -> Tensor:
+    """Features of sketches (M, ...) -> those of each answer's sketch (N, ...), by its index (N,)."""
+    return x if sketch_of is None else x[sketch_of]
 
 
 def doubled(x: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from pix2pix.model.layers import (
     ModulatedConv,
     activate,
     group_deviation,
-    of_answers,
+    per_answer,
     statistics,
 )
 
@@ -54,21 +54,21 @@ class LayoutGenerator(nn.Module):
         self.last = ModulatedConv(first, first, style_size)
         self.out = Conv(first, 4, 1, output=True)
 
-    def forward(self, ink: Tensor, known: Tensor, z: Tensor, rows: Tensor | None = None) -> Tensor:
+    def forward(self, ink: Tensor, known: Tensor, z: Tensor, sketch_of: Tensor | None = None) -> Tensor:
         """Ink (M, 1, 64, 64) in 0..1, known cells (M, 4, 16, 16), z (N, Z) -> (N, 4, 16, 16).
 
-        Three channels of colour, then the logit of the mask. `rows` (N,) says of which sketch each answer is;
-        without it M is N.
+        Three channels of colour, then the logit of the mask. `sketch_of` (N,) is the index of each answer's
+        sketch; without it M is N.
         """
-        style = self.mapping[0](z) + of_answers(self.known_style(statistics(known)), rows)
+        style = self.mapping[0](z) + per_answer(self.known_style(statistics(known)), sketch_of)
         style = F.leaky_relu(self.mapping[1](F.leaky_relu(style, SLOPE)), SLOPE)
         x = activate(self.stem(F.pixel_unshuffle(ink, CELL_PX)))
         levels = [activate(self.enter(torch.cat([x, known.to(x.dtype)], 1)))]
         for down in self.down:
             levels.append(activate(down(levels[-1])))
-        x = self.middle(of_answers(levels.pop(), rows), style)
+        x = self.middle(per_answer(levels.pop(), sketch_of), style)
         for up, conv, skip in zip(self.up, self.conv, self.skip, strict=True):
-            x = conv(up(x, style, of_answers(skip(levels.pop()), rows)), style)
+            x = conv(up(x, style, per_answer(skip(levels.pop()), sketch_of)), style)
         drawn: Tensor = self.out(self.last(x, style))
         return drawn
 

@@ -33,28 +33,30 @@ class TwoStage(nn.Module):
         self.discriminator = PatchDiscriminator(discriminator) if discriminator else None
 
     def forward(
-        self, sketch: Tensor, z: Tensor, rows: Tensor | None = None, strokes: Tensor | None = None
+        self, sketch: Tensor, z: Tensor, sketch_of: Tensor | None = None, strokes: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Sketches (M, 1, S, S) in [-1, 1], z (N, Z) -> photos (N, 3, S, S) in [-1, 1], alpha (N, 1, S, S).
 
-        `rows` (N,) says of which sketch each answer is; without it M is N. Photos are on white. Colour
+        `sketch_of` (N,) is the index of each answer's sketch; without it M is N. Photos are on white. Colour
         strokes (M, 4, S/2, S/2) are colour times mask, and mask.
         """
         ink = (1 - sketch) / 2
         if strokes is None:
             strokes = ink.new_zeros(len(ink), 4, *(side // 2 for side in ink.shape[2:]))
-        photo, alpha = compose(self.picture(ink, strokes, self.draw_layout(ink, strokes, z, rows), rows))
+        photo, alpha = compose(
+            self.picture(ink, strokes, self.draw_layout(ink, strokes, z, sketch_of), sketch_of)
+        )
         return photo.clamp(-1, 1), alpha
 
-    def draw_layout(self, ink: Tensor, strokes: Tensor, z: Tensor, rows: Tensor | None = None) -> Tensor:
+    def draw_layout(self, ink: Tensor, strokes: Tensor, z: Tensor, sketch_of: Tensor | None = None) -> Tensor:
         """The layout (N, 4, 16, 16) for ink (M, 1, S, S) in 0..1, otherwise as `forward`."""
         known, small = known_cells(strokes), F.adaptive_avg_pool2d(ink, LAYOUT_PX)
-        colour = self.layout(small, known, z, rows)[:, :3]
+        colour = self.layout(small, known, z, sketch_of)[:, :3]
         # Which cells hold product depends on the sketch alone. Drawn with the answer's latent, light products
         # get holes: white parts of a photo count as ground.
         mask = self.layout(small, known, z.new_zeros(len(small), z.shape[1]))[:, 3:]
-        if rows is not None:
-            mask, known = mask[rows], known[rows]
+        if sketch_of is not None:
+            mask, known = mask[sketch_of], known[sketch_of]
         return complete(colour.float(), mask.float(), known)
 
     def encode(self, photo: Tensor, mask: Tensor) -> Tensor:
@@ -74,11 +76,11 @@ class Paper(nn.Module):
         self.discriminator = PatchDiscriminator(discriminator) if discriminator else None
 
     def forward(
-        self, sketch: Tensor, z: Tensor, rows: Tensor | None = None, strokes: Tensor | None = None
+        self, sketch: Tensor, z: Tensor, sketch_of: Tensor | None = None, strokes: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """As `TwoStage.forward`; z (N, 0) counts the answers, strokes change nothing and alpha is 1."""
         photo = self.generator(sketch)
-        photo = photo if rows is None else photo[rows]
+        photo = photo if sketch_of is None else photo[sketch_of]
         return photo, torch.ones_like(photo[:, :1])
 
 

@@ -1,7 +1,7 @@
 """A bundle's networks as ONNX graphs, built from its weights and its header: no PyTorch needed.
 
     weights, header = read_weights(find_bundle("shoes"))
-    model = answer_graph(weights, header)          an onnx.ModelProto, complete: pixels in, pixels out
+    model = translate_graph(weights, header)          an onnx.ModelProto, complete: pixels in, pixels out
 
 The networks are those of `networks`. What does not depend on an answer's z is computed once a sketch. A test
 holds both to the same pictures.
@@ -31,24 +31,26 @@ COLOUR_SCALE = np.array([127.5, 127.5, 127.5, 1], np.float32)  # colours are dra
 PAPER = np.array([-127.5, -127.5, -127.5, 0], np.float32)  # added once: colours are 0 where they are white
 
 
-def answer_graph(weights: Weights, header: Header) -> onnx.ModelProto:
-    """Sketches (M, S, S), z (N, Z), rows (N,) and strokes -> photos (N, S, S, 3) and their alpha (N, S, S).
+def translate_graph(weights: Weights, header: Header) -> onnx.ModelProto:
+    """Sketches (M, S, S), z (N, Z), sketch_of (N,) and strokes -> photos (N, S, S, 3), alpha (N, S, S).
 
-    All pixels are uint8. `rows` says of which sketch each answer is, strokes (M, S/2, S/2, 4) are RGBA,
+    All pixels are uint8. `sketch_of` is the index of each answer's sketch, strokes (M, S/2, S/2, 4) are RGBA,
     photos are on white. The paper's architecture has no strokes, and z (N, 0).
     """
     graph, config = Graph(weights), header.model
     side = config.size_px
     sketches = graph.input("sketches", TensorProto.UINT8, ["sketches", side, side])
     z = graph.input("z", TensorProto.FLOAT, ["answers", config.latent_size])
-    rows = graph.input("rows", TensorProto.INT64, ["answers"])
+    sketch_of = graph.input("sketch_of", TensorProto.INT64, ["answers"])
     if config.architecture == "two-stage":
         strokes = graph.input("strokes", TensorProto.UINT8, ["sketches", side // 2, side // 2, 4])
         ink, coloured = read_ink(graph, sketches), read_strokes(graph, strokes)
-        layout = draw_layout(graph, config, ink, coloured, z, rows)
-        photos, alpha = compose(graph, draw_picture(graph, config, ink, coloured, layout, rows))
+        layout = draw_layout(graph, config, ink, coloured, z, sketch_of)
+        photos, alpha = compose(graph, draw_picture(graph, config, ink, coloured, layout, sketch_of))
     else:
-        photos = graph.add("Gather", draw_paper(graph, config, read_sketches(graph, sketches)), rows, axis=0)
+        photos = graph.add(
+            "Gather", draw_paper(graph, config, read_sketches(graph, sketches)), sketch_of, axis=0
+        )
         opaque = graph.add("Shape", graph.channels(photos, 0, 1))
         alpha = graph.add("Expand", graph.constant(np.float32(255)), opaque)
     graph.output("photos", channels_last(graph, photos), TensorProto.UINT8, ["answers", side, side, 3])
@@ -78,12 +80,12 @@ def encode_graph(weights: Weights, header: Header) -> onnx.ModelProto:
 
 
 def realism_graph(weights: Weights, header: Header) -> onnx.ModelProto:
-    """Sketches (M, S, S), photos (N, S, S, 3), rows (N,) -> how likely each patch is real, (N, h, w)."""
+    """Sketches (M, S, S), photos (N, S, S, 3), sketch_of (N,) -> how likely each patch is real, (N, h, w)."""
     graph, side = Graph(weights), header.model.size_px
     sketches = graph.input("sketches", TensorProto.UINT8, ["sketches", side, side])
     photos = graph.input("photos", TensorProto.UINT8, ["answers", side, side, 3])
-    rows = graph.input("rows", TensorProto.INT64, ["answers"])
-    given = graph.add("Gather", read_sketches(graph, sketches), rows, axis=0)
+    sketch_of = graph.input("sketch_of", TensorProto.INT64, ["answers"])
+    given = graph.add("Gather", read_sketches(graph, sketches), sketch_of, axis=0)
     seen = graph.add("Concat", given, read_photos(graph, photos), axis=1)
     chances = judge(graph, header, graph.pooled(seen, side // header.model.seen_px))
     flat = graph.add("Squeeze", chances, graph.ints(1))
@@ -94,7 +96,7 @@ def realism_graph(weights: Weights, header: Header) -> onnx.ModelProto:
 # Networks.
 
 
-def draw_layout(graph: Graph, config: ModelConfig, ink: str, strokes: str, z: str, rows: str) -> str:
+def draw_layout(graph: Graph, config: ModelConfig, ink: str, strokes: str, z: str, sketch_of: str) -> str:
     """`TwoStage.draw_layout`: (N, 4, 16, 16)."""
     known = cells_of(graph, strokes, config.size_px // 2, KNOWN_FROM)
     of_known = graph.linear(statistics(graph, known), "layout.known_style")
@@ -104,24 +106,24 @@ def draw_layout(graph: Graph, config: ModelConfig, ink: str, strokes: str, z: st
     for i in range(len(config.layout_widths) - 1):
         levels.append(graph.active_conv(levels[-1], f"layout.down.{i}", stride=2))
     of_answers = graph.add(
-        "Add", graph.linear(z, "layout.mapping.0"), graph.add("Gather", of_known, rows, axis=0)
+        "Add", graph.linear(z, "layout.mapping.0"), graph.add("Gather", of_known, sketch_of, axis=0)
     )
     no_latent = graph.constant(graph.weights["layout.mapping.0.bias"])
-    drawn = decode_layout(graph, levels, of_answers, rows)
+    drawn = decode_layout(graph, levels, of_answers, sketch_of)
     of_sketches = decode_layout(graph, levels, graph.add("Add", of_known, no_latent), "")
-    mask = graph.add("Gather", graph.channels(of_sketches, 3, 4), rows, axis=0)
-    known = graph.add("Gather", known, rows, axis=0)
+    mask = graph.add("Gather", graph.channels(of_sketches, 3, 4), sketch_of, axis=0)
+    known = graph.add("Gather", known, sketch_of, axis=0)
     return complete(graph, graph.channels(drawn, 0, 3), mask, known)
 
 
-def decode_layout(graph: Graph, levels: list[str], style: str, rows: str) -> str:
-    """The layout generator's second half: four channels of answers, or, without `rows`, of sketches."""
+def decode_layout(graph: Graph, levels: list[str], style: str, sketch_of: str) -> str:
+    """The layout generator's second half: four channels of answers, or, without `sketch_of`, of sketches."""
     style = graph.leaky(graph.linear(graph.leaky(style), "layout.mapping.1"))
     *outer, coarsest = levels
-    coarsest = graph.add("Gather", coarsest, rows, axis=0) if rows else coarsest
+    coarsest = graph.add("Gather", coarsest, sketch_of, axis=0) if sketch_of else coarsest
     x = graph.modulated_conv(coarsest, style, "layout.middle")
     for i, level in enumerate(reversed(outer)):
-        x = graph.doubling_conv(x, style, f"layout.up.{i}", skip(graph, "layout", i, level, rows))
+        x = graph.doubling_conv(x, style, f"layout.up.{i}", skip(graph, "layout", i, level, sketch_of))
         x = graph.modulated_conv(x, style, f"layout.conv.{i}")
     return graph.output_conv(graph.modulated_conv(x, style, "layout.last"), "layout.out")
 
@@ -146,25 +148,29 @@ def smoothed(graph: Graph, layout: str) -> str:
     return graph.add("Concat", colour, mask, axis=1)
 
 
-def draw_picture(graph: Graph, config: ModelConfig, ink: str, strokes: str, layout: str, rows: str) -> str:
+def draw_picture(
+    graph: Graph, config: ModelConfig, ink: str, strokes: str, layout: str, sketch_of: str
+) -> str:
     """`PictureGenerator`: colour in levels below white, and the logit of alpha, (N, 4, S, S)."""
     of_strokes = graph.linear(statistics(graph, strokes), "picture.stroke_style")
     of_layout = graph.linear(statistics(graph, layout), "picture.layout_style")
-    style = graph.leaky(graph.add("Add", graph.add("Gather", of_strokes, rows, axis=0), of_layout))
+    style = graph.leaky(graph.add("Add", graph.add("Gather", of_strokes, sketch_of, axis=0), of_layout))
     style = graph.leaky(graph.linear(style, "picture.mapping"))
-    levels = look_at_ink(graph, config, ink, strokes, layout, rows)
+    levels = look_at_ink(graph, config, ink, strokes, layout, sketch_of)
     x = graph.modulated_conv(levels.pop(), style, "picture.middle")
     rgba = ""
     for i in range(len(config.widths) - 1):
         shared = len(levels) - 1 < config.depth_of_layout  # by all answers to a sketch
-        beside = skip(graph, "picture", i, levels.pop(), rows if shared else "")
+        beside = skip(graph, "picture", i, levels.pop(), sketch_of if shared else "")
         x = graph.doubling_conv(x, style, f"picture.up.{i}", beside)
         x = graph.modulated_conv(x, style, f"picture.conv.{i}")
         drawn = graph.output_conv(x, f"picture.to_rgba.{i}", COLOUR_SCALE)
         rgba = graph.add("Add", graph.doubled(rgba), drawn) if rgba else drawn
     bias = graph.weights["picture.detail.up.bias"]
     fine = graph.leaky(graph.conv(ink, "picture.detail.ink", gain=GAIN))
-    beside = graph.add("Gather", graph.add("Add", fine, graph.constant(bias[:, None, None])), rows, axis=0)
+    beside = graph.add(
+        "Gather", graph.add("Add", fine, graph.constant(bias[:, None, None])), sketch_of, axis=0
+    )
     x = graph.doubling_conv(x, style, "picture.detail.up", beside)
     x = graph.modulated_conv(x, style, "picture.detail.conv")
     drawn = graph.output_conv(x, "picture.detail.to_rgba", COLOUR_SCALE, PAPER)
@@ -172,7 +178,7 @@ def draw_picture(graph: Graph, config: ModelConfig, ink: str, strokes: str, layo
 
 
 def look_at_ink(
-    graph: Graph, config: ModelConfig, ink: str, strokes: str, layout: str, rows: str
+    graph: Graph, config: ModelConfig, ink: str, strokes: str, layout: str, sketch_of: str
 ) -> list[str]:
     """Features at every level, the largest first: of each sketch, from the layout on of each answer."""
     folded = graph.add("SpaceToDepth", ink, blocksize=2)
@@ -182,16 +188,16 @@ def look_at_ink(
         if i < config.depth_of_layout:
             x = add_scaled(graph, x, graph.active_conv(x, f"picture.refine.{i}"), f"picture.refine_gain.{i}")
         if i + 1 == config.depth_of_layout:
-            x = graph.add("Gather", x, rows, axis=0)
+            x = graph.add("Gather", x, sketch_of, axis=0)
             x = add_scaled(graph, x, graph.active_conv(layout, "picture.layout"), "picture.layout_gain")
         levels.append(x)
     return levels
 
 
-def skip(graph: Graph, net: str, i: int, features: str, rows: str) -> str:
+def skip(graph: Graph, net: str, i: int, features: str, sketch_of: str) -> str:
     """What joins the doubling convolution `i` of a network, with the bias of that; of each row's sketch."""
     x = graph.conv(features, f"{net}.skip.{i}", more_bias=graph.weights[f"{net}.up.{i}.bias"])
-    return graph.add("Gather", x, rows, axis=0) if rows else x
+    return graph.add("Gather", x, sketch_of, axis=0) if sketch_of else x
 
 
 def draw_paper(graph: Graph, config: ModelConfig, sketches: str) -> str:

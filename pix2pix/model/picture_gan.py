@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pix2pix.model.config import ModelConfig
 from pix2pix.model.constants import CELLS, SLOPE
-from pix2pix.model.layers import Conv, Linear, ModulatedConv, activate, doubled, of_answers, statistics
+from pix2pix.model.layers import Conv, Linear, ModulatedConv, activate, doubled, per_answer, statistics
 
 
 class PictureGenerator(nn.Module):
@@ -42,20 +42,22 @@ class PictureGenerator(nn.Module):
         self.to_rgba = nn.ModuleList(Conv(c, 4, 1, output=True) for c in outer)
         self.detail = Detail(first, config.detail_width, style)
 
-    def forward(self, ink: Tensor, strokes: Tensor, layout: Tensor, rows: Tensor | None = None) -> Tensor:
+    def forward(
+        self, ink: Tensor, strokes: Tensor, layout: Tensor, sketch_of: Tensor | None = None
+    ) -> Tensor:
         """Ink (M, 1, S, S), strokes (M, 4, S/2, S/2), layout (N, 4, 16, 16) -> (N, 4, S, S).
 
-        Ink is 0..1, paper 0. `rows` (N,) says of which sketch each answer is; without it M is N.
+        Ink is 0..1, paper 0. `sketch_of` (N,) is the index of each answer's sketch; without it M is N.
         """
-        rgba, x, style = self.draw(ink, strokes, layout, rows)
-        whole: Tensor = self.detail(rgba, x, style, of_answers(ink, rows))
+        rgba, x, style = self.draw(ink, strokes, layout, sketch_of)
+        whole: Tensor = self.detail(rgba, x, style, per_answer(ink, sketch_of))
         return whole
 
     def draw(
-        self, ink: Tensor, strokes: Tensor, layout: Tensor, rows: Tensor | None = None
+        self, ink: Tensor, strokes: Tensor, layout: Tensor, sketch_of: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """At half of the side, (N, 4, S/2, S/2); and the features and style that the last stage takes."""
-        style = of_answers(self.stroke_style(statistics(strokes)), rows) + self.layout_style(
+        style = per_answer(self.stroke_style(statistics(strokes)), sketch_of) + self.layout_style(
             statistics(layout)
         )
         style = F.leaky_relu(self.mapping(F.leaky_relu(style, SLOPE)), SLOPE)
@@ -68,12 +70,12 @@ class PictureGenerator(nn.Module):
                 )
             if x.shape[-1] == CELLS:
                 gain = self.layout_gain[:, None, None].to(x.dtype)
-                x = torch.addcmul(of_answers(x, rows), activate(self.layout(layout.to(x.dtype))), gain)
+                x = torch.addcmul(per_answer(x, sketch_of), activate(self.layout(layout.to(x.dtype))), gain)
             levels.append(x)
         x, rgba = self.middle(levels.pop(), style), None
         for up, conv, skip, to_rgba in zip(self.up, self.conv, self.skip, self.to_rgba, strict=True):
             beside = skip(levels.pop())
-            of_answer = beside if beside.shape[-1] <= CELLS else of_answers(beside, rows)
+            of_answer = beside if beside.shape[-1] <= CELLS else per_answer(beside, sketch_of)
             x = conv(up(x, style, of_answer), style)
             rgba = to_rgba(x).float() + (0 if rgba is None else doubled(rgba))
         assert rgba is not None

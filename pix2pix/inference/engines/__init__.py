@@ -1,9 +1,9 @@
-"""What computes a bundle's networks: ONNX Runtime on a CPU, PyTorch on a GPU or where it is asked for.
+"""Engines compute a bundle's networks: ONNX Runtime on a CPU, PyTorch on a GPU, or the one that is named.
 
-    engine = make_engine(path, device="auto", name="auto")
+    engine, header = make_engine(path, device="auto", name="auto")
 
-All give the same pictures to within one of 255 levels. ONNX Runtime needs no PyTorch, whose import alone
-takes longer than its first picture.
+Both give the same pictures to within one of 255 levels. The ONNX Runtime engine does not import PyTorch,
+whose import alone takes longer than its first picture.
 """
 
 from __future__ import annotations
@@ -29,46 +29,47 @@ ENGINES: tuple[str, ...] = get_args(EngineName)
 class Engine(Protocol):
     """The networks of one bundle on one device. May be shared between threads.
 
-    M sketches (M, S, S), paper 255, and N answers: `rows` (N,) says of which sketch each is. Shapes are
-    right.
+    Takes M sketches (M, S, S) uint8, paper 255, for N answers; `sketch_of` (N,) is the index of each answer's
+    sketch. The caller checks shapes.
     """
 
     name: str
     device: str
 
-    def answer(self, sketches: UInt8, z: Float32, rows: Int64, strokes: UInt8) -> tuple[UInt8, UInt8]:
-        """Photos on white (N, S, S, 3) and their alpha (N, S, S), for z (N, Z).
+    def translate(self, sketches: UInt8, z: Float32, sketch_of: Int64, strokes: UInt8) -> tuple[UInt8, UInt8]:
+        """Returns photos on white (N, S, S, 3) and their alpha (N, S, S), for z (N, Z).
 
-        Colour strokes (M, S/2, S/2, 4) are RGBA; the paper's architecture does not look at them.
+        Colour strokes (M, S/2, S/2, 4) are RGBA; the paper's architecture ignores them.
         """
         ...
 
     def encode(self, photo: UInt8, mask: UInt8) -> Float32:
-        """The z (Z,) of a photo (S, S, 3) with its product's mask (S, S), by a two-stage model."""
+        """Returns the z (Z,) of a photo (S, S, 3) with its product mask (S, S); two-stage models only."""
         ...
 
-    def realism(self, sketches: UInt8, photos: UInt8, rows: Int64) -> Float32:
-        """How likely each patch of photos (N, S, S, 3) is real, (N, h, w), by a model's discriminator."""
+    def realism(self, sketches: UInt8, photos: UInt8, sketch_of: Int64) -> Float32:
+        """Returns the probability that each patch of photos (N, S, S, 3) is real, (N, h, w)."""
         ...
 
 
 def make_engine(path: Path, device: str, name: str) -> tuple[Engine, Header]:
-    """The engine of this name for a bundle, and the bundle's header.
+    """Returns the engine of this name for a bundle, and the bundle's header.
 
     "auto" is PyTorch on a GPU, ONNX Runtime on a CPU. Raises UsageError for an unknown name, for a device
-    that is not there or not the engine's, and where PyTorch is needed and missing; else as `load_bundle`.
+    that is missing or that the engine cannot use, and if PyTorch is needed and not installed; else as
+    `load_bundle`.
     """
     make = _on_torch if choose_engine(device, name) == "torch" else _on_onnxruntime
     return make(path, device)
 
 
 def choose_engine(device: str, name: str) -> str:
-    """What "auto" means on this machine; any other name as it is. Raises UsageError for an unknown one."""
+    """Resolves "auto" on this machine; returns other names. Raises UsageError for an unknown one."""
     if name not in ENGINES:
         raise UsageError(f"engine {name!r} is not one of: {', '.join(ENGINES)}")
     if name != "auto":
         return name
-    return "torch" if device.startswith("cuda") or (device == "auto" and _gpu_is_of_use()) else "onnxruntime"
+    return "torch" if device.startswith("cuda") or (device == "auto" and _may_have_gpu()) else "onnxruntime"
 
 
 def _on_onnxruntime(path: Path, device: str) -> tuple[Engine, Header]:
@@ -84,12 +85,12 @@ def _on_torch(path: Path, device: str) -> tuple[Engine, Header]:
         from pix2pix.inference.engines.on_torch import TorchEngine
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"{error.name} is not installed, which GPUs and training need: pip install -e '.[gpu]'"
+            f"{error.name} is not installed; GPUs and training need it: pip install -e '.[gpu]'"
         ) from error
     return TorchEngine.load(path, device)
 
 
-def _gpu_is_of_use() -> bool:
-    """Whether it is worth importing PyTorch, which takes seconds, to ask it for a GPU."""
-    there = any(Path("/dev").glob("nvidia[0-9]*")) or Path("C:/Windows/System32/nvcuda.dll").exists()
-    return there and find_spec("torch") is not None
+def _may_have_gpu() -> bool:
+    """Whether PyTorch may find a GPU, without importing it: that takes seconds."""
+    driver = any(Path("/dev").glob("nvidia[0-9]*")) or Path("C:/Windows/System32/nvcuda.dll").exists()
+    return driver and find_spec("torch") is not None

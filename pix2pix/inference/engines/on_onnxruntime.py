@@ -23,38 +23,42 @@ REFUSALS = (states.Fail, states.InvalidGraph, states.InvalidArgument, states.Run
 
 
 class OnnxRuntimeEngine:
-    """Its graphs are built from the bundle's weights; those that few need, when they are first needed."""
+    """Builds its graphs from the bundle's weights; those that few requests need, at the first request."""
 
     name = "onnxruntime"
     device = "cpu"
 
     def __init__(self, weights: Weights, header: Header) -> None:
-        """Raises CorruptBundle where weights and header are not of one model."""
+        """Raises CorruptBundle if weights and header are not of one model."""
         self._weights, self._header = weights, header
-        self._answer = self._session(onnx_graph.answer_graph)
+        self._translate = self._session(onnx_graph.translate_graph)
 
     @classmethod
     def load(cls, path: Path) -> tuple[OnnxRuntimeEngine, Header]:
-        """The engine of a bundle, and its header. Raises as `read_weights`."""
+        """Returns the engine of a bundle, and its header. Raises as `read_weights`."""
         weights, header = read_weights(path)
         try:
             return cls(weights, header), header
         except CorruptBundle as error:
             raise CorruptBundle(f"{path}: {error}") from error
 
-    def answer(self, sketches: UInt8, z: Float32, rows: Int64, strokes: UInt8) -> tuple[UInt8, UInt8]:
-        """As of `Engine`."""
-        photos, alpha = run_session(self._answer, sketches=sketches, z=z, rows=rows, strokes=strokes)
+    def translate(self, sketches: UInt8, z: Float32, sketch_of: Int64, strokes: UInt8) -> tuple[UInt8, UInt8]:
+        """See `Engine`."""
+        photos, alpha = run_session(
+            self._translate, sketches=sketches, z=z, sketch_of=sketch_of, strokes=strokes
+        )
         return photos, alpha
 
     def encode(self, photo: UInt8, mask: UInt8) -> Float32:
-        """As of `Engine`."""
+        """See `Engine`."""
         z: Float32 = run_session(self._encode, photo=photo, mask=mask)[0]
         return z
 
-    def realism(self, sketches: UInt8, photos: UInt8, rows: Int64) -> Float32:
-        """As of `Engine`."""
-        probabilities: Float32 = run_session(self._realism, sketches=sketches, photos=photos, rows=rows)[0]
+    def realism(self, sketches: UInt8, photos: UInt8, sketch_of: Int64) -> Float32:
+        """See `Engine`."""
+        probabilities: Float32 = run_session(
+            self._realism, sketches=sketches, photos=photos, sketch_of=sketch_of
+        )[0]
         return probabilities
 
     @cached_property
@@ -73,7 +77,7 @@ class OnnxRuntimeEngine:
 
 
 def make_session(model: bytes | str) -> onnxruntime.InferenceSession:
-    """A session for a model's bytes or path, with as many threads as OMP_NUM_THREADS says, else as cores."""
+    """Returns a session for a model's bytes or path, with OMP_NUM_THREADS threads, by default one a core."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
     options.log_severity_level = 3
@@ -81,9 +85,9 @@ def make_session(model: bytes | str) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def run_session(session: onnxruntime.InferenceSession, **given: Any) -> list[Any]:
-    """All outputs of a session for its inputs by name; others among those given are left out."""
-    wanted = {one.name for one in session.get_inputs()}
-    feed = {name: np.ascontiguousarray(value) for name, value in given.items() if name in wanted}
+def run_session(session: onnxruntime.InferenceSession, **inputs: Any) -> list[Any]:
+    """Returns all outputs of a session. Ignores inputs that the model does not have."""
+    names = {one.name for one in session.get_inputs()}
+    feed = {name: np.ascontiguousarray(value) for name, value in inputs.items() if name in names}
     outputs: list[Any] = session.run(None, feed)
     return outputs

@@ -17,53 +17,53 @@ from pix2pix.model.networks import Model, TwoStage
 
 
 class TorchEngine:
-    """Takes the model over."""
+    """Owns the model: it moves it to the device."""
 
     name = "torch"
 
     def __init__(self, model: Model, device: torch.device) -> None:
-        """Move the model to the device."""
+        """`model` is in evaluation mode."""
         self.device = str(device)
         self._device, self._model = device, model
         model.to(device).to(memory_format=torch.channels_last)
 
     @classmethod
     def load(cls, path: Path, device: str) -> tuple[TorchEngine, Header]:
-        """The engine of a bundle, and its header. Raises as `choose_device` and `load_bundle`."""
+        """Returns the engine of a bundle, and its header. Raises as `choose_device` and `load_bundle`."""
         chosen = choose_device(device)
         model, header = load_bundle(path)
         return cls(model, chosen), header
 
     @torch.inference_mode()
-    def answer(self, sketches: UInt8, z: Float32, rows: Int64, strokes: UInt8) -> tuple[UInt8, UInt8]:
-        """As of `Engine`."""
+    def translate(self, sketches: UInt8, z: Float32, sketch_of: Int64, strokes: UInt8) -> tuple[UInt8, UInt8]:
+        """See `Engine`."""
         rgba = self._tensor(strokes).permute(0, 3, 1, 2)
         mask = rgba[:, 3:].float() / 255
         coloured = torch.cat([from_pixels(rgba[:, :3]) * mask, mask], dim=1)
         with self._half():
             photos, alpha = self._model(
-                self._sketches(sketches), self._tensor(z), self._tensor(rows), coloured
+                self._sketches(sketches), self._tensor(z), self._tensor(sketch_of), coloured
             )
-        made: UInt8 = to_pixels(photos.float()).permute(0, 2, 3, 1).cpu().numpy()
-        covered: UInt8 = to_pixels(2 * alpha[:, 0].float() - 1).cpu().numpy()
-        return made, covered
+        pixels: UInt8 = to_pixels(photos.float()).permute(0, 2, 3, 1).cpu().numpy()
+        opacity: UInt8 = to_pixels(2 * alpha[:, 0].float() - 1).cpu().numpy()
+        return pixels, opacity
 
     @torch.inference_mode()
     def encode(self, photo: UInt8, mask: UInt8) -> Float32:
-        """As of `Engine`."""
+        """See `Engine`."""
         assert isinstance(self._model, TwoStage)
         product = self._tensor(mask)[None, None].float() / 255
         z: Float32 = self._model.encode(self._photos(photo[None]), product)[0].cpu().numpy()
         return z
 
     @torch.inference_mode()
-    def realism(self, sketches: UInt8, photos: UInt8, rows: Int64) -> Float32:
-        """As of `Engine`."""
+    def realism(self, sketches: UInt8, photos: UInt8, sketch_of: Int64) -> Float32:
+        """See `Engine`."""
         assert self._model.discriminator is not None
-        given = self._sketches(sketches)[self._tensor(rows)]
-        seen_px = self._model.config.seen_px
-        chances = self._model.discriminator.probabilities(given, self._photos(photos), seen_px)
-        probabilities: Float32 = chances[:, 0].cpu().numpy()
+        given = self._sketches(sketches)[self._tensor(sketch_of)]
+        size_px = self._model.config.seen_px
+        patches = self._model.discriminator.probabilities(given, self._photos(photos), size_px)
+        probabilities: Float32 = patches[:, 0].cpu().numpy()
         return probabilities
 
     def _sketches(self, sketches: UInt8) -> Tensor:
@@ -78,7 +78,7 @@ class TorchEngine:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
 
     def _half(self) -> AbstractContextManager[object]:
-        """Half precision where it is sooner: on a GPU."""
+        """Half precision where it is faster: on a GPU."""
         if self._device.type == "cpu":
             return nullcontext()
         return torch.autocast("cuda", torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
