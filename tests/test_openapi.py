@@ -1,5 +1,6 @@
 """The description of the API is what the API does."""
 
+import re
 import warnings
 
 import pytest
@@ -36,16 +37,22 @@ def test_every_route_is_described_and_no_other(app, document) -> None:
         (method, rule.rule.replace("<", "{").replace(">", "}"))
         for rule in app.url_map.iter_rules()
         for method in rule.methods - {"HEAD", "OPTIONS"}
-        if rule.rule not in ("/", "/docs", "/openapi.json", "/static/<path:filename>")
+        if rule.rule not in ("/", "/docs/", "/docs/<path:path>", "/openapi.json", "/static/<path:filename>")
     }
     assert described == there
 
 
-def test_the_page_names_every_route_and_loads_nothing_from_elsewhere(app, document) -> None:
-    page = app.test_client().get("/docs").text
-    assert all(path in page for path in document["paths"])
-    assert "http" not in page.replace("https://", "") and "<script" not in page and "style=" not in page
-    assert "variants" in page and "multipart/form-data" in page
+def test_the_page_loads_local_files_only_and_has_no_inline_code(app) -> None:
+    client = app.test_client()
+    page = client.get("/docs/").text
+    assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\son\w+=|\sstyle=|https?://", page)
+    files = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert "/docs/swagger-ui-bundle.js" in files
+    for file in files:
+        with client.get(file) as response:
+            assert response.status_code == 200
+    with client.get("/static/docs.js") as script:
+        assert '"/openapi.json"' in script.text
 
 
 def test_every_field_of_a_request_is_explained_with_an_example(document) -> None:
@@ -53,14 +60,6 @@ def test_every_field_of_a_request_is_explained_with_an_example(document) -> None
         if route.payload:
             fields = document["components"]["schemas"][route.payload.__name__]["properties"]
             assert all(field["description"] and field["examples"] for field in fields.values())
-
-
-def test_the_page_says_of_each_field_what_it_is_and_may_be(app) -> None:
-    page = app.test_client().get("/docs").text
-    assert "PNG, JPEG or WebP, any paper and ink" in page
-    assert "list of number, -100 to 100" in page and "integer, 1 to 8" in page
-    assert "list of Latent, 1 to 8 of them" in page
-    assert "integer, 0 to 2147483647" in page and "string, 1 to 64 characters" in page
 
 
 @pytest.mark.filterwarnings("ignore")  # of schemathesis

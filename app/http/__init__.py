@@ -21,7 +21,7 @@ from app.http.batcher import DEADLINE_S, MAX_ADMITTED, Batcher
 from app.http.clients import MAX_PIXELS_AT_WORK
 from app.http.metrics import Metrics
 from app.http.middleware import trace_requests
-from app.http.openapi import create_openapi
+from app.http.openapi import serve_description
 from app.http.problems import report_problems
 from app.http.views import create_views
 
@@ -64,5 +64,5 @@ def create_app(
     guard(app, metrics, token=token, rate=rate, proxies=proxies)
     app.register_blueprint(create_views(translators, batcher, metrics))
     app.register_blueprint(create_api(translators, batcher))
-    app.register_blueprint(create_openapi(max_upload_bytes))
+    serve_description(app, max_upload_bytes)
     return app

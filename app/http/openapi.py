@@ -1,20 +1,21 @@
-"""The API's description, OpenAPI 3.1, made from the payload models; and a page to read it on.
+"""The description of the API, OpenAPI 3.1: made from the pydantic models of requests and answers.
 
-What answers look like is said here, in pydantic models that the tests hold real answers against.
+The models of the answers are here; the tests validate real answers against them. /docs shows the description
+with Swagger UI.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint
-from flask.typing import ResponseReturnValue
+from flask import Flask, Response
+from flask_swagger_ui import get_swaggerui_blueprint
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import models_json_schema
 
-from app.http import docs_page
 from app.http.payloads import (
     ArithmeticRequest,
     EncodeRequest,
@@ -27,22 +28,22 @@ from pix2pix import __version__
 
 REFERENCE = "#/components/schemas/{model}"
 PROBLEMS = {
-    400: "The body cannot be read: no JSON, or no picture.",
-    401: "The server has a token, and this is not it.",
-    403: "A page of another site asks.",
-    404: "There is no such model.",
-    409: "A newer question of this stream has come.",
+    400: "The body is not valid JSON, or the picture cannot be decoded.",
+    401: "The server requires a token; the request has none or a wrong one.",
+    403: "The request comes from a page of another origin.",
+    404: "No model has this name.",
+    409: "A newer request of the same stream has arrived, or the client has disconnected.",
     413: "More bytes or pixels than are allowed.",
-    415: "A body or a picture of another kind than is allowed.",
-    422: "A field does not fit; `errors` names each.",
-    429: "Too often: ask again after Retry-After seconds.",
-    503: "More than the server takes on at a time, or it is ending: ask again after Retry-After seconds.",
-    504: "No answer came in time.",
+    415: "The content type or the picture format is not supported.",
+    422: "A field is not valid; `errors` names each.",
+    429: "Too many requests: try again after Retry-After seconds.",
+    503: "The server is at capacity, is shutting down or has no model: try again after Retry-After seconds.",
+    504: "The deadline has passed.",
 }
 
 
 class Strict(BaseModel):
-    """Nothing else may be in an answer."""
+    """An answer with these fields and no others."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -56,27 +57,27 @@ class Image(Strict):
 
 
 class SeededImage(Image):
-    """A photo, with its seed where it has one."""
+    """A photo, with its seed unless z was given."""
 
     seed: int | None
 
 
-class Circumstances(Strict):
-    """What holds for all photos of an answer."""
+class Common(Strict):
+    """What all photos of an answer have in common."""
 
     request_id: str
     model: str
     timings: dict[str, float] = Field(description="Milliseconds: decode, queue, inference, encode")
 
 
-class TranslateAnswer(Circumstances):
+class TranslateAnswer(Common):
     """Photos of a sketch."""
 
     images: list[SeededImage]
 
 
-class InterpolateAnswer(Circumstances):
-    """Photos on the way from one z to another, both included."""
+class InterpolateAnswer(Common):
+    """Photos of the steps from one z to another, both included."""
 
     frames: list[Image]
 
@@ -90,14 +91,14 @@ class EncodeAnswer(Strict):
 
 
 class ArithmeticAnswer(EncodeAnswer):
-    """The sum, and its photo if a sketch was given."""
+    """The sum, and its photo if the request has a sketch."""
 
     image: Image | None = None
     timings: dict[str, float] | None = None
 
 
 class SeedsAnswer(Strict):
-    """Seeds whose answers differ clearly."""
+    """Seeds whose photos differ clearly."""
 
     request_id: str
     model: str
@@ -105,7 +106,7 @@ class SeedsAnswer(Strict):
 
 
 class Direction(Strict):
-    """A direction of z along which answers change."""
+    """A direction of z along which photos change."""
 
     vector: list[float]
     attribute: str
@@ -115,7 +116,7 @@ class Direction(Strict):
 
 
 class ModelDescription(Strict):
-    """What a client needs to know of a model."""
+    """The properties of a model."""
 
     name: str
     title: str
@@ -134,7 +135,7 @@ class ModelsAnswer(Strict):
 
 
 class Problem(BaseModel):
-    """What went wrong (RFC 9457)."""
+    """An error (RFC 9457)."""
 
     type: str
     title: str
@@ -155,7 +156,7 @@ class SketchUpload(Strict):
 
 
 class State(BaseModel):
-    """How the server is."""
+    """The state of the server."""
 
     status: str
 
@@ -167,43 +168,43 @@ class Route:
     method: str
     path: str
     summary: str
-    answer: type[BaseModel] | None = None  # JSON
-    payload: type[Payload] | None = None  # JSON or multipart
-    upload: type[BaseModel] | None = None  # multipart only
-    also: str | None = None  # another content type that it answers with
+    answer: type[BaseModel] | None = None  # JSON of a 200
+    payload: type[Payload] | None = None  # the body, as JSON or multipart
+    upload: type[BaseModel] | None = None  # the body, as multipart only
+    also: str | None = None  # another content type of a 200
     problems: tuple[int, ...] = ()
 
 
 READ = (400, 401, 403, 413, 415, 422, 429)
-DRAW = (*READ, 409, 503, 504)
+GENERATE = (*READ, 409, 503, 504)
 ROUTES = (
     Route("post", "/api/v1/translate", "Photos of a sketch", TranslateAnswer, TranslateRequest,
-          also="image/png", problems=DRAW),
-    Route("post", "/api/v1/sketch", "The sketch that is seen in a picture, as PNG", None, upload=SketchUpload,
-          also="image/png", problems=DRAW),
-    Route("post", "/api/v1/seeds", "Seeds whose answers differ clearly", SeedsAnswer, SeedsRequest,
+          also="image/png", problems=GENERATE),
+    Route("post", "/api/v1/sketch", "The sketch in a picture, as PNG", None, upload=SketchUpload,
+          also="image/png", problems=GENERATE),
+    Route("post", "/api/v1/seeds", "Seeds whose photos differ clearly", SeedsAnswer, SeedsRequest,
           problems=(*READ, 503)),
-    Route("post", "/api/v1/encode", "The z of a photo", EncodeAnswer, EncodeRequest, problems=DRAW),
-    Route("post", "/api/v1/interpolate", "Photos on the way from one z to another", InterpolateAnswer,
-          InterpolateRequest, problems=DRAW),
-    Route("post", "/api/v1/arithmetic", "Looks added and subtracted", ArithmeticAnswer, ArithmeticRequest,
-          problems=DRAW),
-    Route("get", "/api/v1/models", "What can be asked", ModelsAnswer, problems=(401, 429)),
-    Route("get", "/api/v1/models/{name}.onnx", "A model as an ONNX file; 304 to who has it",
+    Route("post", "/api/v1/encode", "The z of a photo", EncodeAnswer, EncodeRequest, problems=GENERATE),
+    Route("post", "/api/v1/interpolate", "Photos of the steps from one z to another", InterpolateAnswer,
+          InterpolateRequest, problems=GENERATE),
+    Route("post", "/api/v1/arithmetic", "Sums and differences of z", ArithmeticAnswer, ArithmeticRequest,
+          problems=GENERATE),
+    Route("get", "/api/v1/models", "The models", ModelsAnswer, problems=(401, 429)),
+    Route("get", "/api/v1/models/{name}.onnx", "A model as an ONNX file; 304 if the client has it",
           also="application/octet-stream", problems=(401, 404, 429, 503)),
-    Route("get", "/healthz", "Alive?", State),
-    Route("get", "/readyz", "Ready? 503 while there is no model, and once the server is to end", State),
-    Route("get", "/metrics", "Figures for Prometheus", also="text/plain"),
+    Route("get", "/healthz", "Liveness", State),
+    Route("get", "/readyz", "Readiness; 503 without a model and during shutdown", State),
+    Route("get", "/metrics", "Metrics for Prometheus", also="text/plain"),
 )  # fmt: skip
 
 
 def describe_api(max_upload_bytes: int) -> dict[str, Any]:
     """The OpenAPI document."""
-    used: set[type[BaseModel]] = {Problem}
+    models: set[type[BaseModel]] = {Problem}
     for route in ROUTES:
-        used |= {kind for kind in (route.answer, route.payload, route.upload) if kind}
+        models |= {kind for kind in (route.answer, route.payload, route.upload) if kind}
     _, schemas = models_json_schema(
-        [(kind, "validation") for kind in sorted(used, key=lambda kind: kind.__name__)],
+        [(kind, "validation") for kind in sorted(models, key=lambda kind: kind.__name__)],
         ref_template=REFERENCE,
     )
     paths: dict[str, Any] = {}
@@ -214,7 +215,7 @@ def describe_api(max_upload_bytes: int) -> dict[str, Any]:
         "info": {
             "title": "pix2pix: sketches to photos",
             "version": __version__,
-            "description": f"Bodies may have {max_upload_bytes:,} bytes, pictures 40 megapixels.",
+            "description": f"A body has at most {max_upload_bytes:,} bytes, a picture 40 megapixels.",
         },
         "paths": paths,
         "components": {
@@ -225,20 +226,15 @@ def describe_api(max_upload_bytes: int) -> dict[str, Any]:
     }
 
 
-def create_openapi(max_upload_bytes: int) -> Blueprint:
-    """Build /openapi.json and /docs."""
-    described = describe_api(max_upload_bytes)
-    pages = Blueprint("openapi", __name__)
+def serve_description(app: Flask, max_upload_bytes: int) -> None:
+    """Add /openapi.json, and /docs/ with Swagger UI.
 
-    @pages.get("/openapi.json")
-    def document() -> ResponseReturnValue:
-        return described
-
-    @pages.get("/docs")
-    def page() -> str:
-        return docs_page.render(described)
-
-    return pages
+    Its package serves its files; `templates/index.template.html` replaces its page, which has an inline
+    script. The Content-Security-Policy forbids those.
+    """
+    document = json.dumps(describe_api(max_upload_bytes))  # not jsonify, which sorts: translate comes first
+    app.add_url_rule("/openapi.json", "openapi", lambda: Response(document, mimetype="application/json"))
+    app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json"))
 
 
 def _operation(route: Route) -> dict[str, Any]:
