@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """Import the Translator only when it is asked for: `import pix2pix` stays quick."""
+    """Imports the Translator when it is first used, so that `import pix2pix` is fast."""
     if name in ("Translator", "load"):
         from pix2pix.inference import translator
 

@@ -1,26 +1,26 @@
-"""Everything that can go wrong and is not our own bug.
+"""Errors that a user can cause. What is a bug of this project raises AssertionError or another built-in.
 
     Pix2PixError
     ├── ImageError               a picture that cannot be used
-    │   ├── UnreadableImage      empty, truncated, or not an image at all
+    │   ├── UnreadableImage      empty, truncated, or not an image
     │   ├── UnsupportedImage     a readable image of a format or kind that is not accepted
     │   ├── ImageTooLarge        more pixels or bytes than the limit
-    │   └── NoSubject            nothing is to be seen on it, or too little
+    │   └── NoSubject            a photo without a subject, or with too small a one
     ├── PairsError               a pairs folder that is missing, empty or inconsistent
     ├── BundleError              a bundle that cannot be used
     │   ├── BundleNotFound       no bundle by that name or path
-    │   └── CorruptBundle        a file that is not a whole, known bundle
-    ├── ExportMismatch           an exported model that draws other pictures than its bundle
-    ├── RunError                 a training run that cannot start or go on
+    │   └── CorruptBundle        a file that is not a complete bundle of a known format
+    ├── ExportMismatch           an exported model whose pictures differ from its bundle's
+    ├── RunError                 a training run that cannot start or continue
     ├── FolderInUse              another process writes to the same folder
     ├── UsageError               arguments that contradict each other or are out of range
-    ├── Saturated                more to do than the server takes on at a time
-    │   └── ShuttingDown         it is to end, and takes on nothing more
-    ├── DeadlineExceeded         the answer would have come too late
-    └── Abandoned                nobody wants the answer any more
+    ├── Saturated                the server's queue is full
+    │   └── ShuttingDown         the server is shutting down
+    ├── DeadlineExceeded         the answer would be late
+    └── Abandoned                the client no longer waits for the answer
 
-Messages say what came, what is allowed and, where there is something to do, what to do.
-The package knows no HTTP: `app.http.problems` maps these classes to status codes.
+Messages name the received value, the allowed values and, if there is one, the remedy.
+`app.http.problems` maps these classes to HTTP status codes.
 """
 
 
@@ -45,7 +45,7 @@ class ImageTooLarge(ImageError):
 
 
 class NoSubject(ImageError):
-    """Nothing is to be seen on the photo, or too little."""
+    """The photo has no subject, or too small a one."""
 
 
 class PairsError(Pix2PixError):
@@ -57,23 +57,23 @@ class BundleError(Pix2PixError):
 
 
 class BundleNotFound(BundleError):
-    """There is no bundle by that name or path."""
+    """There is no bundle of that name or path."""
 
 
 class CorruptBundle(BundleError):
-    """The file is not a whole bundle of a known format."""
+    """The file is not a complete bundle of a known format."""
 
 
 class ExportMismatch(Pix2PixError):
-    """An exported model draws other pictures than the bundle that it was made of."""
+    """The pictures of an exported model differ from those of its bundle."""
 
 
 class RunError(Pix2PixError):
-    """A training run cannot start or go on."""
+    """A training run cannot start or continue."""
 
 
 class FolderInUse(Pix2PixError):
-    """Another process writes to the same folder at this moment."""
+    """Another process writes to the same folder."""
 
 
 class UsageError(Pix2PixError):
@@ -81,21 +81,21 @@ class UsageError(Pix2PixError):
 
 
 class Saturated(Pix2PixError):
-    """There is more to do than the server takes on at a time."""
+    """The server's queue is full."""
 
     def __init__(self, message: str, retry_after_s: float) -> None:
-        """`retry_after_s` is when to ask again."""
+        """The client may try again after `retry_after_s`."""
         super().__init__(message)
         self.retry_after_s = retry_after_s
 
 
 class ShuttingDown(Saturated):
-    """The server is to end, and takes on nothing more."""
+    """The server is shutting down and accepts no more requests."""
 
 
 class DeadlineExceeded(Pix2PixError):
-    """The answer would have come too late."""
+    """The answer would be late."""
 
 
 class Abandoned(Pix2PixError):
-    """Nobody wants the answer any more."""
+    """The client no longer waits for the answer."""

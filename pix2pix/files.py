@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, by one process at a time."""
+"""Atomic writes, and locks on folders."""
 
 from __future__ import annotations
 
@@ -17,31 +17,30 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-PART = re.compile(r"\.[0-9a-f]{32}\.part")  # a file while it is written
+PART = re.compile(r"\.[0-9a-f]{32}\.part")  # name of a temporary file
 
 
 def printable(name: str) -> str:
-    """A file's name on one line: line ends, control characters and bytes that are no UTF-8 as escapes."""
+    """Returns a file's name on one line: escapes line ends, control characters and invalid UTF-8."""
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in name
     )
 
 
 def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
-    """Write through a hidden temporary file in the same folder, so that nobody ever sees half of it.
+    """Writes a file atomically: to a temporary file in the same folder, which is then renamed.
 
-    A process killed in the middle leaves that file, `.….part`: see `sweep`.
-
-    `durable` waits until the disk has it: the old file or the new one outlives a power cut.
+    A process that is killed meanwhile leaves the temporary file, `.….part`: see `sweep`. With `durable`, the
+    file is on the disk when this returns, so that a power cut loses neither the old nor the new one.
     """
     if is_local(path):
         write_together({path: data}, durable=durable)
     else:
-        path.write_bytes(data)  # a store shows an object once it is whole
+        path.write_bytes(data)  # stores write objects atomically
 
 
 def write_together(contents: dict[Path, bytes], *, durable: bool = False) -> None:
-    """As `write_atomically`, for files that belong together: none is replaced before all are on the disk."""
+    """As `write_atomically`, for files that belong together: renames them once all are written."""
     temporary = {path: path.with_name(f".{uuid.uuid4().hex}.part") for path in contents}
     try:
         for path, data in contents.items():
@@ -52,37 +51,40 @@ def write_together(contents: dict[Path, bytes], *, durable: bool = False) -> Non
                         file.flush()
                         os.fsync(file.fileno())
             except OSError as error:
-                error.filename = str(path)  # of a full disk Python says none; of the rest, the temporary one
+                error.filename = str(path)  # Python gives the temporary name, or none if the disk is full
                 raise
-        for path, written in temporary.items():
-            written.replace(path)
+        for path, part in temporary.items():
+            part.replace(path)
     except BaseException:
-        for written in temporary.values():
-            written.unlink(missing_ok=True)
+        for part in temporary.values():
+            part.unlink(missing_ok=True)
         raise
 
 
 def sweep(folder: Path, *below: Path) -> None:
-    """Delete what killed writers left in a folder that this process holds, and in some that nobody holds."""
-    _sweep(folder)
+    """Deletes temporary files of killed processes from a folder that this process has locked.
+
+    Does the same in folders `below` it, except those that another process has locked.
+    """
+    _delete_parts(folder)
     for other in below:
         if other != folder and other.is_dir():
             with suppress(FolderInUse), _locked(other, shared=False):
-                _sweep(other)
+                _delete_parts(other)
 
 
-def _sweep(folder: Path) -> None:
-    for left in folder.glob(".*.part"):
-        if PART.fullmatch(left.name):
-            left.unlink(missing_ok=True)
+def _delete_parts(folder: Path) -> None:
+    for part in folder.glob(".*.part"):
+        if PART.fullmatch(part.name):
+            part.unlink(missing_ok=True)
 
 
 @contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
-    """Keep out other processes that ask for the same folder, or for one inside: they get FolderInUse.
+    """Locks a folder: other processes that lock it, or a folder inside it, get FolderInUse.
 
-    The operating system lets go of it when the process ends, however it ends. Systems without such locks
-    keep nobody out.
+    The operating system releases the lock when the process ends. On systems without `fcntl` (Windows) there
+    are no locks.
     """
     for outer in folder.absolute().parents:
         with suppress(PermissionError), _locked(outer, shared=True):
@@ -101,7 +103,7 @@ def _locked(folder: Path, *, shared: bool) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError as error:
-            raise FolderInUse(f"another run writes to {folder} at this moment: wait until it ends") from error
+            raise FolderInUse(f"another process writes to {folder}: wait until it ends") from error
         yield
     finally:
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""A pairs folder: its list, its hash, and its pairs as arrays and tensors."""
+"""Reads a pairs folder: its list, its hash, and its pairs as arrays and tensors."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Pair:
     name: str
     sketch: Path
     photo: Path
-    mask: Path | None = None  # pairs of earlier versions have none
+    mask: Path | None = None  # None in folders of earlier versions
 
 
 def list_pairs(pairs: Path, split: str) -> list[Pair]:
-    """The pairs of one split, sorted by name.
+    """Lists the pairs of one split, sorted by name.
 
     Raises PairsError, naming what was expected, if there is none or if a sketch has no photo.
     """
@@ -56,16 +56,16 @@ def list_pairs(pairs: Path, split: str) -> list[Pair]:
 
 
 def data_hash(pairs: list[Pair]) -> str:
-    """Names and sizes of the files, hashed: tells a changed pairs folder from the one a run began with."""
+    """Returns a hash of the files' names and sizes: it changes with the folder."""
     digest = hashlib.sha256()
     for pair in pairs:
-        told = f"{pair.name}\0{pair.sketch.stat().st_size}\0{pair.photo.stat().st_size}\n"
-        digest.update(told.encode("utf-8", "surrogateescape"))  # file names need not be Unicode
+        line = f"{pair.name}\0{pair.sketch.stat().st_size}\0{pair.photo.stat().st_size}\n"
+        digest.update(line.encode("utf-8", "surrogateescape"))  # file names may be invalid UTF-8
     return digest.hexdigest()[:16]
 
 
 def load_pair(pair: Pair, size_px: int | None = None) -> tuple[UInt8, UInt8]:
-    """(H, W) uint8 sketch, paper 255, and (H, W, 3) uint8 photo, both at `size_px` if given.
+    """Returns sketch (H, W) uint8, paper 255, and photo (H, W, 3) uint8, both at `size_px` if given.
 
     Raises PairsError, naming the files, if they cannot be read or differ in size.
     """
@@ -81,10 +81,10 @@ def load_pair(pair: Pair, size_px: int | None = None) -> tuple[UInt8, UInt8]:
 
 
 def load_mask(pair: Pair, sketch: UInt8, photo: UInt8) -> UInt8:
-    """The pair's mask (H, W) uint8, product 255, ground 0, for its sketch and photo as `load_pair` gave them.
+    """Returns the pair's mask (H, W) uint8, product 255, ground 0, for a sketch and photo of `load_pair`.
 
-    A pair without a file gets the mask that `product_mask` finds. Raises PairsError, naming the file, if it
-    cannot be read.
+    Computes it with `product_mask` if there is no file. Raises PairsError, naming the file, if it cannot be
+    read.
     """
     try:
         return stored_or_found(pair.mask, sketch, photo)
@@ -95,5 +95,5 @@ def load_mask(pair: Pair, sketch: UInt8, photo: UInt8) -> UInt8:
 def to_tensors(sketches: list[UInt8], photos: list[UInt8]) -> tuple[Tensor, Tensor]:
     """Lists of (S, S) and (S, S, 3) uint8 -> (N, 1, S, S) and (N, 3, S, S) float32 in [-1, 1]."""
     sketch = torch.from_numpy(np.stack(sketches)[:, None])
-    photo = torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2)  # NHWC storage: channels_last as it comes
+    photo = torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2)  # NHWC storage is channels_last
     return from_pixels(sketch), from_pixels(photo)

@@ -1,8 +1,8 @@
-"""Where files lie: on this machine, or at any address that fsspec knows (s3://, gs://, memory://).
+"""Paths on this machine, and addresses of stores that fsspec supports (s3://, gs://, memory://).
 
-    source = place("s3://drawings/today")           what a Path can do, it can do
+    source = place("s3://drawings/today")
 
-Addresses come as `upath.UPath`, typed as Path here: the two have the methods that are used in common.
+An address is a `upath.UPath`, typed as Path: both have the methods that are used here.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ VERSIONS = (
     "updated",
     "mtime",
     "created",
-)  # by store, the surest first
+)  # by store, the most reliable first
 
 
 def place(text: str) -> Path:
-    """The path, or the address where there is a scheme.
+    """Returns the path, or the address if the text has a scheme.
 
-    Raises UsageError where what such an address needs is not installed, or nobody knows its scheme.
+    Raises UsageError if the package of such a store is not installed, or the scheme is unknown.
     """
     if "://" not in text:
         return Path(text)
@@ -39,40 +39,40 @@ def place(text: str) -> Path:
     try:
         from upath import UPath
 
-        there = cast(Path, UPath(text))
-        there.exists()
+        address = cast(Path, UPath(text))
+        address.exists()
     except ImportError as error:
         extra = "addresses need pip install -e '.[remote]'"
         raise UsageError(f"{text} cannot be reached: {error}; {extra}") from error
     except ValueError as error:
         raise UsageError(f"{text} cannot be reached: {error}") from error
-    return there
+    return address
 
 
 def is_local(path: Path) -> bool:
-    """Whether it lies on this machine."""
+    """Whether the file is on this machine."""
     return isinstance(path, Path)
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """Every file below a folder at an address."""
+    """Yields every file below a folder at an address."""
     return (path for path in folder.rglob("*") if path != folder and path.is_file())
 
 
 def real(path: Path) -> Path:
-    """The same without links and "..". A link that leads to itself stays."""
+    """Returns the path without links and "..". A link to itself stays."""
     return Path(os.path.realpath(path)) if is_local(path) else path.resolve()
 
 
 class RealNames:
-    """`real` of very many files, as text: that of each folder is asked for once."""
+    """`real` of many files, as text. Resolves each folder once."""
 
     def __init__(self) -> None:
-        """For as long as no link is changed."""
+        """Valid as long as links do not change."""
         self._folders: dict[str, str] = {}
 
     def __call__(self, path: Path) -> str:
-        """What two paths of one file have in common."""
+        """Returns the same text for all paths of one file."""
         if not is_local(path):
             return str(real(path))
         folder, name = os.path.split(path)
@@ -84,9 +84,12 @@ class RealNames:
 
 
 def version_of(path: Path) -> tuple[int, str]:
-    """Size, and what changes whenever the content does, as far as its store tells; OSError if it is gone."""
-    told = path.stat()
+    """Returns a file's size and its version: its time, or an ETag or hash; "" if the store has none of them.
+
+    Raises OSError if the file is missing.
+    """
+    stat = path.stat()
     if is_local(path):
-        return told.st_size, str(told.st_mtime_ns)
-    info = getattr(told, "info", {})
-    return told.st_size, str(next((info[key] for key in VERSIONS if info.get(key)), ""))
+        return stat.st_size, str(stat.st_mtime_ns)
+    info = getattr(stat, "info", {})
+    return stat.st_size, str(next((info[key] for key in VERSIONS if info.get(key)), ""))

@@ -129,7 +129,7 @@ def test_a_plain_ground_of_any_colour_gives_no_edge_but_the_subjects(ground: tup
         (page(80, 60, 17), "no subject found"),
         (page(1, 1, 0), "no subject found"),
         (with_box(page(200, 200), Box(100, 100, 109, 110)), "10x9 px"),
-        (with_box(page(40, 2000), Box(10, 10, 16, 1990)), "strip"),
+        (with_box(page(40, 2000), Box(10, 10, 16, 1990)), "at most 16 times"),
     ],
 )
 def test_too_little_to_see_is_refused(photo: np.ndarray, words: str, fit: str) -> None:

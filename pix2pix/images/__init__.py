@@ -1,1 +1,1 @@
-"""Pictures in and out: files, paper and ink, framing, the subject of a photo and its mask."""
+"""Reading and writing pictures: files, ink on paper, framing, the subject of a photo and its mask."""

@@ -1,4 +1,4 @@
-"""Pictures one after the other as one file: an animation, a film, or a strip."""
+"""Writes a series of pictures as one file: an animation, a film, or a strip."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ HOLD_S = 0.8  # on the first and the last frame of an animation
 
 
 def check_format(path: Path) -> None:
-    """Raise UnsupportedImage, naming what is allowed, for a suffix that `save_frames` cannot write."""
+    """Raises UnsupportedImage, naming those allowed, for a suffix that `save_frames` cannot write."""
     if path.suffix.lower() not in FORMATS:
         raise UnsupportedImage(f"{path.name} must end in one of {', '.join(FORMATS)}")
 
 
 def save_frames(path: Path, frames: Sequence[Image.Image]) -> None:
-    """Write RGB pictures of one size, whole or not at all: GIF or WebP, MP4, or a PNG with all side by side.
+    """Writes RGB pictures of one size, atomically: GIF, WebP or MP4, or a PNG with all side by side.
 
-    Makes the folder if there is none.
-    Raises UnsupportedImage for another suffix, UsageError where this machine cannot write MP4.
+    Creates the folder if it is missing. Raises UnsupportedImage for another suffix, UsageError if this
+    machine cannot write MP4.
     """
     check_format(path)
     suffix = path.suffix.lower()
@@ -52,7 +52,7 @@ def _write_animation(path: Path, frames: Sequence[Image.Image]) -> None:
 
 def _write_film(path: Path, frames: Sequence[Image.Image]) -> None:
     width, height = frames[0].size
-    even = (width + width % 2, height + height % 2)  # the codec takes no odd sides
+    even = (width + width % 2, height + height % 2)  # the codec does not support odd sides
     film = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FRAMES_PER_S, even)
     if not film.isOpened():
         raise UsageError("this machine's OpenCV cannot write MP4; use .gif, .webp or .png")

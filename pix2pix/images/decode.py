@@ -1,4 +1,4 @@
-"""From bytes to upright pixels: the part of `images` that deals with files as people have them."""
+"""Decodes picture files: limits their size, and turns them upright."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Source: TypeAlias = bytes | BinaryIO | str | Path | Image.Image
 
 MAX_PIXELS = 40_000_000
 MAX_SCANS = 100  # of a JPEG: encoders write a dozen
-MAX_SEGMENTS = 10_000  # of a JPEG: metadata comes in pieces of 64 kB
-MAX_SIDE_PX = 32_000  # a longer strip is no drawing, and slow to look through
+MAX_SEGMENTS = 10_000  # of a JPEG: metadata is split into segments of 64 kB
+MAX_SIDE_PX = 32_000  # a longer strip is not a drawing, and slow to process
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
-WEB_FORMATS = ("PNG", "JPEG", "WEBP")  # what strangers may send: the fewer decoders, the better
+WEB_FORMATS = ("PNG", "JPEG", "WEBP")  # accepted from the network: fewer decoders to attack
 SUFFIXES = frozenset(
     [
         ".png",
@@ -37,7 +37,7 @@ SUFFIXES = frozenset(
         ".pbm",
     ]
 )
-KNOWN_ELSEWHERE = {
+OTHER_KINDS = {
     b"%PDF": "a PDF",
     b"8BPS": "a Photoshop file",
     b"<svg": "an SVG",
@@ -47,9 +47,9 @@ KNOWN_ELSEWHERE = {
     b"gimp xcf": "a GIMP file",
 }
 ORIENTATION_TAG = 0x0112
-MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]", re.DOTALL)  # of a segment: within a scan there is none
+MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]", re.DOTALL)  # of a segment; scan data contain no such bytes
 START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
-TRANSPOSED = {  # EXIF orientation -> what makes it upright
+TRANSPOSED = {  # EXIF orientation -> transposition that makes the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -61,13 +61,13 @@ TRANSPOSED = {  # EXIF orientation -> what makes it upright
 
 
 def open_image(source: Source, formats: tuple[str, ...] = FORMATS) -> Image.Image:
-    """Open a picture: bounded, fully decoded and upright, in its own mode (any that Pillow has).
+    """Opens a picture, decodes it and turns it upright; keeps its mode (any that Pillow has).
 
     `source` is the encoded bytes, a binary file, a path, or a Pillow image. Colour profiles are not applied.
 
     Raises `UnreadableImage` (missing, empty, truncated, not an image), `UnsupportedImage` (a format outside
-    of `formats`, or an animation or several pages) and `ImageTooLarge` (over `MAX_PIXELS`, told from the
-    header, before anything is decoded).
+    of `formats`, or an animation or several pages) and `ImageTooLarge` (over `MAX_PIXELS` by its header;
+    nothing is decoded then).
     """
     if isinstance(source, Image.Image):
         return _decoded(source, "the image")
@@ -87,9 +87,9 @@ def open_image(source: Source, formats: tuple[str, ...] = FORMATS) -> Image.Imag
 
 
 def count_pixels(data: bytes, formats: tuple[str, ...] = FORMATS) -> int:
-    """How many pixels a picture has, told from its header: what decoding takes memory for.
+    """Returns the number of pixels from the picture's header: decoding needs memory for so many.
 
-    Raises as `open_image`, but for what only decoding shows.
+    Raises as `open_image`, except for errors that only decoding finds.
     """
     image = _identified(data, "the image", formats)
     _bound(image, "the image")
@@ -97,7 +97,7 @@ def count_pixels(data: bytes, formats: tuple[str, ...] = FORMATS) -> int:
 
 
 def _identified(data: bytes, name: str, formats: tuple[str, ...]) -> Image.Image:
-    """Open lazily: only the header is read here."""
+    """Opens the picture lazily: reads only the header."""
     if not data:
         raise UnreadableImage(f"{name} is empty (0 bytes).")
     try:
@@ -109,14 +109,14 @@ def _identified(data: bytes, name: str, formats: tuple[str, ...]) -> Image.Image
     except Exception as error:  # Pillow's parsers raise many kinds on damaged headers
         raise UnreadableImage(f"{name} is damaged: {error}.") from error
     if image.format in ("JPEG", "MPO") and not _is_quickly_read(data):
-        raise UnsupportedImage(f"{name} is a JPEG of more than {MAX_SCANS} scans; save it anew.")
+        raise UnsupportedImage(f"{name} is a JPEG of more than {MAX_SCANS} scans; save it again.")
     return image
 
 
 def _is_quickly_read(jpeg: bytes) -> bool:
-    """Whether a JPEG has few scans: each goes through all of its picture, however few bytes it has.
+    """Whether a JPEG has few scans: decoding one goes through the whole picture, however few bytes it has.
 
-    Goes from marker to marker (ITU T.81, annex B), not further than any encoder would.
+    Goes from marker to marker (ITU T.81, annex B), at most `MAX_SEGMENTS` of them.
     """
     scans, at = 0, 2
     for _ in range(MAX_SEGMENTS):
@@ -132,7 +132,7 @@ def _is_quickly_read(jpeg: bytes) -> bool:
 
 def _not_a_picture(data: bytes, name: str, formats: tuple[str, ...]) -> UnreadableImage | UnsupportedImage:
     start = data[:64].lstrip()
-    found = next((kind for magic, kind in KNOWN_ELSEWHERE.items() if start.startswith(magic)), None)
+    found = next((kind for magic, kind in OTHER_KINDS.items() if start.startswith(magic)), None)
     if data[4:8] == b"ftyp":
         found = "HEIC, AVIF or a video"
     if len(formats) < len(FORMATS):
@@ -147,12 +147,12 @@ def _not_a_picture(data: bytes, name: str, formats: tuple[str, ...]) -> Unreadab
 
 
 def _decoded(image: Image.Image, name: str) -> Image.Image:
-    """Check the bounds, decode every pixel and turn upright."""
+    """Checks the limits, decodes all pixels and turns the picture upright."""
     _bound(image, name)
     try:
         several = image.format != "MPO"  # a phone's JPEG with a second view: the first is the picture
         if several and getattr(image, "is_animated", False):
-            raise UnsupportedImage(f"{name} is an animation or has several pages; bring a single picture.")
+            raise UnsupportedImage(f"{name} is an animation or has several pages; use a single picture.")
         image.load()
     except UnsupportedImage:
         raise
@@ -162,7 +162,7 @@ def _decoded(image: Image.Image, name: str) -> Image.Image:
 
 
 def _bound(image: Image.Image, name: str) -> None:
-    """Refuse a picture of more pixels than are allowed, or of none."""
+    """Raises ImageTooLarge or UnreadableImage for too many pixels, and for none."""
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise ImageTooLarge(
@@ -177,11 +177,11 @@ def _bound(image: Image.Image, name: str) -> None:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         turn = TRANSPOSED.get(image.getexif().get(ORIENTATION_TAG, 1))
-    except Exception:  # a damaged EXIF block says nothing about orientation; the pixels are fine
+    except Exception:  # a damaged EXIF block; the pixels may be fine
         turn = None
     if turn is None:
         return image
     upright = image.transpose(turn)
-    kept = ("transparency", "icc_profile")  # not the EXIF: read again, it would turn the picture twice
+    kept = ("transparency", "icc_profile")  # not EXIF: it would turn the picture a second time
     upright.info = {key: value for key, value in image.info.items() if key in kept}
     return upright

@@ -1,4 +1,4 @@
-"""Fitting a sketch of any size to the model's square, and putting the photo back where the sketch was."""
+"""Fits a sketch of any size to the model's square, and puts the photo back at the sketch's place."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy.typing as npt
 
 UInt8 = npt.NDArray[np.uint8]
 
-INK_BELOW = 240  # a pixel darker than this is part of the content
-FILLS_FRAME = 0.75  # content at least this long, of the padded square, is left where it is
-MARGIN = 0.04  # each side, round content that is framed anew: as much as the pairs of training have
-MAX_ENLARGEMENT = 4  # a dot is not blown up to a blot
+INK_BELOW = 240  # a pixel darker than this is content
+FILLS_FRAME = 0.75  # share of the padded square's side; longer content stays where it is
+MARGIN = 0.04  # share of the square, on each side of content with a frame of its own: as in training pairs
+MAX_ENLARGEMENT = 4  # so that a dot does not become a blot
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the model's square lies on a page of `height` x `width` pixels.
+    """Position of the model's square on a page of `height` x `width` pixels.
 
-    `top` and `left` are the square's corner in page pixels, negative where it reaches over the edge;
+    `top` and `left` are the square's corner in page pixels, negative where the square extends past the edge;
     `side_px` is its side.
     """
 
@@ -32,24 +32,24 @@ class Placement:
 
 
 def fit_sketch(sketch: UInt8, size_px: int) -> tuple[UInt8, Placement]:
-    """Fit a sketch (H, W) uint8, paper 255, to (size_px, size_px), and say where the square lay.
+    """Fits a sketch (H, W) uint8, paper 255, to (size_px, size_px); returns it and its placement.
 
     A page whose content fills it is padded to a square with paper; a small drawing on a large page gets a
-    square of its own with a margin. Thin lines are darkened when they shrink and pared when they grow.
-    A page that is `size_px` square and filled comes back identical.
+    square of its own with a margin. Thin lines are darkened when they shrink and thinned when they grow.
+    A page that is `size_px` square and filled is returned unchanged.
     """
     placement = _frame(sketch, size_px)
     return place_sketch(sketch, placement, size_px), placement
 
 
 def padded_square(height: int, width: int) -> Placement:
-    """The square that holds the whole page, centred."""
+    """Returns the centred square around the whole page."""
     side = max(height, width)
     return Placement(height, width, (height - side) // 2, (width - side) // 2, side)
 
 
 def place_sketch(sketch: UInt8, placement: Placement, size_px: int) -> UInt8:
-    """The sketch (H, W) as seen through the square: (size_px, size_px) uint8, paper round it."""
+    """Returns the part of a sketch (H, W) inside the square, (size_px, size_px) uint8, padded with paper."""
     page, square = _overlap(placement, size_px)
     size = (square[1].stop - square[1].start, square[0].stop - square[0].start)
     fitted = np.full((size_px, size_px), 255, np.uint8)
@@ -63,7 +63,7 @@ def place_sketch(sketch: UInt8, placement: Placement, size_px: int) -> UInt8:
 
 
 def place_photo(photo: UInt8, placement: Placement, size_px: int, surround: UInt8 | int = 255) -> UInt8:
-    """The photo (H, W, 3) as seen through the same square: (size_px, size_px, 3), `surround` round it."""
+    """The same for a photo (H, W, 3): (size_px, size_px, 3) uint8, padded with `surround`."""
     page, square = _overlap(placement, size_px)
     size = (square[1].stop - square[1].start, square[0].stop - square[0].start)
     fitted = np.full((size_px, size_px, 3), surround, np.uint8)
@@ -72,7 +72,7 @@ def place_photo(photo: UInt8, placement: Placement, size_px: int, surround: UInt
 
 
 def restore_photo(photo: UInt8, placement: Placement) -> UInt8:
-    """Put a photo (S, S, 3) uint8 back on its page: (height, width, 3) uint8, white outside of the square."""
+    """Puts a photo (S, S, 3) uint8 back on its page: (height, width, 3) uint8, white outside the square."""
     page, square = _overlap(placement, photo.shape[0])
     restored = np.full((placement.height, placement.width, 3), 255, np.uint8)
     target = restored[page]
@@ -81,7 +81,7 @@ def restore_photo(photo: UInt8, placement: Placement) -> UInt8:
 
 
 def resized(photo: UInt8, size: tuple[int, int]) -> UInt8:
-    """(H, W, ...) uint8 at (width, height): averaging when it shrinks, bicubic when it grows."""
+    """Resizes (H, W, ...) uint8 to (width, height): averages to shrink, bicubic to enlarge."""
     if photo.shape[1::-1] == size:
         return photo
     shrinks = photo.shape[0] * photo.shape[1] > size[0] * size[1]
@@ -90,7 +90,7 @@ def resized(photo: UInt8, size: tuple[int, int]) -> UInt8:
 
 
 def _frame(sketch: UInt8, size_px: int) -> Placement:
-    """Choose the square: the padded page, or one round the content where that is small."""
+    """Chooses the square: around the page, or around the content if that is small."""
     height, width = sketch.shape
     padded = padded_square(height, width)
     side = padded.side_px
@@ -108,7 +108,7 @@ def _frame(sketch: UInt8, size_px: int) -> Placement:
 
 
 def _overlap(placement: Placement, size_px: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """The part of the page inside the square: as (rows, columns) of the page, and of the fitted square.
+    """Returns the part of the page inside the square, as slices of rows and columns: of page and square.
 
     The square itself is never built at page size: a long thin page would need the square of its length.
     """
@@ -126,10 +126,10 @@ def _overlap_1d(start: int, side: int, length: int, size_px: int) -> tuple[slice
 
 
 def _shrink(sketch: UInt8, size: tuple[int, int], factor: float) -> UInt8:
-    """Area-average, then darken so that the thinner lines' crests are ink again.
+    """Averages areas, then darkens until the crests of the thinner lines are full ink.
 
     A 1 px line on a 3000 px page averages to a twelfth of its strength at 256 px. The gain comes from the
-    lower quartile of the crests (local maxima of ink), so a drawing with bold lines only is left as averaged.
+    lower quartile of the crests (local maxima of ink), so a drawing with bold lines only is not darkened.
     """
     ink = 255.0 - np.asarray(cv2.resize(sketch, size, interpolation=cv2.INTER_AREA), np.float32)
     crests = ink[(ink >= cv2.dilate(ink, np.ones((3, 3), np.uint8))) & (ink > 4)]
@@ -138,12 +138,12 @@ def _shrink(sketch: UInt8, size: tuple[int, int], factor: float) -> UInt8:
 
 
 def _enlarge(sketch: UInt8, size: tuple[int, int], factor: float) -> UInt8:
-    """Interpolate, sharpen the ramps, and pare the lines: a 1 px line becomes under `factor` px wide.
+    """Interpolates, sharpens edges, and thins lines: a 1 px line becomes less than `factor` px wide.
 
-    Bilinear ink is 0.5 where two pixels of a diagonal meet: the ramp ends there, so diagonals stay whole.
+    Bilinear ink is 0.5 where two pixels of a diagonal meet: the ramp ends there, so diagonals stay unbroken.
     """
     ink = 1.0 - np.asarray(cv2.resize(sketch, size, interpolation=cv2.INTER_LINEAR), np.float32) / 255.0
     ink = np.clip((ink - 0.3) / 0.2, 0.0, 1.0)
-    pare = int(0.35 * factor)
-    pared = cv2.erode(ink, np.ones((pare + 1, pare + 1), np.uint8))
-    return np.asarray(np.round(255.0 * (1.0 - pared)), np.uint8)
+    side = int(0.35 * factor) + 1
+    thin = cv2.erode(ink, np.ones((side, side), np.uint8))
+    return np.asarray(np.round(255.0 * (1.0 - thin)), np.uint8)

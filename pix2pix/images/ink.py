@@ -1,8 +1,8 @@
-"""Paper and ink: the arithmetic behind `images.read_sketch`, on plain arrays.
+"""Separates ink from paper: the computation of `read_sketch`, on arrays.
 
-Ink is what differs from the paper, in any channel and either direction, so yellow on white and white on black
-are ink as black on white is. Flat paper (drawn on a screen, or scanned) has one colour; under uneven light it
-is estimated round every pixel and divided out, as document scanners do.
+Ink is what differs from the paper, in any channel and direction: yellow on white and white on black are ink
+like black on white. Flat paper (drawn on a screen, or scanned) has one colour; under uneven light the paper
+is estimated around every pixel and divided out, as document scanners do.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ Float32 = npt.NDArray[np.float32]
 Scalar = TypeVar("Scalar", np.uint8, np.float32)
 
 NOISE_SHARE = 0.12  # of the full stroke strength; JPEG noise of the official edge maps stays under 0.11
-FAINTEST = 0.05  # the weakest stroke told from paper: 13 of 255 levels
-FAINTEST_PHOTO = 0.12  # the same on a photographed page, whose paper has a grain
-DARKEST_SHADE = 0.45  # paper in shadow is taken to keep this much of the light; darker areas are ink
-KERNEL = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (13, 13))  # wider than strokes on a 160 px copy
-LOUDEST_GRAIN = 0.15  # photographed paper is never noisier than this
-THICKEST = 0.02  # of the picture's side: half the width of a stroke that leaves a photographed page
-NEAR_LEVELS = 6  # distance from the paper colour that is still paper
-OFF_LEVELS = 40  # that may be paper in a soft shade
-SHADOW_LEVELS = 130  # that may be paper in a hard shadow
+FAINTEST = 0.05  # the weakest strength that counts as ink: 13 of 255 levels
+FAINTEST_PHOTO = 0.12  # the same on a photographed page, whose paper has grain
+DARKEST_SHADE = 0.45  # share of the light that paper in shadow keeps at least; darker areas are ink
+KERNEL = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (13, 13))  # wider than strokes of a 160 px copy
+LOUDEST_GRAIN = 0.15  # limit of the noise of photographed paper
+THICKEST = 0.02  # of the picture's side: half the width of the widest stroke on a photographed page
+NEAR_LEVELS = 6  # largest distance of paper from its colour
+OFF_LEVELS = 40  # the same in a soft shade
+SHADOW_LEVELS = 130  # the same in a hard shadow
 
 
 def ink_on_paper(pixels: UInt8) -> UInt8:
-    """Turn (H, W) or (H, W, 3) uint8 of any polarity into a sketch (H, W) uint8, paper 255, ink 0."""
+    """Turns (H, W) or (H, W, 3) uint8 of any polarity into a sketch (H, W) uint8, paper 255, ink 0."""
     pixels = _single_channel_if_grey(pixels)
     paper = _paper_colour(pixels)
     if _is_flat(pixels, paper):
@@ -45,7 +45,7 @@ def ink_on_paper(pixels: UInt8) -> UInt8:
         kept = None if levels is None else _connected_to_strong(strength, *levels)
     if levels is None or kept is None:
         return np.full(pixels.shape[:2], 255, np.uint8)
-    # Cut, not faded, below the noise floor: so doing it twice changes nothing.
+    # Ink below the noise floor is cut, not faded, so that a second pass changes nothing.
     ink = np.where(kept, np.minimum(strength / levels[1], 1.0), 0.0)
     return (255.0 - np.round(255.0 * ink)).astype(np.uint8)
 
@@ -59,15 +59,15 @@ def _single_channel_if_grey(pixels: UInt8) -> UInt8:
 
 
 def _samples(pixels: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
-    """Every n-th pixel both ways, about 256 x 256 of them: enough for the statistics below."""
+    """Returns every n-th pixel both ways, about 256 x 256: enough for the statistics below."""
     step = max(1, int(np.sqrt(pixels.shape[0] * pixels.shape[1])) // 256)
     return pixels[::step, ::step].reshape(-1, *pixels.shape[2:])
 
 
 def _paper_colour(pixels: UInt8) -> Float32:
-    """Colour of the paper, () or (3,): the median of all or of the rim, whichever is lighter.
+    """Returns the paper's colour, () or (3,): the lighter median, of all pixels or of the rim.
 
-    They differ for a large filled drawing (the rim is right) and for a page in a dark frame (the whole is).
+    The rim is right for a large filled drawing, the whole for a page in a dark frame.
     """
     rim = max(1, min(pixels.shape[:2]) // 64)
     edges = (pixels[:rim], pixels[-rim:], pixels[:, :rim], pixels[:, -rim:])
@@ -79,10 +79,10 @@ def _paper_colour(pixels: UInt8) -> Float32:
 
 
 def _is_flat(pixels: UInt8, paper: Float32) -> bool:
-    """Whether the paper has one colour: many tiles at it, few a little off it.
+    """Whether the paper has one colour: many tiles have it, and few are a little off it.
 
-    A tile's median does not see strokes and JPEG noise; tiles far off are filled with ink. What only a
-    drawing program makes, paper of the very same level everywhere, may have fills of lighter colours too.
+    A tile's median ignores strokes and JPEG noise; tiles far off the colour are filled with ink. Paper of
+    exactly one level, which only drawing programs make, may have fills of lighter colours, too.
     """
     drawn = float(np.mean(_distance(_samples(pixels), paper) <= 1)) >= 0.3
     across = max(1, min(12, min(pixels.shape[:2]) // 8))
@@ -93,12 +93,12 @@ def _is_flat(pixels: UInt8, paper: Float32) -> bool:
 
 
 def _distance(colours: npt.NDArray[Any], paper: Float32) -> npt.NDArray[Any]:
-    """Distance (N,) of colours (N,) or (N, 3) from the paper, in the channel that differs most."""
+    """Returns the distance (N,) of colours (N,) or (N, 3) from the paper: the largest of the channels."""
     return np.asarray(np.abs(colours - paper).reshape(len(colours), -1).max(axis=1))
 
 
 def _tiles(values: npt.NDArray[Scalar], across: int, samples: int = 16) -> npt.NDArray[Scalar]:
-    """Sample `across` x `across` tiles of (H, W, ...) values: (across**2, samples**2, ...)."""
+    """Samples `across` x `across` tiles of (H, W, ...) values: (across**2, samples**2, ...)."""
     rows, columns = (np.linspace(0, side - 1, across * samples).astype(int) for side in values.shape[:2])
     grid: npt.NDArray[Scalar] = values[rows[:, None], columns]
     grid = grid.reshape(across, samples, across, samples, *values.shape[2:])
@@ -106,7 +106,7 @@ def _tiles(values: npt.NDArray[Scalar], across: int, samples: int = 16) -> npt.N
 
 
 def _strength_on_flat_paper(pixels: UInt8, paper: Float32) -> Float32:
-    """Distance from the paper colour in the channel that differs most, (H, W) in [0, 1]."""
+    """Returns the distance from the paper's colour, the largest of the channels, (H, W) in [0, 1]."""
     planes = [pixels] if pixels.ndim == 2 else [pixels[:, :, index] for index in range(3)]
     tables = [np.abs(np.arange(256) - level).round().astype(np.uint8) for level in np.atleast_1d(paper)]
     strength = reduce(np.maximum, (table[plane] for table, plane in zip(tables, planes, strict=True)))
@@ -114,7 +114,7 @@ def _strength_on_flat_paper(pixels: UInt8, paper: Float32) -> Float32:
 
 
 def _strength_under_uneven_light(pixels: UInt8, paper: Float32) -> Float32:
-    """Share of the local paper's light that is missing, in the channel where most is, (H, W) in [0, 1]."""
+    """Returns the missing share of the local paper's light, the largest of the channels, (H, W) in [0, 1]."""
     if float(np.mean(paper)) < 150 and _strokes_are_lighter(pixels):  # chalk on a blackboard
         pixels, paper = 255 - pixels, 255 - paper
     if min(pixels.shape[:2]) > 64:
@@ -131,7 +131,7 @@ def _strength_under_uneven_light(pixels: UInt8, paper: Float32) -> Float32:
 
 
 def _strokes_are_lighter(pixels: UInt8) -> bool:
-    """Whether thin light things outweigh thin dark ones: top-hat against black-hat on a small copy."""
+    """Whether thin light strokes outweigh thin dark ones: top-hat against black-hat on a small copy."""
     small = _small(pixels)
     small = small if small.ndim == 2 else small.max(axis=2)
     tops, blacks = (
@@ -148,16 +148,16 @@ def _small(pixels: UInt8) -> UInt8:
 
 
 def _local_paper(channel: UInt8) -> Float32:
-    """Brightness of the paper round every pixel, (H, W): strokes closed on a small copy, then smoothed."""
+    """Returns the paper's brightness at every pixel, (H, W): a small copy with closed strokes, smoothed."""
     height, width = channel.shape
     closed = cv2.morphologyEx(_small(channel), cv2.MORPH_CLOSE, KERNEL, borderType=cv2.BORDER_REPLICATE)
     closed = np.asarray(closed, np.float32)
-    smooth = np.minimum(closed, cv2.GaussianBlur(closed, (0, 0), 2.5))  # no halo of a page on its dark table
+    smooth = np.minimum(closed, cv2.GaussianBlur(closed, (0, 0), 2.5))  # no halo on a dark table
     return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _levels(strength: Float32, faintest: float, grain: float) -> tuple[float, float] | None:
-    """(noise floor, full stroke) of a strength map, or None for a blank page."""
+    """Returns (noise floor, full stroke) of a strength map, or None for a blank page."""
     drawn = strength[strength > max(faintest, grain)]
     if drawn.size == 0:
         return None
@@ -166,7 +166,7 @@ def _levels(strength: Float32, faintest: float, grain: float) -> tuple[float, fl
 
 
 def _grain(strength: Float32, across: int) -> float:
-    """Noise of the paper where it is worst, of `across` x `across` places: dark corners are the noisiest."""
+    """Returns the noise of the worst of `across` x `across` tiles: dark corners are the noisiest."""
     medians = [0.0]
     for tile in _tiles(strength, across, samples=192 // across):
         paper = tile[tile <= OFF_LEVELS / 255]
@@ -176,17 +176,17 @@ def _grain(strength: Float32, across: int) -> float:
 
 
 def _connected_to_strong(strength: Float32, floor: float, full: float) -> npt.NDArray[np.bool_]:
-    """Pixels above the floor in patches with a truly strong pixel: grain, creases and the table fall away."""
+    """Returns pixels above the floor in patches with a strong pixel: drops grain, creases and the table."""
     floor = max(floor, 0.2 * full)
     weak = (strength >= floor).astype(np.uint8)
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(weak, connectivity=8)
     strong = np.zeros(count, np.bool_)
     strong[labels[strength >= max(0.5 * full, floor)]] = True
-    strong &= boxes[:, 2:4].max(axis=1) > max(strength.shape) / 90  # width, height: a stroke, not a speck
+    strong &= boxes[:, 2:4].max(axis=1) > max(strength.shape) / 90  # width and height: longer than a speck
     rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     thick = cv2.distanceTransform(weak, cv2.DIST_L2, 3) > THICKEST * max(strength.shape)
     on_rim, is_thick = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
     on_rim[rim], is_thick[labels[thick]] = True, True
-    strong &= ~(on_rim & is_thick)  # the table round the page
+    strong &= ~(on_rim & is_thick)  # the table around the page
     strong[0] = False  # label 0 is the paper
     return np.asarray(strong[labels], np.bool_)

@@ -1,4 +1,4 @@
-"""The one door for pictures: decode, orient, bound, and the sketch normalisation. No torch here.
+"""Reads and writes pictures: decoding, orientation, size limits, sketches. Does not import torch.
 
 sketch = read_sketch("drawing.png")              # (H, W) uint8, paper 255, ink 0
 fitted, placement = fit_sketch(sketch, 256)      # (256, 256) uint8
@@ -53,21 +53,21 @@ SAVED_AS = {
     ".tiff": "TIFF",
 }
 SAVE_OPTIONS: dict[str, dict[str, Any]] = {
-    "PNG": {"compress_level": 1, "compress_type": zlib.Z_RLE},  # why: experiments.md
+    "PNG": {"compress_level": 1, "compress_type": zlib.Z_RLE},  # measured in docs/experiments.md
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"lossless": True},
 }
 
 
 def read_sketch(source: Source | npt.NDArray[Any], formats: tuple[str, ...] = FORMATS) -> UInt8:
-    """Turn anything a person may bring into a sketch: (H, W) uint8, paper 255, ink 0.
+    """Reads a drawing of any kind as a sketch: (H, W) uint8, paper 255, ink 0.
 
-    `source` and `formats` are what `open_image` takes; or `source` is an array, (H, W), (H, W, 1), (H, W, 3)
-    RGB or (H, W, 4) RGBA, of bool, uint8 or uint16. Ink is what differs from the paper: coloured strokes,
-    white on black, strokes on transparency, pencil, a photographed page. A blank page is all 255. Clean
-    sketches only lose noise; reading a result again gives the same.
+    `source` and `formats` are as in `open_image`; or `source` is an array, (H, W), (H, W, 1), (H, W, 3) RGB
+    or (H, W, 4) RGBA, of bool, uint8 or uint16. Ink is what differs from the paper: coloured strokes, white
+    on black, strokes on transparency, pencil, a photographed page. A blank page is all 255. Clean sketches
+    only lose noise; reading a result again does not change it.
 
-    Raises what `open_image` raises.
+    Raises as `open_image`.
     """
     image = _image_of_array(source) if isinstance(source, np.ndarray) else open_image(source, formats)
     image = _eight_bit(image)
@@ -77,7 +77,7 @@ def read_sketch(source: Source | npt.NDArray[Any], formats: tuple[str, ...] = FO
 
 
 def read_photo(source: Source, formats: tuple[str, ...] = FORMATS) -> UInt8:
-    """Read a photo as (H, W, 3) uint8 RGB, transparency over white. Takes and raises as `open_image`."""
+    """Reads a photo as (H, W, 3) uint8 RGB, transparency over white. Takes and raises as `open_image`."""
     image = _eight_bit(open_image(source, formats))
     if image.has_transparency_data:
         return _over(np.asarray(image.convert("RGBA")), 255)
@@ -85,26 +85,27 @@ def read_photo(source: Source, formats: tuple[str, ...] = FORMATS) -> UInt8:
 
 
 def encode_png(photo: UInt8) -> bytes:
-    """Encode (H, W, 3) RGB or (H, W) grey uint8 as PNG bytes."""
+    """Encodes (H, W, 3) RGB or (H, W) grey uint8 as PNG bytes."""
     return _encoded(photo, "PNG")
 
 
 def encode_jpeg(photo: UInt8) -> bytes:
-    """Encode (H, W, 3) RGB or (H, W) grey uint8 as JPEG bytes of quality 95, colours at full resolution."""
+    """Encodes (H, W, 3) RGB or (H, W) grey uint8 as JPEG bytes of quality 95, without chroma subsampling."""
     return _encoded(photo, "JPEG")
 
 
 def save_image(path: Path, array: UInt8, note: str = "") -> None:
-    """Write (H, W, 3) RGB or (H, W) grey uint8, in the format of the suffix: whole, or not at all.
+    """Writes (H, W, 3) RGB or (H, W) grey uint8 in the format of the suffix, atomically.
 
-    PNG and WebP are lossless, JPEG is quality 95. An ASCII `note` is kept as the picture's description (Exif;
-    BMP has none). Raises `UnsupportedImage` for another suffix, and for a size that the format has not.
+    PNG and WebP are lossless, JPEG has quality 95. An ASCII `note` is stored as the picture's Exif
+    description; BMP has none. Raises `UnsupportedImage` for another suffix, and for a size that the format
+    does not support.
     """
     write_atomically(path, _encoded(array, check_suffix(path), note))
 
 
 def read_note(path: Path) -> str:
-    """The description of a picture that `save_image` wrote; "" where it has none, or cannot be read."""
+    """Returns the `note` of a picture that `save_image` wrote; "" if it has none or cannot be read."""
     try:
         with path.open("rb") as file, Image.open(file) as image:
             return str(image.getexif().get(ExifTags.Base.ImageDescription, ""))
@@ -113,7 +114,7 @@ def read_note(path: Path) -> str:
 
 
 def check_suffix(path: Path) -> str:
-    """The format that a picture of this name has. Raises `UnsupportedImage`, naming what is allowed."""
+    """Returns the format of a file name's suffix. Raises `UnsupportedImage`, naming those allowed."""
     kind = SAVED_AS.get(path.suffix.lower())
     if kind is None:
         allowed = ", ".join(SAVED_AS)
@@ -139,7 +140,7 @@ def _encoded(array: UInt8, kind: str, note: str = "") -> bytes:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """Bring 16- and 32-bit grey to 8 bits, brightest to 255: scanners put 10 or 12 bits in a 16-bit file."""
+    """Scales 16- and 32-bit grey so that its maximum is 255: scanners store 10 or 12 bits in 16."""
     if not image.mode.startswith(("I", "F")):
         return image
     values = np.nan_to_num(np.asarray(image, np.float32), posinf=0.0, neginf=0.0)
@@ -170,7 +171,7 @@ def _image_of_array(array: npt.NDArray[Any]) -> Image.Image:
 
 
 def _over_contrasting_paper(rgba: UInt8) -> UInt8:
-    """Lay strokes over white paper; over black where nearly all that is opaque is itself white."""
+    """Composites strokes over white paper; over black if nearly all opaque pixels are white."""
     opaque = rgba[rgba[:, :, 3] > 127][:, :3]
     if opaque.size == 0:
         opaque = rgba[rgba[:, :, 3] > 0][:, :3]
@@ -180,7 +181,7 @@ def _over_contrasting_paper(rgba: UInt8) -> UInt8:
 
 
 def _over(rgba: UInt8, paper: int) -> UInt8:
-    """Composite (H, W, 4) over a grey level: (H, W, 3) uint8."""
+    """Composites (H, W, 4) over a grey level: (H, W, 3) uint8."""
     if rgba[:, :, 3].min() == 255:
         return np.ascontiguousarray(rgba[:, :, :3])
     alpha = rgba[:, :, 3:].astype(np.uint16)

@@ -1,4 +1,4 @@
-"""Which files below a folder are pictures, and why the others are not."""
+"""Lists the pictures below a folder, and why other files are not pictures."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ PHOTO_SUFFIXES = (".jpg", ".png", ".webp")  # of the photos in a pairs folder
 
 
 def list_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
-    """(pictures, other files) below `folder`, by suffix, sorted; hidden files and folders are "other".
+    """Returns (pictures, other files) below `folder`, by suffix, sorted; hidden ones are "other".
 
-    Links to folders are not followed. Raises UsageError for a folder that is missing or cannot be read.
+    Does not follow links to folders. Raises UsageError for a folder that is missing or cannot be read.
     """
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder.")
@@ -24,7 +24,7 @@ def list_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
     others: list[Path] = []
     for path in _walk(folder) if is_local(folder) else files_below(folder):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        special = path.exists() and not path.is_file()  # reading a pipe would wait for ever
+        special = path.exists() and not path.is_file()  # reading a pipe would block
         known = path.suffix.lower() in SUFFIXES and not hidden and not special
         (pictures if known else others).append(path)
     return sorted(pictures), sorted(others)
@@ -36,7 +36,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def why_not_a_picture(path: Path) -> str:
-    """The reason to give for one of the other files of `list_pictures`."""
+    """Returns the reason for one of the other files of `list_pictures`."""
     if path.suffix.lower() in SUFFIXES:
         return "hidden" if path.is_file() else "not a regular file"
     if path.suffix.lower() in (".heic", ".heif"):

@@ -1,7 +1,7 @@
-"""Finding what a product photo shows, and putting it on a white square.
+"""Finds the subject of a product photo, and puts it on a white square.
 
 photo = read_photo("boot.jpg")                   # (H, W, 3) uint8
-square = squared(photo, "pad", 256)              # (256, 256, 3) uint8, white round the boot
+square = squared(photo, "pad", 256)              # (256, 256, 3) uint8, white around the boot
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ Fit = Literal["stretch", "pad"]
 
 FITS: tuple[Fit, ...] = ("pad", "stretch")
 MARGIN = 0.06  # each side, of the square
-LIGHT = 200  # a channel's level from which on a border is taken for white in some light
-LIGHT_SHARE = 0.4  # of the border, for the photo to have a background: subjects reach over the edge
-PLAIN, PLAIN_SHARE = 16, 0.8  # levels off its colour, and share of the border, of a plain ground
-CLEARLY, BARELY = 32, 10  # levels off the background: what is of the subject, and what is if it touches that
-SPECK = 0.0005  # share of the picture's area; less is dust
-LOOKED_AT_PX = 256  # the longer side while looking for the subject
-MIN_SUBJECT_PX = 16  # the longer side; less is no picture of anything
+LIGHT = 200  # least level of all channels where a border counts as white in some light
+LIGHT_SHARE = 0.4  # least light share of the border in photos with a background: subjects touch the edge
+PLAIN, PLAIN_SHARE = 16, 0.8  # a plain ground: levels off its colour, least share of the border
+CLEARLY, BARELY = 32, 10  # levels off the background: subject, and subject if it touches that
+SPECK = 0.0005  # share of the picture's area; smaller parts are dust
+LOOKED_AT_PX = 256  # the longer side at which the subject is found
+MIN_SUBJECT_PX = 16  # the longer side
 MAX_ASPECT = 16  # longer to shorter side; a thinner strip is a line at 256 px
 
 
 @dataclass(frozen=True)
 class Box:
-    """Rows `top` to `bottom` and columns `left` to `right` of a photo, the ends not included."""
+    """Rows `top` to `bottom` and columns `left` to `right` of a photo, ends excluded."""
 
     top: int
     left: int
@@ -51,7 +51,7 @@ class Box:
 
 
 def background(photo: UInt8) -> UInt8 | None:
-    """The colour (3,) of a light, near uniform background of (H, W, 3) uint8; None where there is none."""
+    """Returns the colour (3,) of a light, nearly uniform background of (H, W, 3) uint8; None without one."""
     border = np.concatenate([photo[0], photo[-1], photo[:, 0], photo[:, -1]])
     light = border[border.min(axis=1) >= LIGHT]
     if len(light) < LIGHT_SHARE * len(border):
@@ -62,7 +62,7 @@ def background(photo: UInt8) -> UInt8 | None:
 
 
 def plain_ground(photo: UInt8) -> UInt8 | None:
-    """The colour (3,) of nearly all of the border of (H, W, 3) uint8, light or not; None if it has none."""
+    """Returns the colour (3,) of nearly all of the border of (H, W, 3) uint8, of any lightness; or None."""
     border = np.concatenate([photo[0], photo[-1], photo[:, 0], photo[:, -1]])
     colour = np.median(border, axis=0)
     near = np.abs(border - colour).max(axis=1) <= PLAIN
@@ -70,9 +70,9 @@ def plain_ground(photo: UInt8) -> UInt8 | None:
 
 
 def subject_box(photo: UInt8) -> Box | None:
-    """The box round what differs from a light or plain background in (H, W, 3) uint8.
+    """Returns the box around what differs from a light or plain background in (H, W, 3) uint8.
 
-    The whole frame where there is no such background; None where nothing is to be seen.
+    The whole frame if there is no such background; None for a photo of one colour.
     """
     height, width = photo.shape[:2]
     small = _small(photo)
@@ -105,7 +105,7 @@ def _small(photo: UInt8) -> UInt8:
 
 
 def _off_background(photo: UInt8, colour: UInt8) -> npt.NDArray[np.bool_]:
-    """(H, W) bool: what is clearly not background, with what is barely not and touches it; no specks."""
+    """Returns (H, W) bool: what is clearly off the background, and what is barely off and touches it."""
     off = np.abs(photo.astype(np.int16) - colour.astype(np.int16)).max(axis=2)
     count, labels, stats, _ = cv2.connectedComponentsWithStats((off > BARELY).astype(np.uint8))
     clear = np.bincount(labels[off > CLEARLY], minlength=count)
@@ -115,14 +115,14 @@ def _off_background(photo: UInt8, colour: UInt8) -> npt.NDArray[np.bool_]:
 
 
 def squared(photo: UInt8, fit: Fit, size_px: int) -> UInt8:
-    """Fit (H, W, 3) uint8 to (size_px, size_px, 3).
+    """Fits (H, W, 3) uint8 to (size_px, size_px, 3).
 
-    `pad` cuts to the subject and keeps its shape. A light background becomes white, as the margin is;
-    a plain one of another colour stays, and the margin takes it; a photo with neither is kept whole, its
-    rim drawn out to the square. Neither makes an edge that is none. `stretch` resizes the whole photo to the
-    square as it is, as the official shoe pairs were made.
+    `pad` crops to the subject and keeps its proportions. A light background becomes white like the margin; a
+    plain one of another colour stays, and the margin takes its colour; a photo with neither is kept whole,
+    and its rim is replicated to fill the square. So no false edges appear. `stretch` resizes the whole photo
+    to the square, as the official shoe pairs were made.
 
-    Raises NoSubject where nothing is to be seen, or too little.
+    Raises NoSubject for a photo without a subject, or with too small or thin a one.
     """
     box = subject_box(photo)
     if box is None:
@@ -130,8 +130,8 @@ def squared(photo: UInt8, fit: Fit, size_px: int) -> UInt8:
     longer, shorter = max(box.height, box.width), min(box.height, box.width)
     if longer < MIN_SUBJECT_PX or longer > MAX_ASPECT * shorter:
         raise NoSubject(
-            f"its subject is {box.width}x{box.height} px; it takes {MIN_SUBJECT_PX} px or more one way, "
-            f"and no strip longer than {MAX_ASPECT} times its width"
+            f"its subject is {box.width}x{box.height} px; the longer side must be {MIN_SUBJECT_PX} px or "
+            f"more, and at most {MAX_ASPECT} times the shorter one"
         )
     if fit == "stretch":
         return resized(photo, (size_px, size_px))
@@ -139,10 +139,10 @@ def squared(photo: UInt8, fit: Fit, size_px: int) -> UInt8:
         return place_photo(levelled(photo, white), _square_round(box, photo.shape), size_px)
     if (ground := plain_ground(photo)) is not None:
         return place_photo(photo, _square_round(box, photo.shape), size_px, ground)
-    return _drawn_out(photo, size_px)
+    return _padded_with_rim(photo, size_px)
 
 
-def _drawn_out(photo: UInt8, size_px: int) -> UInt8:
+def _padded_with_rim(photo: UInt8, size_px: int) -> UInt8:
     scale = size_px / max(photo.shape[:2])
     height, width = (max(1, round(side * scale)) for side in photo.shape[:2])
     top, left = (size_px - height) // 2, (size_px - width) // 2
@@ -159,7 +159,7 @@ def _square_round(box: Box, shape: tuple[int, ...]) -> Placement:
 
 
 def levelled(photo: UInt8, white: UInt8) -> UInt8:
-    """Stretch each channel so that `white` (3,) becomes 255, as a white balance does."""
+    """Scales each channel so that `white` (3,) becomes 255, as a white balance does."""
     levels = np.arange(256)[:, None] * (255 / white.astype(np.float64))
     table = np.minimum(np.round(levels), 255).astype(np.uint8)
     return np.asarray(cv2.LUT(photo, table[None]), np.uint8)

@@ -1,4 +1,4 @@
-"""Between pixels, uint8 in 0..255, and what the networks take and give, float32 in [-1, 1]."""
+"""Converts between pixels, uint8 in 0..255, and the networks' tensors, float32 in [-1, 1]."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ def from_pixels(pixels: Tensor) -> Tensor:
 
 
 def to_pixels(x: Tensor) -> Tensor:
-    """[-1, 1] of any shape -> uint8, the nearest; what lies outside is cut off."""
+    """[-1, 1] of any shape -> uint8, rounded and clipped."""
     return x.add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
