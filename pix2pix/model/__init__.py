@@ -1,1 +1,1 @@
-"""The networks: what they are, and the files that hold their weights."""
+"""The model: its configuration, its networks in PyTorch and as ONNX graphs, its bundle files."""

@@ -1,7 +1,7 @@
-"""One-file weights for inference: a .safetensors file whose header says everything needed to use it.
+"""Bundles: one .safetensors file with the weights for inference; its header describes the model.
 
-    header = read_header(find_bundle("shoes"))     what it is, without reading weights and without torch
-    model, header = load_bundle(path)              its networks, ready to run
+    header = read_header(find_bundle("shoes"))     without torch
+    model, header = load_bundle(path)              networks in evaluation mode
 
 Names are looked up in the given folder, then `PIX2PIX_MODELS`, `./models`, and the shipped bundles.
 """
@@ -32,25 +32,25 @@ if TYPE_CHECKING:
     from pix2pix.model.networks import Model
 
 FORMAT = "pix2pix-bundle/2"
-EARLIER_FORMATS = ("pix2pix-bundle/1",)  # of architectures that are gone
-DISCRIMINATORS = "discriminators.safetensors"  # beside a bundle
+EARLIER_FORMATS = ("pix2pix-bundle/1",)  # of architectures that were removed
+DISCRIMINATORS = "discriminators.safetensors"  # in the folder of a bundle
 SHIPPED = Path(__file__).parent.parent / "pretrained"
 
 
 @dataclass(frozen=True)
 class Direction:
-    """A way to walk in z, and what it does: found by `pix2pix.training.directions` at the end of training."""
+    """A direction in z, and its effect: computed by `pix2pix.training.directions` at the end of training."""
 
     vector: tuple[float, ...]  # (Z,), of length 1
     attribute: str  # the one that changes most: see `pix2pix.training.directions.ATTRIBUTES`
-    effect: float  # of one step along it, in deviations of that attribute among random answers
-    share: float  # of all that z changes in the pictures, 0 to 1
-    colours: tuple[str, ...] = ()  # #rrggbb of the subject two steps back and two on
+    effect: float  # of a step of 1, in standard deviations of that attribute among random answers
+    share: float  # of all changes of the pictures with z, 0 to 1
+    colours: tuple[str, ...] = ()  # #rrggbb of the subject at steps of -2 and 2
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a bundle says of itself."""
+    """The header of a bundle."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
@@ -59,17 +59,17 @@ class Header:
     preset: str
     steps: int
     images: int  # seen in training
-    data: str  # which pairs, in words
+    data: str  # name of the pairs
     data_hash: str
     licence: str
     metrics: dict[str, float] = field(default_factory=dict)
     directions: tuple[Direction, ...] = ()
-    discriminator: DiscriminatorConfig | None = None  # None where the bundle has no discriminator
+    discriminator: DiscriminatorConfig | None = None  # None for a bundle without one
 
 
 @dataclass(frozen=True)
 class BundleInfo:
-    """A bundle that was found: its header, or why it cannot be used."""
+    """A bundle file: its header, or the reason why it cannot be used."""
 
     name: str
     path: Path
@@ -79,7 +79,7 @@ class BundleInfo:
 
 
 def save_bundle(path: Path, weights: dict[str, Tensor], header: Header) -> None:
-    """Write the weights of a `networks.Model` in half precision, atomically."""
+    """Writes the weights of a `networks.Model` in half precision, atomically."""
     import torch
     from safetensors.torch import save
 
@@ -89,7 +89,7 @@ def save_bundle(path: Path, weights: dict[str, Tensor], header: Header) -> None:
 
 
 def save_discriminators(path: Path, parts: Mapping[str, nn.Module]) -> None:
-    """Write what a run trains beside its bundle, in half precision, for runs that begin with it."""
+    """Writes the networks that a bundle lacks, in half precision, for runs that start from the bundle."""
     import torch
     from safetensors.torch import save
 
@@ -102,9 +102,9 @@ def save_discriminators(path: Path, parts: Mapping[str, nn.Module]) -> None:
 
 
 def load_discriminators(bundle: Path, parts: Mapping[str, nn.Module]) -> bool:
-    """Put in what `save_discriminators` wrote beside a bundle, in `DISCRIMINATORS`; whether it was there.
+    """Loads the weights of `DISCRIMINATORS` in the folder of a bundle; returns whether it did.
 
-    Nothing is changed where the file is missing, or of other networks. Raises CorruptBundle if it is damaged.
+    Changes nothing if the file is missing, or of other networks. Raises CorruptBundle if it is damaged.
     """
     from safetensors.torch import load as load_tensors
 
@@ -114,7 +114,7 @@ def load_discriminators(bundle: Path, parts: Mapping[str, nn.Module]) -> bool:
     try:
         tensors = load_tensors(path.read_bytes())
     except SafetensorError as error:
-        raise CorruptBundle(f"{path} is not a whole safetensors file: {error}") from error
+        raise CorruptBundle(f"{path} is not a complete safetensors file: {error}") from error
     own = {f"{name}.{key}": value for name, part in parts.items() for key, value in part.state_dict().items()}
     shapes = [{name: value.shape for name, value in some.items()} for some in (own, tensors)]
     if shapes[0] != shapes[1]:
@@ -125,14 +125,14 @@ def load_discriminators(bundle: Path, parts: Mapping[str, nn.Module]) -> bool:
 
 
 def read_header(path: Path) -> Header:
-    """The header of a bundle. Raises BundleNotFound, or CorruptBundle saying what the file lacks."""
+    """Returns the header of a bundle. Raises BundleNotFound, or CorruptBundle with the reason."""
     return _read(path)[1]
 
 
 def _read(path: Path) -> tuple[dict[str, NDArray[Any]], Header]:
-    """The tensors as they are stored, and the header. Raises as `read_header`.
+    """Returns the tensors as they are stored, and the header. Raises as `read_header`.
 
-    Read whole, not mapped: a file that is cut while it is looked at would end the process (SIGBUS).
+    Reads the whole file: one that is memory-mapped and truncated meanwhile would end the process (SIGBUS).
     """
     if not path.is_file():
         raise BundleNotFound(f"no bundle at {path}")
@@ -140,40 +140,40 @@ def _read(path: Path) -> tuple[dict[str, NDArray[Any]], Header]:
         data = path.read_bytes()
         tensors = load(data)
     except (SafetensorError, OSError) as error:
-        raise CorruptBundle(f"{path} is not a whole safetensors file: {error}") from error
+        raise CorruptBundle(f"{path} is not a complete safetensors file: {error}") from error
     length = int.from_bytes(data[:8], "little")
     metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
     if metadata.get("format") in EARLIER_FORMATS:
         raise CorruptBundle(
-            f"{path} was made by an earlier version of pix2pix, whose architecture is gone: train again, or "
-            "use it with that version"
+            f"{path} was made by an earlier version of pix2pix, whose architecture was removed: train again, "
+            "or use it with that version"
         )
     if metadata.get("format") != FORMAT:
         raise CorruptBundle(
             f"{path} has format {metadata.get('format')!r} in its header, expected {FORMAT!r}"
         )
     if not any(name.startswith(("picture.", "generator.")) for name in tensors):
-        raise CorruptBundle(f"{path} holds no tensor of a generator")
+        raise CorruptBundle(f"{path} has no tensor of a generator")
     try:
         return tensors, from_json(Header, metadata.get("header", ""))
     except UsageError as error:
-        raise CorruptBundle(f"{path}: its header lacks or garbles a field: {error}") from error
+        raise CorruptBundle(f"{path}: a field of its header is missing or wrong: {error}") from error
 
 
 def read_weights(path: Path) -> tuple[dict[str, NDArray[np.float32]], Header]:
-    """The tensors in float32, by name; no torch needed.
+    """Returns the tensors in float32 by name, and the header, without torch.
 
-    Raises as `read_header`, and CorruptBundle if a tensor holds values that are not finite.
+    Raises as `read_header`, and CorruptBundle if a tensor has values that are not finite.
     """
     tensors, header = _read(path)
     weights = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
     if bad := [name for name, weight in weights.items() if not np.isfinite(weight).all()]:
-        raise CorruptBundle(f"{path}: {bad[0]} holds values that are not finite")
+        raise CorruptBundle(f"{path}: {bad[0]} has values that are not finite")
     return weights, header
 
 
 def load_bundle(path: Path) -> tuple[Model, Header]:
-    """The networks in float32, in evaluation mode, on the CPU.
+    """Returns the networks in float32, in evaluation mode, on the CPU, and the header.
 
     Raises as `read_weights`, and CorruptBundle if the tensors do not fit the header's model.
     """
@@ -182,7 +182,7 @@ def load_bundle(path: Path) -> tuple[Model, Header]:
     from pix2pix.model.networks import build_model
 
     weights, header = read_weights(path)
-    with torch.random.fork_rng(devices=[]):  # building draws weights: leave the global generator alone
+    with torch.random.fork_rng(devices=[]):  # building draws random weights
         model = build_model(header.model, header.discriminator)
     try:
         model.load_state_dict({name: torch.from_numpy(weight) for name, weight in weights.items()})
@@ -192,15 +192,15 @@ def load_bundle(path: Path) -> tuple[Model, Header]:
 
 
 def digest_of(path: Path) -> str:
-    """What tells a bundle from any other: the SHA-256 of its file, in hexadecimal."""
+    """Returns the SHA-256 of a bundle's file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def search_path(models: Path | None = None) -> list[Path]:
-    """Folders that bundles are looked up in, first come first served.
+    """Returns the folders that bundles are looked up in, in this order.
 
-    Raises UsageError if `PIX2PIX_MODELS` names no folder.
+    Raises UsageError if `PIX2PIX_MODELS` is set and not a folder.
     """
     named = os.environ.get("PIX2PIX_MODELS")
     if named and not Path(named).is_dir():
@@ -210,7 +210,7 @@ def search_path(models: Path | None = None) -> list[Path]:
 
 
 def find_bundle(name_or_path: str | Path, models: Path | None = None) -> Path:
-    """The file for a path or a name. Raises BundleNotFound, listing the names there are."""
+    """Returns the file for a path or a name. Raises BundleNotFound, listing the known names."""
     path = Path(name_or_path)
     if path.suffix == ".safetensors" or path.is_file():
         if not path.is_file():
@@ -220,13 +220,13 @@ def find_bundle(name_or_path: str | Path, models: Path | None = None) -> Path:
     if str(name_or_path) not in known:
         folders = ", ".join(str(folder) for folder in search_path(models))
         raise BundleNotFound(
-            f"no bundle named {str(name_or_path)!r} in {folders}; there is: {', '.join(known) or 'none'}"
+            f"no bundle named {str(name_or_path)!r} in {folders}; there are: {', '.join(known) or 'none'}"
         )
     return known[str(name_or_path)]
 
 
 def list_bundles(models: Path | None = None) -> list[BundleInfo]:
-    """Every bundle that can be found, the earlier folder winning where two share a name; no torch needed."""
+    """Returns all bundles, without torch. If two have one name, that of the earlier folder."""
     found: dict[str, Path] = {}
     for path in bundle_files(models):
         found.setdefault(path.stem, path)
@@ -234,7 +234,7 @@ def list_bundles(models: Path | None = None) -> list[BundleInfo]:
 
 
 def bundle_files(models: Path | None = None) -> list[Path]:
-    """Every file on the search path, first come first served; several may have one name."""
+    """Returns all files on the search path, in its order; several may have one name."""
     folders: dict[Path, Path] = {}
     for folder in search_path(models):
         folders.setdefault(folder.resolve(), folder)
@@ -250,5 +250,5 @@ def _describe(path: Path) -> BundleInfo:
         header, error = read_header(path), None
     except BundleError as problem:
         header, error = None, str(problem)
-    size_bytes = path.stat().st_size if path.exists() else 0  # a link may lead nowhere
+    size_bytes = path.stat().st_size if path.exists() else 0  # a link may be broken
     return BundleInfo(path.stem, path, size_bytes, header, error)

@@ -1,6 +1,6 @@
-"""What a model is: frozen dataclasses, stored with its weights.
+"""The configuration of a model: frozen dataclasses, stored with its weights.
 
-from_json(ModelConfig, text)      read back what a bundle or a run folder stores
+from_json(ModelConfig, text)      the configuration in a bundle or a run folder
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from pix2pix.model.constants import CELLS
 
 T = TypeVar("T")
 Config = TypeVar("Config", "ModelConfig", "DiscriminatorConfig")
-STRICT: dict[str, Any] = {"extra": "forbid"}  # for pydantic: a field nobody knows is an error
+STRICT: dict[str, Any] = {"extra": "forbid"}  # for pydantic: unknown fields are errors
 MAX_WIDTH = 4096
 SIZES_PX = (64, 128, 256, 512)  # of two-stage pictures
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What is drawn with. `widths` are channels from the finest to the coarsest stage.
+    """The generator. `widths` are channels from the finest to the coarsest stage.
 
     "two-stage" draws a layout of colours, then the picture (`layout_gan`, `picture_gan`); "paper" is the
     U-Net of Isola et al. 2017 (`paper`), which has neither a latent nor alpha.
@@ -33,11 +33,11 @@ class ModelConfig:
     size_px: int = 256
     widths: tuple[int, ...] = (24, 48, 96, 192, 256, 256)
     latent_size: int = 16
-    # Of the two-stage architecture.
+    # Two-stage only.
     style_size: int = 96
     detail_width: int = 12  # channels of the stage at the picture's full side
     layout_widths: tuple[int, ...] = (64, 128, 192)  # channels of the layout GAN at 16, 8 and 4 cells
-    # Of the paper's.
+    # Paper only.
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
@@ -75,23 +75,23 @@ class ModelConfig:
 
     @property
     def seen_px(self) -> int:
-        """The side at which the discriminators look at whole pictures."""
+        """Side at which the discriminators see whole pictures."""
         return self.size_px // 2 if self.architecture == "two-stage" else self.size_px
 
     @property
     def depth_of_layout(self) -> int:
-        """Which of `widths` is at the side of a layout, which joins there."""
+        """Index of the stage in `widths` with the side of a layout, which is added there."""
         return (self.size_px // 2 // CELLS).bit_length() - 1
 
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
-    """The discriminators of pictures. On pixels, four widths see patches of 70x70."""
+    """The discriminators of pictures. With four widths, the one on pixels sees patches of 70x70."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     widths: tuple[int, ...] = (24, 48, 96, 96)
-    # Beside it, of two-stage pictures: of the coarse picture, and of projected features.
+    # Two-stage only: the discriminators of the coarse picture and of projected features.
     coarse_widths: tuple[int, ...] = (48, 96, 192)
     features_width: int = 64
 
@@ -104,7 +104,7 @@ class DiscriminatorConfig:
             raise UsageError(f"features_width {self.features_width} is not in 1..{MAX_WIDTH}")
 
     def sees(self, side_px: int) -> bool:
-        """Whether pictures of that side have a patch."""
+        """Whether pictures of that side have at least one patch."""
         side = side_px
         for stride in self.strides:
             side = (side - 2) // stride + 1
@@ -112,33 +112,33 @@ class DiscriminatorConfig:
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Of its convolutions, one for each width and the last: 4 px wide, 1 px of padding."""
+        """Strides of its convolutions, one a width and one: kernels of 4x4, padding of 1."""
         return (2,) * max(1, len(self.widths) - 1) + (1,) * min(2, len(self.widths))
 
 
 def refuse_other_than_three(name: str, widths: tuple[int, ...]) -> None:
-    """Raise UsageError for widths that are not those of three sides, such as 16, 8 and 4."""
+    """Raises UsageError for widths that are not three channel counts."""
     if len(widths) != 3 or not all(0 < width <= MAX_WIDTH for width in widths):
         raise UsageError(f"{name} {widths} are not 3 channel counts in 1..{MAX_WIDTH}")
 
 
 def refuse_other_model(theirs: ModelConfig, ours: ModelConfig, name: str) -> None:
-    """Raise UsageError, naming what differs, if weights of one model cannot begin a run of the other."""
+    """Raises UsageError, naming the differences, if a run cannot start from the weights of another model."""
     if other := differences(theirs, ours):
         raise UsageError(
-            f"{name} holds another model than this run's: {other}; "
-            "begin with one of the same --preset, or without --from"
+            f"{name} is another model than this run's: {other}; "
+            "start from one of the same --preset, or without --from"
         )
 
 
 def differences(theirs: Config, ours: Config) -> str:
-    """What differs between two configurations of one kind, in words; "" if nothing does."""
+    """Returns the differences between two configurations as text; "" if there are none."""
     a, b = dataclasses.asdict(theirs), dataclasses.asdict(ours)
     return "; ".join(f"{key} {a[key]}, here {b[key]}" for key in b if a[key] != b[key])
 
 
 def from_json(kind: type[T], text: str) -> T:
-    """A dataclass of this project from the JSON that `dataclasses.asdict` gives.
+    """Returns a dataclass of this project from the JSON of its `dataclasses.asdict`.
 
     Raises UsageError, naming each field that is missing, unknown or of the wrong type.
     """

@@ -1,7 +1,7 @@
-"""Latent vectors z: what a sketch leaves open. Drawn, walked between, added and subtracted.
+"""Latent vectors z: sampling, interpolation, arithmetic.
 
-Seed 0 is the middle of all answers, z = 0; every other seed draws through a generator of its own, never the
-global one.
+Seed 0 is z = 0, the middle of all answers. Every other seed has its own random generator; the global one is
+not used.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pix2pix.errors import UsageError
 Latent = NDArray[np.float32]
 
 MAX_SEED = 2**31 - 1
-PARALLEL = 1e-3  # rad: closer directions are mixed in a straight line
+PARALLEL = 1e-3  # rad: closer directions are interpolated linearly
 
 
 def draw(seed: int, size: int) -> Latent:
-    """z of shape (size,), float32: 0 for seed 0, else ~ N(0, I), the same on every machine.
+    """Returns z (size,) float32: 0 for seed 0, else ~ N(0, I), the same on every machine.
 
-    Raises UsageError for a seed out of 0..MAX_SEED.
+    Raises UsageError for a seed outside 0..MAX_SEED.
     """
     if not 0 <= seed <= MAX_SEED:
         raise UsageError(f"seed {seed} is not in 0..{MAX_SEED}")
@@ -32,10 +32,10 @@ def draw(seed: int, size: int) -> Latent:
 
 
 def slerp(a: Latent, b: Latent, t: float) -> Latent:
-    """From a (t = 0) to b (t = 1), (Z,) each, along the arc between them, the length changing evenly.
+    """Interpolates from a (t = 0) to b (t = 1), (Z,) each, along the arc; the length changes linearly.
 
-    Draws of N(0, I) lie near a sphere; the straight line between two leaves it (White 2016). Where there is
-    no one arc, because one of them is 0 or both lie on one line, the line it is.
+    Samples of N(0, I) lie near a sphere; the straight line between two leaves it (White 2016). If the arc is
+    not unique, because one of them is 0 or both lie on one line, the interpolation is linear.
     """
     length_a, length_b = float(np.linalg.norm(a)), float(np.linalg.norm(b))
     if length_a and length_b:
@@ -50,7 +50,7 @@ def slerp(a: Latent, b: Latent, t: float) -> Latent:
 
 
 def walk(stops: Sequence[Latent], steps: int) -> NDArray[np.float32]:
-    """`steps` latents (N, Z) from the first stop to the last through all of them, evenly by leg.
+    """Interpolates `steps` latents (N, Z) through all stops, with equally many on each leg.
 
     Raises UsageError for fewer than two stops or steps.
     """
@@ -63,7 +63,7 @@ def walk(stops: Sequence[Latent], steps: int) -> NDArray[np.float32]:
 
 
 def combine(plus: Sequence[Latent], minus: Sequence[Latent] = ()) -> Latent:
-    """Sum of `plus` less the sum of `minus`, (Z,): "with sunglasses - without + another face".
+    """Returns the sum of `plus` minus the sum of `minus`, (Z,).
 
     Raises UsageError if there is none, or they are not of one size.
     """
@@ -76,7 +76,7 @@ def combine(plus: Sequence[Latent], minus: Sequence[Latent] = ()) -> Latent:
 
 
 def seeds_from(first: int, count: int) -> range:
-    """`first` and the seeds after it. Raises UsageError where they go beyond MAX_SEED."""
+    """Returns `count` seeds from `first` on. Raises UsageError if they go beyond MAX_SEED."""
     if first + count - 1 > MAX_SEED:
         raise UsageError(
             f"{count} seeds from {first} on go beyond {MAX_SEED}, the largest: begin lower, or ask for fewer"
@@ -85,10 +85,10 @@ def seeds_from(first: int, count: int) -> range:
 
 
 def spread(points: NDArray[np.float32], count: int) -> list[int]:
-    """Indices of `count` of points (N, D) that lie far apart, the first point always among them.
+    """Returns the indices of `count` of N points (N, D) that lie far apart, beginning with the first.
 
-    Each is the point farthest from those chosen before (Gonzalez 1985). Raises UsageError for a count that is
-    not in 1..N.
+    Each is the point farthest from those before it (Gonzalez 1985). Raises UsageError for a count outside
+    1..N.
     """
     if not 1 <= count <= len(points):
         raise UsageError(f"{count} of {len(points)} points cannot be chosen")
@@ -96,6 +96,6 @@ def spread(points: NDArray[np.float32], count: int) -> list[int]:
     nearest = np.full(len(points), np.inf)
     while len(chosen) < count:
         nearest = np.minimum(nearest, np.linalg.norm(points - points[chosen[-1]], axis=1))
-        nearest[chosen] = -1  # not again, where points coincide
+        nearest[chosen] = -1  # not twice, even if points coincide
         chosen.append(int(nearest.argmax()))
     return chosen

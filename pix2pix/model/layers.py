@@ -1,8 +1,8 @@
 """Layers that the layout GAN and the picture GAN share.
 
-Weights are N(0, 1) and scaled when they are used, so that every layer learns at one rate (Karras et al. 2018,
-section 4.1). No layer normalises over a picture or a batch: an answer never depends on its batch-mates, and a
-layer can tell the inside of a large blank area from paper.
+Weights are N(0, 1) and scaled when they are used, so that all layers learn at one rate (Karras et al. 2018,
+section 4.1). No layer normalises over a picture or a batch: an answer does not depend on the rest of its
+batch, and a layer can distinguish the inside of a large blank area from paper.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pix2pix.model.constants import BLUR, DOUBLE, GAIN, SLOPE
 
 
 def activate(x: Tensor) -> Tensor:
-    """Leaky rectifier that keeps the variance of its input."""
+    """Leaky ReLU that keeps the variance of its input."""
     return F.leaky_relu(x, SLOPE) * GAIN
 
 
@@ -23,7 +23,7 @@ class Linear(nn.Module):
     """(N, K) -> (N, L)."""
 
     def __init__(self, c_in: int, c_out: int, bias: float = 0.0) -> None:
-        """`bias` is what every output begins with."""
+        """`bias` is the initial bias of all outputs."""
         super().__init__()
         self.weight = nn.Parameter(torch.randn(c_out, c_in))
         self.bias = nn.Parameter(torch.full((c_out,), bias))
@@ -37,13 +37,13 @@ class Linear(nn.Module):
 class Conv(nn.Module):
     """A convolution whose kernels have unit length (Karras et al. 2024, section 2.3).
 
-    Output layers (`output`) keep the length of their kernels, as it is the range of what they draw.
+    Output layers (`output`) keep the length of their kernels: it sets the range of their values.
     """
 
     def __init__(
         self, c_in: int, c_out: int, size: int = 3, stride: int = 1, *, output: bool = False
     ) -> None:
-        """`size` 3 or 1 keeps the side; 4 with `stride` 2 halves it."""
+        """`size` 3 or 1 keeps the side of the picture; 4 with `stride` 2 halves it."""
         super().__init__()
         self.weight = nn.Parameter(torch.randn(c_out, c_in, size, size))
         self.bias = nn.Parameter(torch.zeros(c_out))
@@ -61,16 +61,16 @@ class Conv(nn.Module):
 class ModulatedConv(nn.Module):
     """A 3x3 convolution whose input channels a style scales, demodulated (Karras et al. 2020, section 2.2).
 
-    Demodulation follows from style and weights alone. With `double`, the input is enlarged twice bilinearly
-    first: nearest-neighbour doubling is folded into a transposed 4x4 kernel, and a [1 2 1] blur follows,
-    without which a weave stays in plain surfaces (Zhang 2019).
+    Demodulation depends on style and weights only. With `double`, the side of the input is doubled bilinearly
+    first: nearest-neighbour doubling is folded into a transposed 4x4 kernel, and a [1 2 1] blur follows.
+    Without the blur, plain surfaces get a woven pattern (Zhang 2019).
     """
 
     taps: Tensor
     blur: Tensor
 
     def __init__(self, c_in: int, c_out: int, style: int, *, double: bool = False) -> None:
-        """`style` numbers make the scales of the input channels, which begin at 1."""
+        """`style` is the length of a style; the scales of the input channels are 1 at first."""
         super().__init__()
         self.weight = nn.Parameter(torch.randn(c_out, c_in, 3, 3))
         self.bias = nn.Parameter(torch.zeros(c_out))
@@ -100,11 +100,11 @@ class ModulatedConv(nn.Module):
 
 
 def group_deviation(x: Tensor, group: int) -> Tensor:
-    """Features (N, C, H, W) -> their mean deviation within groups of a batch, (N, 1, H, W).
+    """Features (N, C, H, W) -> their mean standard deviation within groups of a batch, (N, 1, H, W).
 
-    So that a discriminator sees when many pictures are alike (Karras et al. 2018, section 3). Members of a
-    group are N / `group` apart: a batch that is shared out in strides keeps its groups. A batch that does not
-    divide into groups has a deviation of 0.
+    It shows a discriminator that many pictures are alike (Karras et al. 2018, section 3). Members of a group
+    are N / `group` apart, so that a batch that is split in strides keeps its groups. It is 0 for a batch that
+    does not divide into groups.
     """
     if len(x) % group:
         return x.new_zeros(len(x), 1, *x.shape[2:])
@@ -114,7 +114,7 @@ def group_deviation(x: Tensor, group: int) -> Tensor:
 
 
 def statistics(coloured: Tensor) -> Tensor:
-    """Of colour times mask, and mask (N, 4, H, W): mean colour, deviation, 1 where there is any: (N, 7)."""
+    """Colour times mask, and mask (N, 4, H, W) -> mean colour, its deviation, largest mask value: (N, 7)."""
     mask = coloured[:, 3:].float()
     count = mask.sum((2, 3)).clamp(min=1)
     mean = coloured[:, :3].float().sum((2, 3)) / count

@@ -1,11 +1,10 @@
-"""The layout GAN: which colour lies where.
+"""The layout GAN: where the product has which colour.
 
 A *layout* has 16 x 16 cells: the mean colour of the product in and around each, in [-1, 1], times its mask,
-and the mask, 1 where a cell holds product: (N, 4, 16, 16). Its colours are smooth, so that what only its
-neighbours show, such as shading and seams, is left to the picture GAN, and no single cell becomes a patch.
-A sketch leaves the colours open, so the noise z goes in here. Cells may be known beforehand: a user's colour
-strokes. As in BicycleGAN (Zhu et al. 2017) an encoder
-reads z off a layout; it also reads the look of a photo.
+and the mask, 1 for a cell with product: (N, 4, 16, 16). Its colours are smooth: details such as shading and
+seams are left to the picture GAN, and no single cell becomes a patch. The noise z enters here, as a sketch
+does not determine colours. The colours of some cells may be known: from a user's colour strokes. As in
+BicycleGAN (Zhu et al. 2017), an encoder computes z from a layout, and so from a photo.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from pix2pix.model.layers import (
     statistics,
 )
 
-GROUP = 4  # layouts whose deviation the discriminator sees
+GROUP = 4  # layouts; the discriminator gets their standard deviation
 
 
 class LayoutGenerator(nn.Module):
@@ -94,9 +93,9 @@ class LayoutEncoder(nn.Module):
 
 
 class LayoutDiscriminator(nn.Module):
-    """A layout (N, 4, 16, 16) beside its ink (N, 1, 64, 64) -> logits (N,). No norm: it is to see colours.
+    """A layout (N, 4, 16, 16) and its ink (N, 1, 64, 64) -> logits (N,). No norm, which would hide colours.
 
-    It also sees the deviation of every four layouts, so that a generator of one colour gives itself away.
+    It also gets the standard deviation of every four layouts, which exposes a generator of one colour.
     """
 
     def __init__(self, widths: tuple[int, ...]) -> None:
@@ -124,14 +123,14 @@ class LayoutDiscriminator(nn.Module):
 
 
 def layout_of(photo: Tensor, mask: Tensor) -> Tensor:
-    """The layout (N, 4, 16, 16) of photos (N, 3, S, S) in [-1, 1] with masks (N, 1, S, S) in 0..1."""
+    """Returns the layout (N, 4, 16, 16) of photos (N, 3, S, S) in [-1, 1], masks (N, 1, S, S) in 0..1."""
     return smoothed(_cells_of(torch.cat([photo * mask, mask], 1), CELLS, PRODUCT_FROM))
 
 
 def moved_layout_of(photo: Tensor, mask: Tensor, noise: Tensor) -> Tensor:
-    """The same, moved, turned and scaled a little: what a guessed layout is like.
+    """The same, slightly shifted, rotated and scaled: similar to a generated layout.
 
-    `noise` (N, 5) is standard normal: of the angle, both scales and both shifts.
+    `noise` (N, 5) is standard normal: for the angle, both scales and both shifts.
     """
     cells = _cells_of(torch.cat([photo * mask, mask], 1), 2 * CELLS, PRODUCT_FROM)
     angle, scale, shift = 0.06 * noise[:, 0], 1 + 0.06 * noise[:, 1:3], 0.05 * noise[:, 3:5]
@@ -148,13 +147,13 @@ def moved_layout_of(photo: Tensor, mask: Tensor, noise: Tensor) -> Tensor:
 
 
 def smoothed(layout: Tensor) -> Tensor:
-    """A layout (N, 4, 16, 16) with the mean colour of the product in 3x3 cells in each cell of product."""
+    """Gives each product cell of a layout (N, 4, 16, 16) the mean colour of the product in 3x3 cells."""
     near, mask = F.avg_pool2d(layout, 3, 1, padding=1), layout[:, 3:]
     return torch.cat([near[:, :3] / near[:, 3:].clamp(min=SMALLEST_SHARE) * mask, mask], 1)
 
 
 def known_cells(strokes: Tensor) -> Tensor:
-    """Colour strokes (N, 4, H, H), colour times mask and mask -> the cells that they cover (N, 4, 16, 16)."""
+    """Colour strokes (N, 4, H, H), colour times mask and mask -> the cells under them (N, 4, 16, 16)."""
     return _cells_of(strokes, CELLS, KNOWN_FROM)
 
 
@@ -172,16 +171,16 @@ def complete(colour: Tensor, mask: Tensor, known: Tensor) -> Tensor:
 def _cells_of(coloured: Tensor, cells: int, least: float) -> Tensor:
     """Colour times mask, and mask (N, 4, H, H) -> mean colour and 1 in each cell (N, 4, cells, cells).
 
-    A cell is empty where up to `least` of it is under the mask.
+    A cell is empty if the mean of its mask is at most `least`.
     """
     means = F.avg_pool2d(coloured, coloured.shape[-1] // cells)
     colour, share = means[:, :3], means[:, 3:]
-    held = (share > least).float()
-    return torch.cat([colour / share.clamp(min=SMALLEST_SHARE) * held, held], 1)
+    product = (share > least).float()
+    return torch.cat([colour / share.clamp(min=SMALLEST_SHARE) * product, product], 1)
 
 
 def spread_out(layout: Tensor, times: int = 6) -> Tensor:
-    """The layout with its colours grown into empty cells: the colours of one product laid under another."""
+    """Extends the colours of a layout into its empty cells, to combine them with another mask."""
     for _ in range(times):
         near = F.avg_pool2d(F.pad(layout, [1, 1, 1, 1]), 3, 1)
         colour = near[:, :3] / near[:, 3:].clamp(min=SMALLEST_SHARE)

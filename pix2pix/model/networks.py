@@ -1,9 +1,9 @@
-"""The networks of a bundle, by architecture, behind one interface.
+"""The networks of a bundle: one interface for both architectures.
 
     model = build_model(config)
     photo, alpha = model(sketch, z, strokes=strokes)
 
-Nothing in them depends on batch-mates: a picture is the same alone and in any batch.
+A picture is the same alone and in any batch.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from pix2pix.model.picture_gan import PictureGenerator, compose
 
 
 class TwoStage(nn.Module):
-    """Noise and sketch give a layout, layout and sketch give the picture."""
+    """Noise and sketch -> layout; layout and sketch -> picture."""
 
     def __init__(self, config: ModelConfig, discriminator: DiscriminatorConfig | None = None) -> None:
-        """Weights are drawn from torch's global generator: seed it first."""
+        """Draws weights from torch's global generator: seed it first."""
         super().__init__()
         self.config = config
         self.layout = LayoutGenerator(config.latent_size, widths=config.layout_widths)
@@ -49,7 +49,7 @@ class TwoStage(nn.Module):
         return photo.clamp(-1, 1), alpha
 
     def draw_layout(self, ink: Tensor, strokes: Tensor, z: Tensor, sketch_of: Tensor | None = None) -> Tensor:
-        """The layout (N, 4, 16, 16) for ink (M, 1, S, S) in 0..1, otherwise as `forward`."""
+        """Returns the layout (N, 4, 16, 16) for ink (M, 1, S, S) in 0..1, otherwise as `forward`."""
         known, small = known_cells(strokes), F.adaptive_avg_pool2d(ink, LAYOUT_PX)
         colour = self.layout(small, known, z, sketch_of)[:, :3]
         # Which cells hold product depends on the sketch alone. Drawn with the answer's latent, light products
@@ -60,7 +60,7 @@ class TwoStage(nn.Module):
         return complete(colour.float(), mask.float(), known)
 
     def encode(self, photo: Tensor, mask: Tensor) -> Tensor:
-        """The z (N, Z) of photos (N, 3, S, S) in [-1, 1] with masks (N, 1, S, S) in 0..1: their look."""
+        """Returns the z (N, Z) of photos (N, 3, S, S) in [-1, 1] with masks (N, 1, S, S) in 0..1."""
         mean, _ = self.encoder(layout_of(photo, mask))
         return torch.as_tensor(mean)
 
@@ -78,7 +78,7 @@ class Paper(nn.Module):
     def forward(
         self, sketch: Tensor, z: Tensor, sketch_of: Tensor | None = None, strokes: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """As `TwoStage.forward`; z (N, 0) counts the answers, strokes change nothing and alpha is 1."""
+        """As `TwoStage.forward`; z is (N, 0), strokes are ignored and alpha is 1."""
         photo = self.generator(sketch)
         photo = photo if sketch_of is None else photo[sketch_of]
         return photo, torch.ones_like(photo[:, :1])
@@ -88,9 +88,9 @@ Model = TwoStage | Paper
 
 
 def build_model(config: ModelConfig, discriminator: DiscriminatorConfig | None = None) -> Model:
-    """The networks of a bundle, with the discriminator on pixels where there is one.
+    """Builds the networks of a bundle, with the discriminator on pixels if it is given.
 
-    Weights are drawn from torch's global generator: seed it first.
+    Draws weights from torch's global generator: seed it first.
     """
     kind = TwoStage if config.architecture == "two-stage" else Paper
     return kind(config, discriminator)

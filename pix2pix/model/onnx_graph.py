@@ -1,10 +1,10 @@
-"""A bundle's networks as ONNX graphs, built from its weights and its header: no PyTorch needed.
+"""Builds a bundle's networks as ONNX graphs from its weights and header, without PyTorch.
 
     weights, header = read_weights(find_bundle("shoes"))
-    model = translate_graph(weights, header)          an onnx.ModelProto, complete: pixels in, pixels out
+    model = translate_graph(weights, header)          an onnx.ModelProto: pixels in, pixels out
 
-The networks are those of `networks`. What does not depend on an answer's z is computed once a sketch. A test
-holds both to the same pictures.
+The networks are those of `networks`; a test compares their pictures. What does not depend on z is computed
+once a sketch.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from pix2pix.model.constants import (
 )
 from pix2pix.model.onnx_layers import Graph, Weights
 
-COLOUR_SCALE = np.array([127.5, 127.5, 127.5, 1], np.float32)  # colours are drawn in levels, alpha as a logit
-PAPER = np.array([-127.5, -127.5, -127.5, 0], np.float32)  # added once: colours are 0 where they are white
+COLOUR_SCALE = np.array([127.5, 127.5, 127.5, 1], np.float32)  # colours are in levels, alpha is a logit
+PAPER = np.array([-127.5, -127.5, -127.5, 0], np.float32)  # added once, so that white is 0
 
 
 def translate_graph(weights: Weights, header: Header) -> onnx.ModelProto:
@@ -80,15 +80,15 @@ def encode_graph(weights: Weights, header: Header) -> onnx.ModelProto:
 
 
 def realism_graph(weights: Weights, header: Header) -> onnx.ModelProto:
-    """Sketches (M, S, S), photos (N, S, S, 3), sketch_of (N,) -> how likely each patch is real, (N, h, w)."""
+    """Sketches (M, S, S), photos (N, S, S, 3), sketch_of (N,) -> probability of real patches (N, h, w)."""
     graph, side = Graph(weights), header.model.size_px
     sketches = graph.input("sketches", TensorProto.UINT8, ["sketches", side, side])
     photos = graph.input("photos", TensorProto.UINT8, ["answers", side, side, 3])
     sketch_of = graph.input("sketch_of", TensorProto.INT64, ["answers"])
     given = graph.add("Gather", read_sketches(graph, sketches), sketch_of, axis=0)
     seen = graph.add("Concat", given, read_photos(graph, photos), axis=1)
-    chances = judge(graph, header, graph.pooled(seen, side // header.model.seen_px))
-    flat = graph.add("Squeeze", chances, graph.ints(1))
+    probabilities = judge(graph, header, graph.pooled(seen, side // header.model.seen_px))
+    flat = graph.add("Squeeze", probabilities, graph.ints(1))
     graph.output("probabilities", flat, TensorProto.FLOAT, ["answers", "height", "width"])
     return graph.model()
 
@@ -180,7 +180,7 @@ def draw_picture(
 def look_at_ink(
     graph: Graph, config: ModelConfig, ink: str, strokes: str, layout: str, sketch_of: str
 ) -> list[str]:
-    """Features at every level, the largest first: of each sketch, from the layout on of each answer."""
+    """Features of all levels, the largest first: of each sketch, and from the layout on of each answer."""
     folded = graph.add("SpaceToDepth", ink, blocksize=2)
     levels = [graph.active_conv(graph.add("Concat", folded, strokes, axis=1), "picture.stem")]
     for i in range(len(config.widths) - 1):
@@ -195,7 +195,7 @@ def look_at_ink(
 
 
 def skip(graph: Graph, net: str, i: int, features: str, sketch_of: str) -> str:
-    """What joins the doubling convolution `i` of a network, with the bias of that; of each row's sketch."""
+    """The skip connection to doubling convolution `i`, with its bias; of answers if `sketch_of` is given."""
     x = graph.conv(features, f"{net}.skip.{i}", more_bias=graph.weights[f"{net}.up.{i}.bias"])
     return graph.add("Gather", x, sketch_of, axis=0) if sketch_of else x
 
@@ -220,7 +220,7 @@ def draw_paper(graph: Graph, config: ModelConfig, sketches: str) -> str:
 
 
 def judge(graph: Graph, header: Header, x: str) -> str:
-    """`PatchDiscriminator`: sketch and photo (N, 4, H, H) -> how likely each patch is real, (N, 1, h, w)."""
+    """`PatchDiscriminator`: sketch and photo (N, 4, H, H) -> probability of real patches, (N, 1, h, w)."""
     assert header.discriminator is not None
     *inner, last = header.discriminator.strides
     for i, stride in enumerate(inner):
@@ -251,7 +251,7 @@ def statistics(graph: Graph, coloured: str) -> str:
 def cells_of(graph: Graph, coloured: str, side: int, least: float) -> str:
     """`layout_gan.layout_of` and `known_cells`: colour times mask, and mask -> cells (N, 4, 16, 16).
 
-    A cell is empty up to a share of `least`.
+    A cell is empty if the mean of its mask is at most `least`.
     """
     sums = graph.pooled(coloured, side // CELLS)
     share = graph.channels(sums, 3, 4)
@@ -266,7 +266,7 @@ def positive(graph: Graph, x: str) -> str:
 
 
 def add_scaled(graph: Graph, x: str, more: str, gain: str) -> str:
-    """x, and `more` times a gain for each channel."""
+    """x plus `more` times a gain for each channel."""
     scale = graph.constant(graph.weights[gain][:, None, None])
     return graph.add("Add", x, graph.add("Mul", more, scale))
 

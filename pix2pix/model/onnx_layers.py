@@ -1,8 +1,8 @@
 """The layers of `pix2pix.model.layers` as nodes of an ONNX graph.
 
-What scales kernels is folded into one factor each: their length, the equalised rate, and the gain of a leaky
-rectifier, which any positive factor passes through. Weights stay as they are in the bundle, exact in half
-precision; runtimes compute what depends on constants alone once, when they load the file.
+All factors of a kernel are folded into one: its length, the equalised learning rate, and the gain of a leaky
+ReLU, which positive factors pass through unchanged. Weights stay as in the bundle, exact in half precision;
+runtimes compute what depends on constants only once, when they load the file.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from pix2pix.model.constants import BLUR, DOUBLE, GAIN, SLOPE
 Array = NDArray[np.float32]
 Weights = Mapping[str, Array]
 
-OPSET = 17  # what every ONNX Runtime since 1.12 runs, in the browser too
+OPSET = 17  # supported by ONNX Runtime since 1.12, also in the browser
 IR_VERSION = 8
 
 
 class Graph:
-    """A graph that is being built. Values are called by their names; pictures are (N, C, H, W)."""
+    """A graph under construction. Values are strings, their names; pictures are (N, C, H, W)."""
 
     def __init__(self, weights: Weights) -> None:
-        """`weights` are looked up by the names that they have in a bundle."""
+        """`weights` have their names of the bundle."""
         self.weights = weights
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, onnx.TensorProto] = {}
@@ -36,35 +36,35 @@ class Graph:
         self.outputs: list[onnx.ValueInfoProto] = []
 
     def input(self, name: str, kind: int, shape: Sequence[str | int]) -> str:
-        """An input of the graph."""
+        """Adds an input; returns its name."""
         self.inputs.append(helper.make_tensor_value_info(name, kind, shape))
         return name
 
     def output(self, name: str, value: str, kind: int, shape: Sequence[str | int]) -> None:
-        """An output of the graph."""
+        """Adds an output."""
         self.nodes.append(helper.make_node("Identity", [value], [name]))
         self.outputs.append(helper.make_tensor_value_info(name, kind, shape))
 
     def add(self, op: str, *inputs: str | float, **attributes: Any) -> str:
-        """The name of a new node's output. Numbers among the inputs become constants."""
+        """Adds a node; returns the name of its output. Numbers among the inputs become constants."""
         names = [one if isinstance(one, str) else self.constant(one) for one in inputs]
         name = f"{op}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, names, [name], **attributes))
         return name
 
     def constant(self, array: NDArray[Any] | np.floating[Any] | float) -> str:
-        """The name of a constant; floats become float32."""
+        """Adds a constant; returns its name. Floats become float32."""
         name = f"constant_{len(self.constants)}"
         kind = np.float32 if np.asarray(array).dtype.kind == "f" else np.int64
         self.constants[name] = numpy_helper.from_array(np.asarray(array, kind, order="C"), name)
         return name
 
     def ints(self, *values: int) -> str:
-        """Constant whole numbers: axes, shapes."""
+        """Adds a constant of integers, such as axes."""
         return self.constant(np.array(values, np.int64))
 
     def model(self) -> onnx.ModelProto:
-        """The graph, complete."""
+        """Returns the finished graph."""
         graph = helper.make_graph(
             self.nodes, "pix2pix", self.inputs, self.outputs, list(self.constants.values())
         )
@@ -74,7 +74,7 @@ class Graph:
     # Layers.
 
     def weight(self, name: str) -> str:
-        """A tensor as it is in the bundle."""
+        """Adds a tensor of the bundle; returns its name."""
         if name not in self.constants:
             self.constants[name] = numpy_helper.from_array(self.weights[name], name)
         return name
@@ -89,7 +89,7 @@ class Graph:
     def conv(
         self, x: str, name: str, stride: int = 1, gain: float = 1.0, more_bias: Array | float = 0.0
     ) -> str:
-        """`layers.Conv` with a kernel of unit length; its answer times `gain`, plus `more_bias`."""
+        """`layers.Conv` with a kernel of unit length; its result times `gain`, plus `more_bias`."""
         length = np.sqrt(np.square(self.weights[f"{name}.weight"]).sum((1, 2, 3), keepdims=True) + 1e-8)
         bias = gain * self.weights[f"{name}.bias"] + more_bias
         return self.scaled_conv(x, f"{name}.weight", gain / length, bias, stride)
@@ -152,11 +152,11 @@ class Graph:
         return self.add("Unsqueeze", scale, axes), self.add("Unsqueeze", demodulation, axes)
 
     def _fan_scale(self, name: str) -> float:
-        """What the kernel of a layer is equalised by."""
+        """The factor of a layer's kernel for an equalised learning rate."""
         return float(self.weights[f"{name}.weight"][0].size ** -0.5)
 
     def leaky(self, x: str) -> str:
-        """The leaky rectifier."""
+        """The leaky ReLU."""
         return self.add("LeakyRelu", x, alpha=SLOPE)
 
     def pooled(self, x: str, times: int) -> str:

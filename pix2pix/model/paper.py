@@ -23,7 +23,9 @@ class PaperGenerator(nn.Module):
         super().__init__()
         widths, self.dropout = config.widths, config.dropout
         self.downs = nn.ModuleList(nn.Conv2d(a, b, 4, 2, 1) for a, b in pairwise((1, *widths)))
-        self.down_norms = nn.ModuleList(InstanceNorm(c) for c in widths[1:-1])  # not the outer, not the inner
+        self.down_norms = nn.ModuleList(
+            InstanceNorm(c) for c in widths[1:-1]
+        )  # neither the first nor the last
         outputs = (*widths[-2::-1], 3)
         inputs = (widths[-1], *(2 * c for c in widths[-2::-1]))
         self.ups = nn.ModuleList(

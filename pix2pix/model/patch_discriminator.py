@@ -1,4 +1,4 @@
-"""PatchGAN (Isola et al. 2017): the discriminator on pixels, which bundles hold for the realism map."""
+"""PatchGAN (Isola et al. 2017): the discriminator on pixels; bundles include it for the realism map."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from pix2pix.model.constants import NORM_EPSILON, SLOPE
 class InstanceNorm(nn.Module):
     """Instance norm (Ulyanov et al. 2016) as one multiply-add, which keeps channels_last storage.
 
-    torch's own returns NCHW storage on the CPU, so that every convolution after it starts by reordering.
+    torch's returns NCHW storage on the CPU, which the next convolution has to reorder.
     """
 
     def __init__(self, channels: int) -> None:
-        """A learned scale and shift a channel, at first 1 and 0."""
+        """A learned scale and shift for each channel, at first 1 and 0."""
         super().__init__()
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
@@ -62,9 +62,9 @@ class PatchDiscriminator(nn.Module):
         return logits
 
     def probabilities(self, sketch: Tensor, photo: Tensor, size_px: int) -> Tensor:
-        """How likely each patch is real, looked at in `size_px`: (N, 1, H, W) in 0..1.
+        """Returns the probability that each patch is real, (N, 1, H, W) in 0..1, at `size_px`.
 
-        0.5 is where the discriminator changes its mind. Hinge loss trains no calibrated probability.
+        0.5 is the decision boundary. Hinge loss does not train calibrated probabilities.
         """
         sketch, photo = (F.adaptive_avg_pool2d(x, size_px) for x in (sketch, photo))
         return torch.sigmoid(self(sketch, photo).float())

@@ -1,7 +1,7 @@
-"""The picture GAN's generator: what a product looks like, from a sketch and a layout of its colours.
+"""The picture GAN's generator: draws a product from a sketch and a layout of its colours.
 
 A U-Net with modulated convolutions. It draws colour and alpha at half of the picture's side, as a sum of
-pictures of every size (Karras et al. 2020, section 4.1), and a last stage adds what only the full side shows.
+pictures of all sizes (Karras et al. 2020, section 4.1). A last stage adds the details of the full side.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class PictureGenerator(nn.Module):
     """Ink and colour strokes -> colour in about [-1, 1] and the logit of alpha."""
 
     def __init__(self, config: ModelConfig) -> None:
-        """`config.widths` are channels from half of the picture's side down."""
+        """`config.widths` are channels at 1/2, 1/4, ... of the picture's side."""
         super().__init__()
         widths, style = config.widths, config.style_size
         first, *inner = widths
@@ -56,7 +56,7 @@ class PictureGenerator(nn.Module):
     def draw(
         self, ink: Tensor, strokes: Tensor, layout: Tensor, sketch_of: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """At half of the side, (N, 4, S/2, S/2); and the features and style that the last stage takes."""
+        """Returns (N, 4, S/2, S/2) at half of the side, and features and style for the last stage."""
         style = per_answer(self.stroke_style(statistics(strokes)), sketch_of) + self.layout_style(
             statistics(layout)
         )
@@ -83,10 +83,10 @@ class PictureGenerator(nn.Module):
 
 
 class Detail(nn.Module):
-    """The last stage: twice the side, with the ink at full size. At first it adds nothing."""
+    """The last stage: doubles the side, with the ink at full size. Initially it adds nothing."""
 
     def __init__(self, c_in: int, width: int, style: int) -> None:
-        """`width` channels at the full side."""
+        """`width` is the number of channels at the full side."""
         super().__init__()
         self.ink = Conv(1, width)
         self.up = ModulatedConv(c_in, width, style, double=True)
