@@ -1,4 +1,4 @@
-"""Who may ask, and how often."""
+"""Access: the rate limit, other origins, the token, the formats of pictures, the log."""
 
 import io
 import json
@@ -47,7 +47,7 @@ def test_a_client_beyond_its_rate_is_told_when_to_come_again() -> None:
     assert [ask(one).status_code for _ in range(5)] == [200] * 3 + [429] * 2
     refused = ask(one)
     problem = assert_problem(refused, 429)
-    assert "may ask 3 times per minute" in problem["detail"]
+    assert "may send requests 3 times per minute" in problem["detail"]
     assert 0 < int(refused.headers["Retry-After"]) <= 60
     for path in ("/", "/healthz", "/readyz", "/metrics", "/static/style.css"):
         with one.get(path) as answer:
@@ -96,7 +96,7 @@ def test_tokens_are_not_guessed_without_end() -> None:
 def test_a_rate_that_says_nothing_is_named_before_anything_is_loaded(rate: str) -> None:
     """Regression: the server started, and answered every request with 500."""
     told = CliRunner().invoke(main, ["serve", "--rate", rate])
-    assert told.exit_code == 2 and f"{rate!r} is no rate" in told.stderr and "60 per second" in told.stderr
+    assert told.exit_code == 2 and f"{rate!r} is not a rate" in told.stderr and "60 per second" in told.stderr
 
 
 # ------------------------------------------------------------------------------------------------ other sites

@@ -23,7 +23,7 @@ from web import assert_problem, b64, encoded, picture, pixels, png, translate
 
 import pix2pix
 from app.http import create_app
-from app.http.clients import SMALL_PIXELS, Client
+from app.http.batcher import SMALL_PIXELS, Client
 from pix2pix.errors import BundleError
 from pix2pix.inference.realism import OPACITY, REAL
 from pix2pix.model import latents
@@ -235,7 +235,7 @@ def test_a_model_without_discriminator_says_so_and_names_those_that_have_one(jud
         (error,) = assert_problem(refused, 422)["errors"]
         assert error["pointer"] == "#/realism"
         assert error["message"].endswith(
-            "no discriminator: it cannot say how real a photo looks. Models that can: critic"
+            "no discriminator: it cannot draw a realism map. Models that can: critic"
         )
     assert "realism" not in translate(judging, model="tiny", realism=False).json["images"][0]
 
@@ -253,7 +253,7 @@ def test_a_wrong_wish_for_realism_is_named(judging, realism):
 
 def test_a_plain_picture_holds_no_realism_map(judging):
     refused = assert_problem(upload(judging, png(), "image/png", realism="true"), 422)
-    assert refused["detail"] == "A plain picture holds no realism map: accept JSON."
+    assert refused["detail"] == "A PNG answer has no realism map: accept JSON."
     assert upload(judging, png(), "image/png", realism="false").content_type == "image/png"
 
 

@@ -1,4 +1,4 @@
-"""The thread that owns the device: what waits together is answered together, and what fails, fails alone."""
+"""The thread that owns the device: waiting jobs are computed together, and a job that fails, fails alone."""
 
 import base64
 import io
@@ -13,9 +13,8 @@ from conftest import TINY, draw_pair, save_untrained
 from PIL import Image
 
 from app.http import create_app
-from app.http.batcher import Answered, Batcher, Question
-from app.http.clients import SMALL_PIXELS, Client
-from app.http.metrics import Metrics
+from app.http.batcher import SMALL_PIXELS, Batcher, Client, Generated, TranslateJob
+from app.http.monitoring import Metrics
 from pix2pix.errors import Abandoned, DeadlineExceeded, Saturated, ShuttingDown
 from pix2pix.inference.translator import Translator, load
 from pix2pix.model import latents
@@ -25,7 +24,7 @@ POISON = 99.0
 
 
 class Recorder:
-    """Answers a sketch with its own value plus z, and remembers its batches."""
+    """Photos have the value of their sketch plus z; records the sizes of the batches."""
 
     name, device, size_px, latent_size = "recorder", "cpu", S, Z
 
@@ -43,13 +42,13 @@ class Recorder:
         return np.broadcast_to(value[:, None, None, None], (len(z), S, S, 3)).copy()
 
 
-def question(to: Recorder, value: int = 0, photos: int = 1, **options: object) -> Question:
+def translate_job(to: Recorder, value: int = 0, photos: int = 1, **options: object) -> TranslateJob:
     z = np.tile(np.arange(photos, dtype=np.float32)[:, None], (1, Z))
-    return Question(to, np.full((S, S), value, np.uint8), z, **options)  # type: ignore[arg-type]
+    return TranslateJob(to, np.full((S, S), value, np.uint8), z, **options)  # type: ignore[arg-type]
 
 
 class Held:
-    """Questions that wait together: the device is busy until `release`."""
+    """Jobs that wait together: the device is busy until `release`."""
 
     def __init__(self, batcher: Batcher) -> None:
         self.batcher, self.pool, self.gate = batcher, ThreadPoolExecutor(16), threading.Event()
@@ -62,12 +61,12 @@ class Held:
         self.pool.submit(batcher.run, busy)
         assert began.wait(20)
 
-    def ask(self, one: Question) -> "Future[Answered]":
-        asked = self.pool.submit(self.batcher.ask, one)
-        waited = time.monotonic() + 20
-        while one not in self.batcher._waiting and not asked.done() and time.monotonic() < waited:
+    def submit(self, job: TranslateJob) -> "Future[Generated]":
+        submitted = self.pool.submit(self.batcher.translate, job)
+        until = time.monotonic() + 20
+        while job not in self.batcher._waiting and not submitted.done() and time.monotonic() < until:
             time.sleep(0.001)
-        return asked
+        return submitted
 
     def release(self) -> None:
         self.gate.set()
@@ -81,12 +80,12 @@ def held():
     one.pool.shutdown()
 
 
-def test_what_waits_is_answered_together_up_to_the_largest_batch(held: Held) -> None:
+def test_waiting_jobs_are_computed_together_up_to_the_largest_batch(held: Held) -> None:
     model, other = Recorder(), Recorder()
-    asked = [held.ask(question(model, value=10 * i, photos=3)) for i in range(4)]
-    apart = held.ask(question(other, value=5))
+    jobs = [held.submit(translate_job(model, value=10 * i, photos=3)) for i in range(4)]
+    apart = held.submit(translate_job(other, value=5))
     held.release()
-    for i, answer in enumerate(asked):
+    for i, answer in enumerate(jobs):
         photos = answer.result(20).photos
         assert photos[:, 0, 0, 0].tolist() == [10 * i, 10 * i + 1, 10 * i + 2]
     assert apart.result(20).photos[0, 0, 0, 0] == 5
@@ -96,7 +95,7 @@ def test_what_waits_is_answered_together_up_to_the_largest_batch(held: Held) -> 
 
 def test_more_photos_than_a_batch_are_made_in_several() -> None:
     model = Recorder()
-    photos = Batcher().ask(question(model, photos=20)).photos
+    photos = Batcher().translate(translate_job(model, photos=20)).photos
     assert photos[:, 0, 0, 0].tolist() == list(range(20))
     assert max(model.batches) <= 8
 
@@ -105,35 +104,35 @@ def test_alone_nothing_waits_for_company() -> None:
     model, batcher = Recorder(), Batcher()
     began = time.monotonic()
     for _ in range(20):
-        batcher.ask(question(model))
+        batcher.translate(translate_job(model))
     assert model.batches == [1] * 20 and time.monotonic() - began < 2
 
 
-def test_a_poisoned_question_fails_alone(held: Held) -> None:
+def test_a_poisoned_job_fails_alone(held: Held) -> None:
     model = Recorder()
-    asked = [held.ask(question(model, value=i)) for i in range(5)]
-    poisoned = question(model)
+    jobs = [held.submit(translate_job(model, value=i)) for i in range(5)]
+    poisoned = translate_job(model)
     poisoned.z[:] = POISON
-    bad = held.ask(poisoned)
+    bad = held.submit(poisoned)
     held.release()
-    assert [answer.result(20).photos[0, 0, 0, 0] for answer in asked] == list(range(5))
+    assert [answer.result(20).photos[0, 0, 0, 0] for answer in jobs] == list(range(5))
     with pytest.raises(ValueError, match="poisoned"):
         bad.result(20)
 
 
 def test_out_of_memory_a_batch_is_halved(held: Held) -> None:
     model = Recorder(memory=2)
-    asked = [held.ask(question(model, value=i, photos=2)) for i in range(4)]
+    jobs = [held.submit(translate_job(model, value=i, photos=2)) for i in range(4)]
     held.release()
-    for i, answer in enumerate(asked):
+    for i, answer in enumerate(jobs):
         assert answer.result(20).photos[:, 0, 0, 0].tolist() == [i, i + 1]
     assert model.batches[0] == 8 and model.batches.count(2) == 4
 
 
-def test_of_a_stream_only_the_newest_question_is_answered(held: Held) -> None:
+def test_of_a_stream_only_the_newest_job_is_computed(held: Held) -> None:
     model = Recorder()
-    old, new = (held.ask(question(model, value=i, stream="pen")) for i in (1, 2))
-    other = held.ask(question(model, value=3, stream="another pen"))
+    old, new = (held.submit(translate_job(model, value=i, stream="pen")) for i in (1, 2))
+    other = held.submit(translate_job(model, value=3, stream="another pen"))
     with pytest.raises(Abandoned, match="newer"):
         old.result(20)
     held.release()
@@ -141,11 +140,11 @@ def test_of_a_stream_only_the_newest_question_is_answered(held: Held) -> None:
     assert model.batches == [2]
 
 
-def test_an_older_question_that_was_decoded_later_does_not_take_the_place_of_the_newest(held: Held) -> None:
+def test_an_older_job_that_was_decoded_later_does_not_replace_the_newest(held: Held) -> None:
     """Regression: the order was that in which decoding ended, so that a large old sketch won."""
     model = Recorder()
-    new = held.ask(question(model, value=2, stream="pen", client=Client(since=time.monotonic())))
-    old = held.ask(question(model, value=1, stream="pen", client=Client(since=time.monotonic() - 1)))
+    new = held.submit(translate_job(model, value=2, stream="pen", client=Client(since=time.monotonic())))
+    old = held.submit(translate_job(model, value=1, stream="pen", client=Client(since=time.monotonic() - 1)))
     with pytest.raises(Abandoned, match="newer"):
         old.result(20)
     held.release()
@@ -155,19 +154,19 @@ def test_an_older_question_that_was_decoded_later_does_not_take_the_place_of_the
 def test_clients_may_call_their_streams_the_same(held: Held) -> None:
     """Regression: the second to draw with a stream called "pen" took the answers of the first."""
     model = Recorder()
-    asked = [held.ask(question(model, i, stream="pen", client=Client(f"10.0.0.{i}"))) for i in (1, 2)]
+    jobs = [held.submit(translate_job(model, i, stream="pen", client=Client(f"10.0.0.{i}"))) for i in (1, 2)]
     held.release()
-    assert [answer.result(20).photos[0, 0, 0, 0] for answer in asked] == [1, 2]
+    assert [answer.result(20).photos[0, 0, 0, 0] for answer in jobs] == [1, 2]
 
 
-def test_an_errand_that_nobody_waits_for_is_not_run(held: Held) -> None:
-    """Regression: only questions were dropped when their client hung up, the z of a photo was read."""
+def test_a_call_of_a_client_that_has_disconnected_is_not_run(held: Held) -> None:
+    """Regression: only translations were dropped when their client disconnected, not the encoding of a photo."""
     ran: list[str] = []
     gone = held.pool.submit(held.batcher.run, lambda: ran.append("gone"), Client(gone=lambda: True))
     while len(held.batcher._waiting) < 1:
         time.sleep(0.001)
     held.release()
-    with pytest.raises(Abandoned, match="gone"):
+    with pytest.raises(Abandoned, match="disconnected"):
         gone.result(20)
     assert held.batcher.run(lambda: "next") == "next" and ran == []
 
@@ -176,32 +175,32 @@ def test_the_depth_of_the_queue_is_what_is_still_waited_for() -> None:
     """Regression: what its client had given up was counted until the device was free again."""
     metrics, model = Metrics(), Recorder()
     held = Held(Batcher(metrics))
-    late = held.ask(question(model, client=Client(since=time.monotonic() - 60)))
+    late = held.submit(translate_job(model, client=Client(since=time.monotonic() - 60)))
     with pytest.raises(DeadlineExceeded):
         late.result(20)
-    waits = held.ask(question(model))
+    waits = held.submit(translate_job(model))
     assert len(held.batcher._waiting) == 2 and b"pix2pix_queue_depth 1.0" in metrics.page()
     held.release()
     waits.result(20)
     held.pool.shutdown()
 
 
-def test_what_nobody_waits_for_is_not_computed(held: Held) -> None:
+def test_photos_of_a_client_that_has_disconnected_are_not_computed(held: Held) -> None:
     model, left = Recorder(), threading.Event()
-    gone = held.ask(question(model, value=1, client=Client(gone=left.is_set)))
-    stays = held.ask(question(model, value=2))
+    gone = held.submit(translate_job(model, value=1, client=Client(gone=left.is_set)))
+    stays = held.submit(translate_job(model, value=2))
     left.set()
     held.release()
-    with pytest.raises(Abandoned, match="gone"):
+    with pytest.raises(Abandoned, match="disconnected"):
         gone.result(20)
     assert stays.result(20).photos[0, 0, 0, 0] == 2 and model.batches == [1]
 
 
-def test_a_question_that_waits_too_long_is_given_up_and_not_computed() -> None:
+def test_a_job_past_its_deadline_is_cancelled_and_not_computed() -> None:
     metrics, model = Metrics(), Recorder()
     held = Held(Batcher(metrics, deadline_s=0.2))
     with pytest.raises(DeadlineExceeded, match=r"0\.2 s"):
-        held.ask(question(model)).result(20)
+        held.submit(translate_job(model)).result(20)
     held.release()
     assert held.batcher.run(lambda: "next") == "next"
     assert model.batches == []
@@ -232,7 +231,7 @@ def test_the_thread_survives_what_it_is_thrown() -> None:
 
     with pytest.raises(RuntimeError, match="SystemExit"):
         batcher.run(leave)
-    assert batcher.ask(question(model, value=9)).photos[0, 0, 0, 0] == 9
+    assert batcher.translate(translate_job(model, value=9)).photos[0, 0, 0, 0] == 9
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -240,18 +239,18 @@ def test_a_dead_thread_is_replaced_and_nothing_is_lost(monkeypatch: pytest.Monke
     batcher, model = Batcher(), Recorder()
     with monkeypatch.context() as patch, ThreadPoolExecutor(1) as pool:
         patch.setattr(batcher, "_take", lambda: 1 / 0)
-        lost = pool.submit(batcher.ask, question(model, value=8))
+        lost = pool.submit(batcher.translate, translate_job(model, value=8))
         while batcher._thread is None or batcher._thread.is_alive():
             time.sleep(0.001)
         patch.undo()
-        assert batcher.ask(question(model, value=9)).photos[0, 0, 0, 0] == 9
+        assert batcher.translate(translate_job(model, value=9)).photos[0, 0, 0, 0] == 9
         assert lost.result(20).photos[0, 0, 0, 0] == 8
 
 
 def test_closing_waits_for_what_was_admitted_and_admits_no_more(held: Held) -> None:
     batcher, model = held.batcher, Recorder()
     with batcher.admit(1):
-        last = held.ask(question(model, value=1))
+        last = held.submit(translate_job(model, value=1))
         assert not batcher.close(within_s=0.05)
         with pytest.raises(ShuttingDown, match="shutting down"), batcher.admit(1):
             pass

@@ -356,7 +356,7 @@ def test_progress_is_sparse_without_a_terminal(capsys: pytest.CaptureFixture[str
 
 
 def test_an_impossible_host_is_refused() -> None:
-    with pytest.raises(UsageError, match="cannot be listened on"):
+    with pytest.raises(UsageError, match="cannot be opened"):
         serving.listen(SimpleNamespace(), "not a host", 0, lambda url: None)
 
 

@@ -11,7 +11,7 @@ from web import assert_problem
 import pix2pix
 from app.http import create_app
 from app.http.middleware import COMPILER
-from app.http.onnx_files import KEPT
+from app.http.models import KEPT_ONNX_FILES
 from pix2pix.inference import export
 from pix2pix.model import latents
 
@@ -62,7 +62,7 @@ def test_a_file_is_built_once_and_few_are_kept(client, monkeypatch) -> None:
     monkeypatch.setattr(export, "build", build)
     for name in ("a", "a", "b%20c", "d", "d", "a"):
         assert client.get(ROUTE.format(name)).data == b"a file"
-    assert KEPT == 2
+    assert KEPT_ONNX_FILES == 2
     assert built == ["a", "b c", "d", "a"]
 
 
@@ -71,7 +71,7 @@ def test_only_loaded_models_have_a_file(client, name: str) -> None:
     problem = assert_problem(client.get(ROUTE.format(name)), 404)
     assert "no-store" in client.get(ROUTE.format(name)).headers["Cache-Control"]
     if name == "none":
-        assert problem["detail"] == "There is no model 'none'; there is: a, b c, d."
+        assert problem["detail"] == "There is no model 'none'; the models are: a, b c, d."
 
 
 def test_a_bundle_that_is_not_the_loaded_one_any_more_is_not_handed_out(client, bundles) -> None:
@@ -101,7 +101,7 @@ def test_drawing_on_the_device_is_offered_where_the_engine_is(
     engine = tmp_path / "engine.wasm"
     if there:
         engine.write_bytes(b"x" * 1000)
-    monkeypatch.setattr("app.http.views.ENGINE", engine)
+    monkeypatch.setattr("app.http.ENGINE", engine)
     page = client.get("/").text
     assert ("Draw on this device" in page) is there
     assert ('data-bytes="1000"' in page) is there

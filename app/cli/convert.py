@@ -23,7 +23,7 @@ from app.cli.options import (
     refuse_unwritable,
 )
 from app.cli.progress import Reporter
-from app.http.batcher import most_at_once
+from app.http.batch import max_batch
 from pix2pix.convert.contact_sheet import Sheet
 from pix2pix.convert.pipeline import OTHERWISE
 from pix2pix.convert.plan import Conversion, Converted, Options
@@ -150,7 +150,7 @@ def _run(
     if sheet is not None:
         _refuse_in_the_way(sheet, sketches, place(destination))
     loaded = translator.load(model, models=models, device=device, engine=engine)
-    options["batch_size"] = most_at_once(loaded)
+    options["batch_size"] = max_batch(loaded)
     if style is not None:
         options["z"] = loaded.encode(style)
     conversion = Conversion(loaded, sketches, place(destination), Options(**options))

@@ -10,7 +10,7 @@ import numpy as np
 
 from app.cli.options import ANY_PATH, PHOTO, device_option, models_option
 from app.cli.pictures import MAX_PIXELS_IN_ALL, check_out, write
-from app.http.generate import bound_answer
+from app.http.generate import check_answer_size
 from pix2pix.errors import UsageError
 from pix2pix.images.io import check_suffix, read_sketch
 from pix2pix.inference.translator import Translator, load
@@ -74,7 +74,7 @@ def draw_sheet(translator: Translator, sketch: np.ndarray, seed: int) -> np.ndar
     """Pictures (H, W, 3) uint8: a row for each direction, from 2 steps against it to 2 along it."""
     if not translator.directions:
         raise UsageError(f"{translator.name} has no directions: they are found at the end of training")
-    bound_answer(sketch.shape, COLUMNS * len(translator.directions), "pictures", MAX_PIXELS_IN_ALL)
+    check_answer_size(sketch.shape, COLUMNS * len(translator.directions), "pictures", MAX_PIXELS_IN_ALL)
     at = np.linspace(-FARTHEST, FARTHEST, COLUMNS, dtype=np.float32)
     vectors = np.array([direction.vector for direction in translator.directions], np.float32)
     z = translator.latent(seed) + at[:, None] * vectors[:, None]  # (directions, columns, Z)

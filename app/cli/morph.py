@@ -8,7 +8,7 @@ import click
 
 from app.cli.options import ANY_PATH, PHOTO, device_option, model_option, models_option
 from app.cli.pictures import MAX_PIXELS_IN_ALL, LatentSource, check_out, latent_of
-from app.http.generate import bound_answer
+from app.http.generate import check_answer_size
 from pix2pix.errors import UsageError
 from pix2pix.images.animation import check_format, save_frames
 from pix2pix.images.io import read_sketch
@@ -46,7 +46,7 @@ def morph(
     check_out(out, sketch, *stops)
     check_format(out)
     page = read_sketch(sketch)
-    bound_answer(page.shape, steps, "steps", MAX_PIXELS_IN_ALL)
+    check_answer_size(page.shape, steps, "steps", MAX_PIXELS_IN_ALL)
 
     translator = load(model, models=models, device=device)
     z = latents.walk([latent_of(translator, stop) for stop in stops], steps)

@@ -4,33 +4,34 @@
     import pix2pix
     app = create_app({"shoes": pix2pix.load("shoes")})
 
-Importing this package needs no torch: translators come in ready-made.
+Importing this package does not import torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flask import Flask
+from flask import Flask, render_template
 from flask_compress import Compress
 
-from app.http.access import guard
+from app.http.access import restrict
 from app.http.api import create_api
-from app.http.batcher import DEADLINE_S, MAX_ADMITTED, Batcher
-from app.http.clients import MAX_PIXELS_AT_WORK
-from app.http.metrics import Metrics
+from app.http.batcher import DEADLINE_S, MAX_ADMITTED, MAX_PIXELS_AT_WORK, Batcher
 from app.http.middleware import trace_requests
+from app.http.monitoring import Metrics, create_monitoring
 from app.http.openapi import serve_description
 from app.http.problems import report_problems
-from app.http.views import create_views
 
 if TYPE_CHECKING:
     from pix2pix.inference.translator import Translator
 
 MAX_UPLOAD_BYTES = 20 * 2**20
-# pictures are small already, and weights are noise
+# not pictures, which are compressed already, and not weights, which are noise
 COMPRESSED_TYPES = ["text/html", "text/css", "text/javascript", "image/svg+xml", "application/wasm"]
+# The largest file of the engine for drawing on the device; scripts/browser-engine downloads it.
+ENGINE = Path(__file__).parent.parent / "static/vendor/onnxruntime-web/ort-wasm-simd-threaded.wasm"
 
 
 def create_app(
@@ -44,14 +45,13 @@ def create_app(
     rate: str | None = None,
     proxies: int = 0,
 ) -> Flask:
-    """Build the WSGI application that serves `translators`, by name; the first one is the default.
+    """Returns the WSGI application that serves `translators`, by name; the first one is the default.
 
-    `max_upload_bytes` bounds a whole request body: base64 makes a picture a third larger than its file.
-    `max_admitted` photos are worked on at a time, each answered within `deadline_s`; pictures of `max_pixels`
-    in all are decoded and encoded at a time. `token`, `rate` and `proxies` say who may ask, and how often:
-    see `app.http.access.guard`.
+    `max_upload_bytes` limits a request body (base64 makes a picture a third larger). At most `max_admitted`
+    photos are processed at a time, each within `deadline_s`; `max_pixels` limits the pixels that are decoded
+    and encoded at a time. For `token`, `rate` and `proxies` see `app.http.access.restrict`.
     """
-    app = Flask("app")  # whose static/ and templates/ it serves
+    app = Flask("app")  # serves the static/ and templates/ of that package
     app.config["MAX_CONTENT_LENGTH"] = max_upload_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = max_upload_bytes
     app.config["COMPRESS_MIMETYPES"] = COMPRESSED_TYPES
@@ -61,8 +61,14 @@ def create_app(
     app.extensions["batcher"] = batcher
     trace_requests(app, metrics)
     report_problems(app)
-    guard(app, metrics, token=token, rate=rate, proxies=proxies)
-    app.register_blueprint(create_views(translators, batcher, metrics))
+    restrict(app, metrics, token=token, rate=rate, proxies=proxies)
+    app.add_url_rule("/", "canvas", render_canvas)
+    app.register_blueprint(create_monitoring(translators, batcher, metrics))
     app.register_blueprint(create_api(translators, batcher))
     serve_description(app, max_upload_bytes)
     return app
+
+
+def render_canvas() -> str:
+    """Returns the canvas page."""
+    return render_template("canvas.html", engine_bytes=ENGINE.stat().st_size if ENGINE.exists() else 0)

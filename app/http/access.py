@@ -1,4 +1,4 @@
-"""Who may ask, and how often: the same origin, those who know the token, and nobody without end."""
+"""Access control: the same-origin rule, the token, and the rate limit of each client."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, Unauthorized
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app.http.metrics import Metrics
+from app.http.monitoring import Metrics
 from pix2pix.errors import UsageError
 
-RATE = "60 per second"  # of each client; a pen that moves asks up to 20 times a second
-OPEN_PATHS = ("/healthz", "/readyz")  # for supervisors, which know no token
+RATE = "60 per second"  # of each client; while a pen moves, the canvas sends up to 20 requests a second
+OPEN_PATHS = ("/healthz", "/readyz")  # for supervisors, which have no token
 COOKIE = "pix2pix-token"
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
+    """Returns whether an address can be reached from this machine only."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
 
 
-def guard(app: Flask, metrics: Metrics, *, token: str | None, rate: str | None, proxies: int) -> None:
-    """Turn away requests of other origins, without the token where there is one, and beyond the rate.
+def restrict(app: Flask, metrics: Metrics, *, token: str | None, rate: str | None, proxies: int) -> None:
+    """Makes `app` refuse requests of other origins, without the `token`, and above the `rate`.
 
-    `rate` is in the notation of `limits`, such as "60 per second;1000 per hour". Clients are told by their
-    address; behind `proxies` of one's own, by what those say of it.
+    `rate` is in the notation of `limits`, such as "60 per second;1000 per hour". A client is an address; with
+    `proxies` trusted proxies in front, the address in their X-Forwarded-For header.
     """
     if proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
@@ -46,7 +46,8 @@ def guard(app: Flask, metrics: Metrics, *, token: str | None, rate: str | None, 
     if rate:
         limit = ApplicationLimit(
             rate,
-            error_message=f"Each client may ask {rate_in_words(rate)}: ask again after Retry-After seconds.",
+            error_message=f"Each client may send requests {rate_in_words(rate)}: try again after Retry-After "
+            "seconds.",
             exempt_when=lambda: _is_not_counted(token),
         )
         Limiter(
@@ -58,35 +59,37 @@ def guard(app: Flask, metrics: Metrics, *, token: str | None, rate: str | None, 
             storage_uri="memory://",
         )
     if token:
-        app.before_request(_asks_for(token))  # after the rate: it is not to be guessed without end
+        app.before_request(_token_check(token))  # after the rate limit, which slows down guessing
 
 
 def _is_not_counted(token: str | None) -> bool:
-    """The page and what supervisors ask, but for those who do not know the token."""
+    """Whether the rate does not apply: outside of /api, unless the token is missing or wrong."""
     if request.path.startswith("/api/"):
         return False
-    return token is None or request.path in OPEN_PATHS or _knows(token)
+    return token is None or request.path in OPEN_PATHS or _has_token(token)
 
 
 def rate_in_words(rate: str) -> str:
-    """What a rate allows: "60 times per second". Raises UsageError for what is no rate."""
+    """Returns a rate in words: "60 times per second". Raises UsageError if it cannot be parsed."""
     try:
         return " and ".join(_times(item) for item in parse_many(rate))
     except ValueError as error:
         raise UsageError(
-            f'{rate!r} is no rate: say how often in what time, such as "60 per second;1000 per hour"'
+            f'{rate!r} is not a rate: give counts per time, such as "60 per second;1000 per hour"'
         ) from error
 
 
 def _refuse_other_origins() -> None:
-    """A page of another site may send a visitor's browser here; the browser says whose page it was."""
+    """Refuses POST requests that a page of another site makes a visitor's browser send."""
     origin = request.headers.get("Origin")
     if origin is not None and request.method == "POST" and _host_of(origin) != request.host:
-        raise Forbidden(f"Origin {origin[:80]!r} is not this server; only its own pages may post.")
+        raise Forbidden(
+            f"Origin {origin[:80]!r} is not this server; only its own pages may send POST requests."
+        )
 
 
 def _host_of(origin: str) -> str | None:
-    """The host and port of an origin; None where it is none, such as `http://[`."""
+    """The host and port of an origin; None if it is malformed, such as `http://[`."""
     try:
         return urlsplit(origin).netloc
     except ValueError:
@@ -94,12 +97,12 @@ def _host_of(origin: str) -> str | None:
 
 
 def _times(item: RateLimitItem) -> str:
-    unit, many = item.GRANULARITY.name, item.multiples
-    return f"{item.amount} times per {unit}" if many == 1 else f"{item.amount} times in {many} {unit}s"
+    unit, count = item.GRANULARITY.name, item.multiples
+    return f"{item.amount} times per {unit}" if count == 1 else f"{item.amount} times in {count} {unit}s"
 
 
-def _knows(token: str) -> bool:
-    """Whether the current request brings the token, in one of the ways that there are."""
+def _has_token(token: str) -> bool:
+    """Whether the request has the token: in a header, in the cookie, or in the address of the page."""
     kind, _, credentials = request.headers.get("Authorization", "").partition(" ")
     given = [request.cookies.get(COOKIE)]
     given += [credentials.strip()] if kind.lower() == "bearer" else []
@@ -107,19 +110,19 @@ def _knows(token: str) -> bool:
     return any(one is not None and hmac.compare_digest(one.encode(), token.encode()) for one in given)
 
 
-def _asks_for(token: str) -> Callable[[], ResponseReturnValue | None]:
-    def ask() -> ResponseReturnValue | None:
+def _token_check(token: str) -> Callable[[], ResponseReturnValue | None]:
+    def check() -> ResponseReturnValue | None:
         if request.path in OPEN_PATHS:
             return None
-        if not _knows(token):
+        if not _has_token(token):
             raise Unauthorized(
-                "This server asks for its token: Authorization: Bearer TOKEN, or /?token=TOKEN in a browser.",
+                "This server requires a token: Authorization: Bearer TOKEN, or /?token=TOKEN in a browser.",
                 www_authenticate=WWWAuthenticate("bearer"),
             )
-        if request.path == "/" and "token" in request.args:  # not to stay in the address
-            answer: Response = redirect("/")  # type: ignore[assignment]
-            answer.set_cookie(COOKIE, token, httponly=True, samesite="Strict", secure=request.is_secure)
-            return answer
+        if request.path == "/" and "token" in request.args:  # a cookie keeps it out of the address
+            response: Response = redirect("/")  # type: ignore[assignment]
+            response.set_cookie(COOKIE, token, httponly=True, samesite="Strict", secure=request.is_secure)
+            return response
         return None
 
-    return ask
+    return check

@@ -17,8 +17,8 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
 from app.http.batcher import Batcher
-from app.http.generate import answer_sketch, decode
-from app.http.onnx_files import OnnxFiles
+from app.http.generate import decode, generate
+from app.http.models import OnnxFiles
 from app.http.payloads import (
     MAX_Z,
     ArithmeticRequest,
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     from pix2pix.inference.translator import Translator
 
 DEFAULT_SEED = 0
-DRAWN_PER_SEED = 16  # to choose one from
+CANDIDATES_PER_SEED = 16
 OPENED_SKETCH_PX = 512
 
 
 def create_api(translators: Mapping[str, Translator], batcher: Batcher) -> Blueprint:
-    """Build the routes under /api/v1 for `translators`, whose networks run in `batcher`."""
+    """Returns the routes under /api/v1 for `translators`; their networks run in `batcher`."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
     onnx_files = OnnxFiles()
 
@@ -52,90 +52,90 @@ def create_api(translators: Mapping[str, Translator], batcher: Batcher) -> Bluep
 
     @api.get("/models/<name>.onnx")
     def onnx_file(name: str) -> ResponseReturnValue:
-        """Answer a model as an ONNX file, for browsers that compute themselves; 304 to one that has it."""
+        """Sends a model as an ONNX file, for drawing on the device; 304 if the browser has it."""
         if name not in translators:
-            raise NotFound(f"There is no model {name[:80]!r}; there is: {', '.join(translators)}.")
+            raise NotFound(f"There is no model {name[:80]!r}; the models are: {', '.join(translators)}.")
         file = onnx_files.of(translators[name])
-        answer = Response(file.data, content_type="application/octet-stream")
-        answer.set_etag(file.etag)
-        answer.headers["Cache-Control"] = "private, no-cache"  # kept by the browser, asked for each time
-        return answer.make_conditional(request)
+        response = Response(file.data, content_type="application/octet-stream")
+        response.set_etag(file.etag)
+        response.headers["Cache-Control"] = "private, no-cache"  # the browser keeps it and revalidates
+        return response.make_conditional(request)
 
     @api.post("/sketch")
     def sketch() -> ResponseReturnValue:
-        """Answer any picture with the sketch seen in it, black on white: what the canvas opens."""
+        """Sends the sketch in any picture, black on white, for the canvas to open."""
 
-        def see(file: bytes) -> np.ndarray:
+        def extract(file: bytes) -> np.ndarray:
             return fit_sketch(read_sketch(file, WEB_FORMATS), OPENED_SKETCH_PX)[0]
 
         file = uploaded_file("sketch")
         with batcher.admit(1):
-            seen = decode(file, see, batcher, current_client())
-        return Response(encode_png(seen), content_type="image/png")
+            found = decode(file, extract, batcher, current_client())
+        return Response(encode_png(found), content_type="image/png")
 
     @api.post("/translate")
     def translate() -> ResponseReturnValue:
-        asked, name, translator = read_payload(TranslateRequest, translators)
-        seeds, z = choose_latents(translator, asked)
-        wants_picture = prefers_picture()
-        if wants_picture and len(z) != 1:
-            raise UsageError("A plain picture holds one variant: ask for variants=1, or accept JSON.")
-        if wants_picture and asked.realism:
-            raise UsageError("A plain picture holds no realism map: accept JSON.")
-        answer = answer_sketch(translator, asked.sketch, z, asked, batcher, "variants")
-        if wants_picture:
+        payload, name, translator = read_payload(TranslateRequest, translators)
+        seeds, z = choose_latents(translator, payload)
+        as_png = prefers_picture()
+        if as_png and len(z) != 1:
+            raise UsageError("A PNG answer has one photo: request variants=1, or accept JSON.")
+        if as_png and payload.realism:
+            raise UsageError("A PNG answer has no realism map: accept JSON.")
+        answer = generate(translator, payload.sketch, z, payload, batcher, "variants")
+        if as_png:
             return Response(answer.files[0]["png"], content_type="image/png")
         images = [{"seed": seed, **image} for seed, image in zip(seeds, answer.images(), strict=True)]
-        return {"request_id": g.request_id, "model": name, "images": images, **answer.circumstances()}
+        return {"request_id": g.request_id, "model": name, "images": images, "timings": answer.timings_ms}
 
     @api.post("/encode")
     def encode() -> ResponseReturnValue:
-        """Answer a photo with its z: what makes another sketch look like it."""
-        asked, name, translator = read_payload(EncodeRequest, translators)
+        """Sends the z of a photo, which gives the photo of another sketch the same look."""
+        payload, name, translator = read_payload(EncodeRequest, translators)
         client = current_client()
 
-        def find(file: bytes) -> np.ndarray:  # may take seconds: not on the device's thread
+        def find(file: bytes) -> np.ndarray:  # takes seconds for some photos: not on the device's thread
             photo = read_photo(file, WEB_FORMATS)
             return translator.subject(photo)
 
         with batcher.admit(1):
-            subject = decode(asked.photo, find, batcher, client)
+            subject = decode(payload.photo, find, batcher, client)
             z = batcher.run(lambda: translator.encode_subject(subject), client)
         return {"request_id": g.request_id, "model": name, "z": z.tolist()}
 
     @api.post("/seeds")
     def seeds() -> ResponseReturnValue:
-        """Answer a seed with itself and some of those after it, whose pictures differ clearly."""
-        asked, name, translator = read_payload(SeedsRequest, translators)
-        drawn = latents.seeds_from(asked.seed, DRAWN_PER_SEED * asked.count)
-        chosen = latents.spread(as_seen(drawn, translator), asked.count)
-        return {"request_id": g.request_id, "model": name, "seeds": [drawn[i] for i in chosen]}
+        """Sends a seed and some of those after it, whose photos differ clearly."""
+        payload, name, translator = read_payload(SeedsRequest, translators)
+        candidates = latents.seeds_from(payload.seed, CANDIDATES_PER_SEED * payload.count)
+        chosen = latents.spread(perceptual_points(candidates, translator), payload.count)
+        return {"request_id": g.request_id, "model": name, "seeds": [candidates[i] for i in chosen]}
 
     @api.post("/interpolate")
     def interpolate() -> ResponseReturnValue:
-        """Answer two latents with the photos on the way from one to the other, both included."""
-        asked, name, translator = read_payload(InterpolateRequest, translators)
-        z = latents.walk([as_z(asked.start, translator), as_z(asked.end, translator)], asked.steps)
-        answer = answer_sketch(translator, asked.sketch, z, asked, batcher, "steps")
-        frames = {"frames": answer.images(), **answer.circumstances()}
+        """Sends the photos of the steps from one latent to another, both included."""
+        payload, name, translator = read_payload(InterpolateRequest, translators)
+        z = latents.walk([as_z(payload.start, translator), as_z(payload.end, translator)], payload.steps)
+        answer = generate(translator, payload.sketch, z, payload, batcher, "steps")
+        frames = {"frames": answer.images(), "timings": answer.timings_ms}
         return {"request_id": g.request_id, "model": name, **frames}
 
     @api.post("/arithmetic")
     def arithmetic() -> ResponseReturnValue:
-        """Answer a sum of latents with its z, and with its photo if there is a sketch."""
-        asked, name, translator = read_payload(ArithmeticRequest, translators)
-        z = add_up(asked, translator)
+        """Sends the z of a sum of latents, and its photo if there is a sketch."""
+        payload, name, translator = read_payload(ArithmeticRequest, translators)
+        z = add_up(payload, translator)
         body: dict[str, Any] = {"request_id": g.request_id, "model": name, "z": z.tolist()}
-        if asked.sketch is not None:
-            answer = answer_sketch(translator, asked.sketch, z[None], asked, batcher, "photos")
-            body |= {"image": answer.images()[0], **answer.circumstances()}
+        if payload.sketch is not None:
+            answer = generate(translator, payload.sketch, z[None], payload, batcher, "photos")
+            body |= {"image": answer.images()[0], "timings": answer.timings_ms}
         return body
 
     return api
 
 
 def describe(name: str, translator: Translator) -> dict[str, Any]:
-    """Say what a client needs to know to use `translator`."""
+    """Returns the properties of a model that clients need."""
     return {
         "name": name,
         "title": translator.title,
@@ -148,29 +148,34 @@ def describe(name: str, translator: Translator) -> dict[str, Any]:
     }
 
 
-def choose_latents(translator: Translator, asked: TranslateRequest) -> tuple[list[int | None], np.ndarray]:
-    """Return the seeds (None where z was given) and z (N, Z) float32; variant i uses seed + i.
+def choose_latents(translator: Translator, payload: TranslateRequest) -> tuple[list[int | None], np.ndarray]:
+    """Returns the seeds (None where z was given) and z (N, Z) float32; variant i has seed + i.
 
     Raises UsageError for variants beyond the largest seed.
     """
-    if asked.latents is not None:
-        return [one.seed for one in asked.latents], np.stack([as_z(one, translator) for one in asked.latents])
-    if asked.z is not None:
-        return [None], np.array([asked.z], dtype=np.float32)
-    first = DEFAULT_SEED if asked.seed is None else asked.seed
-    seeds = latents.seeds_from(first, asked.variants)
+    if payload.latents is not None:
+        return [one.seed for one in payload.latents], np.stack(
+            [as_z(one, translator) for one in payload.latents]
+        )
+    if payload.z is not None:
+        return [None], np.array([payload.z], dtype=np.float32)
+    first = DEFAULT_SEED if payload.seed is None else payload.seed
+    seeds = latents.seeds_from(first, payload.variants)
     return list(seeds), np.stack([translator.latent(seed) for seed in seeds])
 
 
 def as_z(latent: Latent, translator: Translator) -> latents.Latent:
-    """Return the z (Z,) float32 that is given, or that of the seed."""
+    """Returns the given z (Z,) float32, or that of the seed."""
     if latent.seed is not None:
         return translator.latent(latent.seed)
     return np.array(latent.z, np.float32)
 
 
-def as_seen(seeds: Sequence[int], translator: Translator) -> np.ndarray:
-    """Points (N, D) that lie apart as the answers look: along the directions, or in z if there are none."""
+def perceptual_points(seeds: Sequence[int], translator: Translator) -> np.ndarray:
+    """Returns points (N, D) whose distances approximate how much the photos differ.
+
+    Coordinates along the directions, weighted by their share of the change; z for a model without directions.
+    """
     z = np.stack([translator.latent(seed) for seed in seeds])
     if not translator.directions:
         return z
@@ -179,14 +184,14 @@ def as_seen(seeds: Sequence[int], translator: Translator) -> np.ndarray:
     return np.asarray(z @ vectors.T * np.sqrt(shares))
 
 
-def add_up(asked: ArithmeticRequest, translator: Translator) -> latents.Latent:
-    """Return the sum (Z,). Raises UsageError where there is nothing to add, or the sum is no usable z."""
-    plus, minus = ([as_z(term, translator) for term in terms] for terms in (asked.plus, asked.minus))
+def add_up(payload: ArithmeticRequest, translator: Translator) -> latents.Latent:
+    """Returns the sum (Z,) float32. Raises UsageError without terms, and for a sum out of range."""
+    plus, minus = ([as_z(term, translator) for term in terms] for terms in (payload.plus, payload.minus))
     z = latents.combine(plus, minus)
-    furthest = float(np.abs(z).max(initial=0))
-    if furthest > MAX_Z:
+    largest = float(np.abs(z).max(initial=0))
+    if largest > MAX_Z:
         raise UsageError(
-            f"The sum has a number {furthest:g} away from 0; a z of numbers from {-MAX_Z:g} to {MAX_Z:g} is "
-            "allowed: add fewer terms, or smaller ones."
+            f"The sum has a number of magnitude {largest:g}; from {-MAX_Z:g} to {MAX_Z:g} is allowed: add "
+            "fewer terms, or smaller ones."
         )
     return z

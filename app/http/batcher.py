@@ -1,17 +1,15 @@
-"""Questions of many clients, answered in batches by the one thread that the networks run on.
+"""Runs the requests of many clients in batches, on the one thread that owns the device.
 
     batcher = Batcher()
-    with batcher.admit(len(z)):                    # Saturated where too many are at it already
-        answered = batcher.ask(Question(translator, sketch, z))
+    with batcher.admit(len(z)):                    # raises Saturated above the limit
+        generated = batcher.translate(TranslateJob(translator, sketch, z))
 
-Nobody waits for a batch to fill: whatever waits when the thread is free, and is for the same model, is taken
-together, up to what suits the device. A batch that fails is tried again in halves: out of memory, they fit;
-and a question that cannot be answered fails alone.
+No job waits for a batch to fill. When the thread is free, it takes the oldest job and all others for the same
+model, up to the largest batch of the device.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
@@ -23,49 +21,57 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from app.http.clients import MAX_PIXELS_AT_WORK, SMALL_PIXELS, Client, Room
+from app.http.batch import Batch, max_batch
 from pix2pix.errors import Abandoned, DeadlineExceeded, Saturated, ShuttingDown
 
 if TYPE_CHECKING:
-    from app.http.metrics import Metrics
+    from app.http.monitoring import Metrics
     from pix2pix.inference.translator import Translator
-
-logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-MAX_BATCH = {"cpu": 8, "cuda": 64}  # photos; more on two cores is hardly quicker a photo, and all wait for it
-MAX_ADMITTED = 64  # photos that are decoded, waited for, computed or encoded at a time
+MAX_ADMITTED = 64  # photos in decoding, queue, inference and encoding
 DEADLINE_S = 30.0
-FIRST_GUESS_S = 0.05  # of what a photo takes, before any was made
+INITIAL_PHOTO_S = 0.05  # estimate of the time per photo, before any is measured
+SMALL_PIXELS = 2**18  # a picture of this size, such as a drawing on the canvas, waits for no large one
+MAX_PIXELS_AT_WORK = 40_000_000  # decoding and encoding take up to 20 bytes per pixel
+
+
+@dataclass(frozen=True, eq=False)
+class Client:
+    """The client that waits for an answer."""
+
+    address: str | None = None
+    since: float = field(default_factory=time.monotonic)  # when its request arrived, s
+    gone: Callable[[], bool] = lambda: False  # whether it has disconnected
 
 
 @dataclass(eq=False)
-class Question:
-    """N photos are wanted: of a sketch (S, S) uint8 with z (N, Z), N > 0."""
+class TranslateJob:
+    """N photos of a sketch (S, S) uint8 with z (N, Z) float32, N > 0."""
 
     translator: Translator
     sketch: np.ndarray
     z: np.ndarray
     realism: bool = False
-    stream: str | None = None  # of a client's questions of one stream only the newest is worth an answer
+    stream: str | None = None  # of the jobs of one stream and client only the newest is computed
     client: Client = field(default_factory=Client)
-    asked: float = field(default_factory=time.monotonic, init=False)
-    answer: Future[Answered] = field(default_factory=Future, init=False)
+    queued: float = field(default_factory=time.monotonic, init=False)  # s
+    result: Future[Generated] = field(default_factory=Future, init=False)
 
 
 @dataclass(eq=False)
-class _Errand:
-    """Anything else that needs the device."""
+class _CallJob:
+    """A function that needs the device."""
 
     call: Callable[[], Any]
     client: Client
-    answer: Future[Any] = field(default_factory=Future, init=False)
+    result: Future[Any] = field(default_factory=Future, init=False)
 
 
 @dataclass(frozen=True)
-class Answered:
-    """Photos (N, S, S, 3) uint8, and RGBA (N, S, S, 4) to lay over them where that was asked for."""
+class Generated:
+    """Photos (N, S, S, 3) uint8 and, if requested, RGBA overlays (N, S, S, 4) uint8."""
 
     photos: np.ndarray
     overlays: np.ndarray | None
@@ -74,7 +80,7 @@ class Answered:
 
 
 class Batcher:
-    """One thread that owns the device, and those who wait for it. Safe to use from many threads."""
+    """The thread that owns the device, and the queue of its jobs. Safe to use from many threads."""
 
     def __init__(
         self,
@@ -84,27 +90,30 @@ class Batcher:
         max_pixels: int = MAX_PIXELS_AT_WORK,
         deadline_s: float = DEADLINE_S,
     ) -> None:
-        """The thread begins with the first question."""
+        """The thread starts with the first job."""
         self.max_admitted, self.deadline_s = max_admitted, deadline_s
-        self._pixels = Room(max_pixels)
+        self._pixels = _Budget(max_pixels)
         self._metrics = metrics
         self._changed = threading.Condition()
-        self._waiting: deque[Question | _Errand] = deque()
-        self._admitted, self._photo_s, self.closing = 0, FIRST_GUESS_S, False
+        self._waiting: deque[TranslateJob | _CallJob] = deque()
+        self._admitted, self._photo_s, self.closing = 0, INITIAL_PHOTO_S, False
         self._thread: threading.Thread | None = None
         if metrics:
             metrics.watch_queue(self._depth)
 
     @contextmanager
     def admit(self, count: int) -> Iterator[None]:
-        """Be at work on `count` photos, from sketch to files. Raises Saturated where that is too many."""
+        """Counts `count` photos as admitted during the block, from decoding to encoding.
+
+        Raises Saturated above the limit, ShuttingDown after `close`. An idle server admits any number.
+        """
         with self._changed:
             if self.closing or (self._admitted and self._admitted + count > self.max_admitted):
                 self._count_rejection("saturated")
                 retry_after_s = max(1.0, self._admitted * self._photo_s)
                 if self.closing:
                     raise ShuttingDown("The server is shutting down.", retry_after_s)
-                raise Saturated("The server has as much to draw as it can hold.", retry_after_s)
+                raise Saturated("The server is at capacity.", retry_after_s)
             self._admitted += count
         try:
             yield
@@ -115,72 +124,73 @@ class Batcher:
 
     @contextmanager
     def room(self, pixels: int, client: Client) -> Iterator[None]:
-        """Hold memory for a picture of so many pixels, once there is any. Raises DeadlineExceeded.
+        """Waits for memory for a picture of `pixels`, and holds it during the block. Raises DeadlineExceeded.
 
-        A small one does not count: so many photos as are admitted are hardly one large picture.
+        Small pictures do not count: all that are admitted together are smaller than one large picture.
         """
         pixels = 0 if pixels <= SMALL_PIXELS else pixels
-        if not self._pixels.enter(pixels, self._left_s(client)):
+        if not self._pixels.acquire(pixels, self._left_s(client)):
             raise self._late()
         try:
             yield
         finally:
-            self._pixels.leave(pixels)
+            self._pixels.release(pixels)
 
     def check(self, client: Client) -> None:
-        """Raise DeadlineExceeded where an answer would be too late, Abandoned where nobody waits for it."""
+        """Raises DeadlineExceeded after the deadline, Abandoned if the client has disconnected."""
         if client.gone():
             self._count_rejection("gone")
-            raise Abandoned("The client is gone.")
+            raise Abandoned("The client has disconnected.")
         if self._left_s(client) <= 0:
             raise self._late()
 
-    def ask(self, question: Question) -> Answered:
-        """Wait for the answer.
+    def translate(self, job: TranslateJob) -> Generated:
+        """Queues a job and waits for its photos.
 
-        Raises DeadlineExceeded, Abandoned where a newer question of its stream came or its client is gone,
-        and whatever the model raises.
+        Raises DeadlineExceeded, Abandoned if a newer job of its stream arrives or its client disconnects, and
+        what the model raises.
         """
         with self._changed:
             for other in self._waiting:
-                if isinstance(other, Question) and _of_one_stream(question, other):
-                    older = min(question, other, key=lambda one: one.client.since)  # decoding may overtake
-                    self._drop(older, "superseded", "A newer question of this stream has come.")
-            self._put(question)
-        answered: Answered = self._wait_for(question)
-        return answered
+                if isinstance(other, TranslateJob) and _same_stream(job, other):
+                    # by arrival: decoding of an older request may end later
+                    older = min(job, other, key=lambda one: one.client.since)
+                    self._drop(older, "superseded", "A newer request of this stream has arrived.")
+            self._put(job)
+        generated: Generated = self._wait_for(job)
+        return generated
 
     def run(self, call: Callable[[], T], client: Client | None = None) -> T:
-        """Call something on the device's thread, in turn, and wait for it. Raises as `ask`."""
-        errand = _Errand(call, client or Client())
-        self._put(errand)
-        result: T = self._wait_for(errand)
+        """Queues a function for the device's thread and waits for its result. Raises as `translate`."""
+        job = _CallJob(call, client or Client())
+        self._put(job)
+        result: T = self._wait_for(job)
         return result
 
     def observe(self, stage: str, model: str, seconds: float) -> None:
-        """Count how long a stage of an answer took."""
+        """Records the duration of a stage in the metrics."""
         if self._metrics:
             self._metrics.observe_stage(stage, model, seconds)
 
     def close(self, within_s: float) -> bool:
-        """Admit nothing more, and wait until all that was admitted is done; whether it is."""
+        """Admits nothing more and waits for what is admitted; returns whether all of it is done."""
         with self._changed:
             self.closing = True
             return self._changed.wait_for(lambda: not self._admitted, within_s)
 
-    def _put(self, item: Question | _Errand) -> None:
+    def _put(self, job: TranslateJob | _CallJob) -> None:
         with self._changed:
-            self._waiting.append(item)
+            self._waiting.append(job)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._work, name="device", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
 
-    def _wait_for(self, item: Question | _Errand) -> Any:
+    def _wait_for(self, job: TranslateJob | _CallJob) -> Any:
         try:
-            return item.answer.result(max(0.0, self._left_s(item.client)))
+            return job.result.result(max(0.0, self._left_s(job.client)))
         except TimeoutError:
-            item.answer.cancel()
+            job.result.cancel()
             raise self._late() from None
 
     def _left_s(self, client: Client) -> float:
@@ -188,12 +198,12 @@ class Batcher:
 
     def _late(self) -> DeadlineExceeded:
         self._count_rejection("deadline")
-        return DeadlineExceeded(f"No answer came within {self.deadline_s:g} s.")
+        return DeadlineExceeded(f"The request was not finished within {self.deadline_s:g} s.")
 
     def _depth(self) -> int:
-        """How many are still waited for: what was given up lies there until the thread comes by."""
+        """The number of jobs not cancelled; cancelled ones stay in the queue until the thread is free."""
         with self._changed:
-            return sum(not item.answer.done() for item in self._waiting)
+            return sum(not job.result.done() for job in self._waiting)
 
     def _work(self) -> None:
         while True:
@@ -203,71 +213,72 @@ class Batcher:
             if taken:
                 self._serve(taken)
 
-    def _take(self) -> list[Question | _Errand]:
-        """The first that waits, and what may go with it; the rest stays in its order."""
-        taken: list[Question | _Errand] = []
-        left: deque[Question | _Errand] = deque()
-        for item in self._waiting:
-            if item.answer.done():
-                continue  # given up
-            if item.client.gone():
-                self._drop(item, "gone", "The client is gone.")
-            elif not taken or _goes_with(item, taken):
-                taken.append(item)
+    def _take(self) -> list[TranslateJob | _CallJob]:
+        """Removes the oldest job and those that fit into its batch; the others keep their order."""
+        taken: list[TranslateJob | _CallJob] = []
+        left: deque[TranslateJob | _CallJob] = deque()
+        for job in self._waiting:
+            if job.result.done():
+                continue  # cancelled or superseded
+            if job.client.gone():
+                self._drop(job, "gone", "The client has disconnected.")
+            elif not taken or _fits(job, taken):
+                taken.append(job)
             else:
-                left.append(item)
+                left.append(job)
         self._waiting = left
-        return [item for item in taken if item.answer.set_running_or_notify_cancel()]
+        return [job for job in taken if job.result.set_running_or_notify_cancel()]
 
-    def _serve(self, taken: list[Question | _Errand]) -> None:
-        """Answer what was taken: with an error, if need be. Somebody waits for each."""
+    def _serve(self, taken: list[TranslateJob | _CallJob]) -> None:
+        """Gives every job a result or an exception, whatever happens: a client waits for each."""
         try:
-            questions = [item for item in taken if isinstance(item, Question)]
-            if questions:
-                self._answer(questions)
-            for item in taken:
-                if isinstance(item, _Errand):
-                    item.answer.set_result(item.call())
+            translations = [job for job in taken if isinstance(job, TranslateJob)]
+            if translations:
+                self._translate(translations)
+            for job in taken:
+                if isinstance(job, _CallJob):
+                    job.result.set_result(job.call())
         except BaseException as error:
-            told = (
-                error if isinstance(error, Exception) else RuntimeError(f"the device's thread met {error!r}")
+            # not SystemExit: it would end the client's thread
+            failure = (
+                error if isinstance(error, Exception) else RuntimeError(f"the device's thread: {error!r}")
             )
-            for item in taken:
-                if not item.answer.done():
-                    item.answer.set_exception(told)
+            for job in taken:
+                if not job.result.done():
+                    job.result.set_exception(failure)
 
-    def _answer(self, questions: list[Question]) -> None:
+    def _translate(self, jobs: list[TranslateJob]) -> None:
         began = time.monotonic()
-        translator = questions[0].translator
-        counts = [len(question.z) for question in questions]
+        translator = jobs[0].translator
+        counts = [len(job.z) for job in jobs]
         batch = Batch(
             translator,
-            np.stack([question.sketch for question in questions]),
-            np.concatenate([question.z for question in questions]),
-            np.repeat(np.arange(len(questions)), counts),
-            questions[0].realism,
+            np.stack([job.sketch for job in jobs]),
+            np.concatenate([job.z for job in jobs]),
+            np.repeat(np.arange(len(jobs)), counts),
+            jobs[0].realism,
         )
-        made = batch.translate(np.arange(sum(counts)), most=most_at_once(translator))
-        took = time.monotonic() - began
-        self._photo_s += 0.1 * (took / sum(counts) - self._photo_s)
-        self.observe("inference", translator.name, took)
+        made = batch.translate(np.arange(sum(counts)), most=max_batch(translator))
+        inference_s = time.monotonic() - began
+        self._photo_s += 0.1 * (inference_s / sum(counts) - self._photo_s)
+        self.observe("inference", translator.name, inference_s)
         if self._metrics:
             self._metrics.observe_batch(translator.name, sum(counts))
-        for question, end in zip(questions, np.cumsum(counts), strict=True):
-            own = made[end - len(question.z) : end]
-            waited = began - question.asked
-            self.observe("queue", translator.name, waited)
-            failed = next((row for row in own if isinstance(row, Exception)), None)
-            if failed:
-                question.answer.set_exception(failed)
+        for job, end in zip(jobs, np.cumsum(counts), strict=True):
+            own = made[end - len(job.z) : end]
+            queue_s = began - job.queued
+            self.observe("queue", translator.name, queue_s)
+            failure = next((one for one in own if isinstance(one, Exception)), None)
+            if failure:
+                job.result.set_exception(failure)
             else:
                 photos, overlays = zip(*own, strict=True)
-                laid_over = np.stack(overlays) if question.realism else None
-                question.answer.set_result(Answered(np.stack(photos), laid_over, waited, took))
+                stacked = np.stack(overlays) if job.realism else None
+                job.result.set_result(Generated(np.stack(photos), stacked, queue_s, inference_s))
 
-    def _drop(self, item: Question | _Errand, reason: str, why: str) -> None:
-        with suppress(InvalidStateError):  # given up a moment ago
-            item.answer.set_exception(Abandoned(why))
+    def _drop(self, job: TranslateJob | _CallJob, reason: str, why: str) -> None:
+        with suppress(InvalidStateError):  # cancelled a moment ago
+            job.result.set_exception(Abandoned(why))
             self._count_rejection(reason)
 
     def _count_rejection(self, reason: str) -> None:
@@ -275,60 +286,46 @@ class Batcher:
             self._metrics.reject(reason)
 
 
-def most_at_once(translator: Translator) -> int:
-    """How many photos its device computes in a batch."""
-    return MAX_BATCH[translator.device.partition(":")[0]]
+def _same_stream(job: TranslateJob, other: TranslateJob) -> bool:
+    """Whether two jobs are of one stream; names of streams belong to a client."""
+    named = job.stream is not None and job.stream == other.stream
+    return named and job.client.address == other.client.address
 
 
-def _of_one_stream(question: Question, other: Question) -> bool:
-    """Whether only one of them is worth an answer; other clients may call theirs the same."""
-    named = question.stream is not None and question.stream == other.stream
-    return named and question.client.address == other.client.address
-
-
-def _goes_with(item: Question | _Errand, taken: list[Question | _Errand]) -> bool:
-    """Whether it may be answered in one batch with those."""
-    if not isinstance(item, Question):
+def _fits(job: TranslateJob | _CallJob, taken: list[TranslateJob | _CallJob]) -> bool:
+    """Whether a job can be computed in one batch with those."""
+    if not isinstance(job, TranslateJob):
         return False
-    photos = len(item.z)
+    photos = len(job.z)
     for other in taken:
         if (
-            not isinstance(other, Question)
-            or other.translator is not item.translator
-            or other.realism != item.realism
+            not isinstance(other, TranslateJob)
+            or other.translator is not job.translator
+            or other.realism != job.realism
         ):
             return False
         photos += len(other.z)
-    return photos <= most_at_once(item.translator)
+    return photos <= max_batch(job.translator)
 
 
-@dataclass(frozen=True)
-class Batch:
-    """What one translator is asked: N photos of M sketches."""
+class _Budget:
+    """An amount that threads share. A request for more than all of it is granted when nothing is taken."""
 
-    translator: Translator
-    sketches: np.ndarray  # (M, S, S)
-    z: np.ndarray  # (N, Z)
-    sketch_of: np.ndarray  # (N,): index of each photo's sketch
-    realism: bool
+    def __init__(self, size: int) -> None:
+        self._size, self._taken = size, 0
+        self._changed = threading.Condition()
 
-    def translate(self, at: np.ndarray, most: int) -> list[tuple[Any, Any] | Exception]:
-        """Photo and overlay of those `at` (K,), `most` at a time, or why there are none."""
-        if len(at) <= most:
-            try:
-                return self._at_once(at)
-            except Exception as error:
-                if len(at) == 1:
-                    return [error]
-                logger.warning("a batch of %d photos failed, going on with halves: %r", len(at), error)
-        half = len(at) // 2
-        return self.translate(at[:half], most) + self.translate(at[half:], most)
+    def acquire(self, amount: int, within_s: float) -> bool:
+        """Waits until `amount` is free and takes it; returns False after `within_s`."""
+        with self._changed:
+            granted = self._changed.wait_for(
+                lambda: not (self._taken and amount) or self._taken + amount <= self._size, within_s
+            )
+            self._taken += amount if granted else 0
+            return granted
 
-    def _at_once(self, at: np.ndarray) -> list[tuple[Any, Any] | Exception]:
-        used, sketch_of = np.unique(self.sketch_of[at], return_inverse=True)
-        sketches = self.sketches[used]
-        photos = self.translator.translate_batch(sketches, self.z[at], sketch_of)
-        overlays: Any = [None] * len(at)
-        if self.realism:
-            overlays = self.translator.realism(sketches, photos, sketch_of)
-        return list(zip(photos, overlays, strict=True))
+    def release(self, amount: int) -> None:
+        """Gives back what `acquire` took."""
+        with self._changed:
+            self._taken -= amount
+            self._changed.notify_all()

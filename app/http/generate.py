@@ -1,4 +1,4 @@
-"""A sketch and latents in, pictures out: what every route that answers a sketch does."""
+"""Generates the photos of a request: decodes its sketch, runs the model, encodes the photos."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from app.http.batcher import Batcher, Question
-from app.http.clients import Client
+from app.http.batcher import Batcher, Client, TranslateJob
 from app.http.requests import current_client
 from pix2pix.errors import ImageTooLarge
 from pix2pix.images.io import (
@@ -35,9 +34,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Answer:
-    """Photos as PNG files, with the z of each.
+    """Photos as PNG files, with the z (N, Z) of each.
 
-    `files` has for each photo "png", and "realism", to lay over it, where that was asked for.
+    Each of `files` has "png" and, if requested, "realism", the map to lay over the photo.
     """
 
     files: list[dict[str, bytes]]
@@ -45,43 +44,41 @@ class Answer:
     timings_ms: dict[str, float]
 
     def images(self) -> list[dict[str, Any]]:
-        """Build the JSON of each photo."""
+        """Returns the JSON of each photo."""
         return [
             {"z": z.tolist()} | {name: base64.b64encode(file).decode("ascii") for name, file in files.items()}
             for z, files in zip(self.z, self.files, strict=True)
         ]
 
-    def circumstances(self) -> dict[str, Any]:
-        """Build the JSON of what holds for all photos."""
-        return {"timings": self.timings_ms}
 
-
-def answer_sketch(
-    translator: Translator, file: bytes, z: np.ndarray, asked: SketchPayload, batcher: Batcher, noun: str
+def generate(
+    translator: Translator, file: bytes, z: np.ndarray, payload: SketchPayload, batcher: Batcher, noun: str
 ) -> Answer:
-    """Translate the current request's sketch with each z (N, Z), as it asks, at its own size and place.
+    """Translates a sketch with each z (N, Z), for the current request; the photos get its size and position.
 
-    `noun` is what a refusal calls the photos. Raises ImageError for a sketch that cannot be used,
-    ImageTooLarge for more pixels than one picture may have, and as `Batcher.admit` and `Batcher.ask`.
+    `noun` names the photos in error messages. Raises ImageError for an invalid sketch, ImageTooLarge if the
+    photos together have more pixels than one picture may have, and as `Batcher.admit` and
+    `Batcher.translate`.
     """
     timings_ms: dict[str, float] = {}
     client = current_client()
 
     def fit(file: bytes) -> tuple[np.ndarray, Placement]:
         sketch = read_sketch(file, WEB_FORMATS)
-        bound_answer(sketch.shape, len(z), noun)
+        check_answer_size(sketch.shape, len(z), noun)
         return fit_sketch(sketch, translator.size_px)
 
     with batcher.admit(len(z)):
         with timed(timings_ms, "decode"):
             fitted, placement = decode(file, fit, batcher, client)
-        answered = batcher.ask(Question(translator, fitted, z, asked.realism, asked.stream, client))
-        timings_ms["queue"] = in_ms(answered.queue_s)
-        timings_ms["inference"] = in_ms(answered.inference_s)
+        job = TranslateJob(translator, fitted, z, payload.realism, payload.stream, client)
+        generated = batcher.translate(job)
+        timings_ms["queue"] = in_ms(generated.queue_s)
+        timings_ms["inference"] = in_ms(generated.inference_s)
         with timed(timings_ms, "encode"), batcher.room(placement.height * placement.width, client):
-            files = [{"png": encode_png(restore_photo(photo, placement))} for photo in answered.photos]
-            if answered.overlays is not None:
-                for one, overlay in zip(files, answered.overlays, strict=True):
+            files = [{"png": encode_png(restore_photo(photo, placement))} for photo in generated.photos]
+            if generated.overlays is not None:
+                for one, overlay in zip(files, generated.overlays, strict=True):
                     one["realism"] = encode_png(restore_overlay(overlay, placement))
     batcher.observe("decode", translator.name, timings_ms["decode"] / 1000)
     batcher.observe("encode", translator.name, timings_ms["encode"] / 1000)
@@ -89,41 +86,41 @@ def answer_sketch(
 
 
 def decode(file: bytes, read: Callable[[bytes], T], batcher: Batcher, client: Client) -> T:
-    """What `read` makes of a picture that a client sent, once there is memory for its pixels.
+    """Returns what `read` makes of a client's picture, once there is memory for its pixels.
 
-    Raises ImageError for one that cannot be used, and as `Batcher.check`.
+    Raises ImageError for an invalid picture, and as `Batcher.check`.
     """
     with batcher.room(count_pixels(file, WEB_FORMATS), client):
         batcher.check(client)
-        made = read(file)
+        decoded = read(file)
     batcher.check(client)
-    return made
+    return decoded
 
 
 def restore_overlay(overlay: np.ndarray, placement: Placement) -> np.ndarray:
-    """Put RGBA (S, S, 4) uint8 back where its photo is: (height, width, 4), clear outside of the square."""
-    clear = restore_photo(np.repeat(255 - overlay[..., 3:], 3, axis=2), placement)
-    return np.dstack([restore_photo(overlay[..., :3], placement), 255 - clear[..., :1]])
+    """Puts RGBA (S, S, 4) uint8 where its photo is: (height, width, 4), transparent outside of the square."""
+    transparency = restore_photo(np.repeat(255 - overlay[..., 3:], 3, axis=2), placement)
+    return np.dstack([restore_photo(overlay[..., :3], placement), 255 - transparency[..., :1]])
 
 
-def bound_answer(shape: tuple[int, ...], count: int, noun: str, max_pixels: int = MAX_PIXELS) -> None:
-    """Raise ImageTooLarge for an answer of more pixels in all, by default those that one picture may have."""
+def check_answer_size(shape: tuple[int, ...], count: int, noun: str, max_pixels: int = MAX_PIXELS) -> None:
+    """Raises ImageTooLarge if `count` pictures of `shape` have more than `max_pixels` together."""
     height, width = shape[:2]
     if height * width * count > max_pixels:
         raise ImageTooLarge(
             f"{count} {noun} of {width} x {height} pixels are more than the {max_pixels:,} pixels "
-            f"allowed in one answer: ask for fewer {noun}, or bring a smaller sketch."
+            f"allowed in one answer: request fewer {noun}, or send a smaller sketch."
         )
 
 
 @contextmanager
 def timed(timings_ms: dict[str, float], name: str) -> Iterator[None]:
-    """Record how long the block took."""
+    """Records the duration of the block in ms."""
     started = time.perf_counter()
     yield
     timings_ms[name] = in_ms(time.perf_counter() - started)
 
 
 def in_ms(seconds: float) -> float:
-    """Milliseconds, to a tenth."""
+    """Returns milliseconds, rounded to a tenth."""
     return round(1000 * seconds, 1)

@@ -1,4 +1,4 @@
-"""What every request gets: an id in header, body and log, one log line, and the security headers."""
+"""Adds to every request an id (in header, body and log), a log line, metrics and security headers."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from urllib.parse import quote
 
 from flask import Flask, Response, g, request
 
-from app.http.metrics import Metrics
+from app.http.monitoring import Metrics
 from app.http.problems import MAX_METHOD_CHARS
 
 logger = logging.getLogger(__name__)
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-# All the page needs lies under /static; the photo is a data: URL. Nothing is inline, nothing is remote.
-# Workers come under script-src.
+# Scripts and styles are files of this server; photos are data: URLs. script-src also covers workers.
 CONTENT_SECURITY_POLICY = "; ".join(
     [
         "default-src 'none'",
@@ -33,7 +32,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     ]
 )
-# A worker has the policy that its own script came with: this one may compile WebAssembly, no page may.
+# A worker has the policy of its own script's response: only this worker may compile WebAssembly, no page.
 COMPILER = "/static/js/device/worker.js"
 COMPILER_POLICY = CONTENT_SECURITY_POLICY.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'")
 SECURITY_HEADERS = {
@@ -41,15 +40,15 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Embedder-Policy": "require-corp",  # with the one above: threads in WebAssembly
+    "Cross-Origin-Embedder-Policy": "require-corp",  # with Opener-Policy: allows threads in WebAssembly
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "X-Frame-Options": "DENY",  # for browsers that do not know frame-ancestors
+    "X-Frame-Options": "DENY",  # for browsers without frame-ancestors
 }
 
 
 def trace_requests(app: Flask, metrics: Metrics) -> None:
-    """Give every request of `app` an id, a log line, a place in `metrics` and the security headers."""
+    """Makes `app` give every request an id, a log line, a record in `metrics` and the security headers."""
 
     @app.before_request
     def begin() -> None:
@@ -67,7 +66,7 @@ def trace_requests(app: Flask, metrics: Metrics) -> None:
         elapsed_s = time.monotonic() - g.started
         rule = request.url_rule.rule if request.url_rule else "none"
         metrics.observe_request(rule, request.method, response.status_code, elapsed_s)
-        told = {
+        fields = {
             "method": quote(request.method[:MAX_METHOD_CHARS]),
             "path": quote(request.path),  # a newline in a path must not forge a second log line
             "status": response.status_code,
@@ -77,23 +76,23 @@ def trace_requests(app: Flask, metrics: Metrics) -> None:
         }
         logger.info(
             "%(method)s %(path)s %(status)d %(ms)d ms client=%(client)s request_id=%(request_id)s",
-            told,
-            extra={"told": told},
+            fields,
+            extra={"fields": fields},
         )
         return response
 
 
 class JsonLines(logging.Formatter):
-    """A JSON object a line."""
+    """Formats each log record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Time, level, logger, message, what else is told, and the traceback if there is one."""
+        """Returns time, level, logger, message, the fields of a request and the traceback, if any."""
         fields = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
-            **getattr(record, "told", {}),
+            **getattr(record, "fields", {}),
         }
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
@@ -101,7 +100,7 @@ class JsonLines(logging.Formatter):
 
 
 def choose_request_id(offered: str | None) -> str:
-    """Return the id that the client offered if it is harmless in a log line, else a fresh one."""
+    """Returns the id that the client offered if it is safe in a log line, else a new one."""
     if offered is not None and REQUEST_ID.fullmatch(offered):
         return offered
     return uuid.uuid4().hex

@@ -1,4 +1,4 @@
-"""The models that are served: every bundle that can be found, also those that come or change while it runs.
+"""The served models: translators of all bundles found, reloaded when files change, and their ONNX files.
 
 models = Models(folder, "auto", warn)
 models.watch()
@@ -6,41 +6,45 @@ models.watch()
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Callable, ItemsView, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from werkzeug.exceptions import ServiceUnavailable
 
-from pix2pix.errors import BundleNotFound, Pix2PixError, UsageError
+from pix2pix.errors import BundleError, BundleNotFound, Pix2PixError, UsageError
 
 if TYPE_CHECKING:
     from pix2pix.inference.translator import Translator
 
 DEFAULT_MODEL = "shoes"
 LOOK_EVERY_S = 2.0
-SETTLED_S = 1.0  # a file that changed so lately may still be written
+SETTLED_S = 1.0  # a file that changed less than this ago may be incomplete
+KEPT_ONNX_FILES = 2  # of 15 MB; building another takes 0.2 s
 
-Stamp = tuple[Path, int, int, int]  # a file and what changes when it is written: inode, size, time in ns
+Stamp = tuple[Path, int, int, int]  # a file's path, inode, size, and time of modification in ns
 
 
 class Models(Mapping[str, "Translator"]):
-    """Translators by name, ready and warm; the first one is the default. Safe to use from many threads."""
+    """Translators by name; the first one is the default. Safe to use from many threads."""
 
     def __init__(
         self, folder: Path | None, device: str, warn: Callable[[str], None], engine: str = "auto"
     ) -> None:
-        """Load what is there: what lies in `folder` comes first, then the default model.
+        """Loads all bundles; those in `folder` come first, then the default model.
 
-        `warn` is told of each that cannot be used, once. Raises BundleNotFound if there is none, UsageError
-        for a device that is not there.
+        `warn` gets one message for each bundle that cannot be loaded. Raises BundleNotFound if none can,
+        UsageError if the device is not available.
         """
         self._folder, self._device, self._engine, self._warn = folder, device, engine, warn
-        self._known: dict[str, Stamp] = {}  # what is loaded, by name
+        self._stamp_of: dict[str, Stamp] = {}  # of the loaded models
         self._refused: dict[Stamp, Exception] = {}
-        self._loaded: dict[str, Translator] = {}  # replaced, never changed: who reads it needs no lock
+        self._loaded: dict[str, Translator] = {}  # replaced, never modified: readers need no lock
         self.look(settled_s=0.0)
         if not self._loaded:
             from pix2pix.model.bundle import search_path
@@ -49,59 +53,61 @@ class Models(Mapping[str, "Translator"]):
                 if isinstance(error, UsageError):
                     raise error
             folders = ", ".join(str(path) for path in search_path(folder)) or "any folder"
-            raise BundleNotFound(f"no usable model in {folders}; train one, or name its folder with --models")
+            raise BundleNotFound(
+                f"there is no usable model in {folders}; train one, or give its folder with --models"
+            )
 
     def __getitem__(self, name: str) -> Translator:
-        """Raises KeyError for a name that is not there."""
+        """Returns the translator of that name. Raises KeyError."""
         return self._loaded[name]
 
     def __iter__(self) -> Iterator[str]:
-        """The names there are now."""
+        """Iterates over the names."""
         return iter(self._loaded)
 
     def __len__(self) -> int:
-        """How many there are now."""
+        """Returns the number of models."""
         return len(self._loaded)
 
     def items(self) -> ItemsView[str, Translator]:
-        """All there are at this moment, together: none goes while one reads."""
+        """Returns a snapshot of names and translators, which does not change during iteration."""
         return self._loaded.items()
 
     def watch(self) -> None:
-        """Look again every two seconds, as long as the process lives."""
+        """Starts a thread that calls `look` every two seconds until the process ends."""
         threading.Thread(target=self._watch, name="models", daemon=True).start()
 
     def look(self, settled_s: float = SETTLED_S) -> None:
-        """Take in what has changed since the last look, but for files younger than `settled_s`."""
-        now = self._stamps()
-        loaded = {name: one for name, one in self._loaded.items() if name in now}
-        for name, stamps in now.items():
-            one = self._choose(name, stamps, loaded.get(name), settled_s)
-            if one is not None:
-                loaded[name] = one
-        there = {stamp for stamps in now.values() for stamp in stamps}
-        self._known = {name: stamp for name, stamp in self._known.items() if name in now}
-        self._refused = {stamp: error for stamp, error in self._refused.items() if stamp in there}
+        """Loads new and changed bundles, except files modified within `settled_s`; drops those deleted."""
+        stamps_of = self._find_stamps()
+        loaded = {name: translator for name, translator in self._loaded.items() if name in stamps_of}
+        for name, stamps in stamps_of.items():
+            translator = self._choose(name, stamps, loaded.get(name), settled_s)
+            if translator is not None:
+                loaded[name] = translator
+        found = {stamp for stamps in stamps_of.values() for stamp in stamps}
+        self._stamp_of = {name: stamp for name, stamp in self._stamp_of.items() if name in stamps_of}
+        self._refused = {stamp: error for stamp, error in self._refused.items() if stamp in found}
         self._loaded = loaded
 
     def _choose(
         self, name: str, stamps: list[Stamp], loaded: Translator | None, settled_s: float
     ) -> Translator | None:
-        """What `name` stands for now: the first of its files that can be used.
+        """The translator of the first usable one of the files with that name.
 
-        In the place of one that was whole, no other file of its name is looked for: that one stays.
+        While a model is loaded, only the first file is tried; if it is broken, the loaded model stays.
         """
         for stamp in stamps:
-            if stamp == self._known.get(name):
+            if stamp == self._stamp_of.get(name):
                 break
             if 0 <= time.time_ns() - stamp[-1] < settled_s * 1e9:  # clocks of other machines may be ahead
                 break
             if stamp not in self._refused:
                 try:
                     loaded = self._load(stamp[0])
-                    self._known[name] = stamp
+                    self._stamp_of[name] = stamp
                     break
-                except Exception as error:  # whatever is in the file: the other models are to be served
+                except Exception as error:  # any: a broken file must not stop the other models
                     self._refused[stamp] = error
                     why = error if isinstance(error, Pix2PixError) else f"{stamp[0]}: {error!r}"
                     self._warn(f"Warning: model {name!r} is left out: {why}")
@@ -114,26 +120,27 @@ class Models(Mapping[str, "Translator"]):
             time.sleep(LOOK_EVERY_S)
             try:
                 self.look()
-            except Exception as error:  # a folder that cannot be read now may be read later
+            except Exception as error:  # a folder that cannot be read now may be readable later
                 self._warn(f"Warning: cannot look for models: {error}")
 
-    def _stamps(self) -> dict[str, list[Stamp]]:
-        """The files of each name, first come first served, in the order in which they are offered."""
+    def _find_stamps(self) -> dict[str, list[Stamp]]:
+        """The files of each name, those with precedence first; the names as they are listed."""
         from pix2pix.model.bundle import bundle_files
 
         found: dict[str, list[Stamp]] = {}
         for path in bundle_files(self._folder):
             try:
-                told = path.stat()
-            except OSError:  # gone since, or a link that leads nowhere
+                status = path.stat()
+            except OSError:  # deleted meanwhile, or a broken link
                 continue
-            found.setdefault(path.stem, []).append((path, told.st_ino, told.st_size, told.st_mtime_ns))
-        asked_for = self._folder.resolve() if self._folder else None
+            stamp = (path, status.st_ino, status.st_size, status.st_mtime_ns)
+            found.setdefault(path.stem, []).append(stamp)
+        first_folder = self._folder.resolve() if self._folder else None
         return dict(
             sorted(
                 found.items(),
                 key=lambda item: (
-                    item[1][0][0].parent.resolve() != asked_for,
+                    item[1][0][0].parent.resolve() != first_folder,
                     item[0] != DEFAULT_MODEL,
                     item[0],
                 ),
@@ -141,10 +148,51 @@ class Models(Mapping[str, "Translator"]):
         )
 
     def _load(self, path: Path) -> Translator:
-        """A translator that has made its first photo: the next takes no longer than any."""
+        """A translator that has generated one photo: the first one takes longer than the others."""
         from pix2pix.inference.translator import load
 
         translator = load(path, device=self._device, engine=self._engine)
         page = np.full((1, translator.size_px, translator.size_px), 255, np.uint8)
         translator.translate_batch(page, translator.latent(0)[None])
         return translator
+
+
+@dataclass(frozen=True)
+class OnnxFile:
+    """A model as an ONNX file, for browsers; `digest` is that of its bundle."""
+
+    digest: str
+    data: bytes
+    etag: str
+
+
+class OnnxFiles:
+    """A cache of ONNX files. They are built one at a time: building takes a core and 50 MB."""
+
+    def __init__(self) -> None:
+        """Empty."""
+        self._lock = threading.Lock()
+        self._kept: list[OnnxFile] = []  # most recently used first
+
+    def of(self, translator: Translator) -> OnnxFile:
+        """Returns the file of a model. Raises ServiceUnavailable if its bundle has changed since loading."""
+        with self._lock:
+            kept = [file for file in self._kept if file.digest == translator.digest]
+            file = kept[0] if kept else build_onnx_file(translator)
+            self._kept = [file, *(other for other in self._kept if other is not file)][:KEPT_ONNX_FILES]
+            return file
+
+
+def build_onnx_file(translator: Translator) -> OnnxFile:
+    """Returns the ONNX file of a loaded model. Raises ServiceUnavailable as `OnnxFiles.of`."""
+    from pix2pix.inference.export import build
+    from pix2pix.model.bundle import digest_of
+
+    path = translator.path
+    try:
+        if path is None or digest_of(path) != translator.digest:
+            raise BundleError("its file has changed")
+        data, _ = build(path)
+    except (BundleError, OSError) as error:
+        raise ServiceUnavailable("This model is being replaced: try again in a moment.") from error
+    return OnnxFile(translator.digest, data, hashlib.sha256(data).hexdigest()[:32])

@@ -1,4 +1,4 @@
-"""What clients may send, checked field by field; unknown fields are refused."""
+"""The bodies of requests, as pydantic models; unknown fields are refused."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 MAX_VARIANTS = 8
 MAX_STEPS = 32
 MAX_TERMS = 32
-# z is drawn from N(0, 1): 100 leaves room for arithmetic and stays far from float32 overflow
+# z is drawn from N(0, 1): 100 allows arithmetic and is far from an overflow of float32
 MAX_Z = 100.0
 
 DATA_URL = re.compile(r"data:[^,]{0,100};base64,")
 
 
 def decode_base64(text: Any) -> Any:
-    """Decode base64 or a data: URL to bytes; bytes (an uploaded file) pass."""
+    """Decodes base64 or a data: URL to bytes; other values (an uploaded file) pass unchanged."""
     if not isinstance(text, str):
         return text
     prefix = DATA_URL.match(text)
@@ -38,19 +38,19 @@ def decode_base64(text: Any) -> Any:
 
 
 def fits_the_model(z: list[float], info: ValidationInfo) -> list[float]:
-    """Refuse a z of another length than the model's."""
+    """Returns z; refuses another length than the model's."""
     translator = chosen(info)
     if translator is not None and len(z) != translator.latent_size:
-        wanted = {"wanted": translator.latent_size}
-        raise PydanticCustomError("z", "Input should be a list of {wanted} numbers", wanted)
+        length = {"length": translator.latent_size}
+        raise PydanticCustomError("z", "Input should be a list of {length} numbers", length)
     return z
 
 
 EXAMPLE_PICTURE = "iVBORw0KGgoAAAANSUhEUgAA..."
 EXAMPLE_Z = [0.5, -1, *[0] * 14]
-SEED = "Which of the model's answers: the same seed, the same photo; 0 is the middle of all"
-Z = "The answer itself, as many numbers as the model's latent_size: in place of a seed"
-SKETCH = "Picture of a sketch: PNG, JPEG or WebP, any paper and ink; the photo gets its size and place"
+SEED = "Seed of the latent: the same seed gives the same photo; seed 0 is z = 0, the middle of all answers"
+Z = "The latent, latent_size numbers, instead of a seed"
+SKETCH = "Picture of a sketch: PNG, JPEG or WebP, any paper and ink; the photo gets its size and position"
 
 Picture = Annotated[bytes, BeforeValidator(decode_base64)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
@@ -59,9 +59,9 @@ Numbers = Annotated[list[Number], Field(max_length=MAX_WIDTH, fail_fast=True)]  
 
 
 class Payload(BaseModel):
-    """Validated in the context {"translators": {model name: Translator}}, a dict of its own each time.
+    """A body. Validate it in the context {"translators": {model name: Translator}}, a new dict each time.
 
-    `model`, the first field, adds the Translator it stands for to the context, for the fields after it.
+    `model`, the first field, adds its Translator to the context as "chosen", for the fields after it.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -69,7 +69,7 @@ class Payload(BaseModel):
     model: str | None = Field(
         default=None,
         validate_default=True,
-        description="Name of a model, from GET /api/v1/models; by default the first one there",
+        description="Name of a model from GET /api/v1/models; by default the first one in that list",
         examples=["shoes"],
     )
 
@@ -86,7 +86,7 @@ class Payload(BaseModel):
 
 
 class Latent(BaseModel):
-    """One answer to a sketch: that of a seed, or that of a z."""
+    """A latent, given by its seed or by its numbers z."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -102,33 +102,33 @@ class Latent(BaseModel):
 
 
 class SketchPayload(Payload):
-    """How a sketch is answered: whether a realism map comes along, and which questions overtake this one."""
+    """A body with options for generating: a realism map, and the stream of the request."""
 
     realism: bool = Field(
         default=False,
-        description="Whether a picture comes along that shows where the model's critic doubts the photo",
+        description="Add a map that shows where the model's discriminator takes the photo for generated",
         examples=[True],
     )
     stream: str | None = Field(
         default=None,
         min_length=1,
         max_length=64,
-        description="A name for questions, such as those of a pen that moves, of which only the newest "
-        "counts: those that it overtakes get a 409",
+        description="A name for successive requests of a client, such as those of a moving pen: a newer "
+        "request of the stream replaces waiting older ones, which get a 409",
         examples=["canvas"],
     )
 
     @field_validator("realism")
     @classmethod
-    def _judges(cls, realism: bool, info: ValidationInfo) -> bool:
+    def _has_discriminator(cls, realism: bool, info: ValidationInfo) -> bool:
         if realism:
-            lacks = "This model has no discriminator: it cannot say how real a photo looks."
+            lacks = "This model has no discriminator: it cannot draw a realism map."
             refuse_unable(info, lambda translator: translator.judges, lacks)
         return realism
 
 
 class TranslateRequest(SketchPayload):
-    """A sketch to translate: with a seed and those after it, with one z, or with each of `latents`."""
+    """A sketch to translate: with a seed and those after it, with a z, or with each of `latents`."""
 
     sketch: Picture = Field(description=SKETCH, examples=[EXAMPLE_PICTURE])
     seed: Seed | None = Field(default=None, description=SEED, examples=[7])
@@ -137,14 +137,14 @@ class TranslateRequest(SketchPayload):
         default=1,
         ge=1,
         le=MAX_VARIANTS,
-        description="How many photos: of the seed and of those after it",
+        description="Number of photos: the first has the seed, the others those after it",
         examples=[4],
     )
     latents: list[Latent] | None = Field(
         default=None,
         min_length=1,
         max_length=MAX_VARIANTS,
-        description="A photo for each of these, in place of seed, z and variants",
+        description="A photo for each of these, instead of seed, z and variants",
         examples=[[{"seed": 3}, {"seed": 5}]],
     )
 
@@ -164,7 +164,7 @@ class TranslateRequest(SketchPayload):
 
     @field_validator("latents")
     @classmethod
-    def _stand_alone(cls, latents: list[Latent] | None, info: ValidationInfo) -> list[Latent] | None:
+    def _excludes_the_others(cls, latents: list[Latent] | None, info: ValidationInfo) -> list[Latent] | None:
         given = [name for name in ("seed", "z") if info.data.get(name) is not None]
         given += ["variants"] * (info.data.get("variants", 1) != 1)
         if latents is not None and given:
@@ -174,62 +174,62 @@ class TranslateRequest(SketchPayload):
 
 
 class EncodeRequest(Payload):
-    """A photo to read a z off."""
+    """A photo to encode to z."""
 
     photo: Picture = Field(
-        description="Photo of a product: PNG, JPEG or WebP; its subject is found on light or plain ground",
+        description="Photo of a product on a light or plain background: PNG, JPEG or WebP",
         examples=[EXAMPLE_PICTURE],
     )
 
     @field_validator("model")
     @classmethod
-    def _encodes(cls, model: str | None, info: ValidationInfo) -> str | None:
-        lacks = "This model has no encoder: it cannot read the look of a photo."
+    def _has_encoder(cls, model: str | None, info: ValidationInfo) -> str | None:
+        lacks = "This model has no encoder: it cannot encode photos."
         refuse_unable(info, lambda translator: translator.encodes, lacks)
         return model
 
 
 class SeedsRequest(Payload):
-    """How many seeds, from one on, whose answers differ clearly."""
+    """A number of seeds whose photos differ clearly."""
 
-    seed: Seed = Field(default=0, description="Where to begin; it is the first one answered", examples=[7])
-    count: int = Field(default=4, ge=1, le=MAX_VARIANTS, description="How many seeds", examples=[4])
+    seed: Seed = Field(default=0, description="The first seed; it is part of the answer", examples=[7])
+    count: int = Field(default=4, ge=1, le=MAX_VARIANTS, description="Number of seeds", examples=[4])
 
 
 class InterpolateRequest(SketchPayload):
-    """A walk between two answers to a sketch."""
+    """A sketch, and the two latents to interpolate between."""
 
     sketch: Picture = Field(description=SKETCH, examples=[EXAMPLE_PICTURE])
-    start: Latent = Field(alias="from", description="The first photo's answer", examples=[{"seed": 3}])
-    end: Latent = Field(alias="to", description="The last photo's answer", examples=[{"seed": 5}])
+    start: Latent = Field(alias="from", description="The latent of the first photo", examples=[{"seed": 3}])
+    end: Latent = Field(alias="to", description="The latent of the last photo", examples=[{"seed": 5}])
     steps: int = Field(
-        default=9, ge=2, le=MAX_STEPS, description="How many photos, both ends included", examples=[9]
+        default=9, ge=2, le=MAX_STEPS, description="Number of photos, both ends included", examples=[9]
     )
 
 
 class ArithmeticRequest(SketchPayload):
-    """Answers to add and to subtract, and a sketch to try the sum on, if one is given."""
+    """Latents to add and to subtract, and optionally a sketch to translate with the sum."""
 
     sketch: Picture | None = Field(default=None, description=SKETCH, examples=[EXAMPLE_PICTURE])
     plus: list[Latent] = Field(
-        default=[], max_length=MAX_TERMS, description="Answers to add up", examples=[[{"seed": 3}]]
+        default=[], max_length=MAX_TERMS, description="Latents to add", examples=[[{"seed": 3}]]
     )
     minus: list[Latent] = Field(
-        default=[], max_length=MAX_TERMS, description="Answers to take away", examples=[[{"seed": 5}]]
+        default=[], max_length=MAX_TERMS, description="Latents to subtract", examples=[[{"seed": 5}]]
     )
 
 
 def chosen(info: ValidationInfo) -> Translator | None:
-    """Return the translator asked for, the first by default; None where the asked name is unknown."""
+    """Returns the translator of the requested model, by default the first; None if the name is unknown."""
     translator: Translator | None = (info.context or {}).get("chosen")
     return translator
 
 
 def refuse_unable(info: ValidationInfo, able: Callable[[Translator], bool], lacks: str) -> None:
-    """Refuse a model that is not `able`, naming those that are; `lacks` says why."""
+    """Refuses a model that is not `able`; the message is `lacks` and the names of those that are."""
     translator = chosen(info)
     if translator is None or able(translator):
         return
     names = [name for name, other in (info.context or {})["translators"].items() if able(other)]
-    told = {"lacks": lacks, "names": ", ".join(names) or "none"}
-    raise PydanticCustomError("unable", "{lacks} Models that can: {names}", told)
+    context = {"lacks": lacks, "names": ", ".join(names) or "none"}
+    raise PydanticCustomError("unable", "{lacks} Models that can: {names}", context)

@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json` (RFC 9457), and the one table from error classes to statuses."""
+"""Errors as `application/problem+json` (RFC 9457), and the table from error classes to statuses."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ STATUS_OF: dict[type[Pix2PixError], HTTPStatus] = {
     ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
     DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
 }
-MAX_ERRORS = 20  # that are named
-MAX_COUNTED = 10_000
+MAX_LISTED_ERRORS = 20
+MAX_FORMATTED_ERRORS = 10_000
 RECEIVED_CHARS = 80
 MAX_METHOD_CHARS = 16
 
 
 class ShortRepr(reprlib.Repr):
-    """The beginning of a value; of a file, its size."""
+    """Shortens values; shows the size of a file."""
 
     def repr_bytes(self, x: bytes, level: int) -> str:
-        """A picture's bytes tell nobody anything."""
+        """Returns the size: the bytes of a picture are not readable."""
         return f"<{len(x):,} bytes>"
 
 
@@ -66,7 +66,7 @@ SHORT_REPR.maxstring = RECEIVED_CHARS
 
 
 def report_problems(app: Flask) -> None:
-    """Answer every error under /api as a problem document; elsewhere, keep Flask's small pages."""
+    """Makes `app` answer errors with problem documents; HTTP errors outside of /api keep Flask's pages."""
     app.register_error_handler(ValidationError, explain_invalid)
     app.register_error_handler(Pix2PixError, explain_known)
     app.register_error_handler(HTTPException, explain_http)
@@ -74,43 +74,43 @@ def report_problems(app: Flask) -> None:
 
 
 def explain_invalid(error: ValidationError) -> Response:
-    """Turn pydantic's findings into one problem that names every offending field."""
+    """Answers a body that is not valid with a problem that names the fields."""
     return problem(describe_invalid(error))
 
 
 def explain_known(error: Pix2PixError) -> Response:
-    """Answer what a user can cause with the status of the nearest class in the table."""
+    """Answers an error with the status of the nearest class in the table, 500 if there is none."""
     described = describe_known(error)
     if described is None:
         return explain_failure(error)
-    answer = problem(described)
+    response = problem(described)
     if isinstance(error, Saturated):
-        answer.headers["Retry-After"] = str(math.ceil(error.retry_after_s))
-    return answer
+        response.headers["Retry-After"] = str(math.ceil(error.retry_after_s))
+    return response
 
 
 def explain_http(error: HTTPException) -> ResponseReturnValue:
-    """Rewrite werkzeug's own refusals (404, 405, 413, ...), keeping their headers such as Allow."""
+    """Answers werkzeug's errors (404, 405, 413, ...) with a problem, and keeps headers such as Allow."""
     if error.code is None or error.code < 400 or not request.path.startswith("/api/"):
         return error
     detail = error.description or HTTPStatus(error.code).phrase
     if isinstance(error, RequestEntityTooLarge):
         limit = current_app.config["MAX_CONTENT_LENGTH"]
-        detail = f"The request is larger than the {limit} bytes allowed."
+        detail = f"The body is larger than the {limit} bytes allowed."
         if (request.content_length or 0) <= limit:
             detail = f"The form has more than the {request.max_form_parts} parts allowed."
     if isinstance(error, MethodNotAllowed):
         allowed = " and ".join(sorted({*(error.valid_methods or ())} - {"HEAD", "OPTIONS"}))
         detail = f"{request.method[:MAX_METHOD_CHARS]} is not allowed here; allowed: {allowed}."
-    answer = problem(describe_problem(HTTPStatus(error.code), detail))
+    response = problem(describe_problem(HTTPStatus(error.code), detail))
     for name, value in error.get_headers(request.environ):
         if name not in ("Content-Type", "Content-Length"):
-            answer.headers[name] = value
-    return answer
+            response.headers[name] = value
+    return response
 
 
 def explain_unexpected(error: Exception) -> ResponseReturnValue:
-    """Log our own bug with its traceback; tell the client nothing but the request id."""
+    """Logs a bug with its traceback; the client gets only the request id."""
     if request.path.startswith("/api/"):
         return explain_failure(error)
     log_failure(error)
@@ -118,19 +118,19 @@ def explain_unexpected(error: Exception) -> ResponseReturnValue:
 
 
 def explain_failure(error: Exception) -> Response:
-    """Answer 500 without internals."""
+    """Answers 500; the log has the traceback."""
     log_failure(error)
     detail = f"The server failed on this request. Please report it with the request id {g.request_id}."
     return problem(describe_problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail))
 
 
 def log_failure(error: Exception) -> None:
-    """Write the traceback to the log under the request id that the client sees."""
+    """Logs the traceback with the request id that the client gets."""
     logger.error("Unexpected error, request_id=%s", g.request_id, exc_info=error)
 
 
 def problem(described: dict[str, Any]) -> Response:
-    """Answer the current request with a problem document."""
+    """Returns a problem document as the response to the current request."""
     body = {**described, "instance": quote(request.path), "request_id": g.request_id}
     return Response(json.dumps(body), status=described["status"], content_type="application/problem+json")
 
@@ -138,7 +138,7 @@ def problem(described: dict[str, Any]) -> Response:
 def describe_problem(
     status: HTTPStatus, detail: str, *, kind: str | None = None, **more: Any
 ) -> dict[str, Any]:
-    """What a problem document says of no one request.
+    """Returns a problem document without the members that depend on the request.
 
     `kind` is the name of an error class, `more` are extension members.
     """
@@ -153,20 +153,20 @@ def describe_problem(
 
 
 def describe_invalid(error: ValidationError) -> dict[str, Any]:
-    """The problem that a body is which does not validate: no JSON, or fields that do not fit."""
-    if (count := error.error_count()) > MAX_COUNTED:  # naming each would take seconds and gigabytes
-        counted = f"The request is not valid. It has {count:,} errors."
-        return describe_problem(HTTPStatus.UNPROCESSABLE_ENTITY, counted)
-    findings = error.errors(include_url=False, include_context=False)[:MAX_ERRORS]
-    named = "; ".join(f"{pointer(finding)}: {finding['msg']}" for finding in findings)
-    status, detail = HTTPStatus.UNPROCESSABLE_ENTITY, f"The request is not valid. {named}."
+    """Returns the problem of a body that is not JSON (400) or has invalid fields (422)."""
+    if (count := error.error_count()) > MAX_FORMATTED_ERRORS:  # formatting takes seconds and gigabytes
+        detail = f"The request is not valid. It has {count:,} errors."
+        return describe_problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+    findings = error.errors(include_url=False, include_context=False)[:MAX_LISTED_ERRORS]
+    listed = "; ".join(f"{pointer(finding)}: {finding['msg']}" for finding in findings)
+    status, detail = HTTPStatus.UNPROCESSABLE_ENTITY, f"The request is not valid. {listed}."
     if any(finding["type"] == "json_invalid" for finding in findings):
         status, detail = HTTPStatus.BAD_REQUEST, "The body is not valid JSON."
     return describe_problem(status, detail, errors=as_errors(findings))
 
 
 def describe_known(error: Pix2PixError) -> dict[str, Any] | None:
-    """The problem that an error of the nearest class in the table is; None for one of no such class."""
+    """Returns the problem of an error, with the status of its nearest class in the table, or None."""
     for kind in type(error).__mro__:
         if kind in STATUS_OF:
             return describe_problem(STATUS_OF[kind], str(error), kind=kind.__name__)
@@ -174,7 +174,7 @@ def describe_known(error: Pix2PixError) -> dict[str, Any] | None:
 
 
 def as_errors(findings: list[ErrorDetails]) -> list[dict[str, str]]:
-    """Name each field by JSON pointer, with what came (shortened) and what is allowed."""
+    """Returns the JSON pointer of each field, the value received (shortened), and what is allowed."""
     return [
         {"pointer": pointer(finding), "received": received(finding), "message": finding["msg"]}
         for finding in findings
@@ -182,14 +182,14 @@ def as_errors(findings: list[ErrorDetails]) -> list[dict[str, str]]:
 
 
 def pointer(finding: ErrorDetails) -> str:
-    """Write a pydantic location as a JSON pointer in a URI fragment (RFC 6901, section 6)."""
+    """Returns a pydantic location as a JSON pointer in a URI fragment (RFC 6901, section 6)."""
     parts = (str(part).replace("~", "~0").replace("/", "~1") for part in finding["loc"])
     return "#" + "".join("/" + quote(part) for part in parts)
 
 
 def received(finding: ErrorDetails) -> str:
-    """At most 80 characters of what came: a sketch may be megabytes. Of a field that is missing, nothing."""
-    if finding["type"] == "missing":  # its input is all the others
+    """Returns at most 80 characters of the value received: a sketch may have megabytes."""
+    if finding["type"] == "missing":  # its input is the whole body
         return "nothing"
     text = SHORT_REPR.repr(finding["input"])
     return text if len(text) <= RECEIVED_CHARS else text[: RECEIVED_CHARS - 1] + "…"

@@ -1,4 +1,4 @@
-"""Reading the current request: a JSON or multipart body to a checked payload, and what the client prefers."""
+"""Reads the current request: its validated JSON or multipart body, its client, its preferred content type."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import g, request
 from werkzeug.exceptions import ServiceUnavailable, UnsupportedMediaType
 
-from app.http.clients import Client
+from app.http.batcher import Client
 from app.http.payloads import Payload
 from pix2pix.errors import UsageError
 
@@ -20,44 +20,44 @@ Kind = TypeVar("Kind", bound=Payload)
 
 
 def read_payload(kind: type[Kind], translators: Mapping[str, Translator]) -> tuple[Kind, str, Translator]:
-    """Read the body as a payload of this kind, and the name of the model that it means, and that model.
+    """Returns the validated body, and name and translator of its model.
 
-    It was checked against that one: by the time it answers, another may have its name, or none.
-    Raises pydantic's ValidationError, and ServiceUnavailable where there is no model.
+    The translator is the one that the body was validated against: `translators` may change at any time.
+    Raises pydantic's ValidationError, UnsupportedMediaType, and ServiceUnavailable if no model is loaded.
     """
-    there = dict(translators.items())
-    if not there:
+    loaded = dict(translators.items())
+    if not loaded:
         raise ServiceUnavailable("No model is loaded.")
-    context = {"translators": there}
+    context = {"translators": loaded}
     if request.is_json:
-        asked = kind.model_validate_json(request.get_data(), strict=True, context=context)
+        payload = kind.model_validate_json(request.get_data(), strict=True, context=context)
     else:
-        asked = kind.model_validate(form_fields(), context=context)
-    name = asked.model or next(iter(there))
-    return asked, name, there[name]
+        payload = kind.model_validate(form_fields(), context=context)
+    name = payload.model or next(iter(loaded))
+    return payload, name, loaded[name]
 
 
 def current_client() -> Client:
-    """Who waits for the answer to the current request."""
+    """Returns the client of the current request."""
     gone = request.environ.get("waitress.client_disconnected", lambda: False)
     return Client(request.remote_addr, g.started, gone)
 
 
 def form_fields() -> dict[str, Any]:
-    """Read the fields and files of a multipart body by name."""
+    """Returns the fields and files of a multipart body by name. Raises UnsupportedMediaType for others."""
     refuse_other_than("application/json", "multipart/form-data")
-    # a repeated field stays a list, which the field's own type then refuses
+    # a repeated field stays a list, which validation refuses
     fields: dict[str, Any] = {
-        name: many if len(many) > 1 else read_field(many[0]) for name, many in request.form.lists()
+        name: values if len(values) > 1 else parse_field(values[0]) for name, values in request.form.lists()
     }
     for name, files in request.files.lists():
-        many = [*request.form.getlist(name), *(file.read() for file in files)]
-        fields[name] = many if len(many) > 1 else many[0]
+        values = [*request.form.getlist(name), *(file.read() for file in files)]
+        fields[name] = values if len(values) > 1 else values[0]
     return fields
 
 
-def read_field(text: str) -> Any:
-    """A field's text; a list or an object where it is one in JSON, as OpenAPI has forms send them."""
+def parse_field(text: str) -> Any:
+    """Returns a form field's text, or the list or object if it is JSON, as OpenAPI prescribes for forms."""
     if text[:1] not in ("[", "{"):
         return text
     try:
@@ -67,22 +67,22 @@ def read_field(text: str) -> Any:
 
 
 def uploaded_file(name: str) -> bytes:
-    """Read one file of the current multipart request."""
+    """Returns the content of one file of a multipart body. Raises UsageError, UnsupportedMediaType."""
     refuse_other_than("multipart/form-data")
     files, texts = request.files.getlist(name), request.form.getlist(name)
     if len(files) != 1 or texts:
-        raise UsageError(f"There is to be one file named {name!r}: send multipart/form-data with that file.")
+        raise UsageError(f"One file named {name!r} is required: send multipart/form-data with that file.")
     data: bytes = files[0].read()
     return data
 
 
 def refuse_other_than(*allowed: str) -> None:
-    """Raise UnsupportedMediaType for a body of a type that is not allowed."""
+    """Raises UnsupportedMediaType for a body of a content type that is not allowed."""
     if request.mimetype not in allowed:
         named, are = " and ".join(allowed), "are" if len(allowed) > 1 else "is"
         raise UnsupportedMediaType(f"Content-Type is {request.mimetype or 'missing'}; {named} {are} allowed.")
 
 
 def prefers_picture() -> bool:
-    """Tell whether the client asked for a PNG rather than for JSON."""
+    """Returns whether the client accepts a PNG rather than JSON."""
     return request.accept_mimetypes.best_match(["application/json", "image/png"]) == "image/png"

@@ -1,4 +1,4 @@
-"""A listening server, and how it ends: what `pix2pix serve` does."""
+"""Runs the server of `pix2pix serve`: limits of connections, shutdown, memory."""
 
 from __future__ import annotations
 
@@ -22,52 +22,52 @@ from app.http import MAX_UPLOAD_BYTES
 from app.http.batcher import MAX_ADMITTED
 from pix2pix.errors import UsageError
 
-# One for each photo that may be worked on, nearly all of them waiting; and some to say that there is no room.
+# One for each photo that may be admitted (nearly all wait), and some to answer that the server is full.
 THREADS = MAX_ADMITTED + 16
 REQUEST_TIMEOUT_S = 60.0  # from a request's first byte to its last
-STALLED_S = 30.0  # that a client may take nothing of what it asked for
+STALLED_S = 30.0  # the longest time without progress in sending a response
 DRAIN_S = 10.0
 M_ARENA_MAX, M_MMAP_THRESHOLD = -8, -3  # of malloc.h
-LET_GO_S = 0.5  # idle threads end at once; who computes longer than the drain is not waited for
+THREADS_END_S = 0.5  # idle threads end at once; those still computing after the drain are abandoned
 LIMITS = {
     "connection_limit": 1000,
-    "channel_timeout": 30,  # seconds that a connection may be silent
-    "channel_request_lookahead": 1,  # reads on while it answers: so it is seen when a client has gone
-    # past the app's own limit, which answers with a problem document; what comes is kept on disk
+    "channel_timeout": 30,  # s without data before an idle connection is closed
+    "channel_request_lookahead": 1,  # reads while a request is processed, which shows disconnects
+    # above the app's own limit, which answers with a problem document; waitress buffers bodies on disk
     "max_request_body_size": 2 * MAX_UPLOAD_BYTES,
-    # a thread waits for its client beyond this; 40 megapixels of photo and map in base64 are 370 MB
+    # above this a thread waits for its client; 40 megapixels of photo and map in base64 are 370 MB
     "outbuf_high_watermark": 2**29,
-    "clear_untrusted_proxy_headers": False,  # app.http.access reads them, behind proxies of one's own only
+    "clear_untrusted_proxy_headers": False,  # app.http.access reads them, behind trusted proxies only
 }
 
 
 class TimedChannel(HTTPChannel):  # type: ignore[misc]
-    """A connection. Who lets a request trickle in, or does not take the answer, is cut off.
+    """A connection with two more timeouts: for receiving one request, and for sending without progress.
 
-    Not only silence holds a server up.
+    `channel_timeout` only closes connections without any data.
     """
 
     clock = staticmethod(time.monotonic)
-    began = 0.0  # when the request that is read began
-    unsent, unsent_since = 0, 0.0  # bytes of answers, and when they were last more or fewer
+    began = 0.0  # when the first byte of the current request arrived
+    unsent, unsent_since = 0, 0.0  # bytes of responses, and when their number last changed
 
     def received(self, data: bytes) -> bool:
-        """Take in what came, unless the request has taken too long already."""
+        """Processes received data; closes the connection of a request that takes too long."""
         before = self.request
         if before is not None and self.clock() - self.began > REQUEST_TIMEOUT_S:
             self.handle_close()
             return False
-        taken: bool = super().received(data)
+        result: bool = super().received(data)
         if self.request is not before:  # the data may end one request and begin the next
             self.began = self.clock()
-        return taken
+        return result
 
     def writable(self) -> bool:
-        """Whether there is something to send; the loop asks every second at least."""
+        """Returns whether there is data to send; closes a stalled connection. Called every second."""
         if self.total_outbufs_len != self.unsent:
             self.unsent, self.unsent_since = self.total_outbufs_len, self.clock()
         stalled = self.unsent > 0 and self.clock() - self.unsent_since > STALLED_S
-        if stalled or self.unsent > self.adj.outbuf_high_watermark:  # the latter holds a thread
+        if stalled or self.unsent > self.adj.outbuf_high_watermark:  # above it, a thread waits
             self.handle_close()
             return False
         return bool(super().writable())
@@ -76,10 +76,10 @@ class TimedChannel(HTTPChannel):  # type: ignore[misc]
 def listen(
     app: Flask, host: str, port: int, on_ready: Callable[[str], None], *, drain_s: float = DRAIN_S
 ) -> None:
-    """Serve `app` until Ctrl-C or SIGTERM; `on_ready` gets the URL once connections are taken.
+    """Serves `app` until Ctrl-C or SIGTERM; calls `on_ready` with the URL once the port is open.
 
-    After SIGTERM what was begun is finished, for `drain_s` at the longest; a second one ends it at once.
-    Port 0 lets the system choose. Raises UsageError if the address cannot be had.
+    After SIGTERM, requests in progress are finished, for at most `drain_s`; a second SIGTERM ends the server
+    at once. Port 0 lets the system choose. Raises UsageError if the address cannot be used.
     """
     with _bound_socket(host, port) as bound:
         open_sockets: dict[int, Any] = {}
@@ -89,7 +89,7 @@ def listen(
 
         def end() -> None:
             ended.set()
-            server.pull_trigger()  # the loop may be waiting for its sockets
+            server.pull_trigger()  # wakes the loop, which may be waiting for its sockets
 
         def drain() -> None:
             _finish_work(app, open_sockets, drain_s)
@@ -106,16 +106,16 @@ def listen(
             signal.signal(signal.SIGTERM, terminate)
         on_ready(_url(host, bound.getsockname()[1]))
         with suppress(KeyboardInterrupt):
-            while not ended.is_set():  # by poll: select() takes no descriptor above 1023
+            while not ended.is_set():  # poll, as select() takes no descriptor above 1023
                 wasyncore.loop(timeout=1.0, use_poll=True, map=open_sockets, count=1)
         if ended.is_set():
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the interpreter's own end is deadly to one more
-        server.task_dispatcher.shutdown(timeout=LET_GO_S)
-        wasyncore.close_all(open_sockets, ignore_all=True)  # the listening one and those of its clients
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # another one would kill the exiting interpreter
+        server.task_dispatcher.shutdown(timeout=THREADS_END_S)
+        wasyncore.close_all(open_sockets, ignore_all=True)  # of the server and of its clients
 
 
 def _finish_work(app: Flask, open_sockets: Mapping[int, Any], drain_s: float) -> None:
-    """Finish what was begun and send it; new work is turned away meanwhile."""
+    """Waits until admitted requests are finished and sent, while new ones are refused."""
     until = time.monotonic() + drain_s
     app.extensions["batcher"].close(drain_s)
     while time.monotonic() < until and any(
@@ -127,18 +127,18 @@ def _finish_work(app: Flask, open_sockets: Mapping[int, Any], drain_s: float) ->
 
 
 def give_memory_back() -> None:
-    """Have glibc return what large pictures took: each of many threads would keep its own for ever.
+    """Makes glibc return the memory of large pictures to the system; otherwise every thread keeps its own.
 
-    Before any thread is started. Other C libraries are left alone.
+    Call it before any thread starts. Does nothing with other C libraries.
     """
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(M_ARENA_MAX, 2)
-        mallopt(M_MMAP_THRESHOLD, 2**20)  # blocks of a megabyte and more are the system's again once freed
+        mallopt(M_MMAP_THRESHOLD, 2**20)  # larger blocks go back to the system when they are freed
 
 
 def open_browser(url: str) -> None:
-    """Open the page without waiting: some browsers return only when they are closed."""
+    """Opens the page without waiting: some browsers return only when they are closed."""
     threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
 
@@ -148,10 +148,10 @@ def _bound_socket(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         reasons = {
-            errno.EADDRINUSE: "is in use by another program; choose another with --port",
-            errno.EACCES: "is not allowed to this user; choose one above 1023 with --port",
+            errno.EADDRINUSE: "is in use by another program; give another one with --port",
+            errno.EACCES: "needs more rights than this user has; give one above 1023 with --port",
         }
-        reason = reasons.get(error.errno or 0, f"cannot be listened on: {error.strerror or error}")
+        reason = reasons.get(error.errno or 0, f"cannot be opened: {error.strerror or error}")
         raise UsageError(f"port {port} on {host} {reason}") from error
 
 

@@ -1,0 +1,58 @@
+"""A batch of photos for one translator. A batch that fails is tried again in halves."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pix2pix.inference.translator import Translator
+
+logger = logging.getLogger(__name__)
+
+# Photos. On a CPU larger batches are hardly faster per photo, and every request waits for its whole batch.
+MAX_BATCH = {"cpu": 8, "cuda": 64}
+
+
+def max_batch(translator: Translator) -> int:
+    """Returns how many photos the translator's device computes in one batch."""
+    return MAX_BATCH[translator.device.partition(":")[0]]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """N photos of M sketches, for one translator."""
+
+    translator: Translator
+    sketches: np.ndarray  # (M, S, S) uint8
+    z: np.ndarray  # (N, Z) float32
+    sketch_of: np.ndarray  # (N,): index of each photo's sketch
+    realism: bool
+
+    def translate(self, at: np.ndarray, most: int) -> list[tuple[Any, Any] | Exception]:
+        """Returns photo (S, S, 3) and overlay (S, S, 4) or None of the indices `at` (K,), or the exception.
+
+        At most `most` photos are computed together. A batch that fails is split, so that an invalid input
+        fails alone, and a batch too large for the memory of the device fits.
+        """
+        if len(at) <= most:
+            try:
+                return self._translate_together(at)
+            except Exception as error:
+                if len(at) == 1:
+                    return [error]
+                logger.warning("a batch of %d photos failed, retrying in halves: %r", len(at), error)
+        half = len(at) // 2
+        return self.translate(at[:half], most) + self.translate(at[half:], most)
+
+    def _translate_together(self, at: np.ndarray) -> list[tuple[Any, Any] | Exception]:
+        needed, sketch_of = np.unique(self.sketch_of[at], return_inverse=True)
+        sketches = self.sketches[needed]
+        photos = self.translator.translate_batch(sketches, self.z[at], sketch_of)
+        overlays: Any = [None] * len(at)
+        if self.realism:
+            overlays = self.translator.realism(sketches, photos, sketch_of)
+        return list(zip(photos, overlays, strict=True))
