@@ -30,13 +30,30 @@ ASSETS_LIMIT_BYTES = 60_000
 
 
 def sketched(page, act):
-    """The sketch (256, 256) of the photo that is shown after `act`."""
+    """The sketch (256, 256) that the model got for the photo that is shown after `act`."""
     sent = []
     page.on("request", lambda request: sent.append(request) if request.url.endswith("/translate") else None)
     with page.expect_request("**/api/v1/translate"):
         act()
     photo(page)
     return decoded(sent[-1].post_data_json["sketch"])
+
+
+def paper(page, act):
+    """What is on the paper (256, 256) after `act`."""
+    act()
+    photo(page)
+    url = page.locator("#sketch").evaluate(
+        """(canvas) => {
+          const small = document.createElement("canvas");
+          small.width = small.height = 256;
+          const context = small.getContext("2d");
+          context.imageSmoothingQuality = "high";
+          context.drawImage(canvas, 0, 0, 256, 256);
+          return small.toDataURL();
+        }"""
+    )
+    return decoded(url)
 
 
 def decoded(url):
@@ -75,7 +92,7 @@ def test_a_pen_that_is_pressed_draws_wider(page):
         pen.send("Input.dispatchMouseEvent", {"type": "mouseReleased", **event, "buttons": 0})
 
     page.locator("#width").fill("8")
-    sketch = sketched(page, lambda: [stroke(0.3, 0.1), stroke(0.7, 0.9)])
+    sketch = paper(page, lambda: [stroke(0.3, 0.1), stroke(0.7, 0.9)])
     light, heavy = (
         (255 - sketch[rows, 100:150]).mean(1).sum() / 255 for rows in (slice(40, 110), slice(150, 220))
     )
@@ -139,7 +156,7 @@ def test_zoomed_in_a_stroke_lands_where_the_pointer_is(page):
         page.mouse.up()
 
     page.locator("#width").fill("6")
-    rows, columns = np.nonzero(ink(sketched(page, draw_on_paper)))
+    rows, columns = np.nonzero(ink(paper(page, draw_on_paper)))
     assert rows.mean() == pytest.approx(64, abs=1.5) and columns.mean() == pytest.approx(192, abs=1.5)
     page.mouse.move(box["x"] + 100, box["y"] + 100)
     page.keyboard.down("Space")

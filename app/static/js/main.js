@@ -11,7 +11,7 @@ import { ModelMenu } from "./menu.js";
 import { Morph } from "./answers/morph.js";
 import { offerMenu } from "./popover.js";
 import { Pace } from "./answers/latency.js";
-import { Painter } from "./device/translator.js";
+import { Translator } from "./device/translator.js";
 import { Paper, withImages } from "./drawing/paper.js";
 import { insist } from "./retry.js";
 import { Pictures } from "./answers/pictures.js";
@@ -28,7 +28,7 @@ const LOOK_PX = 128; // of the small copy of a photo that lent its look
 const $ = (id) => document.getElementById(id);
 
 const client = new Client();
-const painter = new Painter(client, $("on-device"), {
+const translator = new Translator(client, $("on-device"), {
   model: () => (menu.isReady ? menu.current : undefined),
   onProgress: show,
   onChange: makeAnew,
@@ -57,7 +57,7 @@ const morph = new Morph($("morph"), {
     const question = currentQuestion();
     return question && { ...question, from: answers.latent(answers.chosen), to: answers.latent(answers.target) };
   },
-  load: (walk) => painter.interpolate({ ...walk, steps: pace.frames }),
+  load: (walk) => translator.interpolate({ ...walk, steps: pace.frames }),
   onMove() {
     pictures.keepMorph(currentSource());
     show();
@@ -78,7 +78,7 @@ const live = new LatestWins({
     return wanted.length > 0 ? { question, wanted, source: currentSource() } : null;
   },
   async ask({ question, wanted, source }) {
-    const answer = await painter.translate({ ...question, latents: wanted.map(({ latent }) => latent) });
+    const answer = await translator.translate({ ...question, latents: wanted.map(({ latent }) => latent) });
     return { ...answer, wanted, source };
   },
   onResult(answer) {
@@ -92,10 +92,10 @@ const live = new LatestWins({
   onProblem: explainAsking,
 });
 
-/** @returns {import("./client.js").Question | null} null while there is nothing to ask */
+/** @returns {import("./device/translator.js").FramedQuestion | null} null while there is nothing to ask */
 function currentQuestion() {
-  const sketch = paper.pad.export();
-  return sketch && { model: menu.current.name, sketch, ...(realism.asked && { realism: true }) };
+  const framed = paper.pad.export(menu.current.size_px);
+  return framed && { model: menu.current.name, ...framed, ...(realism.asked && { realism: true }) };
 }
 
 /** @returns {import("./answers/pictures.js").Source} what pictures are made of that are asked for now */
@@ -175,7 +175,7 @@ function show() {
   memory.note();
   $("keep").disabled = pictures.large === null;
   $("session").hidden = shelf.all.length === 0 && pictures.large === null;
-  const { progress } = painter;
+  const { progress } = translator;
   if (!inked) {
     $("latency").textContent = "";
     say("empty", progress || "Waiting for your first stroke");
@@ -312,7 +312,7 @@ function explainWait(problem) {
 /** @param {Error} problem @param {boolean} retrying */
 function explainAsking(problem, retrying) {
   if (problem instanceof ModelRefused) return leaveModel(problem);
-  const lack = retrying ? painter.lack : "";
+  const lack = retrying ? translator.missingModel : "";
   explain(lack ? new Error(`${problem.message} ${lack}`) : problem, retrying);
 }
 
@@ -364,7 +364,7 @@ function begin(latent, left) {
   live.withdraw();
   morph.reset();
   redrawn();
-  painter.follow();
+  translator.loadModel();
 }
 
 /** What there is to remember, fullest first. */

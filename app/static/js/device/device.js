@@ -1,6 +1,6 @@
-// Photos made by this device. Loaded when somebody asks for it; on_device_worker.js computes.
+// Generates photos on this device. Loaded when the user asks for it; worker.js does the computation.
 
-import { walk } from "./slerp.js";
+import { interpolate } from "./slerp.js";
 
 const WORKER = new URL("./worker.js", import.meta.url);
 const MEGABYTE = 1_000_000;
@@ -12,69 +12,64 @@ const MEGABYTE = 1_000_000;
  * @typedef {import("../client.js").Answer & {device: string}} Answer
  */
 
-/** Draws as the client does, with the models that were loaded. */
+/** Translates sketches as the client does, with the models that are loaded. */
 export class Device {
-  /** What each question under way is to be told. @type {Map<number, {resolve: Function, reject: Function, onTold?: Function}>} */
-  #waiting = new Map();
-  #asked = 0;
+  /** By the id of the request. @type {Map<number, {resolve: Function, reject: Function, onProgress?: Function}>} */
+  #pending = new Map();
+  #nextId = 0;
   /** @type {Map<string, Model>} */
-  #ready = new Map();
+  #loaded = new Map();
 
   /**
-   * @param {(model: string, seed: number) => Promise<number[]>} zOf  asks the server, the first time
+   * @param {(model: string, seed: number) => Promise<number[]>} zOf  of a seed; may ask the server
    * @param {object} [options]
    * @param {() => Worker} [options.newWorker]
-   * @param {number} [options.threads]  if not said, as the engine has it: one for two cores, four at most
+   * @param {number} [options.threads]  by default the engine's: half of the cores, at most four
    */
   constructor(zOf, { newWorker = () => new Worker(WORKER, { type: "module" }), threads } = {}) {
     [this.zOf, this.threads] = [zOf, threads];
     this.worker = newWorker();
-    this.worker.onmessage = ({ data }) => this.#take(data);
-    this.worker.onerror = (event) => this.#fail(new Error(event.message || "The engine could not be loaded."));
+    this.worker.onmessage = ({ data }) => this.#receive(data);
+    this.worker.onerror = (event) => this.#rejectAll(new Error(event.message || "The engine could not be loaded."));
   }
 
   /**
-   * Fetch what a model needs.
+   * Downloads a model, and the engine before the first one.
    * @param {Model} model
    * @param {number} engineBytes  of the engine, not compressed
-   * @param {(words: string) => void} onProgress
+   * @param {(text: string) => void} onProgress
    */
   async load(model, engineBytes, onProgress) {
-    if (this.#ready.has(model.name)) return;
+    if (this.#loaded.has(model.name)) return;
     const url = new URL(`/api/v1/models/${encodeURIComponent(model.name)}.onnx`, import.meta.url).href;
-    const question = { kind: "load", model: model.name, url, size: model.size_px, threads: this.threads };
-    const here = await this.#ask(question, ({ fetched, bytes }) => {
-      // the engine comes compressed: its bytes, as they are counted here, are not what was sent
+    const request = { kind: "load", model: model.name, url, size: model.size_px, threads: this.threads };
+    const names = await this.#request(request, ({ file, bytes }) => {
+      // the engine is sent compressed, so the bytes counted here are not those that were sent
       const share = `${Math.round((100 * bytes) / engineBytes)} %`;
-      onProgress(`Fetching the ${fetched}: ${fetched === "engine" ? share : `${Math.round(bytes / MEGABYTE)} MB`}`);
+      onProgress(`Downloading the ${file}: ${file === "engine" ? share : `${Math.round(bytes / MEGABYTE)} MB`}`);
     });
-    this.#ready.set(model.name, model);
-    for (const name of this.#ready.keys()) if (!here.includes(name)) this.#ready.delete(name);
+    this.#loaded.set(model.name, model);
+    for (const name of this.#loaded.keys()) if (!names.includes(name)) this.#loaded.delete(name);
   }
 
-  /** Those that it draws with. */
+  /** The models that are loaded. */
   get models() {
-    return [...this.#ready.values()];
+    return [...this.#loaded.values()];
   }
 
-  get isEmpty() {
-    return this.#ready.size === 0;
-  }
-
-  /** @param {Question} question  without `realism`: the server has the critic */
-  takes({ model, realism }) {
-    return !realism && this.#ready.has(model);
+  /** @param {Question} question  without `realism`: only the server has the discriminator */
+  supports({ model, realism }) {
+    return !realism && this.#loaded.has(model);
   }
 
   /**
    * @param {Question & {latents: Latent[]}} request
-   * @returns {Promise<Answer | null>} null where only the server can read the drawing
+   * @returns {Promise<Answer>}
    */
   async translate({ model, sketch, latents }) {
     const started = performance.now();
     const z = await Promise.all(latents.map((latent) => this.#z(model, latent)));
-    const urls = await this.#ask({ kind: "draw", model, sketch, z });
-    if (!urls) return null;
+    const urls = await this.#request({ kind: "generate", model, sketch, z });
     return {
       pictures: urls.map((url, i) => ({ z: z[i], url, realism: "" })),
       elapsedMs: performance.now() - started,
@@ -84,47 +79,47 @@ export class Device {
 
   /**
    * @param {Question & {from: Latent, to: Latent, steps: number}} request
-   * @returns {Promise<import("../client.js").Picture[] | null>}
+   * @returns {Promise<import("../client.js").Picture[]>}
    */
   async interpolate({ from, to, steps, ...question }) {
     const ends = await Promise.all([from, to].map((latent) => this.#z(question.model, latent)));
-    const latents = walk(ends[0], ends[1], steps).map((z) => ({ z }));
-    return (await this.translate({ ...question, latents }))?.pictures ?? null;
+    const latents = interpolate(ends[0], ends[1], steps).map((z) => ({ z }));
+    return (await this.translate({ ...question, latents })).pictures;
   }
 
-  /** Give back its memory. */
-  end() {
+  /** Stops the worker and frees its memory. */
+  close() {
     this.worker.terminate();
-    this.#fail(new Error("This device draws no more."));
+    this.#rejectAll(new Error("Drawing on this device was turned off."));
   }
 
   /** @param {string} model @param {Latent} latent */
   async #z(model, latent) {
     if ("z" in latent) return latent.z;
-    if (latent.seed === 0) return new Array(this.#ready.get(model).latent_size).fill(0);
+    if (latent.seed === 0) return new Array(this.#loaded.get(model).latent_size).fill(0);
     return this.zOf(model, latent.seed);
   }
 
-  /** @param {object} question @param {(told: object) => void} [onTold] */
-  #ask(question, onTold) {
+  /** @param {object} request @param {(progress: object) => void} [onProgress] */
+  #request(request, onProgress) {
     return new Promise((resolve, reject) => {
-      const id = this.#asked++;
-      this.#waiting.set(id, { resolve, reject, onTold });
-      this.worker.postMessage({ id, ...question });
+      const id = this.#nextId++;
+      this.#pending.set(id, { resolve, reject, onProgress });
+      this.worker.postMessage({ id, ...request });
     });
   }
 
-  #take({ id, result, error, ...told }) {
-    const { resolve, reject, onTold } = this.#waiting.get(id);
-    if ("fetched" in told) return onTold(told);
-    this.#waiting.delete(id);
+  #receive({ id, progress, result, error }) {
+    const { resolve, reject, onProgress } = this.#pending.get(id);
+    if (progress) return onProgress(progress);
+    this.#pending.delete(id);
     if (error) reject(new Error(error));
     else resolve(result);
   }
 
   /** @param {Error} error */
-  #fail(error) {
-    for (const { reject } of this.#waiting.values()) reject(error);
-    this.#waiting.clear();
+  #rejectAll(error) {
+    for (const { reject } of this.#pending.values()) reject(error);
+    this.#pending.clear();
   }
 }

@@ -1,25 +1,25 @@
-// From one latent to another: `pix2pix/model/latents.py`, for walks with two ends.
+// Spherical interpolation between two latents, as in `pix2pix/model/latents.py`.
 
-const PARALLEL = 1e-3;
+const PARALLEL = 1e-3; // radians
 
 /**
  * @param {number[]} from @param {number[]} to
  * @param {number} steps  at least 2
- * @returns {number[][]} both ends included
+ * @returns {number[][]} z at even steps, both ends included
  */
-export function walk(from, to, steps) {
+export function interpolate(from, to, steps) {
   return Array.from({ length: steps }, (_, i) => slerp(from, to, i / (steps - 1)));
 }
 
 /**
- * Along the arc between them, the length changing evenly; along the line where there is no one arc.
+ * Interpolates along the arc, and the length linearly; along the line where the arc is not defined.
  * @param {number[]} a @param {number[]} b
  * @param {number} t  0 at a, 1 at b
  */
 export function slerp(a, b, t) {
   const [lengthA, lengthB] = [Math.hypot(...a), Math.hypot(...b)];
   const cosine = a.reduce((sum, value, i) => sum + (value / lengthA) * (b[i] / lengthB), 0);
-  const angle = Math.acos(Math.min(Math.max(cosine, -1), 1)); // NaN where one of them is 0
+  const angle = Math.acos(Math.min(Math.max(cosine, -1), 1)); // NaN if a or b is 0
   if (!(PARALLEL < angle && angle < Math.PI - PARALLEL)) return a.map((value, i) => (1 - t) * value + t * b[i]);
   const length = (1 - t) * lengthA + t * lengthB;
   const [ofA, ofB] = [1 - t, t].map((share) => Math.sin(share * angle) / Math.sin(angle));

@@ -1,135 +1,163 @@
-// Who makes the photos: the server, or this device once somebody asks for it. What does so is loaded only then.
+// Translates sketches into photos: on this device if the user turned that on, else on the server.
 
 import { ServerProblem } from "../client.js";
+import { putBack } from "../drawing/framing.js";
 import { isPressed, press } from "../toggle.js";
 
 /**
  * @typedef {import("../client.js").Model} Model
  * @typedef {import("../client.js").Client} Client
+ * @typedef {import("../client.js").Picture} Picture
+ * @typedef {import("../client.js").Question & {square: import("../drawing/framing.js").Square}} FramedQuestion  with
+ *   the place of the sketch on the paper, to which the photos go back
  */
 
-export class Painter {
-  /** What is being fetched, in words; "" while nothing is. */
+export class Translator {
+  /** What is being downloaded, for the status line; "" if nothing is. */
   progress = "";
   /** @type {import("./device.js").Device | null} */
   #device = null;
-  /** The z of the seeds that the server has told, by model and seed: numpy draws them. @type {Map<string, Promise<number[]>>} */
-  #told = new Map();
+  /** The z of seeds, by model and seed. Only the server can draw them: they are numpy's. @type {Map<string, Promise<number[]>>} */
+  #zOfSeed = new Map();
 
   /**
    * @param {Client} client
-   * @param {HTMLButtonElement | null} button  stays pressed; null where the server has no engine to give away
+   * @param {HTMLButtonElement | null} button  turns drawing on this device on and off; null if the server has no engine
    * @param {object} hooks
-   * @param {() => Model | undefined} hooks.model  the one that is picked
+   * @param {() => Model | undefined} hooks.model  the selected one
    * @param {() => void} hooks.onProgress
-   * @param {() => void} hooks.onChange  photos come from elsewhere now
-   * @param {(words: string) => void} hooks.onProblem
+   * @param {() => void} hooks.onChange  photos come from another device now
+   * @param {(text: string) => void} hooks.onProblem
    */
   constructor(client, button, hooks) {
     [this.client, this.button, this.hooks] = [client, button, hooks];
-    button?.addEventListener("click", () => (isPressed(button) ? this.#end() : this.#begin()));
+    button?.addEventListener("click", () => (isPressed(button) ? this.#turnOff() : this.#turnOn()));
   }
 
-  /** Another model is picked: this device needs it, too. */
-  async follow() {
+  /** Loads the selected model on this device, if drawing on it is on. */
+  async loadModel() {
     const [device, model] = [this.#device, this.hooks.model()];
-    if (!device || !model || device.takes({ model: model.name })) return;
+    if (!device || !model || device.supports({ model: model.name })) return;
     try {
-      await device.load(model, Number(this.button.dataset.bytes), (words) => this.#tell(words));
+      await device.load(model, Number(this.button.dataset.bytes), (text) => this.#report(text));
     } catch (problem) {
       if (device !== this.#device) return;
-      if (device.isEmpty) return this.#giveUp(problem);
-      this.#tell("");
-      if (this.hooks.model() === model) this.hooks.onProblem(`${problem.message} ${this.lack}`);
+      if (device.models.length === 0) return this.#fallBack(problem);
+      this.#report("");
+      if (this.hooks.model() === model) this.hooks.onProblem(`${problem.message} ${this.missingModel}`);
       return;
     }
     if (device !== this.#device) return;
-    this.#tell("");
+    this.#report("");
     if (this.hooks.model() === model) this.hooks.onChange();
   }
 
-  /** What this device has in the place of the model that is picked, in words; "" where it is not to draw, or can. */
-  get lack() {
+  /** A sentence if the selected model is not on this device though others are; else "". */
+  get missingModel() {
     const [device, model] = [this.#device, this.hooks.model()];
-    if (!device || device.isEmpty || !model || device.takes({ model: model.name })) return "";
+    if (!device || device.models.length === 0 || !model || device.supports({ model: model.name })) return "";
     const others = device.models.map(({ title }) => title).join(" or ");
-    return `${model.title} has not been fetched to this device: choose ${others} to draw without the server.`;
+    return `${model.title} was not downloaded to this device. Select ${others} to draw without the server.`;
   }
 
-  /** @type {Client["translate"]} */
-  async translate(request) {
-    const drawn = await this.#tryHere(request, (device) => device.translate(request));
-    if (drawn) return drawn;
-    const answer = await this.client.translate(request);
-    request.latents.forEach((latent, i) => {
-      if ("seed" in latent) this.#told.set(`${request.model} ${latent.seed}`, Promise.resolve(answer.pictures[i].z));
-    });
-    return answer;
+  /**
+   * @param {FramedQuestion & {latents: import("../client.js").Latent[]}} request
+   * @returns {ReturnType<Client["translate"]>}
+   */
+  async translate({ square, ...request }) {
+    let answer = await this.#tryDevice(request, (device) => device.translate(request));
+    if (!answer) {
+      answer = await this.client.translate(request);
+      request.latents.forEach((latent, i) => {
+        if ("seed" in latent) this.#zOfSeed.set(`${request.model} ${latent.seed}`, Promise.resolve(answer.pictures[i].z));
+      });
+    }
+    return { ...answer, pictures: await onPaper(answer.pictures, square) };
   }
 
-  /** @type {Client["interpolate"]} */
-  async interpolate(request) {
-    return (await this.#tryHere(request, (device) => device.interpolate(request))) ?? this.client.interpolate(request);
+  /**
+   * @param {FramedQuestion & {from: object, to: object, steps: number}} request
+   * @returns {ReturnType<Client["interpolate"]>}
+   */
+  async interpolate({ square, ...request }) {
+    const frames = await this.#tryDevice(request, (device) => device.interpolate(request));
+    return onPaper(frames ?? (await this.client.interpolate(request)), square);
   }
 
   /**
    * @template Result
    * @param {import("../client.js").Question} question
-   * @param {(device: import("./device.js").Device) => Promise<Result | null>} ask
-   * @returns {Promise<Result | null>} null where the server is to be asked
+   * @param {(device: import("./device.js").Device) => Promise<Result>} translate
+   * @returns {Promise<Result | null>} null if the server has to do it
    */
-  async #tryHere(question, ask) {
+  async #tryDevice(question, translate) {
     const device = this.#device;
-    if (!device?.takes(question)) return null;
+    if (!device?.supports(question)) return null;
     try {
-      return await ask(device);
+      return await translate(device);
     } catch (problem) {
       if (problem instanceof ServerProblem) throw problem;
-      if (device === this.#device) this.#giveUp(problem);
+      if (device === this.#device) this.#fallBack(problem);
       return null;
     }
   }
 
-  async #begin() {
+  async #turnOn() {
     press(this.button, true);
-    this.#tell("Fetching the engine");
+    this.#report("Downloading the engine");
     try {
       const { Device } = await import("./device.js");
       if (isPressed(this.button)) this.#device ??= new Device((model, seed) => this.z(model, seed));
     } catch (problem) {
-      this.#giveUp(problem);
+      this.#fallBack(problem);
     }
-    await this.follow();
+    await this.loadModel();
   }
 
-  #end() {
+  #turnOff() {
     press(this.button, false);
-    this.#device?.end();
+    this.#device?.close();
     this.#device = null;
-    this.#tell("");
+    this.#report("");
     this.hooks.onChange();
   }
 
   /** @param {Error} problem */
-  #giveUp({ message }) {
-    this.#end();
-    this.hooks.onProblem(`This device cannot draw, the server does. ${message}`);
+  #fallBack({ message }) {
+    this.#turnOff();
+    this.hooks.onProblem(`This device cannot make photos, so the server makes them. ${message}`);
   }
 
-  /** @param {string} words */
-  #tell(words) {
-    this.progress = words;
+  /** @param {string} text */
+  #report(text) {
+    this.progress = text;
     this.hooks.onProgress();
   }
 
-  /** That of a seed, from the server once. @param {string} model @param {number} seed */
+  /** Returns the z of a seed; asks the server for it once. @param {string} model @param {number} seed */
   z(model, seed) {
     const key = `${model} ${seed}`;
-    if (!this.#told.has(key)) {
-      const asked = this.client.z(model, seed);
-      asked.catch(() => this.#told.delete(key));
-      this.#told.set(key, asked);
+    if (!this.#zOfSeed.has(key)) {
+      const request = this.client.z(model, seed);
+      request.catch(() => this.#zOfSeed.delete(key));
+      this.#zOfSeed.set(key, request);
     }
-    return this.#told.get(key);
+    return this.#zOfSeed.get(key);
   }
+}
+
+/**
+ * Puts pictures of the square back on the paper: photos on white, realism maps on nothing.
+ * @param {Picture[]} pictures
+ * @param {import("../drawing/framing.js").Square} square
+ * @returns {Promise<Picture[]>}
+ */
+function onPaper(pictures, square) {
+  return Promise.all(
+    pictures.map(async ({ z, url, realism }) => ({
+      z,
+      url: await putBack(url, square, "white"),
+      realism: realism && (await putBack(realism, square)),
+    })),
+  );
 }

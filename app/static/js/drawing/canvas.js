@@ -1,6 +1,7 @@
 // Painting a drawing, and turning pointer events into strokes.
 
 import { OpenStroke, PAPER_SIZE, linesOf, round } from "./drawing.js";
+import { cleanInk, squareAround, wholePaper } from "./framing.js";
 
 /** @typedef {import("./drawing.js").Drawing} Drawing */
 /** @typedef {import("./drawing.js").Item} Item */
@@ -13,7 +14,7 @@ const PEN_ERASER = 32;
 /** Of a canvas, in pixels: what phones have memory for. */
 const MAX_SIDE = 2048;
 
-/** A square canvas that shows items. It keeps what it painted, so that a new stroke costs one stroke. */
+/** A canvas that shows items. It keeps what it painted, so that a new stroke costs one stroke. */
 class Surface {
   /** @type {Item[]} */
   #painted = [];
@@ -26,14 +27,19 @@ class Surface {
     this.canvas = canvas;
     this.context = canvas.getContext("2d", settings);
     this.settled = newCanvas(canvas.width).getContext("2d", settings);
-    this.resize(canvas.width);
+    this.show(wholePaper(canvas.width));
   }
 
-  /** @param {number} side  in device pixels */
-  resize(side) {
-    for (const { canvas } of [this.context, this.settled]) canvas.width = canvas.height = side;
-    this.settled.scale(side / PAPER_SIZE, side / PAPER_SIZE);
-    this.context.scale(side / PAPER_SIZE, side / PAPER_SIZE);
+  /** @param {import("./framing.js").Square} square  the part of the paper to show, and at how many pixels */
+  show(square) {
+    if (JSON.stringify(square) === JSON.stringify(this.square)) return;
+    this.square = square;
+    const { left, top, side, size } = square;
+    const scale = size / side;
+    for (const context of [this.context, this.settled]) {
+      context.canvas.width = context.canvas.height = size;
+      context.setTransform(scale, 0, 0, scale, -left * scale, -top * scale);
+    }
     this.#blank();
   }
 
@@ -45,21 +51,38 @@ class Surface {
     if (!this.#painted.every((item, i) => item === items[i])) this.#blank();
     for (const item of items.slice(this.#painted.length)) paintItem(this.settled, item);
     this.#painted = items;
-    this.context.drawImage(this.settled.canvas, 0, 0, PAPER_SIZE, PAPER_SIZE);
+    inPixels(this.context, () => this.context.drawImage(this.settled.canvas, 0, 0));
     if (current) paintItem(this.context, current);
   }
 
-  hasInk() {
-    const { width, height } = this.canvas;
-    const { data } = this.context.getImageData(0, 0, width, height);
-    return data.some((value) => value < 255);
+  /** Grey levels, (size, size). @returns {Uint8Array} */
+  get levels() {
+    const { size } = this.square;
+    const { data } = this.context.getImageData(0, 0, size, size);
+    return new Uint8Array(size * size).map((_, i) => data[4 * i]); // strokes and opened sketches are grey
+  }
+
+  /** Until the next `paint`. @param {Uint8Array} levels */
+  set levels(levels) {
+    const { size } = this.square;
+    const image = new ImageData(size, size);
+    levels.forEach((level, i) => image.data.set([level, level, level, 255], 4 * i));
+    this.context.putImageData(image, 0, 0);
   }
 
   #blank() {
     this.#painted = [];
     this.settled.fillStyle = PAPER;
-    this.settled.fillRect(0, 0, PAPER_SIZE, PAPER_SIZE);
+    inPixels(this.settled, () => this.settled.fillRect(0, 0, this.square.size, this.square.size));
   }
+}
+
+/** @param {CanvasRenderingContext2D} context @param {() => void} paint  in pixels of the canvas */
+function inPixels(context, paint) {
+  context.save();
+  context.resetTransform();
+  paint();
+  context.restore();
 }
 
 /**
@@ -79,7 +102,7 @@ function paintStroke(context, stroke) {
   context.strokeStyle = stroke.erase ? PAPER : INK;
   context.lineCap = context.lineJoin = "round";
   for (const { path, width } of linesOf(stroke)) {
-    context.lineWidth = width;
+    context.lineWidth = Math.max(width, 1 / context.getTransform().a); // a line below a pixel would be faint
     context.stroke(new Path2D(path));
   }
 }
@@ -129,11 +152,24 @@ export class SketchPad {
 
   /**
    * The drawing as the model sees it, the same on every screen.
-   * @returns {string | null} a 256 x 256 PNG as a data: URL; null when the paper is blank
+   * @param {number} size  of the model's square, in pixels
+   * @returns {{sketch: string, square: import("./framing.js").Square} | null} a (size, size) PNG as a data: URL, and
+   *   what it shows; null for blank paper
    */
-  export() {
-    this.#paint(this.exported);
-    return this.exported.hasInk() ? this.exported.canvas.toDataURL("image/png") : null;
+  export(size) {
+    let square = wholePaper(size);
+    for (;;) {
+      this.exported.show(square);
+      this.#paint(this.exported);
+      const levels = cleanInk(this.exported.levels);
+      const closer = squareAround(levels, square);
+      if (closer === null) return null;
+      if (closer === square) {
+        this.exported.levels = levels;
+        return { sketch: this.exported.canvas.toDataURL("image/png"), square };
+      }
+      square = closer;
+    }
   }
 
   /**
@@ -164,7 +200,7 @@ export class SketchPad {
     const wanted = Math.round(this.element.clientWidth * devicePixelRatio * this.#zoom);
     const side = Math.min(wanted, MAX_SIDE);
     if (side === 0 || side === this.element.width) return;
-    this.screen.resize(side);
+    this.screen.show(wholePaper(side));
     this.#paint(this.screen);
   }
 

@@ -1,156 +1,84 @@
-// Fitting a sketch to the model's square, and putting the photo back where the sketch was: `pix2pix/images/framing.py`.
+// Frames the drawing in the model's square, and puts the photo back on the page.
 
-import { quantile, roundEven } from "./numbers.js";
-import { byArea, byCubics, byLines } from "./resize.js";
-
-const { fround } = Math; // numpy counts in single precision: halves fall to the same side
-const INK_BELOW = 240;
-const FILLS_FRAME = 0.75;
-const MARGIN = 0.04;
-const MAX_ENLARGEMENT = 4;
+import { loadImage } from "../files.js";
+import { PAPER_SIZE } from "./drawing.js";
 
 /**
- * @typedef {import("./resize.js").Picture} Picture
- * @typedef {{side: number, top: number, left: number, square: number}} Placement  where the square of `square`
- *   pixels lies on a page of `side` x `side`; negative where it reaches over the edge
- * @typedef {{first: number, last: number}} Span
+ * Content of at least this share of the square's side stays where it is. The server's own framing
+ * (`pix2pix/images/framing.py`) leaves content of 0.75 where it is, so it returns every square of this page unchanged.
  */
+const FILLS_SQUARE = 0.8;
+const MARGIN = 0.04; // on each side of content that is framed more closely, as in the training pairs
+/** The next three make the result a fixed point of the server's `pix2pix/images/ink.py`. */
+const FAINTEST = 12; // levels: weaker ink is not measured
+const FULL_STROKE = 0.95; // quantile of the ink that becomes black
+const MIN_INK = 31; // levels: 12 % of a full stroke; weaker ink is noise
 
 /**
- * @param {Uint8Array} sketch  (side, side), paper 255
- * @param {number} side  of the page
- * @param {number} size  of the model's square
- * @returns {{fitted: Uint8Array, placement: Placement}}
+ * @typedef {{left: number, top: number, side: number, size: number}} Square  the part of the paper that the model
+ *   sees: its place in units of the paper, negative or too large where it reaches over an edge; `size` in pixels
  */
-export function fitSketch(sketch, side, size) {
-  const placement = frame(sketch, side, size);
-  const [rows, columns] = overlap(placement, size);
-  const page = { data: sketch, width: side, height: side, channels: 1 };
-  const seen = cut(page, rows.page, columns.page);
-  const [width, height] = [columns.square, rows.square].map(({ first, last }) => last - first);
-  const factor = size / placement.square;
-  const scaled = factor < 1 ? shrunk(seen, width, height, 1 / factor) : factor > 1 ? enlarged(seen, width, height, factor) : seen;
-  const fitted = { data: new Uint8Array(size * size).fill(255), width: size, height: size, channels: 1 };
-  paste(scaled, fitted, rows.square.first, columns.square.first);
-  return { fitted: fitted.data, placement };
+
+/** @param {number} size  in pixels @returns {Square} */
+export function wholePaper(size) {
+  return { left: 0, top: 0, side: PAPER_SIZE, size };
 }
 
 /**
- * @param {Uint8Array} photo  (size, size, 3)
- * @param {number} size
- * @param {Placement} placement
- * @returns {Uint8Array} (side, side, 3), white outside of the square
+ * Stretches the ink to full contrast and removes noise.
+ * @param {Uint8Array} levels  of grey, paper 255
+ * @returns {Uint8Array} paper 255, full ink 0
  */
-export function restorePhoto(photo, size, placement) {
-  const { side } = placement;
-  const [rows, columns] = overlap(placement, size);
-  const seen = cut({ data: photo, width: size, height: size, channels: 3 }, rows.square, columns.square);
-  const [width, height] = [columns.page, rows.page].map(({ first, last }) => last - first);
-  const page = { data: new Uint8Array(side * side * 3).fill(255), width: side, height: side, channels: 3 };
-  paste(resized(seen, width, height), page, rows.page.first, columns.page.first);
-  return page.data;
-}
-
-/** Averaging when it shrinks, cubics when it grows. @param {Picture} photo @param {number} width @param {number} height */
-function resized(photo, width, height) {
-  if (photo.width === width && photo.height === height) return photo;
-  const shrinks = photo.width * photo.height > width * height;
-  return (shrinks ? byArea : byCubics)(photo, width, height);
+export function cleanInk(levels) {
+  const drawn = levels.map((level) => 255 - level).filter((ink) => ink > FAINTEST).sort();
+  if (drawn.length === 0) return new Uint8Array(levels.length).fill(255);
+  const full = drawn[Math.floor(FULL_STROKE * (drawn.length - 1))];
+  return levels.map((level) => {
+    const ink = Math.min(Math.round((255 * (255 - level)) / full), 255);
+    return ink < MIN_INK ? 255 : 255 - ink;
+  });
 }
 
 /**
- * The square: the page, or one round the content where that is small.
- * @param {Uint8Array} sketch @param {number} side @param {number} size
- * @returns {Placement}
+ * Finds the square to look at: the given one if the content fills it, else a smaller one around the content.
+ * @param {Uint8Array} levels  (size, size) of clean ink, seen through `square`
+ * @param {Square} square
+ * @returns {Square | null} null for a blank square
  */
-function frame(sketch, side, size) {
-  const whole = { side, top: 0, left: 0, square: side };
-  const [rows, columns] = inked(sketch, side);
-  if (rows.last < 0) return whole;
-  const longest = Math.max(rows.last - rows.first, columns.last - columns.first) + 1;
-  if (longest >= FILLS_FRAME * side) return whole;
-  const square = Math.max(
-    roundEven(longest / (1 - 2 * MARGIN)),
-    Math.min(side, Math.ceil(size / MAX_ENLARGEMENT)),
-  );
-  const [top, left] = [rows, columns].map(({ first, last }) => Math.floor((first + last + 1 - square) / 2));
-  return { side, top, left, square };
-}
-
-/** Rows and columns of the content; `last` is -1 where there is none. @param {Uint8Array} sketch @param {number} side */
-function inked(sketch, side) {
-  const [rows, columns] = [0, 1].map(() => ({ first: side, last: -1 }));
-  sketch.forEach((level, i) => {
-    if (level >= INK_BELOW) return;
-    for (const [span, at] of [[rows, Math.floor(i / side)], [columns, i % side]]) {
+export function squareAround(levels, square) {
+  const { size } = square;
+  const [rows, columns] = [0, 1].map(() => ({ first: size, last: -1 }));
+  levels.forEach((level, i) => {
+    if (level === 255) return;
+    for (const [span, at] of [[rows, Math.floor(i / size)], [columns, i % size]]) {
       [span.first, span.last] = [Math.min(span.first, at), Math.max(span.last, at)];
     }
   });
-  return [rows, columns];
+  if (rows.last < 0) return null;
+  const longest = Math.max(rows.last - rows.first, columns.last - columns.first) + 1;
+  if (longest >= FILLS_SQUARE * size) return square;
+  const units = square.side / size;
+  const side = (longest * units) / (1 - 2 * MARGIN);
+  const start = (corner, { first, last }) => corner + ((first + last + 1) / 2) * units - side / 2;
+  return { left: start(square.left, columns), top: start(square.top, rows), side, size };
 }
 
-/** The part of the page inside the square, in pixels of both: rows, then columns. @param {Placement} placement @param {number} size */
-function overlap({ side, top, left, square }, size) {
-  return [top, left].map((start) => {
-    const page = { first: Math.max(start, 0), last: Math.min(start + square, side) };
-    const scale = size / square;
-    const low = Math.min(roundEven((page.first - start) * scale), size - 1);
-    const high = Math.max(roundEven((page.last - start) * scale), low + 1);
-    return { page, square: { first: low, last: high } };
-  });
-}
-
-/** @param {Picture} picture @param {Span} rows @param {Span} columns @returns {Picture} */
-function cut({ data, width, channels }, rows, columns) {
-  const [height, across] = [rows.last - rows.first, (columns.last - columns.first) * channels];
-  const part = new Uint8Array(height * across);
-  for (let y = 0; y < height; y++) {
-    const start = ((rows.first + y) * width + columns.first) * channels;
-    part.set(data.subarray(start, start + across), y * across);
-  }
-  return { data: part, width: across / channels, height, channels };
-}
-
-/** @param {Picture} part @param {Picture} whole @param {number} top @param {number} left */
-function paste({ data, width, height, channels }, whole, top, left) {
-  for (let y = 0; y < height; y++) {
-    const row = data.subarray(y * width * channels, (y + 1) * width * channels);
-    whole.data.set(row, ((top + y) * whole.width + left) * channels);
-  }
-}
-
-/** Averaged, then darkened until the thinner lines' crests are ink again. @param {Picture} sketch @param {number} factor */
-function shrunk(sketch, width, height, factor) {
-  const { data } = byArea(sketch, width, height);
-  const ink = data.map((level) => 255 - level);
-  const crests = ink.filter((level, i) => level > 4 && level >= around(ink, width, height, i, 1, 1));
-  const gain = crests.length > 0 ? Math.min(Math.max(255 / quantile(crests, 0.25), 1), factor) : 1;
-  const darkened = ink.map((level) => roundEven(255 - Math.min(fround(level * fround(gain)), 255)));
-  return { data: darkened, width, height, channels: 1 };
-}
-
-/** Interpolated, its ramps sharpened, its lines pared. @param {Picture} sketch @param {number} factor */
-function enlarged(sketch, width, height, factor) {
-  const { data } = byLines(sketch, width, height);
-  const sharp = new Uint8Array(256).map((_, level) => {
-    const ink = fround(fround(fround(1 - fround(level / 255)) - fround(0.3)) / fround(0.2));
-    return roundEven(fround(255 * fround(1 - Math.min(Math.max(ink, 0), 1))));
-  });
-  const paper = data.map((level) => sharp[level]);
-  const pare = Math.floor(0.35 * factor);
-  const before = (pare + 1) >> 1; // OpenCV's anchor of an even kernel lies right of its middle
-  const pared = pare === 0 ? paper : paper.map((_, i) => around(paper, width, height, i, before, pare - before));
-  return { data: pared, width, height, channels: 1 };
-}
-
-/** The most of pixel i and of some before and after it, both ways, as far as there are any. */
-function around(data, width, height, i, before, after) {
-  const [y, x] = [Math.floor(i / width), i % width];
-  let found = data[i];
-  for (let row = Math.max(y - before, 0); row <= Math.min(y + after, height - 1); row++) {
-    for (let column = Math.max(x - before, 0); column <= Math.min(x + after, width - 1); column++) {
-      found = Math.max(found, data[row * width + column]);
-    }
-  }
-  return found;
+/**
+ * Puts a picture of the square back on the paper.
+ * @param {string} url  of the picture
+ * @param {Square} square
+ * @param {string} [background]  colour outside the square
+ * @returns {Promise<string>} a PNG of PAPER_SIZE x PAPER_SIZE pixels as a data: URL
+ */
+export async function putBack(url, { left, top, side, size }, background = "transparent") {
+  if (side === PAPER_SIZE && size === PAPER_SIZE) return url;
+  const image = await loadImage(url);
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = PAPER_SIZE;
+  const context = canvas.getContext("2d");
+  context.fillStyle = background;
+  context.fillRect(0, 0, PAPER_SIZE, PAPER_SIZE);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(image, left, top, side, side);
+  return canvas.toDataURL("image/png");
 }
