@@ -158,7 +158,7 @@ def test_prepare_counts_and_names(tmp_path: Path) -> None:
     save_pair(tmp_path / "src/val/22.png")
     whole = run("prepare", tmp_path / "src", tmp_path / "pairs", "--from", "ab", "--size", 32)
     assert whole.exit_code == 0
-    assert whole.stdout == f"{tmp_path / 'pairs'} holds 1 pairs for training, 1 held out (val)\n"
+    assert whole.stdout == f"{tmp_path / 'pairs'} has 1 pairs for training, 1 held out (val)\n"
     (tmp_path / "src/val/bad.png").write_bytes(b"bad")
     some = run("prepare", tmp_path / "src", tmp_path / "pairs", "--from", "ab", "--size", 32)
     assert some.exit_code == 1

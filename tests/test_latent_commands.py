@@ -144,22 +144,22 @@ REFUSED = [
     ("morph SKETCH OUT.gif --through 1 --through 2147483648", "above 2147483647"),
     ("morph SKETCH OUT.gif --through 1 --through " + 5000 * "9", "above 2147483647"),
     ("morph SKETCH FOLDER.png", "FOLDER.png is a folder"),
-    ("morph SKETCH SKETCH", "SKETCH would be replaced"),
-    ("morph SKETCH LINK", "SKETCH would be replaced"),
-    ("morph SKETCH PHOTO --through 1 --through PHOTO", "PHOTO would be replaced"),
+    ("morph SKETCH SKETCH", "SKETCH is an input"),
+    ("morph SKETCH LINK", "SKETCH is an input"),
+    ("morph SKETCH PHOTO --through 1 --through PHOTO", "PHOTO is an input"),
     ("morph LARGE OUT.gif --steps 101", "101 steps of 2000 x 2000 pixels are more than the 400,000,000"),
     ("morph BROKEN OUT.gif", "broken.png is not a picture"),
     ("arithmetic SKETCH OUT.png", "at least one --plus or --minus"),
     ("arithmetic SKETCH OUT.txt --plus 1", ".png"),
     ("arithmetic SKETCH OUT.png --minus " + 5000 * "9", "above 2147483647"),
     ("arithmetic SKETCH FOLDER.png --plus 1", "FOLDER.png is a folder"),
-    ("arithmetic SKETCH SKETCH --plus 1", "SKETCH would be replaced"),
-    ("arithmetic SKETCH PHOTO --plus 1 --minus PHOTO", "PHOTO would be replaced"),
-    ("directions shoes --sketch SKETCH", "go together"),
-    ("directions shoes --sheet OUT.png", "go together"),
+    ("arithmetic SKETCH SKETCH --plus 1", "SKETCH is an input"),
+    ("arithmetic SKETCH PHOTO --plus 1 --minus PHOTO", "PHOTO is an input"),
+    ("directions shoes --sketch SKETCH", "together, or neither"),
+    ("directions shoes --sheet OUT.png", "together, or neither"),
     ("directions shoes --sketch SKETCH --sheet OUT.txt", ".png"),
     ("directions shoes --sketch SKETCH --sheet FOLDER.png", "FOLDER.png is a folder"),
-    ("directions shoes --sketch SKETCH --sheet SKETCH", "SKETCH would be replaced"),
+    ("directions shoes --sketch SKETCH --sheet SKETCH", "SKETCH is an input"),
     ("convert SKETCH OUT --style PHOTO --variants 2", "--style"),
     ("convert SKETCH OUT --style PHOTO --seed 2", "--style"),
     ("convert SKETCH OUT --seed 2147483648", "2147483647"),
@@ -233,4 +233,4 @@ def test_a_model_without_encoder_says_so(
         assert done.exit_code == 2 and "no encoder" in done.stderr
     assert not list(tmp_path.glob("out*"))
     none = run("directions", literal_bundle)
-    assert none.exit_code == 0 and "has none" in none.stderr
+    assert none.exit_code == 0 and "has no directions" in none.stderr

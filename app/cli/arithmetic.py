@@ -1,4 +1,4 @@
-"""`pix2pix arithmetic`: sums and differences of looks."""
+"""`pix2pix arithmetic`: sums and differences of latents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pix2pix.model import latents
     "--plus", multiple=True, type=LatentSource(), show_default="none", help="A seed or photo to add."
 )
 @click.option(
-    "--minus", multiple=True, type=LatentSource(), show_default="none", help="A seed or photo to take away."
+    "--minus", multiple=True, type=LatentSource(), show_default="none", help="A seed or photo to subtract."
 )
 @model_option
 @models_option
@@ -36,9 +36,9 @@ def arithmetic(
     models: Path | None,
     device: str,
 ) -> None:
-    """Add and subtract looks, and give SKETCH what comes out, into the picture OUT.
+    """Add and subtract looks, translate SKETCH with the result, and write the picture OUT.
 
-    As in "with sunglasses, less without, and another face": --plus A --minus B --plus C.
+    As in "with sunglasses, minus without, plus another face": --plus A --minus B --plus C.
     """
     if not (plus or minus):
         raise UsageError("nothing to add: give at least one --plus or --minus")

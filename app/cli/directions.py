@@ -1,4 +1,4 @@
-"""`pix2pix directions`: the directions of a model's latents, in words and as a sheet."""
+"""`pix2pix directions`: the directions of a model's latents, as text and as a sheet of pictures."""
 
 from __future__ import annotations
 
@@ -16,16 +16,23 @@ from pix2pix.images.io import check_suffix, read_sketch
 from pix2pix.inference.translator import Translator, load
 from pix2pix.model.latents import MAX_SEED
 
-FARTHEST, COLUMNS = 2.0, 5  # of a sheet of directions: steps of z at its edges, and pictures a row
+MAX_STEP, COLUMNS = 2.0, 5  # of a sheet: steps along the direction at its edges, and pictures per row
 
 
 @click.command()
 @click.argument("model")
-@click.option("--sketch", type=PHOTO, show_default="none", help="A sketch to show them on, with --sheet.")
+@click.option(
+    "--sketch",
+    type=PHOTO,
+    show_default="none",
+    help="Sketch to show the directions on; together with --sheet.",
+)
 @click.option(
     "--sheet", type=ANY_PATH, show_default="none", help="Picture to write: a row for each direction."
 )
-@click.option("--seed", type=click.IntRange(0, MAX_SEED), default=0, help="The answer in the sheet's middle.")
+@click.option(
+    "--seed", type=click.IntRange(0, MAX_SEED), default=0, help="The answer in the middle of the sheet."
+)
 @models_option
 @device_option
 def directions(
@@ -36,13 +43,13 @@ def directions(
     models: Path | None,
     device: str,
 ) -> None:
-    """Print the directions of MODEL's z that change the pictures most, and the attribute each moves most.
+    """Print the directions of MODEL's z that change the pictures most, with the attribute each moves most.
 
-    Effect is that of one step, in deviations of the attribute among random answers; share, of all that z
-    changes.
+    Effect is the change by one step, in standard deviations of the attribute among random answers; share is
+    the direction's part of all that z changes.
     """
     if (sketch is None) != (sheet is None):
-        raise UsageError("--sketch and --sheet go together: what to draw on, and where to write it")
+        raise UsageError("give --sketch and --sheet together, or neither")
     page = None
     if sketch is not None and sheet is not None:
         check_out(sheet, sketch)
@@ -55,13 +62,13 @@ def directions(
     if page is not None and sheet is not None:
         write(sheet, draw_sheet(translator, page, seed))
     elif not translator.directions:
-        click.echo(f"{translator.name} has none: they are found at the end of training", err=True)
+        click.echo(f"{translator.name} has no directions: training finds them at its end", err=True)
 
 
 def described(translator: Translator) -> Iterator[str]:
-    """The model's directions, a line each, below one that says what the figures are."""
+    """Yields a line for each direction, after one that explains the figures."""
     if translator.directions:
-        yield "effect: of one step, in deviations among random answers; share: of all that z changes"
+        yield "effect: of one step, in standard deviations among random answers; share: of all that z changes"
     for number, direction in enumerate(translator.directions, start=1):
         vector = " ".join(f"{x:+.2f}" for x in direction.vector)
         yield (
@@ -71,11 +78,11 @@ def described(translator: Translator) -> Iterator[str]:
 
 
 def draw_sheet(translator: Translator, sketch: np.ndarray, seed: int) -> np.ndarray:
-    """Pictures (H, W, 3) uint8: a row for each direction, from 2 steps against it to 2 along it."""
+    """Returns pictures (H, W, 3) uint8: a row for each direction, from 2 steps against it to 2 along it."""
     if not translator.directions:
-        raise UsageError(f"{translator.name} has no directions: they are found at the end of training")
+        raise UsageError(f"{translator.name} has no directions: training finds them at its end")
     check_answer_size(sketch.shape, COLUMNS * len(translator.directions), "pictures", MAX_PIXELS_IN_ALL)
-    at = np.linspace(-FARTHEST, FARTHEST, COLUMNS, dtype=np.float32)
+    at = np.linspace(-MAX_STEP, MAX_STEP, COLUMNS, dtype=np.float32)
     vectors = np.array([direction.vector for direction in translator.directions], np.float32)
     z = translator.latent(seed) + at[:, None] * vectors[:, None]  # (directions, columns, Z)
     answers = translator.translate_many(sketch, z.reshape(-1, z.shape[-1]))

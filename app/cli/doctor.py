@@ -1,4 +1,4 @@
-"""`pix2pix doctor`: an audit of a pairs folder, with a bar; the report on stdout and in files."""
+"""`pix2pix doctor`: an audit of a pairs folder; the report goes to stdout and to files."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from data_prep.doctor import diagnose, examine, survey
 from data_prep.doctor.report import as_html, as_json, as_text
 from pix2pix.files import write_atomically
 
-MANY = 256  # pairs for which starting several processes pays
+PARALLEL_PAIRS = 256  # with fewer, starting processes takes longer than they save
 
 
 @click.command()
 @click.argument("pairs", metavar="PAIRS", type=FOLDER)
 @click.option(
-    "--html", type=ANY_PATH, show_default="none", help="Page to write, with pictures of what was found."
+    "--html", type=ANY_PATH, show_default="none", help="Page to write, with pictures of the findings."
 )
 @click.option(
     "--json", "json_file", type=ANY_PATH, show_default="none", help="File to write, with every finding."
 )
 @click.pass_context
 def doctor(ctx: click.Context, pairs: Path, html: Path | None, json_file: Path | None) -> None:
-    """Audit the pairs folder PAIRS before training on it: ready, usable with warnings, or not ready.
+    """Audit the pairs folder PAIRS before training: ready, usable with warnings, or not ready.
 
-    Exit code 1 if it is not ready; warnings alone leave it 0.
+    The exit code is 1 if it is not ready, else 0, also with warnings.
     """
-    for wanted in filter(None, (html, json_file)):
-        refuse_unwritable(wanted)
+    for path in filter(None, (html, json_file)):
+        refuse_unwritable(path)
     found = survey(pairs)
     measured = []
     with Reporter("examining", len(found.pairs), "pairs") as progress:
-        for one in examine(found, workers=cores() if len(found.pairs) >= MANY else 1):
+        for one in examine(found, workers=cores() if len(found.pairs) >= PARALLEL_PAIRS else 1):
             measured.append(one)
             progress.advance()
     report = diagnose(found, measured)

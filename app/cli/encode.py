@@ -22,7 +22,7 @@ from pix2pix.inference.translator import load
 def encode(
     ctx: click.Context, photos: tuple[Path, ...], model: str, models: Path | None, device: str
 ) -> None:
-    """Print the z of PHOTOS, a line of JSON each: what makes another sketch look like them."""
+    """Print the z of each of PHOTOS as a line of JSON; it gives another sketch the look of the photo."""
     counts: Counter[str] = Counter()
     translator = load(model, models=models, device=device)
     for photo in photos:

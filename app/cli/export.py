@@ -13,28 +13,28 @@ from pix2pix.images.listing import list_pictures
 from pix2pix.inference import export as onnx_export
 from pix2pix.model.bundle import find_bundle, read_header
 
-MOST = 50  # sketches that are compared
+MAX_SKETCHES = 50  # to compare on
 
 
 @click.command()
 @click.argument("model", metavar="MODEL")
 @click.argument("output", metavar="OUT.onnx", type=ANY_PATH)
 @click.option(
-    "--sketches", required=True, type=FOLDER, help="Sketches on which it must draw what PyTorch draws."
+    "--sketches", required=True, type=FOLDER, help="Sketches to compare its photos with PyTorch's on."
 )
 @models_option
 def export(model: str, output: Path, sketches: Path, models: Path | None) -> None:
-    """Write MODEL as an ONNX file: pixels in, pixels out, any batch; for onnxruntime and onnxruntime-web."""
+    """Write MODEL as an ONNX file for onnxruntime and onnxruntime-web: pixels in, pixels out, any batch."""
     if output.suffix.lower() != ".onnx":
-        raise UsageError(f"{output} does not end in .onnx, by which runtimes know the file")
+        raise UsageError(f"{output} does not end in .onnx, which runtimes expect")
     path = find_bundle(model, models)
     pictures, _ = list_pictures(sketches)
     if not pictures:
         raise UsageError(f"there are no pictures in {sketches} to compare on")
     side = read_header(path).model.size_px
-    fitted = [fit_sketch(read_sketch(one), side)[0] for one in pictures[:MOST]]
-    found = onnx_export.export(path, output, fitted)
+    fitted = [fit_sketch(read_sketch(one), side)[0] for one in pictures[:MAX_SKETCHES]]
+    difference = onnx_export.export(path, output, fitted)
     click.echo(
-        f"{output}  {output.stat().st_size / 1e6:.1f} MB  {found.photos} photos compared with PyTorch's: "
-        f"at most {found.largest} of 255 apart, {found.differing:.2g} of the values"
+        f"{output}  {output.stat().st_size / 1e6:.1f} MB  {difference.photos} photos compared with PyTorch: "
+        f"largest difference {difference.largest} of 255, {difference.differing:.2g} of the values differ"
     )

@@ -1,7 +1,7 @@
-"""The command line: `pix2pix COMMAND --help`. Commands parse, validate and call.
+"""The command line: `pix2pix COMMAND --help`. Commands parse and validate options, and call the library.
 
-Exit codes: 0 all done; 1 finished, but some items failed, each named with its reason; 2 wrong usage, or
-nothing could be done; 130 interrupted. Results go to stdout, all else to stderr.
+Exit codes: 0 all done; 1 finished, but some items failed (stderr has the reasons); 2 wrong usage, or nothing
+could be done; 130 interrupted. Results go to stdout, everything else to stderr.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class Commands(PlainErrors):
     """The command NAME is the function NAME of the module `app.cli.NAME`, imported when it is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names."""
+        """Returns all names."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """The command of that name, or None."""
+        """Returns the command of that name, or None."""
         if name not in COMMANDS:
             return None
         command: click.Command = getattr(import_module(f"app.cli.{name}"), name)

@@ -1,4 +1,4 @@
-"""`pix2pix models`: every model that can be loaded, in a few short lines."""
+"""`pix2pix models`: a list of the models that can be loaded."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ METRICS = {
 @models_option
 @click.pass_context
 def models(ctx: click.Context, models: Path | None) -> None:
-    """List the models that can be loaded: size, training, metrics, what computes them, where they are."""
+    """List the models that can be loaded: size, training, metrics, engine and path."""
     found = list_bundles(models)
     if not found:
-        raise BundleNotFound("there are no models; train one, or name its folder with --models")
+        raise BundleNotFound("there are no models; train one, or give its folder with --models")
     engine = choose_engine("auto", "auto")
     for info in found:
         for line in lines(info, engine):
@@ -42,7 +42,7 @@ def models(ctx: click.Context, models: Path | None) -> None:
 
 
 def lines(info: BundleInfo, engine: str) -> Iterator[str]:
-    """What is told of a model; `engine` is what computes it."""
+    """Yields the lines on one model; `engine` computes it."""
     size = f"{info.size_bytes / 1e6:.1f} MB"
     if info.header is None:
         yield f"{info.name}: unusable"
@@ -50,18 +50,18 @@ def lines(info: BundleInfo, engine: str) -> Iterator[str]:
     else:
         yield f"{info.name}: {info.header.title}"
         yield f"  {size}, {info.header.images:,} images seen, computed by {engine}"
-        yield from (f"  {told}" for told in metrics_in_words(info.header.metrics))
+        yield from (f"  {line}" for line in metrics_in_words(info.header.metrics))
     yield f"  {info.path}"
 
 
 def metrics_in_words(metrics: Mapping[str, float]) -> Iterator[str]:
-    """A line for each kind of sketch that was measured on."""
+    """Yields a line for each kind of sketch with metrics."""
     groups: dict[str, list[str]] = {}
     for key, value in metrics.items():
         suffix = next(end for end in MEASURED_ON if key.endswith(end))
         name = key.removesuffix(suffix)
         groups.setdefault(suffix, []).append(f"{METRICS.get(name, name.replace('_', ' '))} {value:.3g}")
-    for suffix, told in groups.items():
-        yield f"{MEASURED_ON[suffix]}: {', '.join(told)}"
+    for suffix, values in groups.items():
+        yield f"{MEASURED_ON[suffix]}: {', '.join(values)}"
     if not metrics:
         yield "no metrics"

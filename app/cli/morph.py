@@ -1,4 +1,4 @@
-"""`pix2pix morph`: from one answer to another, as an animation or a strip."""
+"""`pix2pix morph`: an interpolation between answers, as an animation or a strip."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from pix2pix.model import latents
     multiple=True,
     type=LatentSource(),
     default=(1, 2),
-    help="A seed, or a photo whose look is taken; give it twice or more.",
+    help="A seed, or a photo whose look is used; repeat it, twice or more.",
 )
-@click.option("--steps", type=click.IntRange(2, 1000), default=24, help="Pictures in all.")
+@click.option("--steps", type=click.IntRange(2, 1000), default=24, help="Number of pictures.")
 @model_option
 @models_option
 @device_option
@@ -40,9 +40,9 @@ def morph(
     models: Path | None,
     device: str,
 ) -> None:
-    """Walk from one answer to SKETCH to another, into OUT: .gif, .webp, .mp4, or a .png strip."""
+    """Interpolate between answers to SKETCH, into OUT: .gif, .webp, .mp4, or a .png strip."""
     if len(stops) < 2:
-        raise UsageError("a walk needs two looks or more: give --through at least twice")
+        raise UsageError("an interpolation needs two looks or more: give --through at least twice")
     check_out(out, sketch, *stops)
     check_format(out)
     page = read_sketch(sketch)

@@ -1,4 +1,4 @@
-"""What the commands share: option types, common options, exit codes, and errors in plain words."""
+"""Shared by the commands: option types, common options, exit codes, and the printing of errors."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from click.core import ParameterSource
 
 from pix2pix.errors import Pix2PixError, UsageError
 
-INSTALL = "pip install -e '.[train]' (drawing and converting on a CPU need none of it)"
+INSTALL = "pip install -e '.[train]' (not needed for drawing and converting on a CPU)"
 FAILED_ITEMS, NOTHING_DONE, INTERRUPTED = 1, 2, 130
 
 
 class PlainErrors(click.Group):
-    """Ends what a user can cause in one plain line instead of a traceback."""
+    """A group that prints errors of users as one line, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; exit 2 on a Pix2PixError, 130 on Ctrl-C."""
+        """Runs the command; exits with 2 on a Pix2PixError or OSError, with 130 on Ctrl-C."""
         try:
             return super().invoke(ctx)
         except Pix2PixError as error:
@@ -29,16 +29,18 @@ class PlainErrors(click.Group):
             ctx.exit(NOTHING_DONE)
         except ModuleNotFoundError as error:
             name, command = error.name, ctx.invoked_subcommand
-            click.echo(f"Error: {name} is not installed, which {command} needs: {INSTALL}", err=True)
+            click.echo(f"Error: {command} needs {name}, which is not installed: {INSTALL}", err=True)
             ctx.exit(NOTHING_DONE)
         except BrokenPipeError:
-            raise  # whoever reads what is printed has had enough: click ends quietly
+            raise  # the reader of stdout has closed it: click exits silently
         except OSError as error:
             where = f"{click.format_filename(error.filename)}: " if error.filename else ""
             click.echo(f"Error: {where}{error.strerror or error}", err=True)
             ctx.exit(NOTHING_DONE)
         except KeyboardInterrupt:
-            click.echo("Interrupted: what is written is whole; run the same again to go on.", err=True)
+            click.echo(
+                "Interrupted. Written files are complete; run the same command again to continue.", err=True
+            )
             ctx.exit(INTERRUPTED)
 
 
@@ -48,7 +50,7 @@ class Duration(click.ParamType[float]):
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Parse, or fail with what is allowed."""
+        """Returns seconds; fails with what is allowed."""
         if isinstance(value, (int, float)):
             return float(value)
         found = re.fullmatch(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", value.strip().lower())
@@ -61,12 +63,12 @@ class Duration(click.ParamType[float]):
 
 
 class Device(click.ParamType[str]):
-    """Where PyTorch computes: auto, cpu, cuda, or cuda:N. Whether it is there is found out later."""
+    """The device: auto, cpu, cuda, or cuda:N. Whether it is available is checked later."""
 
     name = "device"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """As it is, or fail with what is allowed."""
+        """Returns the value unchanged; fails with what is allowed."""
         if not re.fullmatch(r"auto|cpu|cuda(:\d{1,2})?", value, re.ASCII):
             self.fail(f"{value!r} is not one of: auto, cpu, cuda, cuda:N such as cuda:1", param, ctx)
         return value
@@ -96,63 +98,61 @@ engine_option = click.option(
     "--engine",
     type=click.Choice(["auto", "onnxruntime", "torch"]),
     default="auto",
-    help="What computes; auto is ONNX Runtime on a CPU and PyTorch on a GPU.",
+    help="Inference engine; auto is ONNX Runtime on a CPU and PyTorch on a GPU.",
 )
 
-runs_option = click.option(
-    "--runs", type=ANY_PATH, default=Path("runs"), help="Folder that holds the run folders."
-)
+runs_option = click.option("--runs", type=ANY_PATH, default=Path("runs"), help="Folder of the run folders.")
 threads_option = click.option(
     "--threads", type=click.IntRange(1), show_default="all cores", help="CPU threads to compute with."
 )
 workers_option = click.option(
     "--workers",
     type=click.IntRange(0, 64),
-    show_default="a core less than there are, 8 at most",
-    help="Processes a device that prepare pairs ahead.",
+    show_default="one core less than there are, at most 8",
+    help="Processes for each device that prepare pairs ahead.",
 )
 precision_option = click.option(
     "--precision",
     type=click.Choice(["auto", "32-true", "bf16-mixed", "16-mixed"]),
     default="auto",
-    help="Number format; auto is bf16-mixed on a GPU that has it, else 32-true.",
+    help="Number format; auto is bf16-mixed on a GPU that supports it, else 32-true.",
 )
 
 
 def exit_code(done: int, failed: int) -> int:
-    """0 all done, 1 some failed, 2 nothing done."""
+    """Returns 0 if all is done, 1 if some failed, 2 if nothing is done."""
     if not done:
         return NOTHING_DONE
     return FAILED_ITEMS if failed else 0
 
 
 def plain_name(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    """Raises UsageError for a name that is no plain file name."""
+    """Returns `value`; raises UsageError if it is not a plain file name."""
     if Path(value).name != value or not value.strip() or value.startswith("."):
-        raise UsageError(f"--name {value!r} is not a plain name: not empty, no slashes, no leading dot")
+        raise UsageError(
+            f"--name {value!r} is not a plain name: it must not be empty, contain slashes or begin with a dot"
+        )
     return value
 
 
 def finish(ctx: click.Context, counts: Counter[str], *, done: tuple[str, ...], failed: str) -> None:
-    """Say how many of each, and exit with what that means."""
+    """Prints the counts, and exits with the code for them."""
     summary = ", ".join(f"{count} {status}" for status, count in counts.items())
     click.echo(summary or "There are no files.", err=True)
     ctx.exit(exit_code(sum(counts[status] for status in done), counts[failed]))
 
 
 def refuse_unwritable(file: Path) -> None:
-    """Raise UsageError for a file that could not be written, before the work that would fill it."""
+    """Raises UsageError for a file that cannot be written. Call it before the work."""
     if file.is_dir() or not os.access(file.parent, os.W_OK):
-        raise UsageError(
-            f"{file} cannot be written: give a file in a folder that exists and may be written to"
-        )
+        raise UsageError(f"{file} cannot be written: give a file in an existing folder with write permission")
 
 
 def given(ctx: click.Context, name: str) -> bool:
-    """Whether an option was written on the command line."""
+    """Returns whether an option was given on the command line."""
     return ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """Returns the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

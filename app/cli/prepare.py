@@ -1,4 +1,4 @@
-"""`pix2pix prepare`: photos, or pairs in other layouts, to a pairs folder."""
+"""`pix2pix prepare`: makes a pairs folder from photos, or from pairs in other layouts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pix2pix.errors import UsageError
 from pix2pix.files import printable
 from pix2pix.images.listing import list_pictures
 
-FILES_WORTH_A_PROCESS = 32  # about a second's work, which is what it takes to begin one
+FILES_PER_PROCESS = 32  # at least: about a second's work, which is what starting a process takes
 
 
 @click.command()
@@ -36,7 +36,7 @@ FILES_WORTH_A_PROCESS = 32  # about a second's work, which is what it takes to b
     "--edges",
     type=click.Choice(["learned", "canny", "xdog"]),
     default="learned",
-    help="What draws the sketches of photos.",
+    help="Edge method that draws the sketches of photos.",
 )
 @click.option(
     "--fit",
@@ -44,34 +44,37 @@ FILES_WORTH_A_PROCESS = 32  # about a second's work, which is what it takes to b
     default="pad",
     help="How photos are made square: cut to the subject with a margin, or the whole photo stretched.",
 )
-@click.option("--prefix", default="", show_default="none", help="Folder to put before the pairs' names.")
 @click.option(
-    "--val-fraction", type=float, default=0.1, help="Share held out, where SRC is not split already."
+    "--prefix", default="", show_default="none", help="Folder to put before the names of the pairs."
 )
 @click.option(
-    "--size", "size_px", type=int, default=256, help="Side of the squares that are written, in pixels."
+    "--val-fraction",
+    type=float,
+    default=0.1,
+    help="Share held out for validation, if SRC is not split already.",
 )
+@click.option("--size", "size_px", type=int, default=256, help="Side of the square pictures, in pixels.")
 @click.option("--workers", type=click.IntRange(1, 1024), show_default="all cores", help="Processes to use.")
 @click.pass_context
 def prepare(
     ctx: click.Context, /, source: Path, pairs: Path, kind: Kind, workers: int | None, **options: Any
 ) -> None:
-    """Make the pairs folder PAIRS for `pix2pix train` from what is below SRC.
+    """Make the pairs folder PAIRS for `pix2pix train` from the files below SRC.
 
-    Each file left out is named with the reason. Running again does what is missing.
+    Each file left out is listed with the reason. A second run does only what is missing.
     """
     if not given(ctx, "kind"):
         refuse_pairs_as_photos(source)
     if kind != "photos" and (given(ctx, "edges") or given(ctx, "fit")):
-        raise UsageError(f"--edges and --fit are for photos; --from {kind} brings its sketches along")
+        raise UsageError(f"--edges and --fit are for photos; --from {kind} has sketches already")
     counts = _run(source, pairs, kind=kind, workers=workers, **options)
     finish(ctx, counts, done=("written", "unchanged"), failed="left out")
 
 
 def _run(source: Path, pairs: Path, *, workers: int | None, **options: Any) -> Counter[str]:
-    """Prepare with a bar; print how many pairs there are. Counts results by status, `stopped` as left out."""
+    """Shows progress and prints the number of pairs. Returns counts by status, `stopped` as left out."""
     total = sum(map(len, list_pictures(source)))
-    workers = workers or min(cores(), 1 + total // FILES_WORTH_A_PROCESS)
+    workers = workers or min(cores(), 1 + total // FILES_PER_PROCESS)
     results = prepare_pairs(source, pairs, workers=workers, **options)
     counts: Counter[str] = Counter()
     ignored: Counter[str] = Counter()
@@ -86,8 +89,8 @@ def _run(source: Path, pairs: Path, *, workers: int | None, **options: Any) -> C
     for reason, count in ignored.most_common():
         click.echo(f"ignored: {count} {'file' if count == 1 else 'files'}: {printable(reason)}", err=True)
     splits = Counter(split for split, _ in read_manifest(pairs))
-    told = f"{splits['train']} pairs for training, {splits['val']} held out (val)"
-    click.echo(f"{click.format_filename(pairs)} holds {told}")
+    summary = f"{splits['train']} pairs for training, {splits['val']} held out (val)"
+    click.echo(f"{click.format_filename(pairs)} has {summary}")
     return counts
 
 

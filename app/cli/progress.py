@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar with rate and time left on a terminal, a line now and then elsewhere."""
+"""Progress on stderr: a bar with rate and remaining time on a terminal, else a line every 15 seconds."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ LINE_EVERY_S = 15.0
 
 
 class Reporter:
-    """Tells how far a job is. `total` is in `unit`s; without a unit it is a share of 1, and no rate is told.
+    """Shows the progress of a job. `total` is in `unit`s; without a unit it is 1, and no rate is shown.
 
-    Use as a context manager. `clock` gives seconds.
+    Use as a context manager. `clock` returns seconds.
     """
 
     def __init__(
         self, label: str, total: float, unit: str = "", clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Shows nothing before the first update."""
+        """Nothing is shown before the first update."""
         self.label, self.total, self.unit = label, total, unit
         self._clock = clock
-        self._began = self._told = clock()
+        self._began = self._last_line = clock()
         self._done, self._start = 0.0, 0.0
         self._bar = _bar() if sys.stderr.isatty() else None
         self._task = self._bar.add_task(label, total=total, note="") if self._bar else None
 
     def __enter__(self) -> Self:
-        """Show the bar, where there is one."""
+        """Shows the bar on a terminal."""
         if self._bar:
             self._bar.start()
         return self
@@ -41,29 +41,29 @@ class Reporter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave the bar as it stands."""
+        """Stops updating the bar."""
         if self._bar:
             self._bar.stop()
 
     def start_at(self, done: float) -> None:
-        """Begin at `done`, for a job that goes on: the rate counts from here."""
+        """Sets what was done before, for a resumed job; the rate counts from here."""
         self._done = self._start = done
 
     def update(self, done: float, note: str = "") -> None:
-        """Set how much is done, with a few words on the last piece."""
+        """Sets how much is done; `note` is shown beside it."""
         self._done = done
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=done, note=" ".join(filter(None, [self._rate(), note])))
-        elif self._clock() - self._told >= LINE_EVERY_S:
-            self._told = self._clock()
+        elif self._clock() - self._last_line >= LINE_EVERY_S:
+            self._last_line = self._clock()
             self.say(self._line(note))
 
     def advance(self, amount: float = 1.0) -> None:
-        """Add to how much is done."""
+        """Adds to how much is done."""
         self.update(self._done + amount)
 
     def say(self, message: str) -> None:
-        """Print a line on stderr, above the bar."""
+        """Prints a line on stderr, above the bar."""
         if self._bar:
             self._bar.console.print(message, markup=False, highlight=False, soft_wrap=True)
         else:
@@ -76,18 +76,18 @@ class Reporter:
         )
 
     def _line(self, note: str) -> str:
-        counted = (
+        amount = (
             f"{self._done:g}/{self.total:g} {self.unit}" if self.unit else f"{self._done / self.total:.0%}"
         )
-        return f"{self.label}: " + ", ".join(filter(None, [counted, self._rate(), self._left(), note]))
+        return f"{self.label}: " + ", ".join(filter(None, [amount, self._rate(), self._left(), note]))
 
     def _left(self) -> str:
-        fresh, seconds = self._done - self._start, self._clock() - self._began
-        return f"{in_words(seconds * (self.total - self._done) / fresh)} left" if fresh > 0 else ""
+        done, seconds = self._done - self._start, self._clock() - self._began
+        return f"{in_words(seconds * (self.total - self._done) / done)} left" if done > 0 else ""
 
 
 def in_words(seconds: float) -> str:
-    """A duration as people say it: 42s, 3m 20s, 1h 30m."""
+    """Returns a duration in words: 42s, 3m 20s, 1h 30m."""
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole}s"

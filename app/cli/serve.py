@@ -19,7 +19,7 @@ from pix2pix.errors import UsageError
 
 @click.command()
 @click.option(
-    "--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 for every one of this machine."
+    "--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 for all addresses of this machine."
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, help="Port; 0 takes any free one.")
 @models_option
@@ -30,27 +30,28 @@ from pix2pix.errors import UsageError
     "--token",
     envvar="PIX2PIX_TOKEN",
     show_default="none",
-    help="What clients have to know: Authorization: Bearer TOKEN. Better in PIX2PIX_TOKEN than here.",
+    help="Clients must send it as Authorization: Bearer TOKEN. PIX2PIX_TOKEN hides it from process lists.",
 )
-@click.option("--public", is_flag=True, help="Let others than this machine ask without a token.")
+@click.option("--public", is_flag=True, help="Let other machines use the service without a token.")
 @click.option(
     "--behind-proxy",
     "proxies",
     type=click.IntRange(0, 10),
     default=0,
-    help="Proxies of yours in front, whose word on the client's address is taken.",
+    help="Number of your own proxies in front, whose client addresses are trusted.",
 )
+@click.option("--rate", default=RATE, help='Limit for each client, such as "60 per second;1000 per hour".')
 @click.option(
-    "--rate", default=RATE, help='How often each client may ask, such as "60 per second;1000 per hour".'
-)
-@click.option(
-    "--drain", type=Duration(), default="10s", help="How long what was begun may take to end after SIGTERM."
+    "--drain",
+    type=Duration(),
+    default="10s",
+    help="How long requests in progress may take to finish after SIGTERM.",
 )
 @click.option(
     "--log-format",
     type=click.Choice(["plain", "json"]),
     default="plain",
-    help="Lines to read, or JSON objects.",
+    help="Log lines as text or as JSON objects.",
 )
 def serve(
     host: str,
@@ -69,24 +70,24 @@ def serve(
     """Serve the canvas and the HTTP API with every model that can be loaded."""
     if not (token or public or is_loopback(host)):
         raise UsageError(
-            f"--host {host} lets others than this machine ask: give a --token that they have to know, or say "
+            f"--host {host} can be reached from other machines: give a --token that clients must send, or "
             "--public"
         )
     if rate:
-        rate_in_words(rate)  # before models are loaded: it may say nothing
+        rate_in_words(rate)  # validates it before models are loaded
 
     serving.give_memory_back()
 
-    def say(words: str) -> None:
+    def say(message: str) -> None:
         if log_format == "json":
-            logging.getLogger("pix2pix serve").info(words)
+            logging.getLogger("pix2pix serve").info(message)
         else:
-            click.echo(words, err=True)
+            click.echo(message, err=True)
 
     def ready(url: str) -> None:
         page = f"{url}?token={quote(token)}" if token else url
-        shown = page if sys.stderr.isatty() or not token else f"{url}?token=..."  # a log is no place for it
-        say(f"Draw at {shown} (models: {', '.join(translators)}; Ctrl-C ends it)")
+        shown = page if sys.stderr.isatty() or not token else f"{url}?token=..."  # keeps it out of log files
+        say(f"Draw at {shown} (models: {', '.join(translators)}; Ctrl-C stops the server)")
         if open_page:
             serving.open_browser(page)
 
