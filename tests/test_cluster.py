@@ -40,7 +40,7 @@ PATIENCE_S = 120
 
 @pytest.fixture(scope="module")
 def ray_folder() -> Iterator[Path]:
-    """A cluster of one node, as long as these tests run; its folder tells its processes from others."""
+    """A cluster of one node for these tests; its folder is in the command lines of its processes."""
     folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # its sockets' paths must be short
     process = subprocess.Popen(
         [str(BIN / "ray"), *START, f"--temp-dir={folder}"],
@@ -52,14 +52,14 @@ def ray_folder() -> Iterator[Path]:
     )
     assert process.stdout is not None
     for line in process.stdout:
-        if "--block" in line:  # said once it runs
+        if "--block" in line:  # printed once it runs
             break
     else:
         pytest.fail("Ray did not start")
     yield folder
     for pid, title, of in [*processes()]:
         if str(folder).encode() in title + of:
-            os.kill(pid, signal.SIGKILL)  # asked to end it would take half a minute
+            os.kill(pid, signal.SIGKILL)  # a clean shutdown takes half a minute
     process.wait(PATIENCE_S)
     process.stdout.close()
     shutil.rmtree(folder, ignore_errors=True)
@@ -76,8 +76,8 @@ def convert(*arguments: object) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, list[str], str]:
-    out, told = process.communicate(timeout=PATIENCE_S)
-    return process.returncode, out.splitlines(), told
+    stdout, stderr = process.communicate(timeout=PATIENCE_S)
+    return process.returncode, stdout.splitlines(), stderr
 
 
 def processes() -> Iterator[tuple[int, bytes, bytes]]:
@@ -97,16 +97,16 @@ def workers(folder: Path) -> list[int]:
     return [pid for pid, title, of in processes() if title.startswith(b"ray::MapWorker") and cluster in of]
 
 
-def test_a_cluster_makes_the_same_photos_and_the_same_ledger(tmp_path: Path, ray_folder: Path) -> None:
+def test_a_cluster_makes_the_same_photos_and_the_same_manifest(tmp_path: Path, ray_folder: Path) -> None:
     source = tmp_path / "in"
     for number in range(20):
         save_sketch(source / f"{number % 3}" / f"{number}.png", 90, 120 + number)
     (source / "broken.png").write_bytes(b"no picture")
     options = ("--variants", 2, "--seed", 3)
-    code, printed, told = finish(convert(source, tmp_path / "here", *options))
-    assert code == 1, told
-    code, on_ray, told = finish(convert(source, tmp_path / "there", *options, "--ray", ADDRESS))
-    assert code == 1 and "broken.png" in told and "20 converted, 1 failed" in told
+    code, printed, stderr = finish(convert(source, tmp_path / "here", *options))
+    assert code == 1, stderr
+    code, on_ray, stderr = finish(convert(source, tmp_path / "there", *options, "--ray", ADDRESS))
+    assert code == 1 and "broken.png" in stderr and "20 converted, 1 failed" in stderr
     assert sorted(on_ray) == sorted(line.replace("here", "there", 1) for line in printed)
     for folder in ("0", "1", "2"):
         assert photos_in(tmp_path / "here" / folder) == photos_in(tmp_path / "there" / folder)
@@ -115,8 +115,8 @@ def test_a_cluster_makes_the_same_photos_and_the_same_ledger(tmp_path: Path, ray
         for rows in (lines_of(tmp_path / "here"), lines_of(tmp_path / "there"))
     ]
     assert kept[0] == kept[1] and len(kept[0]) == 21
-    code, again, told = finish(convert(source, tmp_path / "there", *options, "--ray", ADDRESS))
-    assert code == 1 and not again and "20 skipped, 1 failed" in told
+    code, again, stderr = finish(convert(source, tmp_path / "there", *options, "--ray", ADDRESS))
+    assert code == 1 and not again and "20 skipped, 1 failed" in stderr
 
 
 def lines_of(folder: Path) -> list[dict]:
@@ -132,23 +132,23 @@ def test_a_killed_worker_loses_no_file(tmp_path: Path, ray_folder: Path) -> None
         time.sleep(0.01)
     victim = workers(ray_folder)[0]
     os.kill(victim, signal.SIGKILL)
-    code, printed, told = finish(process)
-    assert code == 0, told
+    code, printed, stderr = finish(process)
+    assert code == 0, stderr
     assert len(list(tmp_path.glob("out/*.png"))) == 200
     assert len(printed) > 100 and set(printed) <= {str(path) for path in tmp_path.glob("out/*.png")}
     assert {row["source"] for row in lines_of(tmp_path / "out")} == {f"{number}.png" for number in range(200)}
     assert not list(tmp_path.glob("out/.*"))  # what the killed one left half written
 
 
-def test_a_cluster_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
+def test_a_cluster_that_does_not_answer_is_named_at_once(tmp_path: Path) -> None:
     save_sketch(tmp_path / "in" / "a.png")
-    code, _, told = finish(convert(tmp_path / "in", tmp_path / "out", "--ray", "127.0.0.1:1"))
-    assert code == 2 and "no Ray cluster answers at '127.0.0.1:1'" in told
-    assert "Traceback" not in told and not (tmp_path / "out").exists()
+    code, _, stderr = finish(convert(tmp_path / "in", tmp_path / "out", "--ray", "127.0.0.1:1"))
+    assert code == 2 and "no Ray cluster answers at '127.0.0.1:1'" in stderr
+    assert "Traceback" not in stderr and not (tmp_path / "out").exists()
 
 
 def test_workers_load_the_bundle_that_was_there_when_the_job_began(tmp_path: Path, ray_folder: Path) -> None:
-    """It is replaced while they work: photos of two models in one folder would be told apart by nobody."""
+    """It is replaced while they work: else photos of two models would be in one folder."""
     models = tmp_path / "models"
     models.mkdir()
     shutil.copy(find_bundle("shoes"), models / "mine.safetensors")
@@ -160,8 +160,8 @@ def test_workers_load_the_bundle_that_was_there_when_the_job_began(tmp_path: Pat
     while not (tmp_path / "out").exists() and time.monotonic() < until:
         time.sleep(0.01)
     shutil.copy(find_bundle("handbags"), models / "mine.safetensors")
-    code, _, told = finish(process)
-    assert code == 0, told
+    code, _, stderr = finish(process)
+    assert code == 0, stderr
     one = (tmp_path / "out" / "0.png").read_bytes()
     assert {path.read_bytes() for path in tmp_path.glob("out/*.png")} == {one}
 
@@ -225,7 +225,7 @@ def test_ray_serve_answers_many_at_once_as_the_translator_does_alone(service: st
         assert max(pool.map(difference, range(24))) <= 1
 
 
-def test_ray_serve_says_what_is_wrong(service: str) -> None:
+def test_ray_serve_names_what_is_wrong(service: str) -> None:
     page = base64.b64encode(Path("docs/sketches/shoes/pump.png").read_bytes()).decode()
     for question, status, words in (
         ({"sketch": page, "seed": -1}, 422, "seed"),

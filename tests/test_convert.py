@@ -98,7 +98,7 @@ def test_a_sketch_is_looked_at_once_for_its_variants_of_a_batch(tmp_path: Path) 
 
 
 def test_a_model_without_z_is_not_asked_for_variants(tmp_path: Path) -> None:
-    """It gave as many identical files without a word."""
+    """It wrote as many identical files."""
     save_sketch(tmp_path / "in/a.png")
     with pytest.raises(UsageError, match="no z: one answer to each sketch, not 2"):
         convert_folder(
@@ -258,15 +258,15 @@ def test_the_command_makes_the_photos_of_the_translator(tmp_path: Path, tiny_bun
         assert np.abs(alone - read_photo(tmp_path / "out" / name)).max() <= 1
 
 
-def ledger_of(folder: Path) -> list[dict]:
+def lines_of(folder: Path) -> list[dict]:
     return [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
 
 
-def test_every_sketch_has_a_line_that_says_what_was_made_of_what(tmp_path: Path) -> None:
+def test_every_sketch_has_a_line_in_the_manifest(tmp_path: Path) -> None:
     save_sketch(tmp_path / "in/deep/a.png")
     (tmp_path / "in/b.png").write_bytes(b"not a picture")
     run(tmp_path / "in", tmp_path / "out", seed=3, variants=2)
-    bad, good = sorted(ledger_of(tmp_path / "out"), key=lambda line: line["source"])
+    bad, good = sorted(lines_of(tmp_path / "out"), key=lambda line: line["source"])
     data = (tmp_path / "in/deep/a.png").read_bytes()
     assert good["source"] == "deep/a.png" and good["outputs"] == ["a-1.png", "a-2.png"]
     assert good["stamp"]["sha256"] == hashlib.sha256(data).hexdigest() and good["z"] == [[3.0], [4.0]]
@@ -285,7 +285,7 @@ def test_a_sketch_that_has_changed_is_done_again_and_no_other(tmp_path: Path) ->
     run(tmp_path / "in", tmp_path / "out")
     before = photos_in(tmp_path / "out")
     save_sketch(tmp_path / "in/b.png", 64, 80)
-    os.utime(tmp_path / "in/c.png")  # touched only: its content says that it is the same
+    os.utime(tmp_path / "in/c.png")  # touched only: its content is the same
     statuses = {name: result.status for name, result in run(tmp_path / "in", tmp_path / "out").items()}
     assert statuses == {"a.png": "skipped", "b.png": "converted", "c.png": "skipped"}
     after = photos_in(tmp_path / "out")
@@ -374,7 +374,7 @@ def test_a_killed_job_goes_on_without_losing_or_repeating_a_file(tmp_path: Path,
     code = KILLED.format(tests=str(Path(__file__).parent), after=after)
     killed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path)
     assert killed.returncode == -signal.SIGKILL
-    recorded = {line["source"] for line in ledger_of(tmp_path / "out")}
+    recorded = {line["source"] for line in lines_of(tmp_path / "out")}
     written = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.png")}
     assert after < len(recorded) <= len(written) < 40
     results = run(tmp_path / "in", tmp_path / "out")
@@ -519,7 +519,7 @@ def test_the_command_takes_a_list_and_makes_a_sheet(tmp_path: Path, tiny_bundle:
 
 
 def test_reading_and_writing_go_on_beside_the_device(tmp_path: Path) -> None:
-    """The device waits for nothing: while it computes one batch, the next is read and the last is written."""
+    """While the device computes one batch, the next is read and the last is written."""
     for number in range(24):
         save_sketch(tmp_path / f"in/{number:02}.png")
     seen: list[int] = []
@@ -562,8 +562,8 @@ def test_an_address_may_be_source_and_destination(store: Path) -> None:
     (store / "in/a.png").write_bytes(encode_png(page))
     again = convert_folder(PaintingTranslator(), store / "in", store / "out", Options(seed=9))
     assert [result.status for result in again] == ["converted", "skipped"]
-    ledgers = sorted((store / "out").glob("manifest-*.jsonl"))
-    lines = [json.loads(line) for path in ledgers for line in path.read_text().splitlines()]
+    manifests = sorted((store / "out").glob("manifest-*.jsonl"))
+    lines = [json.loads(line) for path in manifests for line in path.read_text().splitlines()]
     assert [line["source"] for line in lines] == ["a.png", "deep/b.png", "a.png"]
 
 
@@ -583,7 +583,9 @@ def test_the_command_takes_addresses_and_this_machine_together(
 @pytest.mark.parametrize(
     ("address", "words"), [("nowhere://x", "nowhere"), ("memory://drawings/none", "does not exist")]
 )
-def test_an_address_that_is_none_is_told(tmp_path: Path, tiny_bundle: Path, address: str, words: str) -> None:
+def test_an_address_that_does_not_exist_is_named(
+    tmp_path: Path, tiny_bundle: Path, address: str, words: str
+) -> None:
     arguments = ["convert", address, str(tmp_path / "out"), "--model", str(tiny_bundle)]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 2 and words in result.stderr and not (tmp_path / "out").exists()
@@ -598,12 +600,8 @@ def test_a_name_that_is_no_utf_8_is_known_again(tmp_path: Path) -> None:
     assert run(tmp_path / "in", tmp_path / "out")[name].status == "skipped"
 
 
-def lines_of(folder: Path) -> list[dict]:
-    return [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
-
-
-def test_photos_that_a_killed_job_told_nobody_of_tell_of_themselves(tmp_path: Path) -> None:
-    """They stood without a line, so that a sketch that changed later was passed over."""
+def test_photos_of_a_killed_job_without_a_line_are_known_by_their_notes(tmp_path: Path) -> None:
+    """Without notes, a sketch that changed later was passed over."""
     for name in ("a", "b"):
         save_sketch(tmp_path / f"in/{name}.png")
     run(tmp_path / "in", tmp_path / "out")
@@ -651,14 +649,14 @@ def test_bmp_files_cannot_hold_notes_and_are_known_by_the_manifest(tmp_path: Pat
     assert run(tmp_path / "in", tmp_path / "out", suffix=".bmp")["a.png"].error == pipeline.THERE
 
 
-@pytest.mark.parametrize("with_ledger", [True, False])
-def test_answers_of_other_seeds_are_not_mixed_into_one_set(tmp_path: Path, with_ledger: bool) -> None:
+@pytest.mark.parametrize("with_manifest", [True, False])
+def test_answers_of_other_seeds_are_not_mixed_into_one_set(tmp_path: Path, with_manifest: bool) -> None:
     save_sketch(tmp_path / "in/a.png")
     run(tmp_path / "in", tmp_path / "out", seed=5, variants=2)
-    if not with_ledger:
+    if not with_manifest:
         (tmp_path / "out/manifest.jsonl").unlink()
-    told = run(tmp_path / "in", tmp_path / "out", seed=9, variants=4)["a.png"]
-    assert told.error == pipeline.OTHERWISE and len(photos_in(tmp_path / "out")) == 2
+    other = run(tmp_path / "in", tmp_path / "out", seed=9, variants=4)["a.png"]
+    assert other.error == pipeline.OTHERWISE and len(photos_in(tmp_path / "out")) == 2
     more = run(tmp_path / "in", tmp_path / "out", seed=5, variants=4)["a.png"]
     assert [output.name for output in more.outputs] == ["a-3.png", "a-4.png"], "those that were written"
     reds = [int(read_photo(tmp_path / f"out/a-{n}.png")[32, 32, 0]) for n in (1, 2, 3, 4)]
@@ -676,7 +674,7 @@ def test_a_set_of_answers_is_of_one_version_of_the_sketch(tmp_path: Path) -> Non
     assert {read_photo(tmp_path / f"out/a-{n}.png").shape for n in (1, 2)} == {(90, 150, 3)}
 
 
-def test_a_killed_job_that_replaces_photos_is_not_vouched_for_by_the_one_before(tmp_path: Path) -> None:
+def test_photos_that_a_killed_job_replaced_are_not_taken_for_those_of_the_job_before(tmp_path: Path) -> None:
     for number in range(40):
         save_sketch(tmp_path / f"in/{number:02}.png")
     run(tmp_path / "in", tmp_path / "out")
@@ -690,14 +688,14 @@ def test_a_killed_job_that_replaces_photos_is_not_vouched_for_by_the_one_before(
     (tmp_path / "out/manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in kept))
     reds = {f"{n:02}.png": int(read_photo(tmp_path / f"out/{n:02}.png")[32, 32, 0]) for n in range(40)}
     assert 0 < sum(red == 2 for red in reds.values()) < 40
-    told = run(tmp_path / "in", tmp_path / "out")
-    assert {name: told[name].error for name in reds} == {
+    results = run(tmp_path / "in", tmp_path / "out")
+    assert {name: results[name].error for name in reds} == {
         name: pipeline.OTHERWISE if red == 2 else pipeline.THERE for name, red in reds.items()
     }
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
-def test_photos_say_what_they_were_made_of(tmp_path: Path, suffix: str) -> None:
+def test_photos_have_a_note_of_what_they_were_made_of(tmp_path: Path, suffix: str) -> None:
     save_sketch(tmp_path / "in/a.png")
     run(tmp_path / "in", tmp_path / "out", seed=4, suffix=suffix)
     note = Note.read(tmp_path / f"out/a{suffix}")
@@ -716,7 +714,7 @@ def test_photos_made_when_there_was_looseness_count_as_made_with_other_settings(
     assert note is not None
     before = {**note.made_with, "loose": None}
     save_image(photo, read_photo(photo), Note(note.sketch, before).to_text())
-    (line,) = ledger_of(tmp_path / "out")
+    (line,) = lines_of(tmp_path / "out")
     line["settings"]["loose"] = None
     (tmp_path / "out/manifest.jsonl").write_text(json.dumps(line) + "\n")
     assert run(tmp_path / "in", tmp_path / "out")["a.png"].error == pipeline.OTHERWISE
@@ -727,7 +725,7 @@ def test_photos_made_when_there_was_looseness_count_as_made_with_other_settings(
 @pytest.mark.parametrize(
     "note", [b"", b"{}", b"[" * 100_000, b'{"pix2pix": 3}', b'{"pix2pix": {"sketch": 1}}']
 )
-def test_a_photo_that_says_something_else_is_a_stranger(tmp_path: Path, note: bytes) -> None:
+def test_a_photo_with_another_description_has_no_note(tmp_path: Path, note: bytes) -> None:
     save_image(tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8), note.decode())
     assert Note.read(tmp_path / "a.png") is None
     (tmp_path / "b.png").write_bytes(note)
@@ -743,10 +741,10 @@ def test_odd_files_are_named_and_the_rest_is_done(tmp_path: Path) -> None:
     save_sketch(tmp_path / "in/taken.png")
     (tmp_path / "out/taken.webp").mkdir(parents=True)
     results = run(tmp_path / "in", tmp_path / "out", suffix=".webp")
-    told = {name[:5]: result.error for name, result in results.items() if result.status == "failed"}
-    assert "17000 x 40 pixels cannot be saved as WEBP" in told["wide."]
-    assert "name too long" in told["nnnnn"] and "taken.webp cannot be written" in told["taken"]
-    assert told.keys() == {"wide.", "nnnnn", "taken", "loop."}
+    errors = {name[:5]: result.error for name, result in results.items() if result.status == "failed"}
+    assert "17000 x 40 pixels cannot be saved as WEBP" in errors["wide."]
+    assert "name too long" in errors["nnnnn"] and "taken.webp cannot be written" in errors["taken"]
+    assert errors.keys() == {"wide.", "nnnnn", "taken", "loop."}
     assert results["good.png"].status == "converted"
 
 

@@ -107,7 +107,7 @@ def test_tensors_that_do_not_fit_the_header_are_told(
 
 
 @pytest.mark.parametrize(
-    ("device", "engine", "told"),
+    ("device", "engine", "words"),
     [
         ("cpu", "tensorflow", "not one of: auto, onnxruntime, torch"),
         ("cuda", "onnxruntime", "computes on the CPU"),
@@ -116,9 +116,11 @@ def test_tensors_that_do_not_fit_the_header_are_told(
         ("cuda:99", "auto", "is not there"),
     ],
 )
-def test_what_is_not_there_is_told(tmp_path: Path, device: str, engine: str, told: str) -> None:
+def test_a_device_or_engine_that_is_not_available_is_named(
+    tmp_path: Path, device: str, engine: str, words: str
+) -> None:
     path = save_untrained(tmp_path / "tiny.safetensors", TINY)
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=words):
         pix2pix.load(path, device=device, engine=engine)
 
 

@@ -1,4 +1,4 @@
-"""What strangers send, what breaks and what goes away: after each, the next good request gets its photo."""
+"""Malformed requests, failures and disconnects: after each, the next good request gets its photo."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def fuzzed_header(dice: random.Random) -> bytes:
 
 
 def bomb(dice: random.Random) -> bytes:
-    """A PNG of a few bytes that says it has thousands of millions of pixels."""
+    """A PNG of a few bytes whose header claims thousands of millions of pixels."""
     side = dice.randrange(10_000, 2**31 - 1)
     chunk = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     ihdr = struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
@@ -229,11 +229,11 @@ def test_500_malformed_uploads_are_refused_and_change_nothing(
     for i in range(STORM):
         upload = UPLOADS[i % len(UPLOADS)](dice)
         status, kind, body = send(url, upload, dice.choice(["/api/v1/translate", "/api/v1/sketch"]))
-        told = f"{i}: {status} {kind} {body[:200]!r} for {upload[0][:60]!r} {upload[1][:80]!r}"
+        details = f"{i}: {status} {kind} {body[:200]!r} for {upload[0][:60]!r} {upload[1][:80]!r}"
         if status in NEITHER_KEPT_NOR_SERVED:
-            assert kind == "application/problem+json" and json.loads(body)["status"] == status, told
+            assert kind == "application/problem+json" and json.loads(body)["status"] == status, details
         else:
-            accepted.append(told)
+            accepted.append(details)
         if i % 50 == 49:
             assert good(url) == photo
             grown_from = grown_from or resident_mib(process.pid)
@@ -248,8 +248,8 @@ def test_a_header_that_is_fuzzed_is_a_picture_or_is_refused(
     _, url = served
     dice, photo, statuses = random.Random(7), good(url), []
     for _ in range(100):
-        status, *told = send(url, carried(dice, fuzzed_header(dice)), "/api/v1/translate")
-        assert status == 200 or status in NEITHER_KEPT_NOR_SERVED, told
+        status, *details = send(url, carried(dice, fuzzed_header(dice)), "/api/v1/translate")
+        assert status == 200 or status in NEITHER_KEPT_NOR_SERVED, details
         statuses.append(status)
     assert good(url) == photo
     assert sum(status != 200 for status in statuses) > 50
@@ -278,13 +278,13 @@ def test_what_is_no_http_gets_no_answer_or_a_refusal(
     served: tuple[subprocess.Popen, str], request_: bytes
 ) -> None:
     _, url = served
-    with connect(url) as stranger:
-        stranger.settimeout(ANSWER_WITHIN_S)
-        stranger.sendall(request_)
-        stranger.shutdown(socket.SHUT_WR)
+    with connect(url) as connection:
+        connection.settimeout(ANSWER_WITHIN_S)
+        connection.sendall(request_)
+        connection.shutdown(socket.SHUT_WR)
         answer = b""
         try:
-            while piece := stranger.recv(65536):
+            while piece := connection.recv(65536):
                 answer += piece
         except ConnectionResetError:
             pass
@@ -300,8 +300,8 @@ def test_those_who_hang_up_in_the_middle_of_a_body_hold_nothing_up(
     _, url = served
     photo = good(url)
     for i in range(60):
-        with connect(url) as stranger:
-            stranger.sendall(head(5_000) + b"{" * (i * 80))
+        with connect(url) as connection:
+            connection.sendall(head(5_000) + b"{" * (i * 80))
     assert good(url) == photo
 
 
@@ -364,7 +364,7 @@ def test_a_full_queue_turns_away_and_goes_on() -> None:
 
 
 def test_under_load_sigterm_loses_nothing_that_was_admitted() -> None:
-    """Every photo made reaches its client; who asked before the signal is answered or turned away."""
+    """Every photo made reaches its client; requests before the signal are answered or refused."""
     answered: list[tuple[bool, int, bytes]] = []  # begun before the signal, status, body
     terminated = threading.Event()
 
@@ -375,7 +375,7 @@ def test_under_load_sigterm_loses_nothing_that_was_admitted() -> None:
             try:
                 status, body = ask(url)
             except (OSError, HTTPException):
-                status = 0  # cut off, or nobody listens any more
+                status = 0  # cut off, or the server is gone
             answered.append((before, status, body))
 
     with server(takes_s=0.05, fails="print(len(z), flush=True)") as (process, url):

@@ -1,4 +1,4 @@
-"""What people bring, and what the one door makes of it."""
+"""Drawings and photos of all kinds, read and written."""
 
 from __future__ import annotations
 

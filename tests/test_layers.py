@@ -88,10 +88,10 @@ def test_statistics_by_hand() -> None:
     """Two pixels of product out of four, of -0.5 and 0.5 in red, 0.25 in green, -1 and 0 in blue."""
     coloured = torch.zeros(2, 4, 2, 2)
     coloured[0, :, 0] = torch.tensor([[-0.5, 0.5], [0.25, 0.25], [-1.0, 0.0], [1.0, 1.0]])
-    told = statistics(coloured)
+    found = statistics(coloured)
     deviation = [math.sqrt(variance + 1e-6) for variance in (0.25, 0.0, 0.25)]
-    assert told[0].tolist() == pytest.approx([0.0, 0.25, -0.5, *deviation, 1.0], abs=1e-6)
-    assert told[1].tolist() == pytest.approx([0, 0, 0, 1e-3, 1e-3, 1e-3, 0], abs=1e-6)
+    assert found[0].tolist() == pytest.approx([0.0, 0.25, -0.5, *deviation, 1.0], abs=1e-6)
+    assert found[1].tolist() == pytest.approx([0, 0, 0, 1e-3, 1e-3, 1e-3, 0], abs=1e-6)
 
 
 def test_doubled_is_bilinear() -> None:

@@ -185,7 +185,7 @@ def test_widths_that_do_not_reach_the_layout_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes, told",
+    "changes, words",
     [
         ({"latent_size": 0}, "needs a latent size"),
         ({"layout_widths": (8, 8)}, "not 3 channel counts"),
@@ -193,8 +193,8 @@ def test_widths_that_do_not_reach_the_layout_are_refused() -> None:
         ({"detail_width": 0}, "detail width 0"),
     ],
 )
-def test_a_two_stage_model_without_a_part_is_refused(changes: dict[str, object], told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_a_two_stage_model_without_a_part_is_refused(changes: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
         replace(TINY, **changes)  # type: ignore[arg-type]
 
 
