@@ -177,12 +177,13 @@ def test_where_a_model_is_gone_another_goes_on_and_it_is_asked_for_no_more(brows
         photo(page)
         del there["player"]
         draw(page, SOLE)
-        told = f"The model {translators['player'].title} is no longer there: Shoes goes on."
-        expect(page.locator("#alert")).to_have_text(told)
+        title = translators["player"].title
+        alert = f"The server no longer has the model {title}. Shoes is selected instead."
+        expect(page.locator("#alert")).to_have_text(alert)
         expect(page.locator("#model")).to_have_value("shoes")
         expect(page.locator("#model option")).to_have_count(1)
         before = photo(page)
-        expect(page.locator("#alert")).to_have_text(told)
+        expect(page.locator("#alert")).to_have_text(alert)
         asked = len(refused)
         draw(page, SCRIBBLE)
         assert not alike(photo(page), before)
@@ -597,7 +598,7 @@ def test_the_results_of_the_session_are_in_sight_on_a_desk(open_page, size):
 
 def test_the_menu_leads_to_the_api(page):
     page.locator("#more").click()
-    page.get_by_role("link", name="For programs: the API").click()
+    page.get_by_role("link", name="API documentation").click()
     expect(page.get_by_text("/api/v1/translate", exact=True)).to_be_visible()
 
 
@@ -712,7 +713,7 @@ def test_a_realism_map_lies_over_the_photo_while_it_is_wanted(open_page):
     assert first.shape == (256, 256, 4) and first[..., 3].std() > 5
     assert alike(first, enlarged(page, told["images"][0]["realism"]))
     assert alike(photo(page), plain), "the photo itself is as it was"
-    expect(legend).to_have_text("looks madelooks realblank paper counts, too")
+    expect(legend).to_have_text("looks madelooks realblank paper included")
     swatches = legend.locator("span").evaluate_all(
         "(spans) => spans.map((span) => getComputedStyle(span, '::before').backgroundColor)"
     )

@@ -262,19 +262,19 @@ def test_without_the_server_the_page_names_the_missing_model_and_the_loaded_one_
     page.close()
 
 
-def test_the_menu_says_how_much_is_sent(page, engine) -> None:
+def test_the_menu_states_the_size_of_the_download(page, engine) -> None:
     sent: list = []
     page.on("requestfinished", lambda request: sent.append(request) if "onnx" in request.url else None)
     draw(page, OUTLINE)
     press_on_device(page)
     drawn_here(page)
     title = page.locator("#on-device").get_attribute("title")
-    (said_mb,) = re.findall(r"once it has sent (\d+) MB", title)
+    (stated_mb,) = re.findall(r"a download of (\d+) MB", title)
     sizes = [request.sizes()["responseBodySize"] for request in sent]
-    assert sum(sizes) / 1e6 == pytest.approx(int(said_mb), abs=0.6), sizes
+    assert sum(sizes) / 1e6 == pytest.approx(int(stated_mb), abs=0.6), sizes
 
 
-def test_what_cannot_be_fetched_leaves_the_drawing_to_the_server(browser, url, engine) -> None:
+def test_after_a_failed_download_the_server_makes_the_photos(browser, url, engine) -> None:
     page = browser.new_page()
     page.goto(url)
     expect(page.locator("#model")).to_be_enabled()

@@ -250,7 +250,7 @@ def test_each_key_of_the_help_panel_does_something(page):
     source = page.request.get(page.url.split("#")[0] + "static/js/shortcuts.js").text()
     bound = {
         line.strip().split(":")[0].strip('"')
-        for line in source.split("const ALONE = {")[1].split("}")[0].splitlines()
+        for line in source.split("const WITHOUT_CONTROL = {")[1].split("}")[0].splitlines()
     }
     assert {key.lower().replace("−", "-") for key in single} == bound - {"", "="}
 

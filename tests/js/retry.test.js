@@ -2,46 +2,46 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { ServerProblem } from "../../app/static/js/client.js";
-import { Patience, insist } from "../../app/static/js/retry.js";
+import { Backoff, retry } from "../../app/static/js/retry.js";
 
 const BUSY = new ServerProblem("busy", true);
 
-test("one waits longer each time, up to a bound, and anew once the server answered", () => {
-  const patience = new Patience();
-  assert.deepEqual(Array.from({ length: 6 }, () => patience.delayAfter(BUSY)), [1000, 2000, 4000, 8000, 10000, 10000]);
-  patience.renew();
-  assert.equal(patience.delayAfter(BUSY), 1000);
+test("the delay doubles up to a limit, and starts over after a success", () => {
+  const backoff = new Backoff();
+  assert.deepEqual(Array.from({ length: 6 }, () => backoff.delayAfter(BUSY)), [1000, 2000, 4000, 8000, 10000, 10000]);
+  backoff.reset();
+  assert.equal(backoff.delayAfter(BUSY), 1000);
 });
 
-test("one waits as long as the server says", () => {
-  assert.equal(new Patience().delayAfter(new ServerProblem("busy", true, 3000)), 3000);
+test("the delay is at least what the server asks for", () => {
+  assert.equal(new Backoff().delayAfter(new ServerProblem("busy", true, 3000)), 3000);
 });
 
-test("a refusal is not asked again", async () => {
-  assert.equal(new Patience().delayAfter(new ServerProblem("no", false)), null);
-  let asked = 0;
-  const refuse = async () => {
-    asked++;
+test("a lasting error is not retried", async () => {
+  assert.equal(new Backoff().delayAfter(new ServerProblem("no", false)), null);
+  let attempts = 0;
+  const fail = async () => {
+    attempts++;
     throw new ServerProblem("no", false);
   };
-  await assert.rejects(insist(refuse, () => {}), { message: "no" });
-  assert.equal(asked, 1);
+  await assert.rejects(retry(fail, () => {}), { message: "no" });
+  assert.equal(attempts, 1);
 });
 
-test("a busy server is asked until it answers, and the waiting is told", async (t) => {
+test("a busy server is retried until it answers, and each wait is reported", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
-  const told = [];
-  const answers = [BUSY, BUSY, "photo"];
-  const ask = async () => {
-    const answer = answers.shift();
-    if (answer instanceof Error) throw answer;
-    return answer;
+  const reported = [];
+  const results = [BUSY, BUSY, "photo"];
+  const request = async () => {
+    const result = results.shift();
+    if (result instanceof Error) throw result;
+    return result;
   };
-  const answer = insist(ask, ({ message }) => told.push(message));
+  const answer = retry(request, ({ message }) => reported.push(message));
   for (const ms of [1000, 2000]) {
     await new Promise((resolve) => setImmediate(resolve));
     t.mock.timers.tick(ms);
   }
   assert.equal(await answer, "photo");
-  assert.deepEqual(told, ["busy", "busy"]);
+  assert.deepEqual(reported, ["busy", "busy"]);
 });

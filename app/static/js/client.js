@@ -1,8 +1,8 @@
-// Talking to the server.
+// The client of the HTTP API.
 
 const API = "/api/v1";
 const TIMEOUT_MS = 60_000;
-/** The largest seed, and the largest size of a number of z, that the server takes. */
+/** The largest seed, and the largest absolute value in z, that the server accepts. */
 export const MAX_SEED = 2 ** 31 - 1;
 export const MAX_Z = 100;
 const BUSY = [429, 502, 503, 504];
@@ -12,100 +12,100 @@ const BUSY = [429, 502, 503, 504];
  *   colours: string[]}} Direction
  * @typedef {{name: string, title: string, size_px: number, latent_size: number, encodes: boolean,
  *   judges: boolean, directions: Direction[], device: string}} Model
- * @typedef {{seed: number} | {z: number[]}} Latent  what makes one answer to a sketch differ from another
- * @typedef {{model: string, sketch: string, realism?: true}} Question
- * @typedef {{z: number[], url: string, realism: string}} Picture  `realism`: URL of the map to lay over it, or ""
+ * @typedef {{seed: number} | {z: number[]}} Latent  selects one of the possible answers to a sketch
+ * @typedef {{model: string, sketch: string, realism?: true}} SketchRequest
+ * @typedef {{z: number[], url: string, realism: string}} Picture  `realism`: URL of the realism map, or ""
  * @typedef {{pictures: Picture[], elapsedMs: number}} Answer
  */
 
-/** A refusal or a failure, in words for the person who draws. */
+/** A request failed; the message is for the user. */
 export class ServerProblem extends Error {
   /**
    * @param {string} message
-   * @param {boolean} passing  whether the same request may succeed a little later
-   * @param {number} [retryAfterMs]  when to ask again, where the server said so
+   * @param {boolean} temporary  whether the same request may succeed later
+   * @param {number} [retryAfterMs]  from the Retry-After header
    */
-  constructor(message, passing, retryAfterMs = 0) {
+  constructor(message, temporary, retryAfterMs = 0) {
     super(message);
-    this.passing = passing;
+    this.temporary = temporary;
     this.retryAfterMs = retryAfterMs;
   }
 }
 
-/** The server does not take the model that it was asked for: it is gone, or another one has its name. */
-export class ModelRefused extends ServerProblem {}
+/** The server does not have the requested model, or no longer has it. */
+export class ModelNotFound extends ServerProblem {}
 
-/** The calls that the page makes. `fetch` and `now` are arguments so that tests need no server. */
+/** Sends the page's requests. `fetch` and `now` are arguments so that tests need no server. */
 export class Client {
   /** @param {{fetch?: typeof fetch, now?: () => number}} [options] */
   constructor({ fetch = globalThis.fetch.bind(globalThis), now = () => performance.now() } = {}) {
     this.fetch = fetch;
     this.now = now;
-    /** So that the server can leave out sketches that a newer one of this page has overtaken. */
+    /** Identifies this page, so that the server can skip its sketches that a newer one has replaced. */
     this.stream = Math.random().toString(36).slice(2);
   }
 
   /** @returns {Promise<Model[]>} */
   async models() {
-    const response = await this.#call("/models", {});
+    const response = await this.#send("/models", {});
     return (await response.json()).models;
   }
 
   /**
-   * Have the server find the sketch in any picture: dark paper, transparency, a phone photo.
+   * Extracts the sketch from any picture: dark paper, transparency, a phone photo.
    * @param {Blob} file
    * @returns {Promise<Blob>} a PNG, black ink on white paper
    */
   async openSketch(file) {
     const body = new FormData();
     body.append("sketch", file);
-    const response = await this.#call("/sketch", { method: "POST", body });
+    const response = await this.#send("/sketch", { method: "POST", body });
     return response.blob();
   }
 
   /**
-   * Have a sketch answered in several ways.
-   * @param {Question & {latents: Latent[]}} request
-   * @returns {Promise<Answer>} a picture for each latent, in their order
+   * Translates a sketch with each of several latents.
+   * @param {SketchRequest & {latents: Latent[]}} request
+   * @returns {Promise<Answer>} a picture for each latent, in order
    */
   async translate(request) {
     const started = this.now();
-    const { images } = await this.#ask("/translate", { ...request, stream: this.stream });
+    const { images } = await this.#postJson("/translate", { ...request, stream: this.stream });
     return { pictures: images.map(asPicture), elapsedMs: this.now() - started };
   }
 
   /**
-   * Walk from one answer to another.
-   * @param {Question & {from: Latent, to: Latent, steps: number}} request
-   * @returns {Promise<Picture[]>} as many as there are steps, both ends included
+   * Translates a sketch with latents interpolated between two.
+   * @param {SketchRequest & {from: Latent, to: Latent, steps: number}} request
+   * @returns {Promise<Picture[]>} one for each step, both ends included
    */
   async interpolate(request) {
-    return (await this.#ask("/interpolate", request)).frames.map(asPicture);
+    return (await this.#postJson("/interpolate", request)).frames.map(asPicture);
   }
 
   /**
-   * The z that a seed stands for.
+   * Returns the z of a seed.
    * @param {string} model
    * @param {number} seed
    * @returns {Promise<number[]>}
    */
   async z(model, seed) {
-    return (await this.#ask("/arithmetic", { model, plus: [{ seed }] })).z;
+    return (await this.#postJson("/arithmetic", { model, plus: [{ seed }] })).z;
   }
 
   /**
-   * Choose seeds whose answers differ clearly.
+   * Returns seeds whose photos differ clearly.
    * @param {string} model
    * @param {number} seed  the first of them
    * @param {number} count
    * @returns {Promise<number[]>}
    */
   async seeds(model, seed, count) {
-    return (await this.#ask("/seeds", { model, seed, count })).seeds;
+    return (await this.#postJson("/seeds", { model, seed, count })).seeds;
   }
 
   /**
-   * Read off a photo what makes another sketch look like it.
+   * Encodes the look of a photo.
    * @param {string} model
    * @param {Blob} photo
    * @returns {Promise<number[]>} z
@@ -114,16 +114,16 @@ export class Client {
     const body = new FormData();
     body.append("model", model);
     body.append("photo", photo);
-    return (await (await this.#call("/encode", { method: "POST", body })).json()).z;
+    return (await (await this.#send("/encode", { method: "POST", body })).json()).z;
   }
 
   /**
    * @param {string} path
-   * @param {object} question
+   * @param {object} payload
    */
-  async #ask(path, question) {
+  async #postJson(path, payload) {
     const headers = { "Content-Type": "application/json" };
-    const response = await this.#call(path, { method: "POST", headers, body: JSON.stringify(question) });
+    const response = await this.#send(path, { method: "POST", headers, body: JSON.stringify(payload) });
     return response.json();
   }
 
@@ -131,7 +131,7 @@ export class Client {
    * @param {string} path
    * @param {RequestInit} options
    */
-  async #call(path, options) {
+  async #send(path, options) {
     let response;
     try {
       response = await this.fetch(API + path, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) });
@@ -141,10 +141,10 @@ export class Client {
     }
     if (response.ok) return response;
     if (BUSY.includes(response.status)) {
-      const retryAfterS = Number(response.headers.get("Retry-After")) || 0; // a date is none that we are sent
+      const retryAfterS = Number(response.headers.get("Retry-After")) || 0; // this server sends seconds, never a date
       throw new ServerProblem("The server is busy.", true, 1000 * retryAfterS);
     }
-    throw await refusal(response);
+    throw await problemOf(response);
   }
 }
 
@@ -165,12 +165,12 @@ function asUrl(png) {
  * @param {Response} response
  * @returns {Promise<ServerProblem>}
  */
-async function refusal(response) {
+async function problemOf(response) {
   try {
     const { detail, errors = [] } = await response.json();
-    const ofModel = errors.find(({ pointer }) => pointer === "#/model");
-    if (ofModel) return new ModelRefused(ofModel.message, false);
-    return new ServerProblem(detail[0].toUpperCase() + detail.slice(1), false); // it may follow a full stop
+    const modelError = errors.find(({ pointer }) => pointer === "#/model");
+    if (modelError) return new ModelNotFound(modelError.message, false);
+    return new ServerProblem(detail[0].toUpperCase() + detail.slice(1), false); // it may follow another sentence
   } catch {
     return new ServerProblem(`The server answered with status ${response.status}.`, false);
   }

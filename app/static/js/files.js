@@ -1,14 +1,14 @@
-// Files that come in, chosen with a button or dropped on the page, where it matters on which side they fall; files that go out.
+// Opening files, with a button or by dropping them on the page, and downloading files.
 
 const QUALITY = 0.85;
 
 /**
- * Have a button open a file.
+ * Makes a button open a file.
  * @param {HTMLButtonElement} button
  * @param {HTMLInputElement} input
  * @param {(file: File) => void} onFile
  */
-export function offerFile(button, input, onFile) {
+export function openOnClick(button, input, onFile) {
   button.addEventListener("click", () => input.click());
   input.addEventListener("change", () => {
     const [file] = input.files;
@@ -18,10 +18,10 @@ export function offerFile(button, input, onFile) {
 }
 
 /**
- * A small copy of a photo.
+ * Makes a small copy of a photo.
  * @param {Blob} photo
  * @param {number} longest  its longer side, in pixels
- * @returns {Promise<string>} a data: URL; "" for a file that the browser cannot show
+ * @returns {Promise<string>} a data: URL; "" if the browser cannot decode the file
  */
 export async function shrink(photo, longest) {
   const image = await createImageBitmap(photo).catch(() => null);
@@ -34,6 +34,7 @@ export async function shrink(photo, longest) {
 }
 
 /**
+ * Reads a file.
  * @param {Blob} file
  * @returns {Promise<string>} a data: URL
  */
@@ -68,22 +69,23 @@ export function download(url, name) {
 }
 
 /**
+ * Handles files that are dropped on the page.
  * @param {object} options
  * @param {HTMLElement} options.photoSide
- * @param {() => boolean} options.takesLook  whether the model can borrow a photo's look
- * @param {(file: File) => void} options.onLook  fell on the photo side, where that can be
- * @param {(file: File) => void} options.onSketch  fell anywhere else
+ * @param {() => boolean} options.acceptsLook  whether the model can encode a photo's look
+ * @param {(file: File) => void} options.onLook  dropped on the photo side, if the model accepts a look
+ * @param {(file: File) => void} options.onSketch  dropped elsewhere
  */
-export function takeDrops({ photoSide, takesLook, onLook, onSketch }) {
+export function handleDrops({ photoSide, acceptsLook, onLook, onSketch }) {
   const page = document.body.classList;
   /** @param {DragEvent} event */
-  const isLook = (event) => takesLook() && event.target instanceof Node && photoSide.contains(event.target);
+  const isLook = (event) => acceptsLook() && event.target instanceof Node && photoSide.contains(event.target);
   const leave = () => page.remove("dropping", "takes-look", "dropping-look");
 
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
     page.add("dropping");
-    page.toggle("takes-look", takesLook());
+    page.toggle("takes-look", acceptsLook());
     page.toggle("dropping-look", isLook(event));
   });
   document.addEventListener("dragleave", (event) => {

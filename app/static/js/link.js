@@ -1,4 +1,4 @@
-// The look in the address of the page, so that a link brings it back: the model, and the seed or the z.
+// The model and the seed or z in the page's address, so that a link shows the same answer.
 
 import { MAX_SEED, MAX_Z } from "./client.js";
 
@@ -10,7 +10,7 @@ const SHARE_AFTER_MS = 300; // browsers refuse to change an address too often
  * @typedef {object} Link
  * @property {string | null} model
  * @property {Latent | null} latent
- * @property {boolean} readable  false where a seed or a z is given that is none
+ * @property {boolean} valid  false if the seed or z in it cannot be parsed
  */
 
 /**
@@ -25,13 +25,13 @@ export function writeLink(model, latent) {
 
 /**
  * @param {string} hash  of the page's address
- * @returns {Link} null for what is not there
+ * @returns {Link} null for missing fields
  */
 export function readLink(hash) {
   const fields = new URLSearchParams(hash.replace(/^#/, ""));
   const [model, z, seed] = ["model", "z", "seed"].map((name) => fields.get(name));
   const latent = z !== null ? readZ(z) : seed !== null ? readSeed(seed) : null;
-  return { model, latent, readable: latent !== null || (z ?? seed) === null };
+  return { model, latent, valid: latent !== null || (z ?? seed) === null };
 }
 
 /** @param {string} text */
@@ -49,11 +49,11 @@ function readSeed(text) {
 let timer;
 
 /**
- * Put a look in the page's address, once it is the same for a while.
+ * Writes a link into the page's address, after a short delay without changes.
  * @param {string} model
  * @param {Latent} latent
  */
-export function shareLink(model, latent) {
+export function updateAddress(model, latent) {
   clearTimeout(timer);
   timer = setTimeout(() => {
     const link = writeLink(model, latent);
@@ -62,12 +62,12 @@ export function shareLink(model, latent) {
 }
 
 /**
- * Read the page's address, now and whenever somebody changes it.
+ * Reads the page's address, now and whenever the user changes it.
  * @param {(link: Link) => void} onLink
- * @param {string} known  the address of what is shown already
+ * @param {string} known  the address of what the page already shows
  */
-export function takeLinks(onLink, known) {
-  const take = () => onLink(readLink(location.hash));
-  if (location.hash !== known) take();
-  window.addEventListener("hashchange", take);
+export function watchAddress(onLink, known) {
+  const read = () => onLink(readLink(location.hash));
+  if (location.hash !== known) read();
+  window.addEventListener("hashchange", read);
 }

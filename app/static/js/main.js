@@ -1,28 +1,28 @@
-// Wires the page together.
+// Connects the parts of the page.
 
 import { Answers } from "./answers/answers.js";
-import { Client, MAX_SEED, ModelRefused } from "./client.js";
 import { Directions } from "./answers/directions.js";
-import { asDataUrl, loadImage, offerFile, shrink, takeDrops } from "./files.js";
 import { LatestWins } from "./answers/latest_wins.js";
-import { shareLink, takeLinks } from "./link.js";
-import { Memory, recall } from "./persistence.js";
-import { ModelMenu } from "./menu.js";
+import { Latency } from "./answers/latency.js";
 import { Morph } from "./answers/morph.js";
-import { offerMenu } from "./popover.js";
-import { Pace } from "./answers/latency.js";
-import { Translator } from "./device/translator.js";
-import { Paper, withImages } from "./drawing/paper.js";
-import { insist } from "./retry.js";
 import { Pictures } from "./answers/pictures.js";
 import { Realism } from "./answers/realism.js";
 import { Result } from "./answers/result.js";
 import { Shelf } from "./answers/shelf.js";
-import { takeKeys } from "./shortcuts.js";
-import { complain, explain, relieve, say } from "./status.js";
+import { Client, MAX_SEED, ModelNotFound } from "./client.js";
+import { Translator } from "./device/translator.js";
+import { Paper, withImages } from "./drawing/paper.js";
+import { asDataUrl, handleDrops, loadImage, openOnClick, shrink } from "./files.js";
+import { updateAddress, watchAddress } from "./link.js";
+import { ModelMenu } from "./menu.js";
+import { Persistence, loadState } from "./persistence.js";
+import { openAbove } from "./popover.js";
+import { retry } from "./retry.js";
+import { handleKeys } from "./shortcuts.js";
+import { clearRequestAlert, showAlert, showRequestProblem, showStatus } from "./status.js";
 
-const REROLLED_SEEDS = 1_000_000; // short enough to be read out
-const LOOK_PX = 128; // of the small copy of a photo that lent its look
+const MAX_REROLLED_SEED = 1_000_000; // short enough to type
+const LOOK_PX = 128; // of the small copy of a photo whose look is used
 
 /** @param {string} id */
 const $ = (id) => document.getElementById(id);
@@ -31,38 +31,38 @@ const client = new Client();
 const translator = new Translator(client, $("on-device"), {
   model: () => (menu.isReady ? menu.current : undefined),
   onProgress: show,
-  onChange: makeAnew,
-  onProblem: complain,
+  onChange: regenerate,
+  onProblem: showAlert,
 });
-const pace = new Pace();
-/** The answers of models that others were picked after, by name. @type {Map<string, Answers["state"]>} */
-const former = new Map();
-/** The model that the answers are of. */
-let begun = "";
-/** Whether there is anything on the paper, as far as is known. */
-let inked = false;
-/** Whether a stroke was growing when the drawing changed last. */
-let growing = false;
-/** How many pictures were opened: one that is read late must not take the place of a newer one. */
-let opened = 0;
+const latency = new Latency();
+/** The answers of the models that were selected before, by name. @type {Map<string, Answers["state"]>} */
+const answersOf = new Map();
+/** The name of the model that the answers belong to. */
+let answersModel = "";
+/** Whether the paper has ink, as far as is known. */
+let hasInk = false;
+/** Whether a stroke was being drawn at the last change of the drawing. */
+let wasDrawing = false;
+/** The number of opened pictures. A picture that is read late must not replace a newer one. */
+let openedCount = 0;
 
-const memory = new Memory(states);
-const menu = new ModelMenu($("model"), () => begin(null));
-const paper = new Paper({ onChange: redrawn, onTrace: () => memory.note(), onExample: replaceDrawing });
-const shelf = new Shelf($("shelf"), bringBack);
-const realism = new Realism({ button: $("realism"), overlay: $("map"), legend: $("legend") }, askAgain);
+const persistence = new Persistence(states);
+const menu = new ModelMenu($("model"), () => startModel(null));
+const paper = new Paper({ onChange: onDrawingChange, onTrace: () => persistence.schedule(), onExample: replaceDrawing });
+const shelf = new Shelf($("shelf"), restoreResult);
+const realism = new Realism({ button: $("realism"), overlay: $("map"), legend: $("legend") }, onRealismChange);
 const answers = new Answers();
 const morph = new Morph($("morph"), {
-  ask() {
-    const question = currentQuestion();
-    return question && { ...question, from: answers.latent(answers.chosen), to: answers.latent(answers.target) };
+  snapshot() {
+    const request = sketchRequest();
+    return request && { ...request, from: answers.latent(answers.chosen), to: answers.latent(answers.target) };
   },
-  load: (walk) => translator.interpolate({ ...walk, steps: pace.frames }),
+  send: (request) => translator.interpolate({ ...request, steps: latency.morphFrames }),
   onMove() {
     pictures.keepMorph(currentSource());
     show();
   },
-  onProblem: explainAsking,
+  onProblem: onRequestProblem,
 });
 const pictures = new Pictures(answers, morph);
 const result = new Result(answers, pictures, (i) => changeAnswers(() => answers.choose(i)));
@@ -72,124 +72,124 @@ const directions = new Directions($("directions"), $("direction"), (direction, a
 
 const live = new LatestWins({
   snapshot() {
-    const question = currentQuestion();
-    if (!question) forgetPictures();
-    const wanted = question ? due() : [];
-    return wanted.length > 0 ? { question, wanted, source: currentSource() } : null;
+    const request = sketchRequest();
+    if (!request) clearPictures();
+    const wanted = request ? picturesToRequest() : [];
+    return wanted.length > 0 ? { request, wanted, source: currentSource() } : null;
   },
-  async ask({ question, wanted, source }) {
-    const answer = await translator.translate({ ...question, latents: wanted.map(({ latent }) => latent) });
+  async send({ request, wanted, source }) {
+    const answer = await translator.translate({ ...request, latents: wanted.map(({ latent }) => latent) });
     return { ...answer, wanted, source };
   },
   onResult(answer) {
-    pace.note(answer.pictures.length, answer.elapsedMs);
+    latency.record(answer.pictures.length, answer.elapsedMs);
     answer.wanted.forEach((one, i) => pictures.keep(one, answer.pictures[i], answer.source));
     $("latency").textContent = `${Math.round(answer.elapsedMs)} ms · ${answer.device ?? menu.current.device}`;
-    relieve();
+    clearRequestAlert();
     show();
   },
   onNothing: show,
-  onProblem: explainAsking,
+  onProblem: onRequestProblem,
 });
 
-/** @returns {import("./device/translator.js").FramedQuestion | null} null while there is nothing to ask */
-function currentQuestion() {
+/** @returns {import("./device/translator.js").FramedRequest | null} null for blank paper */
+function sketchRequest() {
   const framed = paper.pad.export(menu.current.size_px);
-  return framed && { model: menu.current.name, ...framed, ...(realism.asked && { realism: true }) };
+  return framed && { model: menu.current.name, ...framed, ...(realism.isOn && { realism: true }) };
 }
 
-/** @returns {import("./answers/pictures.js").Source} what pictures are made of that are asked for now */
+/** @returns {import("./answers/pictures.js").Source} of pictures that are requested now */
 function currentSource() {
   return { model: menu.current.name, items: paper.drawing.items };
 }
 
-/** What to ask for now: all that is out of date, but only the large picture where a pen would outrun the rest. */
-function due() {
-  const stale = pictures.due();
-  if (!paper.isDrawing || pace.isLive(stale.length)) return stale;
+/** All stale pictures; only the large one if all of them could not follow the pen. */
+function picturesToRequest() {
+  const stale = pictures.stale();
+  if (!paper.isDrawing || latency.isLive(stale.length)) return stale;
   return stale.filter(({ place }) => place === pictures.front);
 }
 
 /** The drawing or the model changed. */
-function redrawn() {
-  const continues = growing;
-  growing = paper.isDrawing;
+function onDrawingChange() {
+  const continuesStroke = wasDrawing;
+  wasDrawing = paper.isDrawing;
   pictures.expire();
   morph.expire();
-  answers.settle();
+  answers.forgetReseed();
   showUndo();
   paper.show();
   if (!menu.isReady) return;
-  inked = !paper.isBlank;
-  if (!inked) {
-    live.withdraw();
-    forgetPictures();
-    relieve();
+  hasInk = !paper.isBlank;
+  if (!hasInk) {
+    live.cancel();
+    clearPictures();
+    clearRequestAlert();
   } else live.refresh();
-  if (!continues) complain(""); // what is said while a stroke grows is to be read after it
+  if (!continuesStroke) showAlert(""); // an alert that appears during a stroke stays until the next one
   show();
 }
 
-/** The drawing is as it was, but what is to be known of its photos is not. */
-function askAgain() {
-  if (realism.asked) makeAnew();
+function onRealismChange() {
+  if (realism.isOn) regenerate();
   else show();
 }
 
-/** The same photos again, by somebody else or with more to them. */
-function makeAnew() {
+/** Requests all pictures again, though the drawing is the same. */
+function regenerate() {
   pictures.expire();
   morph.expire();
-  if (inked) live.refresh();
+  if (hasInk) live.refresh();
   show();
 }
 
-/** @param {() => boolean | void} change  false where there is no answer that may be replaced */
+/** @param {() => boolean | void} change  returns false if all answers are pinned */
 function changeAnswers(change) {
   if (!menu.isReady) return;
-  const done = change() !== false;
-  complain(done ? "" : "All answers are pinned: let one go first.");
-  if (done) morph.reset();
-  if (done && inked) live.refresh();
+  const changed = change() !== false;
+  showAlert(changed ? "" : "All answers are pinned. Unpin one first.");
+  if (changed) morph.reset();
+  if (changed && hasInk) live.refresh();
   showUndo();
   show();
 }
 
-function forgetPictures() {
-  inked = false;
+function clearPictures() {
+  hasInk = false;
   pictures.clear();
   morph.reset();
 }
 
 function showUndo() {
-  $("undo").disabled = paper.drawing.done.length === 0 && !answers.canTakeBack;
+  $("undo").disabled = paper.drawing.done.length === 0 && !answers.canUndoReseed;
 }
 
-/** Show everything as it is now. */
+/** Shows the current state. */
 function show() {
   result.show();
   realism.show(pictures.large);
   const chosen = answers.all[answers.chosen];
   directions.show(chosen.moves, chosen.z !== null && !pictures.isEmpty);
-  shareLink(menu.current.name, currentLatent());
-  memory.note();
+  updateAddress(menu.current.name, currentLatent());
+  persistence.schedule();
   $("keep").disabled = pictures.large === null;
   $("session").hidden = shelf.all.length === 0 && pictures.large === null;
   const { progress } = translator;
-  if (!inked) {
+  if (!hasInk) {
     $("latency").textContent = "";
-    say("empty", progress || "Waiting for your first stroke");
-  } else if (live.isWaiting) say("waiting", "Waiting for the server");
-  else if (due().length > 0 || (morph.position > 0 && !morph.picture)) say("working", progress || "Making the photo");
-  else say("ready", progress || "Photo is up to date");
+    showStatus("empty", progress || "Waiting for your first stroke");
+  } else if (live.isWaiting) showStatus("waiting", "Waiting for the server");
+  else if (picturesToRequest().length > 0 || (morph.position > 0 && !morph.picture)) {
+    showStatus("working", progress || "Making the photo");
+  } else showStatus("ready", progress || "Photo is up to date");
 }
 
-/** What is shown large, as the server knows it. */
+/** The latent of the large picture. */
 function currentLatent() {
   return pictures.front === "between" ? { z: morph.picture.z } : answers.latent(answers.chosen);
 }
 
-/** Put what is seen on the shelf, with what it was made of, which the drawing may be past. */
+/** Keeps the large picture on the shelf, with the drawing that it was made of. That may be older than the current one. */
 async function keep() {
   const { large } = pictures;
   if (!large) return;
@@ -198,43 +198,43 @@ async function keep() {
 }
 
 /**
- * Draw other things in the place of what is there, which stays on the shelf.
+ * Replaces the drawing. The old result stays on the shelf.
  * @param {import("./drawing/drawing.js").Item[]} items
  */
 function replaceDrawing(items) {
   keep();
   paper.drawing.replace(items);
-  redrawn();
+  onDrawingChange();
 }
 
 /** @param {import("./answers/shelf.js").Kept} kept */
-function bringBack({ model, items, latent }) {
-  const isSame = menu.current.name === model;
-  if (!menu.pick(model)) return complain(`The model ${model} is not here any more.`);
+function restoreResult({ model, items, latent }) {
+  const isSameModel = menu.current.name === model;
+  if (!menu.selectModel(model)) return showAlert(`The server no longer has the model ${model}.`);
   keep();
   paper.drawing.replace(items);
-  const fitting = fits(latent) ? latent : null;
-  if (isSame) redrawn();
-  else begin(fitting);
-  if (!fitting) complain("The look of this result does not fit the model.");
-  else if (isSame) changeAnswers(() => answers.show(fitting)); // those that are pinned stay
+  const usable = fits(latent) ? latent : null;
+  if (isSameModel) onDrawingChange();
+  else startModel(usable);
+  if (!usable) showAlert("The look of this result does not fit the model.");
+  else if (isSameModel) changeAnswers(() => answers.show(usable)); // pinned answers stay
 }
 
-/** Whether the model that is picked can answer with it. @param {import("./client.js").Latent} latent */
+/** Whether the selected model can use a latent. @param {import("./client.js").Latent} latent */
 function fits(latent) {
   return "seed" in latent || latent.z.length === menu.current.latent_size;
 }
 
-/** @param {"undo" | "redo" | "clear"} step  undo takes back a reroll, too, where that was the last change */
+/** @param {"undo" | "redo" | "clear"} step  undo also undoes a reroll, if that was the last change */
 function change(step) {
   if (paper.isDrawing) return;
-  if (step === "undo" && answers.canTakeBack) return changeAnswers(() => answers.takeBack());
+  if (step === "undo" && answers.canUndoReseed) return changeAnswers(() => answers.undoReseed());
   if (step === "clear") keep();
   paper.drawing[step]();
-  redrawn();
+  onDrawingChange();
 }
 
-/** Download the photo; it is on the shelf, too. */
+/** Downloads the photo and keeps it on the shelf. */
 function save() {
   if (!pictures.large) return;
   keep();
@@ -243,20 +243,20 @@ function save() {
 
 /** @param {number} seed */
 function setSeed(seed) {
-  const wanted = Math.min(Math.max(Math.trunc(seed), 0), MAX_SEED);
-  changeAnswers(() => answers.show({ seed: wanted }));
+  const allowed = Math.min(Math.max(Math.trunc(seed), 0), MAX_SEED);
+  changeAnswers(() => answers.show({ seed: allowed }));
 }
 
-/** Other answers, far apart from each other; where the server does not say which, any. */
+/** Replaces the unpinned answers by ones that differ clearly; by any if the server does not choose the seeds. */
 async function reroll() {
   if (answers.all.length < 2) return;
   const { name } = menu.current;
-  const seed = Math.ceil(Math.random() * REROLLED_SEEDS);
+  const seed = Math.ceil(Math.random() * MAX_REROLLED_SEED);
   const seeds = await client.seeds(name, seed, answers.all.length).catch(() => undefined);
   if (menu.current.name === name) changeAnswers(() => answers.reseed(seed, seeds));
 }
 
-/** Pin the chosen answer or let it go; a mix becomes an answer. */
+/** Pins or unpins the chosen answer; a mix is added as a pinned answer. */
 function pin() {
   if (answers.all.length < 2) return;
   const [mix, { large }] = [morph.picture, pictures];
@@ -268,15 +268,15 @@ function pin() {
 
 /** @param {File} file */
 async function openSketch(file) {
-  const order = ++opened;
+  const order = ++openedCount;
   try {
-    const url = await asDataUrl(await insist(() => client.openSketch(file), explainWait));
+    const url = await asDataUrl(await retry(() => client.openSketch(file), onRetry));
     const image = await loadImage(url);
-    if (order !== opened) return;
-    complain("");
+    if (order !== openedCount) return;
+    showAlert("");
     replaceDrawing([{ kind: "picture", url, image }]);
   } catch (problem) {
-    if (order === opened) complain(`${file.name} could not be opened. ${problem.message}`);
+    if (order === openedCount) showAlert(`${file.name} could not be opened. ${problem.message}`);
   }
 }
 
@@ -284,118 +284,118 @@ async function openSketch(file) {
 async function traceOver(file) {
   try {
     await paper.trace.open(file);
-    complain("");
+    showAlert("");
   } catch (problem) {
-    complain(`${file.name} could not be opened. ${problem.message}`);
+    showAlert(`${file.name} could not be opened. ${problem.message}`);
   }
 }
 
 /** @param {File} file */
-async function borrowLook(file) {
+async function useLook(file) {
   const { name } = menu.current;
-  say("working", "Reading the photo");
+  showStatus("working", "Reading the photo");
   try {
-    const [z, look] = await Promise.all([insist(() => client.encode(name, file), explainWait), shrink(file, LOOK_PX)]);
+    const [z, look] = await Promise.all([retry(() => client.encode(name, file), onRetry), shrink(file, LOOK_PX)]);
     if (menu.current.name === name) changeAnswers(() => answers.add(z, "from photo", look));
   } catch (problem) {
     show();
-    if (problem instanceof ModelRefused) return leaveModel(problem);
-    complain(`The look of ${file.name} could not be read. ${problem.message}`);
+    if (problem instanceof ModelNotFound) return replaceModel(problem);
+    showAlert(`The look of ${file.name} could not be read. ${problem.message}`);
   }
 }
 
 /** @param {Error} problem */
-function explainWait(problem) {
-  explain(problem, true);
+function onRetry(problem) {
+  showRequestProblem(problem, true);
 }
 
 /** @param {Error} problem @param {boolean} retrying */
-function explainAsking(problem, retrying) {
-  if (problem instanceof ModelRefused) return leaveModel(problem);
-  const lack = retrying ? translator.missingModel : "";
-  explain(lack ? new Error(`${problem.message} ${lack}`) : problem, retrying);
+function onRequestProblem(problem, retrying) {
+  if (problem instanceof ModelNotFound) return replaceModel(problem);
+  const missing = retrying ? translator.missingModel : "";
+  showRequestProblem(missing ? new Error(`${problem.message} ${missing}`) : problem, retrying);
 }
 
 /**
- * Go on with another model where the server has the picked one no more.
- * @param {ModelRefused} refusal
+ * Switches to another model if the server no longer has the selected one.
+ * @param {ModelNotFound} problem
  */
-async function leaveModel(refusal) {
-  if (!menu.isReady) return; // under way
+async function replaceModel(problem) {
+  if (!menu.isReady) return; // already replacing it
   const { name, title } = menu.current;
-  await menu.fill(() => client.models(), explainWait);
-  if (menu.current.name === name) return explain(refusal, false); // nothing would end asking again
-  begin(null);
-  complain(`The model ${title} is no longer there: ${menu.current.title} goes on.`);
+  await menu.fill(() => client.models(), onRetry);
+  if (menu.current.name === name) return showRequestProblem(problem, false); // a retry would fail forever
+  startModel(null);
+  showAlert(`The server no longer has the model ${title}. ${menu.current.title} is selected instead.`);
 }
 
 /**
- * Show the answer that the page's address names.
+ * Shows the answer of a link.
  * @param {import("./link.js").Link} link
  */
-function followLink({ model, latent, readable }) {
-  const known = model === null || menu.pick(model);
-  const fitting = latent !== null && fits(latent) ? latent : null;
-  begin(known ? fitting : null);
-  if (!known) complain(`This link is for a model that is not here: ${model}.`);
-  else if (!readable) complain("This link has no seed or z that can be read.");
-  else if (latent !== null && !fitting) complain("This link does not fit the model.");
+function followLink({ model, latent, valid }) {
+  const hasModel = model === null || menu.selectModel(model);
+  const usable = latent !== null && fits(latent) ? latent : null;
+  startModel(hasModel ? usable : null);
+  if (!hasModel) showAlert(`This link needs a model that the server does not have: ${model}.`);
+  else if (!valid) showAlert("This link has no valid seed or z.");
+  else if (latent !== null && !usable) showAlert("This link does not fit the model.");
 }
 
 /**
- * Begin with the model that is picked.
- * @param {import("./client.js").Latent | null} latent  of the first answer; null stays with the seeds there were
- * @param {import("./answers/answers.js").Answers["state"]} [left]  the answers to go on with: those it was left with
+ * Starts with the selected model.
+ * @param {import("./client.js").Latent | null} latent  of the first answer; null keeps the seeds
+ * @param {Answers["state"]} [saved]  the answers to restore; by default those when the model was last selected
  */
-function begin(latent, left) {
+function startModel(latent, saved) {
   const model = menu.current;
-  if (begun) former.set(begun, answers.state);
-  if (begun !== model.name) pictures.clear(); // none is to pass for this model's
-  begun = model.name;
-  left ??= former.get(begun);
+  if (answersModel) answersOf.set(answersModel, answers.state);
+  if (answersModel !== model.name) pictures.clear(); // they are another model's
+  answersModel = model.name;
+  saved ??= answersOf.get(answersModel);
   const hasLatent = model.latent_size > 0;
-  answers.begin(hasLatent ? result.places : 1, model.directions, latent);
-  if (left && !latent) answers.restore(left, model.latent_size);
-  realism.offerFor(model);
-  directions.offerFor(model.directions);
-  paper.offerExamples(model.name);
+  answers.reset(hasLatent ? result.places : 1, model.directions, latent);
+  if (saved && !latent) answers.restore(saved, model.latent_size);
+  realism.setModel(model);
+  directions.setDirections(model.directions);
+  paper.showExamples(model.name);
   for (const id of ["source", "reroll", "pin", "morphing"]) $(id).hidden = !hasLatent;
   $("look").hidden = $("look-hint").hidden = !model.encodes;
-  live.withdraw();
+  live.cancel();
   morph.reset();
-  redrawn();
+  onDrawingChange();
   translator.loadModel();
 }
 
-/** What there is to remember, fullest first. */
+/** The states to save, fullest first. */
 function states() {
   if (!menu.isReady) return [];
-  const question = { address: location.hash, model: menu.current.name, answers: answers.state };
+  const common = { address: location.hash, model: menu.current.name, answers: answers.state };
   const { done, undone, ...tools } = paper.state;
-  const blank = { url: "", strength: tools.trace.strength };
+  const noTrace = { url: "", strength: tools.trace.strength };
   return [
-    { ...question, paper: { done, undone, ...tools }, shelf: shelf.all },
-    { ...question, paper: { done: paper.drawing.items, undone: [], ...tools, trace: blank }, shelf: [] },
+    { ...common, paper: { done, undone, ...tools }, shelf: shelf.all },
+    { ...common, paper: { done: paper.drawing.items, undone: [], ...tools, trace: noTrace }, shelf: [] },
   ];
 }
 
 /**
- * Go on where the page was left, if it was.
- * @returns {Promise<{address: string, trouble: string}>} the address that it had, and what did not come back
+ * Restores the saved state, if there is one.
+ * @returns {Promise<{address: string, problem: string}>} the saved address, and what could not be restored
  */
 async function restore() {
-  const left = recall();
-  let trouble = "";
+  const saved = loadState();
+  let problem = "";
   try {
-    if (left) {
-      await paper.restore(left.paper);
-      shelf.restore(await Promise.all(left.shelf.map(async (kept) => ({ ...kept, items: await withImages(kept.items) }))));
+    if (saved) {
+      await paper.restore(saved.paper);
+      shelf.restore(await Promise.all(saved.shelf.map(async (kept) => ({ ...kept, items: await withImages(kept.items) }))));
     }
-  } catch (problem) {
-    trouble = `What was here before could not be brought back. ${problem.message}`;
+  } catch ({ message }) {
+    problem = `The last drawing could not be restored. ${message}`;
   }
-  begin(null, left && menu.pick(left.model) ? left.answers : undefined);
-  return { address: left?.address ?? "", trouble };
+  startModel(null, saved && menu.selectModel(saved.model) ? saved.answers : undefined);
+  return { address: saved?.address ?? "", problem };
 }
 
 for (const step of ["undo", "redo", "clear"]) $(step).addEventListener("click", () => change(step));
@@ -407,23 +407,23 @@ $("save").addEventListener("click", save);
 $("save-png").addEventListener("click", () => paper.save("png", `${menu.current.name}-sketch`));
 $("save-svg").addEventListener("click", () => paper.save("svg", `${menu.current.name}-sketch`));
 $("help-open").addEventListener("click", () => $("help").showModal());
-$("morph-to").addEventListener("click", () => changeAnswers(() => answers.retarget()));
-offerMenu($("more"), $("menu"));
-offerFile($("open"), $("file"), openSketch);
-offerFile($("trace-open"), $("trace-file"), traceOver);
-offerFile($("look"), $("look-file"), borrowLook);
-takeDrops({
+$("morph-to").addEventListener("click", () => changeAnswers(() => answers.nextTarget()));
+openAbove($("more"), $("menu"));
+openOnClick($("open"), $("file"), openSketch);
+openOnClick($("trace-open"), $("trace-file"), traceOver);
+openOnClick($("look"), $("look-file"), useLook);
+handleDrops({
   photoSide: $("result"),
-  takesLook: () => menu.current?.encodes ?? false,
-  onLook: borrowLook,
+  acceptsLook: () => menu.current?.encodes ?? false,
+  onLook: useLook,
   onSketch: openSketch,
 });
-takeKeys(
+handleKeys(
   {
     undo: () => change("undo"),
     redo: () => change("redo"),
-    brush: () => paper.tools.pick("brush"),
-    eraser: () => paper.tools.pick("eraser"),
+    brush: () => paper.tools.select("brush"),
+    eraser: () => paper.tools.select("eraser"),
     thinner: () => paper.tools.widen(-1),
     wider: () => paper.tools.widen(1),
     mirror: () => paper.tools.toggleMirror(),
@@ -433,7 +433,7 @@ takeKeys(
     fit: () => paper.view.fit(),
     reroll,
     pin,
-    judge: () => realism.toggle(),
+    realism: () => realism.toggle(),
     keep,
     save,
     help: () => $("help").showModal(),
@@ -443,9 +443,9 @@ takeKeys(
 
 await menu.fill(
   () => client.models(),
-  (problem) => complain(`${problem.message} Trying again…`),
+  (problem) => showAlert(`${problem.message} Trying again…`),
 );
-complain("");
-const { address, trouble } = await restore();
-takeLinks(followLink, address);
-if (trouble) complain(trouble);
+showAlert("");
+const { address, problem } = await restore();
+watchAddress(followLink, address);
+if (problem) showAlert(problem);

@@ -1,7 +1,7 @@
-// The models that the server offers, and which one is picked.
+// The menu of the server's models.
 
 import { ServerProblem } from "./client.js";
-import { insist } from "./retry.js";
+import { retry } from "./retry.js";
 
 /** @typedef {import("./client.js").Model} Model */
 
@@ -10,12 +10,12 @@ export class ModelMenu {
   #models = [];
 
   /**
-   * @param {HTMLSelectElement} select  disabled until there is a model
-   * @param {() => void} onPick
+   * @param {HTMLSelectElement} select  disabled until the models are loaded
+   * @param {() => void} onSelect
    */
-  constructor(select, onPick) {
+  constructor(select, onSelect) {
     this.select = select;
-    select.addEventListener("change", onPick);
+    select.addEventListener("change", onSelect);
   }
 
   /** @returns {Model | undefined} */
@@ -29,40 +29,40 @@ export class ModelMenu {
 
   /**
    * @param {string} name
-   * @returns {boolean} whether there is such a model
+   * @returns {boolean} whether the menu has this model
    */
-  pick(name) {
+  selectModel(name) {
     const known = this.#models.some((model) => model.name === name);
     if (known) this.select.value = name;
     return known;
   }
 
   /**
-   * Ask until there is a model; none can be picked meanwhile. The one that is picked stays, if it is there.
+   * Loads the models, with retries. The selected one stays selected if the server still has it.
    * @param {() => Promise<Model[]>} load
    * @param {(problem: Error) => void} onProblem
    */
   async fill(load, onProblem) {
     this.select.disabled = true;
-    const found = await insist(async () => {
+    const found = await retry(async () => {
       const models = await load();
       if (models.length === 0) throw new ServerProblem("No model is loaded on this server.", true);
       return models;
     }, onProblem);
-    const picked = this.select.value;
+    const selected = this.select.value;
     this.#models = found.map((model) => ({ ...model, title: titleAmong(found, model) }));
     this.select.replaceChildren(...this.#models.map(({ title, name }) => new Option(title, name)));
-    this.pick(picked);
+    this.selectModel(selected);
     this.select.disabled = false;
   }
 }
 
 /**
- * What to call a model, no two alike.
+ * Returns a title that no other model has.
  * @param {Model[]} models
  * @param {Model} model
  */
 function titleAmong(models, { name, title }) {
-  const alike = models.filter((other) => other.title === title);
-  return alike.length > 1 ? `${title} (${name})` : title;
+  const sameTitle = models.filter((other) => other.title === title);
+  return sameTitle.length > 1 ? `${title} (${name})` : title;
 }

@@ -1,70 +1,71 @@
-// What survives a reload. Each tab has its own, as long as it lives; a new tab begins where the last one stood.
+// Saves the page's state in the browser, so that a reload restores it. Each tab has its own state for as long as it is
+// open; a new tab starts with the state that was saved last.
 
 const KEY = "sketch-to-photo";
-/** Counts up when what is written changes its shape. */
+/** Increase it when the format of the saved state changes. */
 const VERSION = 1;
-const WRITE_AFTER_MS = 400;
+const SAVE_AFTER_MS = 400;
 
-/** @returns {object | null} null where there is nothing that can be read */
-export function recall() {
-  for (const store of stores()) {
+/** @returns {object | null} null if no readable state was saved */
+export function loadState() {
+  for (const storage of storages()) {
     try {
-      const found = JSON.parse(store.getItem(KEY));
-      if (found?.version === VERSION) return found;
+      const state = JSON.parse(storage.getItem(KEY));
+      if (state?.version === VERSION) return state;
     } catch {
-      // torn, or not ours: as if there were none
+      // damaged, or not written by this page
     }
   }
   return null;
 }
 
-/** Writes down the state of the page a moment after it changed, and when the page goes. */
-export class Memory {
+/** Saves the state shortly after a change, and when the page is left. */
+export class Persistence {
   #timer = 0;
 
-  /** @param {() => object[]} states  of the page as it is, fullest first: the first that there is room for is kept */
+  /** @param {() => object[]} states  versions of the current state, fullest first: the first that fits is saved */
   constructor(states) {
     this.states = states;
-    addEventListener("pagehide", () => this.#timer && this.#write());
+    addEventListener("pagehide", () => this.#timer && this.#save());
   }
 
-  note() {
+  schedule() {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#write(), WRITE_AFTER_MS);
+    this.#timer = setTimeout(() => this.#save(), SAVE_AFTER_MS);
   }
 
-  #write() {
+  #save() {
     clearTimeout(this.#timer);
     this.#timer = 0;
     const texts = this.states().map((state) => JSON.stringify({ version: VERSION, ...state }, withoutImages));
-    for (const store of stores()) texts.some((text) => fits(store, text));
+    for (const storage of storages()) texts.some((text) => write(storage, text));
   }
 }
 
-/** Where the browser lets us write. */
-function stores() {
+/** The storages that the browser allows. */
+function storages() {
   try {
     return [sessionStorage, localStorage];
   } catch {
-    return []; // cookies and storage are forbidden
+    return []; // the user has blocked storage
   }
 }
 
 /**
- * @param {Storage} store
+ * @param {Storage} storage
  * @param {string} text
  * @returns {boolean} whether it was written
  */
-function fits(store, text) {
+function write(storage, text) {
   try {
-    store.setItem(KEY, text);
+    storage.setItem(KEY, text);
     return true;
   } catch {
     return false; // full
   }
 }
 
-/** Of a picture its url is enough. @param {string} key @param {unknown} value */
+/** Leaves out decoded images: their URLs are saved. @param {string} key @param {unknown} value */
 function withoutImages(key, value) {
   return key === "image" ? undefined : value;
 }

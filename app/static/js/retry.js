@@ -1,47 +1,47 @@
-// Waiting for a server that cannot be reached or is busy.
+// Retries with a growing delay, for a server that is busy or cannot be reached.
 
 import { ServerProblem } from "./client.js";
 
-const FIRST_MS = 1_000;
-const LONGEST_MS = 10_000;
+const FIRST_DELAY_MS = 1_000;
+const MAX_DELAY_MS = 10_000;
 
-/** How long to wait before one asks again: longer each time, and as long as the server says. */
-export class Patience {
-  #nextMs = FIRST_MS;
+/** The delay before the next attempt: doubles each time, and is at least what the server asks for. */
+export class Backoff {
+  #nextMs = FIRST_DELAY_MS;
 
-  /** The server answered. */
-  renew() {
-    this.#nextMs = FIRST_MS;
+  /** Call it after a success. */
+  reset() {
+    this.#nextMs = FIRST_DELAY_MS;
   }
 
   /**
    * @param {Error} problem
-   * @returns {number | null} ms; null where asking again is of no use
+   * @returns {number | null} ms; null if a retry cannot help
    */
   delayAfter(problem) {
-    if (!(problem instanceof ServerProblem) || !problem.passing) return null;
+    if (!(problem instanceof ServerProblem) || !problem.temporary) return null;
     const delay = Math.max(this.#nextMs, problem.retryAfterMs);
-    this.#nextMs = Math.min(2 * this.#nextMs, LONGEST_MS);
+    this.#nextMs = Math.min(2 * this.#nextMs, MAX_DELAY_MS);
     return delay;
   }
 }
 
 /**
- * Ask until the server answers or refuses.
+ * Repeats a request until it succeeds, or fails for good.
  * @template Result
- * @param {() => Promise<Result>} ask
- * @param {(problem: Error) => void} onWait
+ * @param {() => Promise<Result>} request
+ * @param {(problem: Error) => void} onRetry  called before each delay
  * @returns {Promise<Result>}
  */
-export async function insist(ask, onWait) {
-  const patience = new Patience();
+export async function retry(request, onRetry) {
+  const backoff = new Backoff();
   for (;;) {
     try {
-      return await ask();
+      return await request();
     } catch (problem) {
-      const delay = patience.delayAfter(problem);
+      const delay = backoff.delayAfter(problem);
       if (delay === null) throw problem;
-      onWait(problem);
+      onRetry(problem);
       await sleep(delay);
     }
   }

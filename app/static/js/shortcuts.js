@@ -1,13 +1,13 @@
-// The keyboard.
+// Keyboard shortcuts.
 
 /**
- * Each by its name in the help panel of canvas.html.
+ * The help panel of canvas.html lists them.
  * @typedef {Record<"undo" | "redo" | "brush" | "eraser" | "thinner" | "wider" | "mirror" | "smooth" | "zoomIn" | "zoomOut"
- *   | "fit" | "reroll" | "pin" | "judge" | "keep" | "save" | "help", () => void>} Actions
+ *   | "fit" | "reroll" | "pin" | "realism" | "keep" | "save" | "help", () => void>} Actions
  */
 
 const WITH_CONTROL = { z: "undo", Z: "redo", y: "redo", s: "save" };
-const ALONE = {
+const WITHOUT_CONTROL = {
   b: "brush",
   e: "eraser",
   "[": "thinner",
@@ -20,22 +20,22 @@ const ALONE = {
   0: "fit",
   r: "reroll",
   p: "pin",
-  d: "judge",
+  d: "realism",
   k: "keep",
   "?": "help",
 };
 
 /**
  * @param {Actions} actions
- * @param {(i: number) => void} choose  an answer, by its digit
+ * @param {(i: number) => void} choose  selects the answer of a digit key
  */
-export function takeKeys(actions, choose) {
+export function handleKeys(actions, choose) {
   document.addEventListener("keydown", (event) => {
     if (event.target.closest("select, dialog, input:not([type=range], [type=radio])") || event.altKey) return;
     const { key } = event;
     const withControl = event.ctrlKey || event.metaKey;
     const digit = !withControl && /^[1-9]$/.test(key);
-    const name = withControl ? WITH_CONTROL[event.shiftKey ? key.toUpperCase() : key.toLowerCase()] : ALONE[key.toLowerCase()];
+    const name = withControl ? WITH_CONTROL[event.shiftKey ? key.toUpperCase() : key.toLowerCase()] : WITHOUT_CONTROL[key.toLowerCase()];
     if (!digit && !name) return;
     event.preventDefault();
     if (digit) choose(Number(key) - 1);

@@ -1,43 +1,43 @@
-// What the page says in words: how the photo stands, and what went wrong.
+// The status line and the alert.
 
 /** @param {string} id */
 const $ = (id) => document.getElementById(id);
 
 /**
  * @param {string} state
- * @param {string} words
+ * @param {string} text
  */
-export function say(state, words) {
+export function showStatus(state, text) {
   $("status").dataset.state = $("photo").dataset.state = state;
-  if ($("status").textContent !== words) $("status").textContent = words;
+  if ($("status").textContent !== text) $("status").textContent = text;
 }
 
-/** Whether the alert is about an answer that did not come: it stays until one comes. */
-let unanswered = false;
+/** Whether the alert is about a failed request. It stays until a request succeeds. */
+let isRequestAlert = false;
 
-/** @param {string} words */
-function alert(words) {
-  $("alert").hidden = words === "";
-  if ($("alert").textContent !== words) $("alert").textContent = words;
+/** @param {string} text  "" hides the alert */
+function setAlert(text) {
+  $("alert").hidden = text === "";
+  if ($("alert").textContent !== text) $("alert").textContent = text;
 }
 
-/** @param {string} words  none takes back what was said so before */
-export function complain(words) {
-  if (words === "" && unanswered) return;
-  unanswered = false;
-  alert(words);
+/** @param {string} text  "" hides the alert, unless it is about a failed request */
+export function showAlert(text) {
+  if (text === "" && isRequestAlert) return;
+  isRequestAlert = false;
+  setAlert(text);
 }
 
-/** An answer came, or none is waited for any more. What was said of other things stays. */
-export function relieve() {
-  if (unanswered) alert("");
-  unanswered = false;
+/** Hides the alert if it is about a failed request. */
+export function clearRequestAlert() {
+  if (isRequestAlert) setAlert("");
+  isRequestAlert = false;
 }
 
 /** @param {Error} problem @param {boolean} retrying */
-export function explain(problem, retrying) {
-  alert(retrying ? `${problem.message} Trying again…` : problem.message);
-  unanswered = true;
-  if (retrying) say("waiting", "Waiting for the server");
-  else say("failed", "No photo for this sketch");
+export function showRequestProblem(problem, retrying) {
+  setAlert(retrying ? `${problem.message} Trying again…` : problem.message);
+  isRequestAlert = true;
+  if (retrying) showStatus("waiting", "Waiting for the server");
+  else showStatus("failed", "No photo for this sketch");
 }

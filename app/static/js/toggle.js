@@ -1,4 +1,4 @@
-// Buttons that stay pressed.
+// Toggle buttons.
 
 /** @param {HTMLButtonElement} button */
 export function isPressed(button) {

@@ -11,14 +11,14 @@ const DIRECTIONS = [
 /** @param {import("../../../app/static/js/client.js").Latent | null} [latent] */
 function four(latent = null) {
   const answers = new Answers();
-  answers.begin(4, DIRECTIONS, latent);
+  answers.reset(4, DIRECTIONS, latent);
   return answers;
 }
 
 /** @param {Answers} answers */
 const latents = (answers) => answers.all.map((_, i) => answers.latent(i));
 
-test("the answers are those of a seed and the three after it, round the end", () => {
+test("the answers are a seed and the three after it; 0 follows the largest", () => {
   assert.deepEqual(latents(four()), [{ seed: 0 }, { seed: 1 }, { seed: 2 }, { seed: 3 }]);
   const last = 2 ** 31 - 1;
   assert.deepEqual(latents(four({ seed: last })), [{ seed: last }, { seed: 0 }, { seed: 1 }, { seed: 2 }]);
@@ -43,25 +43,25 @@ test("a pinned answer keeps its z while the others change", () => {
   assert.deepEqual(answers.latent(1), { seed: 81 });
 });
 
-test("what is left of a model with another number of z is not brought back", () => {
+test("a saved state with another latent size is not restored", () => {
   const answers = four();
-  answers.tell(0, [1, 2]);
+  answers.setZ(0, [1, 2]);
   answers.move(0, 1);
-  const left = answers.state;
-  assert.ok(four().restore(left, 2));
+  const saved = answers.state;
+  assert.ok(four().restore(saved, 2));
   const others = four();
-  assert.ok(!others.restore(left, 3));
+  assert.ok(!others.restore(saved, 3));
   assert.deepEqual(latents(others), latents(four()));
 });
 
-test("seeds that are given are taken in their order", () => {
+test("given seeds are used in order", () => {
   const answers = four();
   pinAll(answers, [1]);
   answers.reseed(70, [70, 91, 75, 99]);
   assert.deepEqual(latents(answers), [{ seed: 70 }, { seed: 1 }, { seed: 91 }, { seed: 75 }]);
 });
 
-/** @param {Answers} answers @param {number[]} which  the last one stays chosen */
+/** @param {Answers} answers @param {number[]} which  the last one is chosen afterwards */
 function pinAll(answers, which) {
   for (const i of which) {
     answers.choose(i);
@@ -69,29 +69,29 @@ function pinAll(answers, which) {
   }
 }
 
-test("where all are pinned, nothing is replaced", () => {
+test("if all are pinned, nothing is replaced", () => {
   const answers = four();
   pinAll(answers, [0, 1, 2, 3]);
   assert.equal(answers.reseed(9), false);
   assert.equal(answers.add([5, 6], "mix"), false);
   assert.deepEqual(latents(answers), [{ seed: 0 }, { seed: 1 }, { seed: 2 }, { seed: 3 }]);
-  assert.equal(answers.canTakeBack, false);
+  assert.equal(answers.canUndoReseed, false);
   answers.togglePin();
   assert.equal(answers.reseed(9), true);
   assert.deepEqual(answers.latent(3), { seed: 9 });
 });
 
-test("a z takes the only free answer, even the morph's target, never a pinned one", () => {
+test("a z replaces the only unpinned answer, even the morph's target", () => {
   const answers = four();
   pinAll(answers, [2, 3, 0]);
-  while (answers.target !== 1) answers.retarget();
+  while (answers.target !== 1) answers.nextTarget();
   assert.equal(answers.add([5, 6], "mix"), true);
   assert.deepEqual(latents(answers), [{ seed: 0 }, { z: [5, 6] }, { seed: 2 }, { seed: 3 }]);
   assert.equal(answers.chosen, 1);
   assert.notEqual(answers.target, 1);
 });
 
-test("a z takes the chosen answer where only that one is free", () => {
+test("a z replaces the chosen answer if all others are pinned", () => {
   const answers = four();
   pinAll(answers, [0, 1, 3]);
   answers.choose(2);
@@ -99,27 +99,27 @@ test("a z takes the chosen answer where only that one is free", () => {
   assert.deepEqual(latents(answers), [{ seed: 0 }, { seed: 1 }, { z: [5, 6] }, { seed: 3 }]);
 });
 
-test("a reroll can be taken back until something else changes", () => {
+test("a reroll can be undone until another change", () => {
   const answers = four();
-  assert.equal(answers.canTakeBack, false, "what the page begins with is no reroll");
+  assert.equal(answers.canUndoReseed, false, "the initial answers are no reroll");
   answers.move(0, 1);
   answers.reseed(50);
   answers.choose(2);
-  answers.takeBack();
+  answers.undoReseed();
   assert.deepEqual(latents(answers), [{ seed: 0 }, { seed: 1 }, { seed: 2 }, { seed: 3 }]);
   assert.equal(answers.describe(0), "seed 0, moved");
-  assert.equal(answers.canTakeBack, false);
-  answers.begin(4, DIRECTIONS, null);
-  assert.deepEqual(answers.latent(0), { seed: 0 }, "the seeds to begin with come back, too");
-  for (const change of [() => answers.togglePin(), () => answers.move(0, 1), () => answers.add([1, 2], "mix"), () => answers.settle()]) {
+  assert.equal(answers.canUndoReseed, false);
+  answers.reset(4, DIRECTIONS, null);
+  assert.deepEqual(answers.latent(0), { seed: 0 }, "the first seed is restored, too");
+  for (const change of [() => answers.togglePin(), () => answers.move(0, 1), () => answers.add([1, 2], "mix"), () => answers.forgetReseed()]) {
     answers.reseed(60);
-    assert.ok(answers.canTakeBack);
+    assert.ok(answers.canUndoReseed);
     change();
-    assert.equal(answers.canTakeBack, false);
+    assert.equal(answers.canUndoReseed, false);
   }
 });
 
-test("a direction ends where no photo of the training lies; an answer beyond is not moved further", () => {
+test("a move stays within the range of the training photos; an answer beyond it is not moved further", () => {
   const answers = four({ z: [1, -4] });
   answers.move(0, 2.5);
   answers.move(1, 2.5);
@@ -129,7 +129,7 @@ test("a direction ends where no photo of the training lies; an answer beyond is 
   assert.deepEqual(answers.latent(0), { z: [-1.5, -1.5] });
 });
 
-test("what a link names has an origin, until it is replaced", () => {
+test("an answer from a link has an origin until it is replaced", () => {
   for (const latent of [{ seed: 42 }, { z: [1, 2] }]) {
     const answers = four(latent);
     assert.deepEqual(answers.all.map(({ origin }) => origin), ["from link", "", "", ""]);
@@ -140,7 +140,7 @@ test("what a link names has an origin, until it is replaced", () => {
   assert.equal(four().all[0].origin, "");
 });
 
-test("a morph leads to a pinned answer, else to the one that was chosen before", () => {
+test("the morph's target is a pinned answer, else the one that was chosen before", () => {
   const answers = four();
   assert.deepEqual([answers.chosen, answers.target], [0, 1]);
   answers.choose(2);
@@ -155,17 +155,17 @@ test("a morph leads to a pinned answer, else to the one that was chosen before",
   assert.deepEqual([answers.chosen, answers.target], [3, 2]);
 });
 
-test("the target goes round the other answers", () => {
+test("the target cycles through the other answers", () => {
   const answers = four();
   answers.choose(2);
   const seen = [1, 2, 3].map(() => {
-    answers.retarget();
+    answers.nextTarget();
     return answers.target;
   });
   assert.deepEqual(seen, [1, 3, 0]);
 });
 
-test("a z is added pinned and chosen, in the place of neither end of the morph", () => {
+test("a z is added pinned and chosen, and replaces no end of the morph", () => {
   const answers = four();
   answers.add([5, 6], "from photo", "blob:1");
   assert.deepEqual([answers.chosen, answers.target], [3, 0]);
@@ -177,16 +177,16 @@ test("a z is added pinned and chosen, in the place of neither end of the morph",
   assert.deepEqual([answers.chosen, answers.target], [2, 3]);
 });
 
-test("moving waits for the z of a seed, adds the directions, and can be taken back", () => {
+test("a move waits for the z of a seed, adds the directions, and can be undone", () => {
   const answers = four();
-  answers.tell(0, [1, -2]);
+  answers.setZ(0, [1, -2]);
   answers.move(0, 1.5);
   answers.move(1, -1);
   assert.deepEqual(answers.latent(0), { z: [2.5, -1] });
   assert.equal(answers.describe(0), "seed 0, moved");
-  answers.tell(0, [2.5, -1]);
+  answers.setZ(0, [2.5, -1]);
   answers.move(0, 0);
-  assert.deepEqual(answers.latent(0), { z: [1, -1] }, "what is told of a moved answer is not where it began");
+  assert.deepEqual(answers.latent(0), { z: [1, -1] }, "the z of a moved answer is not recorded");
   answers.move(1, 0);
   assert.deepEqual(answers.latent(0), { seed: 0 });
   answers.reseed(3);
@@ -194,18 +194,18 @@ test("moving waits for the z of a seed, adds the directions, and can be taken ba
   assert.deepEqual(answers.latent(0), { seed: 3 });
 });
 
-test("a link's z is the first answer, pinned; another model knows nothing of it but the seeds", () => {
+test("a link's z is the first answer, pinned; another model keeps only the seeds", () => {
   const answers = four({ z: [1, 2] });
   assert.deepEqual(latents(answers), [{ z: [1, 2] }, { seed: 0 }, { seed: 1 }, { seed: 2 }]);
   assert.ok(answers.all[0].pinned);
   answers.reseed(30);
-  answers.begin(4, [], null);
+  answers.reset(4, [], null);
   assert.deepEqual(latents(answers), [{ seed: 30 }, { seed: 31 }, { seed: 32 }, { seed: 33 }]);
 });
 
 test("a model without z has one answer", () => {
   const answers = new Answers();
-  answers.begin(1, [], null);
+  answers.reset(1, [], null);
   answers.choose(1);
   assert.deepEqual([latents(answers), answers.chosen, answers.target], [[{ seed: 0 }], 0, 0]);
 });

@@ -18,7 +18,7 @@ function drawn([first, ...rest], tool = {}) {
   return open.stroke;
 }
 
-test("undo takes off the last stroke and redo brings it back", () => {
+test("undo removes the last stroke and redo restores it", () => {
   const drawing = new Drawing();
   const [first, second] = [stroke(1), stroke(2)];
   drawing.add(first);
@@ -31,7 +31,7 @@ test("undo takes off the last stroke and redo brings it back", () => {
   assert.equal(drawing.undone.length, 0);
 });
 
-test("a new stroke after an undo forgets what was undone", () => {
+test("a new stroke after an undo removes the redo steps", () => {
   const drawing = new Drawing();
   drawing.add(stroke(1));
   drawing.undo();
@@ -49,7 +49,7 @@ test("undo and redo on an empty drawing do nothing", () => {
   assert.equal(drawing.done.length, 0);
 });
 
-test("clear empties the paper, can be undone, and happens only once", () => {
+test("clear empties the paper, can be undone, and has no effect on blank paper", () => {
   const drawing = new Drawing();
   const kept = stroke(1);
   drawing.add(kept);
@@ -60,7 +60,7 @@ test("clear empties the paper, can be undone, and happens only once", () => {
   assert.deepEqual(drawing.items, [kept]);
 });
 
-test("an opened picture replaces what was there, strokes go on top, undo returns", () => {
+test("an opened picture replaces the drawing, strokes are on top of it, undo restores the drawing", () => {
   const drawing = new Drawing();
   const [before, after] = [stroke(1), stroke(2)];
   const picture = { kind: "picture", image: {} };
@@ -78,7 +78,7 @@ test("points that do not move are left out of a stroke", () => {
   assert.deepEqual(line.points.map(({ x }) => x), [0, 3, 6]);
 });
 
-test("a smoothed line swallows a tremble, and ends where the pen does", () => {
+test("smoothing removes tremor, and the line ends at the pen", () => {
   const trembling = Array.from({ length: 60 }, (_, i) => ({ x: i, y: i % 2 }));
   const wobble = ({ points }) => Math.max(...points.slice(5, -1).map(({ y }, i, all) => Math.abs(y - (all[i - 1]?.y ?? y))));
   const [rough, smooth] = [false, true].map((smooth) => drawn(trembling, { smooth }));
@@ -95,14 +95,14 @@ test("a mirrored stroke is drawn on both sides", () => {
   ]);
 });
 
-test("a pen's pressure widens the line gently, half as wide to half as wide again", () => {
+test("a pen's pressure changes the width from 0.5 to 1.5 times", () => {
   const widths = (pressure) => linesOf(drawn([0, 5, 10].map((x) => ({ x, y: 0, pressure })))).map(({ width }) => width);
   assert.deepEqual(widths(0), [1, 1]);
   assert.deepEqual(widths(0.5), [2, 2]);
   assert.deepEqual(widths(1), [3, 3]);
 });
 
-test("where the pressure jumps, the width follows from point to point", () => {
+test("after a jump of the pressure the width follows gradually", () => {
   const line = drawn([0, 5, 10, 15].map((x) => ({ x, y: 0, pressure: x > 0 ? 1 : 0 })));
   const widths = linesOf(line).map(({ width }) => width);
   assert.deepEqual(widths, [...widths].sort((a, b) => a - b));

@@ -1,19 +1,19 @@
-// The answers side by side, as data: what each is made of, which one is chosen, which ones stay. No DOM here.
+// The answers to a sketch as data: their latents, which one is chosen, which ones are pinned. No DOM here.
 
 import { MAX_SEED, MAX_Z } from "../client.js";
 
-/** How far a slider moves an answer along a direction, either way, and where it ends: z is spread like N(0, 1). */
-export const FURTHEST = 2.5;
+/** Limit of a move along a direction, and of the place that it leads to. z is N(0, 1): 99 % of it lies within. */
+export const MAX_MOVE = 2.5;
 
 /**
  * @typedef {import("../client.js").Latent} Latent
  * @typedef {import("../client.js").Direction} Direction
  * @typedef {object} Answer
  * @property {Latent} latent
- * @property {number[] | null} z  that of `latent`; null until the server has told it
- * @property {string} origin  where it came from, in words; "" for a seed that nobody's link named
- * @property {string} look  URL of a small copy of the photo that it borrowed its look from, or ""
- * @property {number[]} moves  along each direction, in [-FURTHEST, FURTHEST]
+ * @property {number[] | null} z  of `latent`; null until a picture of it has come
+ * @property {string} origin  where it came from, as text; "" for a seed that is not from a link
+ * @property {string} look  URL of a small copy of the photo whose look it has, or ""
+ * @property {number[]} moves  along each direction, in [-MAX_MOVE, MAX_MOVE]
  * @property {boolean} pinned
  */
 
@@ -27,7 +27,7 @@ function answerOf(latent, more = {}) {
   return { latent, z, origin: "", look: "", moves: [], pinned: false, ...more };
 }
 
-/** Some answers, of which one is chosen; another one is the target of a morph. */
+/** Several answers. One is chosen; another one is the target of the morph. */
 export class Answers {
   chosen = 0;
   target = 1;
@@ -36,79 +36,79 @@ export class Answers {
   /** @type {Direction[]} */
   #directions = [];
   #seed = 0;
-  /** What the last `reseed` replaced, until something else changes. @type {{all: Answer[], seed: number} | null} */
-  #former = null;
+  /** What the last `reseed` replaced, until another change. @type {{all: Answer[], seed: number} | null} */
+  #beforeReseed = null;
 
   /**
-   * Begin anew for a model: a z of one means nothing to another, seeds do no harm.
+   * Starts over for a model. Seeds stay; the z of another model has no meaning for this one.
    * @param {number} count
    * @param {Direction[]} directions
-   * @param {Latent | null} latent  of the first answer; null stays with the seeds there were
+   * @param {Latent | null} latent  of the first answer; null keeps the seeds
    */
-  begin(count, directions, latent) {
+  reset(count, directions, latent) {
     this.#directions = directions;
     this.all = Array.from({ length: count }, () => answerOf({ seed: 0 }));
     [this.chosen, this.target] = [0, Math.min(1, count - 1)];
     if (latent && "z" in latent) this.all[0] = answerOf(latent, { pinned: true });
     this.reseed(latent && "seed" in latent ? latent.seed : this.#seed);
     if (latent) this.all[0].origin = "from link";
-    this.settle();
+    this.forgetReseed();
   }
 
   /**
-   * Give the answers that are not pinned `seeds`, or `seed` and those after it; after the largest comes 0.
+   * Gives the unpinned answers `seeds`, by default `seed` and those after it; 0 follows the largest.
    * @param {number} seed
    * @param {number[]} [seeds]
-   * @returns {boolean} false, and nothing is changed, where all are pinned
+   * @returns {boolean} false, without a change, if all are pinned
    */
   reseed(seed, seeds = this.all.map((_, i) => (seed + i) % (MAX_SEED + 1))) {
     if (this.all.every(({ pinned }) => pinned)) return false;
-    this.#former = { all: this.all, seed: this.#seed };
+    this.#beforeReseed = { all: this.all, seed: this.#seed };
     this.#seed = seed;
     const next = seeds.values();
     this.all = this.all.map((answer) => (answer.pinned ? answer : answerOf({ seed: next.next().value })));
     return true;
   }
 
-  /** What there is to remember. */
+  /** The state to save. */
   get state() {
     return { all: this.all, chosen: this.chosen, target: this.target, seed: this.#seed };
   }
 
   /**
-   * Bring back a `state`, if it is one of this model's.
+   * Restores a `state` if it fits this model.
    * @param {{all: Answer[], chosen: number, target: number, seed: number}} state
    * @param {number} latentSize
-   * @returns {boolean} false, and nothing is changed, where it is another's
+   * @returns {boolean} false, without a change, if it does not fit
    */
   restore({ all, chosen, target, seed }, latentSize) {
     const fits = ({ z, moves }) => (z === null || z.length === latentSize) && moves.length <= this.#directions.length;
     if (all.length !== this.all.length || !all.every(fits)) return false;
     [this.all, this.chosen, this.target, this.#seed] = [all, chosen, target, seed];
-    this.settle();
+    this.forgetReseed();
     return true;
   }
 
   /** Whether the last change was a `reseed`. */
-  get canTakeBack() {
-    return this.#former !== null;
+  get canUndoReseed() {
+    return this.#beforeReseed !== null;
   }
 
-  /** Bring back what the last `reseed` replaced. */
-  takeBack() {
-    ({ all: this.all, seed: this.#seed } = this.#former);
-    this.settle();
+  /** Restores what the last `reseed` replaced. */
+  undoReseed() {
+    ({ all: this.all, seed: this.#seed } = this.#beforeReseed);
+    this.forgetReseed();
   }
 
-  /** Something else changed: what was replaced does not come back. */
-  settle() {
-    this.#former = null;
+  /** After another change, the last `reseed` cannot be undone. */
+  forgetReseed() {
+    this.#beforeReseed = null;
   }
 
   /**
-   * Have an answer among them, and choose it; those that are pinned stay.
+   * Makes an unpinned answer the one of `latent`, and chooses it.
    * @param {Latent} latent
-   * @returns {boolean} false, and nothing is changed, where all are pinned
+   * @returns {boolean} false, without a change, if all are pinned
    */
   show(latent) {
     if ("z" in latent) return this.add(latent.z, "from shelf");
@@ -126,25 +126,25 @@ export class Answers {
     this.target = this.all[before].pinned || pinned < 0 ? before : pinned;
   }
 
-  /** Morph to the next of the other answers. */
-  retarget() {
-    const step = (this.target + 1) % this.all.length;
-    this.target = step === this.chosen ? (step + 1) % this.all.length : step;
+  /** Makes the next of the other answers the morph's target. */
+  nextTarget() {
+    const next = (this.target + 1) % this.all.length;
+    this.target = next === this.chosen ? (next + 1) % this.all.length : next;
   }
 
   togglePin() {
     const answer = this.all[this.chosen];
     answer.pinned = !answer.pinned;
-    this.settle();
+    this.forgetReseed();
   }
 
   /**
-   * Add an answer, pinned and chosen, in the place of one that is not: one that is neither end of the morph if
-   * there is such a one, else the morph's target, else the chosen one.
+   * Adds an answer, pinned and chosen, in place of an unpinned one: of one that is no end of the morph if possible,
+   * else of the morph's target, else of the chosen one.
    * @param {number[]} z
    * @param {string} origin
    * @param {string} [look]
-   * @returns {boolean} false, and nothing is changed, where all are pinned
+   * @returns {boolean} false, without a change, if all are pinned
    */
   add(z, origin, look = "") {
     const isEnd = (i) => i === this.chosen || i === this.target;
@@ -153,32 +153,32 @@ export class Answers {
     if (place === undefined) return false;
     this.all[place] = answerOf({ z }, { origin, look, pinned: true });
     this.choose(place);
-    this.settle();
+    this.forgetReseed();
     return true;
   }
 
   /**
-   * Move the chosen answer along a direction.
+   * Moves the chosen answer along a direction.
    * @param {number} direction  its index
    * @param {number} amount
    */
   move(direction, amount) {
     const { moves } = this.all[this.chosen];
     this.#directions.forEach((_, i) => (moves[i] = i === direction ? amount : (moves[i] ?? 0)));
-    this.settle();
+    this.forgetReseed();
   }
 
   /**
-   * Note the z that an answer has before it is moved.
+   * Records the z of an answer, unless the answer was moved.
    * @param {number} i
    * @param {number[]} z
    */
-  tell(i, z) {
+  setZ(i, z) {
     if (!isMoved(this.all[i])) this.all[i].z = z;
   }
 
   /**
-   * What to ask the server for.
+   * Returns the latent to request.
    * @param {number} i
    * @returns {Latent}
    */
@@ -195,19 +195,19 @@ export class Answers {
   }
 
   /**
-   * How far along a direction of length 1 an answer goes: not to where no photo of the training lies.
+   * Limits a move along a direction of length 1, so that it does not leave the range of the training photos.
    * @param {number[]} z
    * @param {number} amount
    * @param {number[]} vector
    */
   static #step(z, amount, vector) {
     const place = z.reduce((sum, value, d) => sum + value * vector[d], 0);
-    const [least, most] = [Math.min(place, -FURTHEST), Math.max(place, FURTHEST)];
+    const [least, most] = [Math.min(place, -MAX_MOVE), Math.max(place, MAX_MOVE)];
     return Math.min(Math.max(place + amount, least), most) - place;
   }
 
   /**
-   * What an answer is, in words.
+   * Describes an answer.
    * @param {number} i
    * @returns {string} such as "seed 7" or "from photo, moved"
    */

@@ -1,6 +1,7 @@
-// A slider for each way that a model's answers can be moved, named by what it changes most, in the colours it leads to.
+// A slider for each latent direction of the model. Its name is the attribute that it changes most; its track has the
+// colours that it leads to.
 
-import { FURTHEST } from "./answers.js";
+import { MAX_MOVE } from "./answers.js";
 
 /** @typedef {import("../client.js").Direction} Direction */
 
@@ -9,7 +10,7 @@ export class Directions {
   #sliders = [];
 
   /**
-   * @param {HTMLElement} group  hidden where a model has no directions
+   * @param {HTMLElement} group  hidden if the model has no directions
    * @param {HTMLTemplateElement} template  of one labelled slider
    * @param {(direction: number, amount: number) => void} onMove
    */
@@ -20,7 +21,7 @@ export class Directions {
   }
 
   /** @param {Direction[]} directions */
-  offerFor(directions) {
+  setDirections(directions) {
     const rows = nameDirections(directions).map((name, i) => this.#row(name, i, directions[i].colours));
     this.#sliders = rows.map((row) => row.querySelector("input"));
     this.group.replaceChildren(...rows);
@@ -35,20 +36,20 @@ export class Directions {
     for (const [i, slider] of this.#sliders.entries()) {
       slider.disabled = !movable;
       slider.value = String(moves[i] ?? 0);
-      slider.setAttribute("aria-valuetext", Number(slider.value) === 0 ? "as it was" : slider.value);
+      slider.setAttribute("aria-valuetext", Number(slider.value) === 0 ? "unchanged" : slider.value);
     }
   }
 
   /**
    * @param {string} name
    * @param {number} i
-   * @param {string[]} colours  towards either end; none where nobody knows
+   * @param {string[]} colours  at both ends; empty if unknown
    * @returns {HTMLElement}
    */
   #row(name, i, colours) {
     const row = this.template.content.firstElementChild.cloneNode(true);
     const slider = row.querySelector("input");
-    [slider.min, slider.max] = [String(-FURTHEST), String(FURTHEST)];
+    [slider.min, slider.max] = [String(-MAX_MOVE), String(MAX_MOVE)];
     for (const [end, colour] of colours.entries()) slider.style.setProperty(["--back", "--on"][end], colour);
     row.querySelector("span").textContent = name;
     slider.addEventListener("input", () => this.onMove(i, Number(slider.value)));
@@ -58,7 +59,7 @@ export class Directions {
 }
 
 /**
- * Names to show, no two alike.
+ * Returns a different name for each direction.
  * @param {Direction[]} directions
  * @returns {string[]} such as ["Lightness", "Hue", "Lightness 2"]
  */

@@ -1,4 +1,4 @@
-// The answers side by side: small pictures, one of them chosen.
+// The small pictures of all answers, as radio buttons.
 
 /** @typedef {import("./answers.js").Answers} Answers */
 

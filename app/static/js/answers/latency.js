@@ -1,38 +1,38 @@
-// How much to ask for at once, from how long the server took before.
+// Decides how many photos to request at once, from the latency of earlier requests.
 
-/** Answers that take longer than this do not follow a pen. */
-const LIVE_MS = 250;
-/** A morph may take this long to fetch. */
+/** Photos that take longer cannot follow the pen. */
+const MAX_LIVE_MS = 250;
+/** The frames of a morph may take this long. */
 const MORPH_MS = 1_500;
-const FEWEST_FRAMES = 5;
-const MOST_FRAMES = 17;
+const MIN_FRAMES = 5;
+const MAX_FRAMES = 17;
 
-/** Measures the server while somebody works with it. */
-export class Pace {
-  /** By the number of answers in one request: four take less than four times one. @type {Map<number, number>} */
+/** Records the latency of requests. */
+export class Latency {
+  /** By the number of photos: four take less than four times as long as one. @type {Map<number, number>} */
   #elapsedMs = new Map();
-  /** Of one answer in the last request; 0 while nobody knows. */
-  #answerMs = 0;
+  /** Per photo of the last request; 0 before the first one. */
+  #photoMs = 0;
 
   /**
-   * @param {number} answers  in one request
+   * @param {number} photos  in the request
    * @param {number} elapsedMs
    */
-  note(answers, elapsedMs) {
-    this.#elapsedMs.set(answers, elapsedMs);
-    this.#answerMs = elapsedMs / answers;
+  record(photos, elapsedMs) {
+    this.#elapsedMs.set(photos, elapsedMs);
+    this.#photoMs = elapsedMs / photos;
   }
 
   /**
-   * Whether this many answers follow a pen that moves.
-   * @param {number} answers
+   * Whether this many photos can follow the pen.
+   * @param {number} photos
    */
-  isLive(answers) {
-    return (this.#elapsedMs.get(answers) ?? answers * this.#answerMs) <= LIVE_MS;
+  isLive(photos) {
+    return (this.#elapsedMs.get(photos) ?? photos * this.#photoMs) <= MAX_LIVE_MS;
   }
 
-  /** Pictures of a morph that can be waited for. */
-  get frames() {
-    return Math.min(Math.max(Math.round(MORPH_MS / this.#answerMs), FEWEST_FRAMES), MOST_FRAMES);
+  /** How many frames a morph can have. */
+  get morphFrames() {
+    return Math.min(Math.max(Math.round(MORPH_MS / this.#photoMs), MIN_FRAMES), MAX_FRAMES);
   }
 }

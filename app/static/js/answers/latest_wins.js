@@ -1,12 +1,10 @@
-// The loop that keeps a picture up to date with something that changes quickly.
+import { Backoff, sleep } from "../retry.js";
 
-import { Patience, sleep } from "../retry.js";
-
-const SLICE_MS = 1_000; // of waiting
+const WAIT_STEP_MS = 1_000;
 
 /**
- * Keeps one result up to date with something that changes quickly. At most one request is under way; whatever
- * happened meanwhile goes out as one next request; answers to a question that was withdrawn are dropped.
+ * Keeps a result up to date with input that changes quickly. At most one request is pending; all changes in the
+ * meantime make one next request. Results of cancelled requests are dropped.
  * @template Request, Result
  */
 export class LatestWins {
@@ -17,8 +15,8 @@ export class LatestWins {
 
   /**
    * @param {object} hooks
-   * @param {() => Request | null} hooks.snapshot  what to ask now; null when there is nothing to ask
-   * @param {(request: Request) => Promise<Result>} hooks.ask
+   * @param {() => Request | null} hooks.snapshot  the current request; null if there is nothing to request
+   * @param {(request: Request) => Promise<Result>} hooks.send
    * @param {(result: Result) => void} hooks.onResult
    * @param {() => void} hooks.onNothing
    * @param {(problem: Error, retrying: boolean) => void} hooks.onProblem
@@ -28,25 +26,25 @@ export class LatestWins {
     this.hooks = { wait: sleep, ...hooks };
   }
 
-  /** Say that the question changed. */
+  /** Call it when the input changed. */
   refresh() {
     this.#stale = true;
     if (!this.#running) this.#run();
   }
 
-  /** Whether it waits before it asks again. */
+  /** Whether it waits before a retry. */
   get isWaiting() {
     return this.#waiting;
   }
 
-  /** Drop the answer under way: it belongs to another question altogether. */
-  withdraw() {
+  /** Drops the result of the pending request. */
+  cancel() {
     this.#sequence++;
   }
 
   async #run() {
     this.#running = true;
-    const patience = new Patience();
+    const backoff = new Backoff();
     while (this.#stale) {
       this.#stale = false;
       const request = this.hooks.snapshot();
@@ -56,11 +54,11 @@ export class LatestWins {
       }
       const sequence = this.#sequence;
       try {
-        const result = await this.hooks.ask(request);
+        const result = await this.hooks.send(request);
         if (sequence === this.#sequence) this.hooks.onResult(result);
-        patience.renew();
+        backoff.reset();
       } catch (problem) {
-        const delay = patience.delayAfter(problem);
+        const delay = backoff.delayAfter(problem);
         if (sequence === this.#sequence) this.hooks.onProblem(problem, delay !== null);
         if (delay === null) continue;
         await this.#wait(delay, problem);
@@ -71,14 +69,14 @@ export class LatestWins {
   }
 
   /**
-   * Wait before asking again; not for long once the question changes, unless the server said how long.
+   * Waits before a retry. A change of the input ends the wait, unless the server asked for the delay.
    * @param {number} delayMs
    * @param {Error & {retryAfterMs?: number}} problem
    */
   async #wait(delayMs, problem) {
     this.#waiting = true;
-    for (let left = delayMs; left > 0 && (problem.retryAfterMs || !this.#stale); left -= SLICE_MS) {
-      await this.hooks.wait(Math.min(left, SLICE_MS));
+    for (let left = delayMs; left > 0 && (problem.retryAfterMs || !this.#stale); left -= WAIT_STEP_MS) {
+      await this.hooks.wait(Math.min(left, WAIT_STEP_MS));
     }
     this.#waiting = false;
   }

@@ -1,35 +1,35 @@
-// A slider from the chosen answer to another one. The pictures on the way are fetched once and shown at once.
+// A slider from the chosen answer to another one. Its frames are requested once, then shown without delay.
 
 import { LatestWins } from "./latest_wins.js";
 
 /**
  * @typedef {import("../client.js").Picture} Picture
- * @typedef {import("../client.js").Question & {from: import("../client.js").Latent,
- *   to: import("../client.js").Latent}} Walk
+ * @typedef {import("../device/translator.js").FramedRequest & {from: import("../client.js").Latent,
+ *   to: import("../client.js").Latent}} MorphRequest
  */
 
 export class Morph {
   /** @type {Picture[]} */
   #frames = [];
-  /** The walk that the frames show. */
+  /** The request that the frames belong to, as JSON. */
   #key = "";
 
   /**
    * @param {HTMLInputElement} slider
    * @param {object} hooks
-   * @param {() => Walk | null} hooks.ask  the walk as it is now; null when there is none to show
-   * @param {(walk: Walk) => Promise<Picture[]>} hooks.load
-   * @param {() => void} hooks.onMove  the slider moved, or what it shows came in
+   * @param {() => MorphRequest | null} hooks.snapshot  the current request; null if there is nothing to request
+   * @param {(request: MorphRequest) => Promise<Picture[]>} hooks.send
+   * @param {() => void} hooks.onMove  the slider moved, or its frames have come
    * @param {(problem: Error, retrying: boolean) => void} hooks.onProblem
    */
-  constructor(slider, { ask, load, onMove, onProblem }) {
+  constructor(slider, { snapshot, send, onMove, onProblem }) {
     this.slider = slider;
     this.onMove = onMove;
     this.loader = new LatestWins({
-      snapshot: ask,
-      ask: async (walk) => {
-        const key = JSON.stringify(walk);
-        return { key, frames: key === this.#key ? this.#frames : await load(walk) };
+      snapshot,
+      send: async (request) => {
+        const key = JSON.stringify(request);
+        return { key, frames: key === this.#key ? this.#frames : await send(request) };
       },
       onResult: ({ key, frames }) => {
         [this.#key, this.#frames] = [key, frames];
@@ -51,25 +51,25 @@ export class Morph {
   }
 
   /**
-   * The picture where the slider stands, as far as it is known; its url is "" if it shows a drawing of before.
-   * @returns {Picture | null} null at the chosen answer itself
+   * The frame at the slider's position. Its url is "" if the drawing has changed since.
+   * @returns {Picture | null} null at position 0, or before the frames have come
    */
   get picture() {
     if (this.position === 0 || this.#frames.length === 0) return null;
     return this.#frames[Math.round(this.position * (this.#frames.length - 1))];
   }
 
-  /** The drawing changed: the way is the same, the pictures are not. */
+  /** The drawing changed: the latents of the frames stay, their pictures do not. */
   expire() {
     if (this.#frames.length === 0) this.reset();
-    this.loader.withdraw();
+    this.loader.cancel();
     this.#key = "";
     this.#frames = this.#frames.map(({ z }) => ({ z, url: "" }));
   }
 
-  /** The ends changed: back to the chosen answer. */
+  /** An end of the morph changed: back to the chosen answer. */
   reset() {
-    this.loader.withdraw();
+    this.loader.cancel();
     [this.#key, this.#frames] = ["", []];
     this.slider.value = "0";
     this.#describe();

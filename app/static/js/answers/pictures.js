@@ -1,16 +1,16 @@
-// The pictures that the server made, and which of them are out of date. No DOM here.
+// The pictures of the answers, and which of them are out of date. No DOM here.
 
 /**
  * @typedef {import("../client.js").Latent} Latent
  * @typedef {import("../client.js").Picture} Picture
- * @typedef {number | "between"} Place  an answer's index, or where the morph stands
- * @typedef {{place: Place, latent: Latent, key: string}} Wanted  `key` is all that the picture depends on
+ * @typedef {number | "between"} Place  an answer's index, or the position of the morph
+ * @typedef {{place: Place, latent: Latent, key: string}} Wanted  `key` identifies everything that the picture depends on
  * @typedef {{model: string, items: import("../drawing/drawing.js").Item[]}} Source
- * @typedef {Picture & {source: Source, latent: Latent}} Made  with all that it was made of
+ * @typedef {Picture & {source: Source, latent: Latent}} Made  with everything that it was made of
  */
 
 export class Pictures {
-  /** Counts what every picture depends on: the drawing, and the model. */
+  /** Increases when the drawing or the model changes. */
   #revision = 0;
   /** @type {Map<Place, Made & {key: string}>} */
   #kept = new Map();
@@ -24,7 +24,7 @@ export class Pictures {
     this.morph = morph;
   }
 
-  /** All of them are out of date; they are shown until there are others. */
+  /** Marks all pictures as out of date. They are shown until new ones have come. */
   expire() {
     this.#revision++;
   }
@@ -37,7 +37,7 @@ export class Pictures {
     return this.#kept.size === 0;
   }
 
-  /** The place of the picture that is shown large. */
+  /** The place of the large picture. */
   get front() {
     return this.morph.picture ? "between" : this.answers.chosen;
   }
@@ -61,16 +61,16 @@ export class Pictures {
   }
 
   /**
-   * What is out of date, the large picture first.
+   * The pictures that are out of date, the large one first.
    * @returns {Wanted[]}
    */
-  due() {
+  stale() {
     const places = new Set([this.front, ...this.answers.all.keys()]);
     return [...places].filter((place) => !this.isFresh(place)).map((place) => this.#want(place));
   }
 
   /**
-   * Take in what came for `due`, unless another answer has taken its place.
+   * Stores a picture that was requested for `stale`, unless the answer was replaced in the meantime.
    * @param {Wanted} wanted
    * @param {Picture} picture
    * @param {Source} source
@@ -79,11 +79,11 @@ export class Pictures {
     if (place === "between" && !this.morph.picture) return;
     if (JSON.stringify(this.#want(place).latent) !== JSON.stringify(latent)) return;
     this.#kept.set(place, { ...picture, source, latent, key });
-    if (place !== "between") this.answers.tell(place, picture.z);
+    if (place !== "between") this.answers.setZ(place, picture.z);
   }
 
   /**
-   * Show a picture in a place until its own comes.
+   * Shows a picture in a place until its own has come.
    * @param {Place} place
    * @param {Made} picture
    */
@@ -92,7 +92,7 @@ export class Pictures {
   }
 
   /**
-   * Take in what the morph shows, if it is of the drawing as it is.
+   * Stores the morph's frame, if it is up to date.
    * @param {Source} source
    */
   keepMorph(source) {

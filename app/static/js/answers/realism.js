@@ -1,4 +1,4 @@
-// Where D, the critic that the model was trained against, doubts the photo: laid over it while somebody wants to see.
+// The realism map over the photo: where the model's discriminator takes it for real or generated.
 
 import { showPicture } from "./gallery.js";
 import { isPressed, press } from "../toggle.js";
@@ -6,7 +6,7 @@ import { isPressed, press } from "../toggle.js";
 export class Realism {
   /**
    * @param {object} elements
-   * @param {HTMLButtonElement} elements.button  pressed while the map is wanted; hidden where the model has no D
+   * @param {HTMLButtonElement} elements.button  turns the map on; hidden if the model has no discriminator
    * @param {HTMLImageElement} elements.overlay
    * @param {HTMLElement} elements.legend
    * @param {() => void} onChange
@@ -20,24 +20,24 @@ export class Realism {
   }
 
   /** @param {{judges: boolean}} model */
-  offerFor(model) {
+  setModel(model) {
     this.button.hidden = !model.judges;
   }
 
-  /** Whether to ask for maps. */
-  get asked() {
+  /** Whether to request maps. */
+  get isOn() {
     return !this.button.hidden && isPressed(this.button);
   }
 
   toggle() {
     if (this.button.hidden) return;
-    press(this.button, !this.asked);
+    press(this.button, !this.isOn);
     this.onChange();
   }
 
   /** @param {import("../client.js").Picture | null} picture  the large one */
   show(picture) {
-    showPicture(this.overlay, (this.asked && picture?.realism) || "");
+    showPicture(this.overlay, (this.isOn && picture?.realism) || "");
     this.legend.hidden = this.overlay.hidden;
   }
 }

@@ -1,4 +1,4 @@
-// The side of the photo: the large picture, the answers, and everything that says which one it is.
+// The photo side of the page: the large picture, the answers, and the fields that describe the chosen one.
 
 import { MAX_SEED } from "../client.js";
 import { download } from "../files.js";
@@ -13,7 +13,7 @@ import { press } from "../toggle.js";
 /** @param {string} id */
 const $ = (id) => document.getElementById(id);
 
-/** Shows the answers and their pictures as they are. */
+/** Shows the answers and their pictures. */
 export class Result {
   /**
    * @param {Answers} answers
@@ -27,7 +27,7 @@ export class Result {
     $("seed").max = String(MAX_SEED);
   }
 
-  /** How many answers there is room for. */
+  /** The number of answers that the page can show. */
   get places() {
     return this.gallery.places.length;
   }
@@ -48,7 +48,7 @@ export class Result {
     this.#showEnds();
   }
 
-  /** Download the large picture. */
+  /** Downloads the large picture. */
   save() {
     const { url, source, latent } = this.pictures.large;
     const origin = "seed" in latent ? `seed-${latent.seed}` : $("seed").placeholder.replaceAll(/\W+/g, "-") || "z";

@@ -1,8 +1,8 @@
-// The results of this session, small, each with all that it takes to bring it back.
+// The kept results of this session, as thumbnails, each with everything that restores it.
 
 import { loadImage } from "../files.js";
 
-const MOST = 24;
+const MAX_RESULTS = 24;
 const THUMBNAIL_PX = 96;
 
 /**
@@ -19,22 +19,22 @@ export class Shelf {
 
   /**
    * @param {HTMLElement} list
-   * @param {(kept: Kept) => void} onPick
+   * @param {(kept: Kept) => void} onSelect
    */
-  constructor(list, onPick) {
+  constructor(list, onSelect) {
     this.list = list;
-    this.onPick = onPick;
+    this.onSelect = onSelect;
   }
 
   /**
-   * Put a result in front, unless it is there already.
+   * Adds a result in front, unless it is already kept.
    * @param {Omit<Kept, "thumbnail">} result
    * @param {string} url  of its photo
    */
   async add(result, url) {
     const kept = { ...result, thumbnail: await thumbnailOf(url) };
     const key = keyOf(kept);
-    if (this.all.every((other) => keyOf(other) !== key)) this.restore([kept, ...this.all].slice(0, MOST));
+    if (this.all.every((other) => keyOf(other) !== key)) this.restore([kept, ...this.all].slice(0, MAX_RESULTS));
   }
 
   /** @param {Kept[]} all */
@@ -55,7 +55,7 @@ export class Shelf {
     image.src = kept.thumbnail;
     image.alt = "";
     button.append(image);
-    button.addEventListener("click", () => this.onPick(kept));
+    button.addEventListener("click", () => this.onSelect(kept));
     return button;
   }
 }

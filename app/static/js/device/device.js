@@ -8,7 +8,7 @@ const MEGABYTE = 1_000_000;
 /**
  * @typedef {import("../client.js").Model} Model
  * @typedef {import("../client.js").Latent} Latent
- * @typedef {import("../client.js").Question} Question
+ * @typedef {import("../client.js").SketchRequest} SketchRequest
  * @typedef {import("../client.js").Answer & {device: string}} Answer
  */
 
@@ -57,13 +57,13 @@ export class Device {
     return [...this.#loaded.values()];
   }
 
-  /** @param {Question} question  without `realism`: only the server has the discriminator */
+  /** @param {SketchRequest} request  without `realism`: only the server has the discriminator */
   supports({ model, realism }) {
     return !realism && this.#loaded.has(model);
   }
 
   /**
-   * @param {Question & {latents: Latent[]}} request
+   * @param {SketchRequest & {latents: Latent[]}} request
    * @returns {Promise<Answer>}
    */
   async translate({ model, sketch, latents }) {
@@ -78,13 +78,13 @@ export class Device {
   }
 
   /**
-   * @param {Question & {from: Latent, to: Latent, steps: number}} request
+   * @param {SketchRequest & {from: Latent, to: Latent, steps: number}} request
    * @returns {Promise<import("../client.js").Picture[]>}
    */
-  async interpolate({ from, to, steps, ...question }) {
-    const ends = await Promise.all([from, to].map((latent) => this.#z(question.model, latent)));
+  async interpolate({ from, to, steps, ...request }) {
+    const ends = await Promise.all([from, to].map((latent) => this.#z(request.model, latent)));
     const latents = interpolate(ends[0], ends[1], steps).map((z) => ({ z }));
-    return (await this.translate({ ...question, latents })).pictures;
+    return (await this.translate({ ...request, latents })).pictures;
   }
 
   /** Stops the worker and frees its memory. */

@@ -8,8 +8,8 @@ import { isPressed, press } from "../toggle.js";
  * @typedef {import("../client.js").Model} Model
  * @typedef {import("../client.js").Client} Client
  * @typedef {import("../client.js").Picture} Picture
- * @typedef {import("../client.js").Question & {square: import("../drawing/framing.js").Square}} FramedQuestion  with
- *   the place of the sketch on the paper, to which the photos go back
+ * @typedef {import("../drawing/framing.js").Square} Square
+ * @typedef {import("../client.js").SketchRequest & {square: Square}} FramedRequest  `square` is what the sketch shows
  */
 
 export class Translator {
@@ -17,7 +17,10 @@ export class Translator {
   progress = "";
   /** @type {import("./device.js").Device | null} */
   #device = null;
-  /** The z of seeds, by model and seed. Only the server can draw them: they are numpy's. @type {Map<string, Promise<number[]>>} */
+  /**
+   * The z of seeds, by model and seed. Only the server can compute them, with numpy's random generator.
+   * @type {Map<string, Promise<number[]>>}
+   */
   #zOfSeed = new Map();
 
   /**
@@ -61,7 +64,7 @@ export class Translator {
   }
 
   /**
-   * @param {FramedQuestion & {latents: import("../client.js").Latent[]}} request
+   * @param {FramedRequest & {latents: import("../client.js").Latent[]}} request
    * @returns {ReturnType<Client["translate"]>}
    */
   async translate({ square, ...request }) {
@@ -76,7 +79,7 @@ export class Translator {
   }
 
   /**
-   * @param {FramedQuestion & {from: object, to: object, steps: number}} request
+   * @param {FramedRequest & {from: object, to: object, steps: number}} request
    * @returns {ReturnType<Client["interpolate"]>}
    */
   async interpolate({ square, ...request }) {
@@ -86,13 +89,13 @@ export class Translator {
 
   /**
    * @template Result
-   * @param {import("../client.js").Question} question
+   * @param {import("../client.js").SketchRequest} request
    * @param {(device: import("./device.js").Device) => Promise<Result>} translate
    * @returns {Promise<Result | null>} null if the server has to do it
    */
-  async #tryDevice(question, translate) {
+  async #tryDevice(request, translate) {
     const device = this.#device;
-    if (!device?.supports(question)) return null;
+    if (!device?.supports(request)) return null;
     try {
       return await translate(device);
     } catch (problem) {
@@ -149,7 +152,7 @@ export class Translator {
 /**
  * Puts pictures of the square back on the paper: photos on white, realism maps on nothing.
  * @param {Picture[]} pictures
- * @param {import("../drawing/framing.js").Square} square
+ * @param {Square} square
  * @returns {Promise<Picture[]>}
  */
 function onPaper(pictures, square) {

@@ -1,4 +1,4 @@
-// Painting a drawing, and turning pointer events into strokes.
+// Paints the drawing, and turns pointer events into strokes.
 
 import { OpenStroke, PAPER_SIZE, linesOf, round } from "./drawing.js";
 import { cleanInk, squareAround, wholePaper } from "./framing.js";
@@ -9,12 +9,12 @@ import { cleanInk, squareAround, wholePaper } from "./framing.js";
 
 const PAPER = "#fff";
 const INK = "#000";
-/** `buttons` of a pen that is held upside down. */
+/** `buttons` of a pen's eraser end. */
 const PEN_ERASER = 32;
-/** Of a canvas, in pixels: what phones have memory for. */
+/** Of a canvas, in pixels: limits the memory that a phone needs. */
 const MAX_SIDE = 2048;
 
-/** A canvas that shows items. It keeps what it painted, so that a new stroke costs one stroke. */
+/** A canvas that shows items. It caches finished strokes, so that adding a stroke paints only that one. */
 class Surface {
   /** @type {Item[]} */
   #painted = [];
@@ -107,7 +107,7 @@ function paintStroke(context, stroke) {
   }
 }
 
-/** The canvas that people draw on: mouse, pen or finger. */
+/** The canvas for drawing with mouse, pen or finger. */
 export class SketchPad {
   /** @type {OpenStroke | null} */
   #open = null;
@@ -119,7 +119,7 @@ export class SketchPad {
    * @param {HTMLCanvasElement} element
    * @param {Drawing} drawing
    * @param {object} options
-   * @param {() => import("./drawing.js").Tool} options.tool  asked at the start of each stroke
+   * @param {() => import("./drawing.js").Tool} options.tool  called at the start of each stroke
    * @param {() => void} options.onChange  also while a stroke grows
    */
   constructor(element, drawing, { tool, onChange }) {
@@ -142,7 +142,7 @@ export class SketchPad {
     return this.#open !== null;
   }
 
-  /** Paint again before the next frame. */
+  /** Repaints before the next frame. */
   refresh() {
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
@@ -151,10 +151,10 @@ export class SketchPad {
   }
 
   /**
-   * The drawing as the model sees it, the same on every screen.
+   * Returns the drawing as the model's input, the same on every screen.
    * @param {number} size  of the model's square, in pixels
    * @returns {{sketch: string, square: import("./framing.js").Square} | null} a (size, size) PNG as a data: URL, and
-   *   what it shows; null for blank paper
+   *   the part of the paper that it shows; null for blank paper
    */
   export(size) {
     let square = wholePaper(size);
@@ -173,7 +173,7 @@ export class SketchPad {
   }
 
   /**
-   * The drawing for people.
+   * Returns the drawing as a picture to save.
    * @param {number} side  in pixels
    * @returns {string} a PNG as a data: URL
    */
@@ -183,14 +183,14 @@ export class SketchPad {
     return surface.canvas.toDataURL("image/png");
   }
 
-  /** Forget the stroke that is being drawn: it was none. */
-  drop() {
+  /** Discards the stroke that is being drawn. */
+  cancelStroke() {
     if (!this.#open) return;
     this.#open = null;
     this.#changed();
   }
 
-  /** @param {number} zoom  at which the element is shown, so that lines stay sharp */
+  /** @param {number} zoom  of the element on the screen, so that lines stay sharp */
   setZoom(zoom) {
     this.#zoom = zoom;
     this.#fit();

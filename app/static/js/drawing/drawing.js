@@ -1,26 +1,26 @@
-// The drawing as data: what was done, in order. No DOM here.
+// The drawing as data: a list of steps. No DOM here.
 
-/** Side of the paper, in the units of all points and widths. */
+/** Side of the paper. All points and widths are in these units. */
 export const PAPER_SIZE = 256;
 
-/** Points closer than this to the one before add nothing that can be seen. */
+/** Points closer than this to the last one are left out: they would not be visible. */
 const MIN_STEP = 0.4;
-/** Length of the string on which a smoothed line follows the pen. */
-const STRING = 2.5;
-/** How quickly the width follows the pressure, from point to point. */
+/** A smoothed line follows the pen at this distance. */
+const SMOOTHING_DISTANCE = 2.5;
+/** How quickly the width follows the pressure: the weight of a new point. */
 const PRESSURE_SHARE = 0.3;
 
 /**
- * @typedef {{x: number, y: number, pressure?: number}} Point  `pressure` in [0, 1], of pens that feel it
+ * @typedef {{x: number, y: number, pressure?: number}} Point  `pressure` in [0, 1], of pens that report it
  * @typedef {{width: number, erase: boolean, mirrored: boolean, smooth: boolean}} Tool
  * @typedef {{kind: "stroke", points: Point[], width: number, erase: boolean, mirrored: boolean}} Stroke
- * @typedef {{kind: "picture", url: string, image: CanvasImageSource}} Picture  it covers the paper
- * @typedef {{kind: "sheet", items: (Stroke | Picture)[]}} Sheet  a new sheet of paper with these on it
+ * @typedef {{kind: "picture", url: string, image: CanvasImageSource}} Picture  covers the paper
+ * @typedef {{kind: "sheet", items: (Stroke | Picture)[]}} Sheet  a new sheet of paper with these items
  * @typedef {Stroke | Picture} Item
  * @typedef {Item | Sheet} Step
  */
 
-/** A list of steps; undo takes the last one off. Steps are never changed once added. */
+/** A list of steps; undo removes the last one. Steps are never changed after they are added. */
 export class Drawing {
   /** @type {Step[]} */
   done = [];
@@ -34,7 +34,7 @@ export class Drawing {
   }
 
   /**
-   * Put other things in the place of all there is, as one more step that can be undone.
+   * Replaces everything with other items, as one step that can be undone.
    * @param {Item[]} items
    */
   replace(items) {
@@ -56,7 +56,7 @@ export class Drawing {
   }
 
   /**
-   * What is on the paper, bottom first.
+   * The items on the paper, bottom first.
    * @returns {Item[]}
    */
   get items() {
@@ -65,7 +65,7 @@ export class Drawing {
   }
 }
 
-/** A stroke while it is drawn. A smoothed one follows the pen on a short string, which swallows a tremble. */
+/** A stroke while it is drawn. A smoothed one follows the pen at a short distance, which removes tremor. */
 export class OpenStroke {
   /**
    * @param {Point} point
@@ -81,7 +81,7 @@ export class OpenStroke {
   extend(pen) {
     const last = this.points[this.points.length - 1];
     const distance = Math.hypot(pen.x - last.x, pen.y - last.y);
-    const pulled = distance - (this.tool.smooth ? STRING : 0);
+    const pulled = distance - (this.tool.smooth ? SMOOTHING_DISTANCE : 0);
     this.pen = pen;
     if (pulled < MIN_STEP) return;
     const along = (a, b, share) => round(a + share * (b - a));
@@ -90,7 +90,7 @@ export class OpenStroke {
   }
 
   /**
-   * The stroke as it would be if the pen were lifted now: it ends at the pen.
+   * The stroke so far, up to the pen.
    * @returns {Stroke}
    */
   get stroke() {
@@ -103,9 +103,9 @@ export class OpenStroke {
 }
 
 /**
- * The lines of a stroke, to be drawn with round ends.
+ * Returns the lines of a stroke, to be drawn with round ends.
  * @param {Stroke} stroke
- * @returns {{path: string, width: number}[]} SVG path data; many short ones where the pressure varies
+ * @returns {{path: string, width: number}[]} SVG path data; many short lines if the pressure varies
  */
 export function linesOf({ points, width, mirrored }) {
   const mirror = (point) => ({ ...point, x: round(PAPER_SIZE - point.x) });
@@ -131,8 +131,8 @@ function line(points, width) {
 }
 
 /**
- * Smooth a polyline into quadratic curves: each inner point becomes a control point, the curves meet at the
- * midpoints between them. A point that stands there twice is a corner.
+ * Smooths a polyline into quadratic curves: each inner point becomes a control point, and the curves meet at the
+ * midpoints between them. A repeated point is a corner.
  * @param {Point[]} points
  * @returns {{control: Point, end: Point}[]} curves that start at points[0]
  */
@@ -148,7 +148,7 @@ export function smoothCurves(points) {
 }
 
 /**
- * To hundredths of a unit: finer than any screen, and short to write down.
+ * Rounds to hundredths of a unit: finer than any screen, and short as text.
  * @param {number} value
  */
 export function round(value) {

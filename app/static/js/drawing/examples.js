@@ -1,6 +1,6 @@
-// Sketches to start from, drawn for this project, by the name of the model that knows such things.
+// Example sketches, drawn for this project, by the name of the model that they are for.
 
-/** Each stroke is x, y, x, y, ... in units of the paper; a point that stands twice is a corner. */
+/** Each stroke is x, y, x, y, ... in units of the paper; a repeated point is a corner. */
 const EXAMPLES = {
   shoes: {
     Sneaker: [
@@ -70,7 +70,7 @@ const WIDTH = 2;
 
 /**
  * @param {string} model  its name
- * @returns {{name: string, items: import("./drawing.js").Stroke[]}[]} none for models of other things
+ * @returns {{name: string, items: import("./drawing.js").Stroke[]}[]} empty for other models
  */
 export function examplesFor(model) {
   return Object.entries(EXAMPLES[model] ?? {}).map(([name, strokes]) => ({ name, items: strokes.map(strokeOf) }));

@@ -1,4 +1,4 @@
-// The side of the sketch: the paper, what is drawn on it, and everything that helps to draw.
+// The sketch side of the page: the paper, the drawing on it, and the drawing tools.
 
 import { SketchPad } from "./canvas.js";
 import { Drawing } from "./drawing.js";
@@ -22,8 +22,8 @@ export class Paper {
   /**
    * @param {object} hooks
    * @param {() => void} hooks.onChange  the drawing changed, also while a stroke grows
-   * @param {() => void} hooks.onTrace  the photo to draw over changed
-   * @param {(items: Item[]) => void} hooks.onExample  somebody chose one
+   * @param {() => void} hooks.onTrace  the photo to trace changed
+   * @param {(items: Item[]) => void} hooks.onExample  the user chose an example
    */
   constructor({ onChange, onTrace, onExample }) {
     this.onExample = onExample;
@@ -39,7 +39,7 @@ export class Paper {
     this.pad = new SketchPad($("sketch"), this.drawing, { tool: () => this.tools.current, onChange });
     this.view = new View(
       { paper: $("paper"), sheet: $("sheet"), buttons: { out: $("zoom-out"), fit: $("fit"), in: $("zoom-in") } },
-      { onGrab: () => this.pad.drop(), onZoom: (scale) => this.pad.setZoom(scale) },
+      { onGrab: () => this.pad.cancelStroke(), onZoom: (scale) => this.pad.setZoom(scale) },
     );
     const tracing = { image: $("trace"), group: $("tracing"), slider: $("strength"), remove: $("trace-remove") };
     this.trace = new Trace(tracing, onTrace);
@@ -60,8 +60,8 @@ export class Paper {
     this.pad.refresh();
   }
 
-  /** @param {string} model  whose examples to offer */
-  offerExamples(model) {
+  /** @param {string} model  whose examples to show */
+  showExamples(model) {
     const examples = examplesFor(model);
     $("examples").hidden = examples.length === 0;
     $("examples").replaceChildren(
@@ -79,20 +79,20 @@ export class Paper {
 
   /**
    * @param {"png" | "svg"} format
-   * @param {string} name  of the file, without its ending
+   * @param {string} name  of the file, without the suffix
    */
   save(format, name) {
     const svg = () => `data:image/svg+xml,${encodeURIComponent(toSvg(this.drawing.items))}`;
     download(format === "svg" ? svg() : this.pad.picture(SAVED_PX), `${name}.${format}`);
   }
 
-  /** What there is to remember. */
+  /** The state to save. */
   get state() {
     const { done, undone } = this.drawing;
     return { done, undone, tools: this.tools.state, trace: this.trace.state };
   }
 
-  /** @param {Paper["state"]} state  as JSON brought it back */
+  /** @param {Paper["state"]} state  as parsed from JSON */
   async restore({ done, undone, tools, trace }) {
     [this.drawing.done, this.drawing.undone] = await Promise.all([withImages(done), withImages(undone)]);
     [this.tools.state, this.trace.state] = [tools, trace];
@@ -100,7 +100,7 @@ export class Paper {
 }
 
 /**
- * Decode the pictures of steps that come from JSON.
+ * Decodes the pictures of steps that come from JSON.
  * @template {import("./drawing.js").Step} Step
  * @param {Step[]} steps
  * @returns {Promise<Step[]>}

@@ -1,4 +1,4 @@
-// The drawing as an SVG: real paths for the strokes, and the opened picture below them.
+// The drawing as an SVG: paths for the strokes, and opened pictures as images.
 
 import { PAPER_SIZE, linesOf } from "./drawing.js";
 

@@ -1,4 +1,4 @@
-// The drawing tools: brush and eraser, each with its width, and the ring that shows it; mirror and smoothing.
+// The drawing tools: brush and eraser with their widths, mirror, and smoothing.
 
 import { PAPER_SIZE } from "./drawing.js";
 import { isPressed, press } from "../toggle.js";
@@ -15,9 +15,9 @@ export class Tools {
    * @param {Record<Tool, HTMLButtonElement>} elements.buttons
    * @param {HTMLInputElement} elements.slider
    * @param {HTMLButtonElement} elements.mirror
-   * @param {HTMLElement} elements.guide  the line that strokes are mirrored in
+   * @param {HTMLElement} elements.guide  the mirror axis
    * @param {HTMLButtonElement} elements.smooth
-   * @param {HTMLElement} elements.ring  follows the pointer over the paper
+   * @param {HTMLElement} elements.ring  shows the width at the pointer
    * @param {HTMLElement} elements.paper
    */
   constructor({ buttons, slider, mirror, guide, smooth, ring, paper }) {
@@ -25,10 +25,10 @@ export class Tools {
     [this.mirror, this.guide, this.smooth] = [mirror, guide, smooth];
     mirror.addEventListener("click", () => this.toggleMirror());
     smooth.addEventListener("click", () => this.toggleSmooth());
-    for (const name of Object.keys(buttons)) buttons[name].addEventListener("click", () => this.pick(name));
+    for (const name of Object.keys(buttons)) buttons[name].addEventListener("click", () => this.select(name));
     slider.addEventListener("input", () => this.#setWidth(Number(slider.value)));
     paper.addEventListener("pointermove", (event) => this.#moveRing(event));
-    this.pick("brush");
+    this.select("brush");
   }
 
   get current() {
@@ -36,7 +36,7 @@ export class Tools {
     return { width: this.#widths[this.#tool], erase: this.#tool === "eraser", mirrored, smooth };
   }
 
-  /** What there is to remember. */
+  /** The state to save. */
   get state() {
     return { widths: this.#widths, mirrored: isPressed(this.mirror), smooth: isPressed(this.smooth) };
   }
@@ -45,7 +45,7 @@ export class Tools {
     this.#widths = { ...this.#widths, ...widths };
     press(this.smooth, smooth);
     this.toggleMirror(mirrored);
-    this.pick(this.#tool);
+    this.select(this.#tool);
   }
 
   toggleMirror(on = !isPressed(this.mirror)) {
@@ -58,7 +58,7 @@ export class Tools {
   }
 
   /** @param {Tool} tool */
-  pick(tool) {
+  select(tool) {
     this.#tool = tool;
     for (const [name, button] of Object.entries(this.buttons)) press(button, name === tool);
     this.#setWidth(this.#widths[tool]);

@@ -1,4 +1,4 @@
-// A photo to draw over: it shines through the paper and is no part of the sketch.
+// A photo to trace: visible under the paper, but not part of the sketch.
 
 import { shrink } from "../files.js";
 
@@ -7,8 +7,8 @@ const LONGEST_PX = 640;
 export class Trace {
   /**
    * @param {object} elements
-   * @param {HTMLImageElement} elements.image  over the sketch: it only darkens the white
-   * @param {HTMLElement} elements.group  of the two others; hidden while there is no photo
+   * @param {HTMLImageElement} elements.image  blended over the sketch, so that it only darkens white paper
+   * @param {HTMLElement} elements.group  of the two others; hidden if there is no photo
    * @param {HTMLInputElement} elements.slider
    * @param {HTMLButtonElement} elements.remove
    * @param {() => void} onChange
@@ -27,11 +27,11 @@ export class Trace {
   /** @param {File} file */
   async open(file) {
     const url = await shrink(file, LONGEST_PX);
-    if (url === "") throw new Error("This browser cannot show it.");
+    if (url === "") throw new Error("This browser cannot decode it.");
     this.#show(url);
   }
 
-  /** What there is to remember. */
+  /** The state to save. */
   get state() {
     return { url: this.url, strength: this.slider.value };
   }

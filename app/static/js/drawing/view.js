@@ -1,6 +1,6 @@
-// Zoom and pan: two fingers; the wheel with Ctrl; the space bar or the middle button and a drag.
+// Zoom and pan: with two fingers, Ctrl and the wheel, or the space bar or the middle button and a drag.
 
-const MOST = 8;
+const MAX_SCALE = 8;
 const STEP = 1.25;
 const WHEEL_SHARE = 0.01;
 const MIDDLE_BUTTON = 1;
@@ -10,19 +10,19 @@ const MIDDLE_BUTTON = 1;
 /** Shows a part of the sheet in the square of the paper. */
 export class View {
   #scale = 1;
-  /** Where the sheet's corner lies, in shares of the paper's side: 0 or less. @type {Point} */
+  /** The sheet's top left corner, in shares of the paper's side: 0 or less. @type {Point} */
   #corner = { x: 0, y: 0 };
-  /** Where each finger is, or the mouse that drags. @type {Map<number, Point>} */
+  /** The position of each finger, or of the dragging mouse. @type {Map<number, Point>} */
   #held = new Map();
   #spaceIsDown = false;
 
   /**
    * @param {object} elements
    * @param {HTMLElement} elements.paper
-   * @param {HTMLElement} elements.sheet  in the paper: what is zoomed
+   * @param {HTMLElement} elements.sheet  the element in the paper that is zoomed
    * @param {Record<"out" | "fit" | "in", HTMLButtonElement>} elements.buttons
    * @param {object} hooks
-   * @param {() => void} hooks.onGrab  a drag begins: what the first finger drew was no stroke
+   * @param {() => void} hooks.onGrab  a drag begins, so the first finger's stroke has to be discarded
    * @param {(scale: number) => void} hooks.onZoom
    */
   constructor({ paper, sheet, buttons }, { onGrab, onZoom }) {
@@ -31,7 +31,7 @@ export class View {
     buttons.in.addEventListener("click", () => this.zoom(STEP));
     buttons.fit.addEventListener("click", () => this.fit());
     paper.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
-    // before the canvas sees them: what moves the view draws nothing
+    // before the canvas receives them, so that moving the view draws nothing
     paper.addEventListener("pointerdown", (event) => this.#grab(event), { capture: true });
     paper.addEventListener("pointermove", (event) => this.#drag(event), { capture: true });
     for (const type of ["pointerup", "pointercancel"]) {
@@ -49,10 +49,10 @@ export class View {
 
   /**
    * @param {number} factor
-   * @param {Point} [at]  what stays where it is; the middle if nobody says
+   * @param {Point} [at]  the fixed point; by default the middle
    */
   zoom(factor, at = { x: this.paper.clientWidth / 2, y: this.paper.clientHeight / 2 }) {
-    const scale = Math.min(Math.max(this.#scale * factor, 1), MOST);
+    const scale = Math.min(Math.max(this.#scale * factor, 1), MAX_SCALE);
     const keep = (corner, place) => place / this.paper.clientWidth - (place / this.paper.clientWidth - corner) * (scale / this.#scale);
     const corner = { x: keep(this.#corner.x, at.x), y: keep(this.#corner.y, at.y) };
     this.#scale = scale;
@@ -78,7 +78,7 @@ export class View {
     this.paper.classList.toggle("zoomed", this.#scale > 1);
     this.buttons.fit.textContent = `${Math.round(100 * this.#scale)} %`;
     this.buttons.fit.disabled = this.buttons.out.disabled = this.#scale === 1;
-    this.buttons.in.disabled = this.#scale === MOST;
+    this.buttons.in.disabled = this.#scale === MAX_SCALE;
     this.onZoom(this.#scale);
   }
 
@@ -96,7 +96,7 @@ export class View {
     if (event.target.closest("button, input, label")) return;
     const drags = event.button === MIDDLE_BUTTON || this.#spaceIsDown;
     if (event.pointerType !== "touch" && !drags) return;
-    if (event.isPrimary) this.#held.clear(); // no other finger is down, whatever was heard of it
+    if (event.isPrimary) this.#held.clear(); // no other finger is down, even if its pointerup was lost
     this.#held.set(event.pointerId, this.#locate(event));
     if (!drags && this.#held.size < 2) return;
     event.preventDefault();
@@ -130,7 +130,7 @@ export class View {
    */
   #hold(event, isDown) {
     if (event.key !== " " || event.target.closest("button, select, dialog, input:not([type=range])")) return;
-    event.preventDefault(); // the page would scroll
+    event.preventDefault(); // it would scroll the page
     this.#spaceIsDown = isDown;
     this.paper.classList.toggle("grabs", isDown);
   }
@@ -147,7 +147,7 @@ export class View {
 
 /**
  * @param {Point[]} points  at least one
- * @returns {{middle: Point, spread: number}} `spread` is the distance of the first two, 0 where there is one
+ * @returns {{middle: Point, spread: number}} `spread` is the distance of the first two, 0 for one point
  */
 function middleAndSpread(points) {
   const [first, second = first] = points;
