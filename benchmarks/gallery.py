@@ -60,7 +60,7 @@ def main(
 
 def distances(translator: Translator, files: list[Path], real: dict[str, UInt8]) -> dict[Path, float]:
     """LPIPS-alex of each default answer to its photo."""
-    from pix2pix.evaluate.judges import perceptual_code
+    from pix2pix.evaluate.features import perceptual_code
     from pix2pix.evaluate.perceptual import PerceptualDistance
 
     network = PerceptualDistance("alex")

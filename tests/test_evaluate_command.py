@@ -44,12 +44,12 @@ def test_the_command_measures_everything_it_can_and_names_the_rest(
     three = save_framed(tmp_path / "three", 3)
     result = run(tiny_bundle, three, "--subject", "shoes", "--json", tmp_path / "figures.json")
     assert result.exit_code == 0, result.output
-    told = json.loads((tmp_path / "figures.json").read_text())
-    assert told["format"] == "pix2pix-evaluation/2"
-    assert told["bundle"] == {"name": "tiny", "data_hash": "0" * 16, "steps": 3}
-    made = {f["metric"]: f for f in told["figures"] if f["photos"] == "made"}
+    written = json.loads((tmp_path / "figures.json").read_text())
+    assert written["format"] == "pix2pix-evaluation/2"
+    assert written["bundle"] == {"name": "tiny", "data_hash": "0" * 16, "steps": 3}
+    made = {f["metric"]: f for f in written["figures"] if f["photos"] == "made"}
     assert set(made) == set(METRICS) - {"fid"}
-    assert [f["metric"] for f in told["left_out"]] == ["fid"]
+    assert [f["metric"] for f in written["left_out"]] == ["fid"]
     assert all(f["n"] == 3 and f["error"] >= 0 for f in made.values())
     assert made["lpips_best"]["value"] < made["lpips"]["value"]
     assert made["diversity"]["value"] > 0 and made["smoothness"]["value"] >= 1
@@ -58,7 +58,7 @@ def test_the_command_measures_everything_it_can_and_names_the_rest(
     lpips = made["lpips"]
     assert f"{lpips['value']:.3f} ± {lpips['error']:.3f} (3)" in result.stdout
     assert "left out: fid: " in result.stderr
-    assert told["unreadable"] == {}
+    assert written["unreadable"] == {}
     assert [path.name for path in tmp_path.glob(".*")] == [], "no temporary file is left"
 
 
@@ -87,21 +87,21 @@ def test_a_part_of_the_drawings(
     options = [*drawn, "--metrics", "sharpness", "--part", "2/4", "--json", tmp_path / "f.json"]
     result = run(literal_bundle, four, *options)
     assert result.exit_code == 0, result.output
-    told = json.loads((tmp_path / "f.json").read_text())
-    assert told["part"] == "2/4"
-    made = {f["input"]: f for f in told["figures"] if f["photos"] == "made"}
+    written = json.loads((tmp_path / "f.json").read_text())
+    assert written["part"] == "2/4"
+    made = {f["input"]: f for f in written["figures"] if f["photos"] == "made"}
     assert (made["edges"]["n"], made["drawings"]["n"]) == (4, 2), "both drawings of one photo"
 
 
 @pytest.mark.parametrize(
     "options, words",
     [
-        (["--metrics", "lpips,beauty"], "no metric 'beauty'; there is: lpips, lpips_best, kid"),
-        (["--metrics", ""], "no metric ''; there is: lpips"),
+        (["--metrics", "lpips,beauty"], "no metric 'beauty'; metrics are: lpips, lpips_best, kid"),
+        (["--metrics", ""], "no metric ''; metrics are: lpips"),
         (["--part", "3/2"], "--part '3/2' is not K/N with K from 1 to N"),
         (["--part", "0/2"], "--part '0/2' is not"),
         (["--json", "no/such/folder.json"], "folder.json cannot be written"),
-        (["--photos", "."], "give the drawings with --sketches"),
+        (["--photos", "."], "--photos needs --sketches"),
         (["--subject", "hats"], "'hats' is not one of"),
     ],
 )
@@ -124,8 +124,8 @@ def test_a_metric_asked_for_by_name_that_cannot_be_measured_exits_1(
     left_out = [line for line in result.stderr.splitlines() if line.startswith("left out: ")]
     assert left_out == [
         "left out: fid: FID needs the extra `eval`: .venv/bin/pip install -e '.[eval]'",
-        "left out: recognised: what is to be recognised is not known: say --subject shoes or handbags",
-        "left out: reconstruction: literal has no encoder: it cannot read a z off a photo",
+        "left out: recognised: the subject is not known: give --subject shoes or handbags",
+        "left out: reconstruction: literal has no encoder: it cannot compute the z of a photo",
     ]
 
 
@@ -143,7 +143,7 @@ def test_a_metric_that_cannot_be_measured_on_one_input_exits_1(
 def test_nothing_measured_at_all_exits_2(four: Path, literal_bundle: Path, metrics: str) -> None:
     result = run(literal_bundle, four, "--metrics", metrics)
     assert result.exit_code == 2
-    assert "left out: recognised: what is to be recognised is not known" in result.stderr
+    assert "left out: recognised: the subject is not known" in result.stderr
     assert result.stdout == ""
 
 
@@ -164,11 +164,11 @@ def test_pictures_that_cannot_be_read_are_named_and_the_rest_is_measured(
     left_out = [line for line in result.stderr.splitlines() if line.startswith("left out: ")]
     assert [line.removeprefix("left out: ").split(": ")[0] for line in left_out] == list(map(str, broken))
     assert all("is damaged or cut short" in line for line in left_out)
-    told = json.loads(figures.read_text())
-    made = {f["input"]: f["n"] for f in told["figures"] if f["photos"] == "made"}
+    written = json.loads(figures.read_text())
+    made = {f["input"]: f["n"] for f in written["figures"] if f["photos"] == "made"}
     assert made == {"edges": 3, "drawings": 5}, "a sketch goes with its photo"
     assert "| sharpness " in result.stdout
-    assert list(told["unreadable"]) == list(map(str, broken))
+    assert list(written["unreadable"]) == list(map(str, broken))
 
 
 @pytest.mark.parametrize(
@@ -189,8 +189,8 @@ def test_an_input_of_which_nothing_can_be_read_has_no_figures(
     figures = tmp_path / "figures.json"
     result = run(literal_bundle, four, *drawn, "--metrics", "kid", "--json", figures)
     assert result.exit_code == exit_code, result.output
-    told = json.loads(figures.read_text())
-    assert {f["input"] for f in told["figures"] if f["photos"] == "made"} == measured
+    written = json.loads(figures.read_text())
+    assert {f["input"] for f in written["figures"] if f["photos"] == "made"} == measured
 
 
 def test_blank_real_photos_leave_sharpness_out_of_table_and_json(
@@ -202,8 +202,8 @@ def test_blank_real_photos_leave_sharpness_out_of_table_and_json(
     result = run(literal_bundle, four, "--metrics", "sharpness,frechet", "--json", figures)
     assert result.exit_code == 1, result.output
     assert "left out: sharpness: the real photos, or all but a few of them, are blank" in result.stderr
-    told = json.loads(figures.read_text())
-    assert {f["metric"] for f in told["figures"]} == {"frechet"}
+    written = json.loads(figures.read_text())
+    assert {f["metric"] for f in written["figures"]} == {"frechet"}
 
 
 def test_a_model_without_z_is_said_to_have_none(four: Path, tmp_path: Path) -> None:

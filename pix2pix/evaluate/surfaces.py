@@ -1,6 +1,6 @@
 """Ground and plain surfaces of a photo, found by the lines of its sketch.
 
-A weave is what doubling leaves in a decoder: lines at periods of 2, 4 and 8 px.
+A weave is an artefact of upsampling in a decoder: lines at periods of 2, 4 and 8 px.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from pix2pix.images.framing import INK_BELOW, UInt8
 
 Mask = NDArray[np.bool_]
 
-MARGIN_PX = 6  # of 256: how far ground and plain surfaces keep from a line
-BLOCK_PX = 32  # a plain surface is made of such blocks, every 16 px
+MARGIN_PX = 6  # of 256: distance of ground and plain surfaces from a line
+BLOCK_PX = 32  # side of the blocks of a plain surface, which begin every 16 px
 PERIODS = (2, 4, 8)  # px
-ROUNDING = 1 / 12 / 255**2  # variance of rounding to 8 bits: less cannot be told from nothing
+ROUNDING = 1 / 12 / 255**2  # variance of rounding to 8 bits: lower energies cannot be measured
 
 
 class Lines:
     """The lines of a sketch (256, 256) uint8, paper 255."""
 
     def __init__(self, sketch: UInt8) -> None:
-        """Lines are thickened by `MARGIN_PX`, which closes gaps of twice as much."""
+        """Thickens the lines by `MARGIN_PX`, which closes gaps of twice that."""
         side = 2 * MARGIN_PX + 1
         brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
         self._thick = cv2.dilate((sketch < INK_BELOW).astype(np.uint8), brush) > 0
 
     @cached_property
     def ground(self) -> Mask:
-        """Pixels from which a straight way up, down, left or right to the border crosses no line.
+        """Pixels from which a straight path up, down, left or right to the border crosses no line.
 
-        A gap in an outline lets a strip of the product in, where a flood fill would let in all of it.
+        Through a gap in an outline this includes a strip of the product; a flood fill would include all.
         """
         free = np.zeros_like(self._thick)
         for axis in (0, 1):
@@ -64,17 +64,17 @@ class Surface(NamedTuple):
 
 
 def ground_not_white(photo: UInt8, lines: Lines) -> float | None:
-    """Percent of the ground of a photo (256, 256, 3) uint8 that is not white; None without ground."""
+    """Returns the percent of the ground of a photo (256, 256, 3) uint8 that is not white; None without."""
     ground = photo[lines.ground]
     return 100 * float((ground.min(axis=1) < WHITE).mean()) if len(ground) else None
 
 
 def plain_surface(photo: UInt8, lines: Lines) -> Surface | None:
-    """The plain surface of a photo (256, 256, 3) uint8: of its blocks without line, ground or white pixel.
+    """Returns the plain surface of a photo (256, 256, 3) uint8: its blocks without line, ground or white.
 
     The energy at a period of p px is |DFT|^2 of a block at the frequencies (1/p, 0) and (0, 1/p), averaged
-    over both, channels and blocks: for white noise, its variance, with pixels in [0, 1]. Blocks are freed of
-    their linear shading first and weighted by a Hann window. Energies below that of rounding count as it.
+    over both, channels and blocks: for white noise, its variance, with pixels in [0, 1]. The linear shading
+    of a block is subtracted first, and a Hann window applied. Energies are at least that of rounding.
     Neighbouring periods are two of 32 bins to either side (the geometric mean). None without such a block.
     """
     outside = ~lines.inside | (photo.min(axis=2) >= WHITE)
@@ -88,13 +88,13 @@ def plain_surface(photo: UInt8, lines: Lines) -> Surface | None:
 
 
 def _blocks(picture: NDArray[np.generic]) -> NDArray[np.generic]:
-    """(H, W, ...) -> (rows, columns, ..., 32, 32), half overlapping."""
+    """Returns half overlapping blocks (rows, columns, ..., 32, 32) of (H, W, ...)."""
     step = BLOCK_PX // 2
     return np.lib.stride_tricks.sliding_window_view(picture, (BLOCK_PX, BLOCK_PX), (0, 1))[::step, ::step]
 
 
 def _energies(blocks: NDArray[np.generic]) -> Float64:
-    """Blocks (N, 3, 32, 32) -> energy (32,) by frequency, across and down alike."""
+    """Returns the energy (32,) of blocks (N, 3, 32, 32) by frequency, the mean of across and down."""
     at = np.arange(BLOCK_PX)
     across, down = np.meshgrid(at, at)
     plane = np.linalg.qr(np.stack([np.ones(BLOCK_PX**2), across.ravel(), down.ravel()], axis=1))[0]

@@ -1,4 +1,4 @@
-"""Pictures of how a run goes: what the model draws for fixed inputs, where D doubts it, the hardest pairs."""
+"""Pictures of a run: samples for fixed inputs, the discriminator's map over them, and the hardest pairs."""
 
 from __future__ import annotations
 
@@ -29,18 +29,21 @@ HARDEST_PX = 128
 
 
 def draw_grid(file: Path, model: Model, grid: tuple[Tensor, Tensor]) -> None:
-    """Sketch, answers of seeds 0 and 1, photo: a row a pair.
+    """Writes a sheet of samples, a row per pair: sketch, generated photos of seeds 0 and 1, real photo.
 
     `grid` is sketches (N, 1, S, S) and photos (N, 3, S, S), both in [-1, 1].
     """
     sketch, photo = grid
-    _save(file, sketch, *(answer(model, sketch, seed) for seed in (0, 1)), photo)
+    _save(file, sketch, *(generate(model, sketch, seed) for seed in (0, 1)), photo)
 
 
 def draw_hardest(
     folder: Path, hardest: Sequence[Hard], pairs: Sequence[Pair], model: Model, size_px: int
 ) -> None:
-    """hardest.json and hardest.jpg: sketch, answer and photo, a row a pair. Unreadable pairs are left out."""
+    """Writes hardest.json and hardest.jpg, a row per pair: sketch, generated photo, real photo.
+
+    Unreadable pairs are left out.
+    """
     listed, sketches, photos = [], [], []
     for hard in hardest:
         pair = pairs[hard.index]
@@ -54,41 +57,43 @@ def draw_hardest(
     if not listed:
         return
     given, target = to_tensors(sketches, photos)
-    small = [
-        F.adaptive_avg_pool2d(x, min(HARDEST_PX, size_px)) for x in (given, answer(model, given, 0), target)
-    ]
-    _save(folder / "hardest.jpg", *small)
+    side = min(HARDEST_PX, size_px)
+    columns = (given, generate(model, given, 0), target)
+    _save(folder / "hardest.jpg", *(F.adaptive_avg_pool2d(x, side) for x in columns))
     write_atomically(folder / "hardest.json", json.dumps(listed, indent=1).encode())
 
 
-def draw_realism(file: Path, model: Model, discriminator: PatchDiscriminator, given: Tensor) -> None:
-    """Answers to sketches (N, 1, S, S), under the discriminator's map: blue for real, red for made."""
-    given = given[:REALISM_ROWS]
-    drawn = answer(model, given, 0)
+def draw_realism(file: Path, model: Model, discriminator: PatchDiscriminator, sketch: Tensor) -> None:
+    """Writes photos generated for sketches (N, 1, S, S), and beside each the discriminator's map over it.
+
+    Blue is real, red is generated.
+    """
+    sketch = sketch[:REALISM_ROWS]
+    photo = generate(model, sketch, 0)
     device = next(discriminator.parameters()).device
     with torch.no_grad():
-        chances = discriminator.probabilities(given.to(device), drawn.to(device), model.config.seen_px)
-    _save(file, drawn, overlay(drawn, chances.cpu()))
+        probabilities = discriminator.probabilities(sketch.to(device), photo.to(device), model.config.seen_px)
+    _save(file, photo, overlay(photo, probabilities.cpu()))
 
 
-def overlay(photo: Tensor, chances: Tensor) -> Tensor:
-    """Photos (N, 3, S, S) in [-1, 1] under the `tint` of probabilities (N, 1, h, w)."""
-    rgba = torch.from_numpy(tint(chances[:, 0].numpy(), photo.shape[-1])).permute(0, 3, 1, 2) / 255
+def overlay(photo: Tensor, probabilities: Tensor) -> Tensor:
+    """Returns photos (N, 3, S, S) in [-1, 1] under the `tint` of probabilities (N, 1, h, w)."""
+    rgba = torch.from_numpy(tint(probabilities[:, 0].numpy(), photo.shape[-1])).permute(0, 3, 1, 2) / 255
     covered: Tensor = torch.lerp(photo, 2 * rgba[:, :3] - 1, rgba[:, 3:])
     return covered
 
 
 @torch.no_grad()
-def answer(model: Model, given: Tensor, seed: int) -> Tensor:
-    """What `model` draws with the z of a seed, on the CPU."""
+def generate(model: Model, sketch: Tensor, seed: int) -> Tensor:
+    """Returns photos (N, 3, S, S) in [-1, 1] for sketches (N, 1, S, S), all with one seed, on the CPU."""
     device = next(model.parameters()).device
-    z = torch.from_numpy(np.tile(latents.draw(seed, model.config.latent_size), (len(given), 1)))
-    drawn: Tensor = model(given.to(device), z.to(device))[0]
-    return drawn.cpu()
+    z = torch.from_numpy(np.tile(latents.draw(seed, model.config.latent_size), (len(sketch), 1)))
+    photo: Tensor = model(sketch.to(device), z.to(device))[0]
+    return photo.cpu()
 
 
 def _save(file: Path, *columns: Tensor) -> None:
-    """Columns of pictures (N, C, S, S) in [-1, 1] as a sheet, 2 px between them."""
+    """Writes columns of pictures (N, C, S, S) in [-1, 1] as a sheet, with 2 px between them."""
     rows = torch.stack([x.expand(-1, 3, -1, -1) for x in columns], dim=1)  # (N, columns, 3, S, S)
     sheet = make_grid(rows.flatten(0, 1), nrow=len(columns), pad_value=-1)
     file.parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""The networks that look at photos: against their own packages, and on real photos."""
+"""Features of photos: compared with the networks' own packages, and on real photos."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from torchvision.transforms.functional import normalize
 
 from pix2pix.errors import UsageError
 from pix2pix.evaluate.estimates import kernel_distance, of_subject
-from pix2pix.evaluate.judges import describe, inception_features, perceptual_code, pooled_features
+from pix2pix.evaluate.features import classify, inception_features, perceptual_code, pooled_features
 from pix2pix.evaluate.perceptual import INCEPTION_FILE, InceptionFeatures, ObjectFeatures, PerceptualDistance
 
 IMAGENET_MEAN, IMAGENET_DEVIATION = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -112,10 +112,10 @@ def test_real_photos_are_seen_for_what_they_are(real_data: Path, subject: str) -
     """The known scale is 0.90 of all; with wrong preprocessing fewer are seen."""
     photos = official_photos(real_data / f"edges2{subject}.tar", 24)
     network = ObjectFeatures()
-    seen = [describe(photo, network) for photo in photos]
+    seen = [classify(photo, network) for photo in photos]
     other = {"shoes": "handbags", "handbags": "shoes"}[subject]
-    assert np.mean([of_subject(one.kind, subject) for one in seen]) >= 0.79
-    assert np.mean([of_subject(one.kind, other) for one in seen]) <= 0.09
+    assert np.mean([of_subject(one.class_index, subject) for one in seen]) >= 0.79
+    assert np.mean([of_subject(one.class_index, other) for one in seen]) <= 0.09
     assert all(one.features.shape == (1280,) for one in seen)
 
 
@@ -126,7 +126,7 @@ def test_blurred_photos_are_farther_from_real_ones_than_real_ones_are(real_data:
     network = ObjectFeatures()
 
     def features(photos: list[np.ndarray]) -> np.ndarray:
-        return np.stack([describe(photo, network).features for photo in photos])
+        return np.stack([classify(photo, network).features for photo in photos])
 
     reference = features(others)
     sharp, soft = (kernel_distance(features(each), reference) for each in (some, blurred))

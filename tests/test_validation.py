@@ -1,4 +1,4 @@
-"""What a run is scored by: on pairs that nobody trains on, and on those that might be known by heart."""
+"""Scores of a run on validation pairs and on training pairs."""
 
 from dataclasses import replace
 from pathlib import Path
