@@ -40,4 +40,5 @@ test("grey strokes become black, noise becomes paper, and cleaning twice changes
   assert.deepEqual([clean[60 * SIZE + 60], clean[0]], [0, 255]);
   assert.deepEqual(cleanInk(clean), clean);
   assert.deepEqual(cleanInk(blank()), blank());
+  assert.deepEqual(cleanInk(withBox(7, 7, 1, 1, 128)), withBox(7, 7, 1, 1));
 });

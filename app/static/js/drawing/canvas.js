@@ -59,14 +59,16 @@ class Surface {
   get levels() {
     const { size } = this.square;
     const { data } = this.context.getImageData(0, 0, size, size);
-    return new Uint8Array(size * size).map((_, i) => data[4 * i]); // strokes and opened sketches are grey
+    const levels = new Uint8Array(size * size);
+    for (let i = 0; i < levels.length; i++) levels[i] = data[4 * i]; // strokes and opened sketches are grey
+    return levels;
   }
 
   /** Until the next `paint`. @param {Uint8Array} levels */
   set levels(levels) {
     const { size } = this.square;
     const image = new ImageData(size, size);
-    levels.forEach((level, i) => image.data.set([level, level, level, 255], 4 * i));
+    for (let i = 0; i < image.data.length; i++) image.data[i] = i % 4 === 3 ? 255 : levels[i >> 2];
     this.context.putImageData(image, 0, 0);
   }
 

@@ -30,13 +30,24 @@ export function wholePaper(size) {
  * @returns {Uint8Array} paper 255, full ink 0
  */
 export function cleanInk(levels) {
-  const drawn = levels.map((level) => 255 - level).filter((ink) => ink > FAINTEST).sort();
-  if (drawn.length === 0) return new Uint8Array(levels.length).fill(255);
-  const full = drawn[Math.floor(FULL_STROKE * (drawn.length - 1))];
-  return levels.map((level) => {
+  const counts = new Uint32Array(256); // indexed loops: for...of is 20 times slower here
+  for (let i = 0; i < levels.length; i++) counts[levels[i]]++;
+  const full = fullInk(counts.subarray(0, 255 - FAINTEST));
+  const cleanLevel = new Uint8Array(256).map((_, level) => {
     const ink = Math.min(Math.round((255 * (255 - level)) / full), 255);
     return ink < MIN_INK ? 255 : 255 - ink;
   });
+  const clean = new Uint8Array(levels.length);
+  for (let i = 0; i < clean.length; i++) clean[i] = cleanLevel[levels[i]];
+  return clean;
+}
+
+/** @param {Uint32Array} counts  of pixels by grey level @returns {number} the ink of a full stroke; Infinity for none */
+function fullInk(counts) {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  let darker = 0;
+  const level = counts.findIndex((count) => (darker += count) >= (1 - FULL_STROKE) * (total - 1) + 1);
+  return level < 0 ? Infinity : 255 - level;
 }
 
 /**
@@ -48,12 +59,11 @@ export function cleanInk(levels) {
 export function squareAround(levels, square) {
   const { size } = square;
   const [rows, columns] = [0, 1].map(() => ({ first: size, last: -1 }));
-  levels.forEach((level, i) => {
-    if (level === 255) return;
-    for (const [span, at] of [[rows, Math.floor(i / size)], [columns, i % size]]) {
-      [span.first, span.last] = [Math.min(span.first, at), Math.max(span.last, at)];
-    }
-  });
+  for (let i = 0; i < levels.length; i++) {
+    if (levels[i] === 255) continue;
+    extend(rows, Math.floor(i / size));
+    extend(columns, i % size);
+  }
   if (rows.last < 0) return null;
   const longest = Math.max(rows.last - rows.first, columns.last - columns.first) + 1;
   if (longest >= FILLS_SQUARE * size) return square;
@@ -61,6 +71,12 @@ export function squareAround(levels, square) {
   const side = (longest * units) / (1 - 2 * MARGIN);
   const start = (corner, { first, last }) => corner + ((first + last + 1) / 2) * units - side / 2;
   return { left: start(square.left, columns), top: start(square.top, rows), side, size };
+}
+
+/** @param {{first: number, last: number}} span @param {number} at */
+function extend(span, at) {
+  span.first = Math.min(span.first, at);
+  span.last = Math.max(span.last, at);
 }
 
 /**
