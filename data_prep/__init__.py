@@ -1,4 +1,4 @@
-"""From pictures to a pairs folder that `pix2pix train` reads; importing it needs no torch.
+"""Makes a pairs folder for `pix2pix train` from pictures. Importing it does not import torch.
 
 for result in prepare(Path("shoe-photos"), Path("pairs/shoes"), kind="photos"):
     print(result.source, result.status, result.reason or "")

@@ -1,11 +1,12 @@
-"""A perceptual hash that knows copies of a photo, and tells shoes of one shape by their colours.
+"""A perceptual hash: near for copies of a photo, far for shoes of one shape in other colours.
 
 hashes = np.stack([perceptual_hash(photo) for photo in photos])      # (N, K) uint64
 near_duplicates(hashes)                                              # [(0, 17), ...]
 
-The subject is framed by its centre and spread (moments, which a cut margin or noise hardly move, unlike a
-box) and described by the low frequencies of its lightness and colours (DCT), 64 numbers of one byte; photos
-are alike where the Euclidean distance of these is small, also beside their contrast.
+The subject is framed by its centre and spread (image moments; a cropped margin or noise hardly changes them,
+unlike a bounding box) and described by the low frequencies of its lightness and colours (DCT), 64 numbers of
+one byte. Photos are near-duplicates if the Euclidean distance of these is small, also relative to their
+contrast.
 """
 
 from __future__ import annotations
@@ -22,19 +23,19 @@ Levels = npt.NDArray[np.float32]
 
 WORDS = 8  # K
 MAX_DISTANCE = 9.0  # grey levels, root of the sum of squares
-MAX_SHARE = 0.2  # of the contrast of the fainter photo: else all white shoes are alike
-STEPS = 2.0  # of a byte to a grey level
-LOOKED_AT_PX, THUMBNAIL_PX = 128, 32  # the longer side; the frame
-OFF_BACKGROUND = 16, 80  # levels off white: no subject to all subject
+MAX_SHARE = 0.2  # of the lower contrast of the two: without it all white shoes are near-duplicates
+STEPS = 2.0  # of a byte per grey level
+WORKING_PX, THUMBNAIL_PX = 128, 32  # the longer side; the frame
+OFF_BACKGROUND = 16, 80  # levels below white: weight of the subject 0 to 1
 SPREAD = 2.0  # standard deviations from the centre to the frame
-LIGHTNESS, COLOUR = 36, 14  # low frequencies kept: of lightness without its mean, of each of two colours
-BLOCK = 512  # photos compared with all others at once: 40 MB for 20,000
+LIGHTNESS, COLOUR = 36, 14  # low frequencies: of lightness without its mean, of each of two colours
+BLOCK = 512  # photos compared with all others together: 40 MB for 20,000
 
 
 def perceptual_hash(photo: UInt8) -> Hashes:
-    """Hash (H, W, 3) uint8 to (8,) uint64; compare with `near_duplicates` or a `Gallery` only.
+    """Returns the hash (8,) uint64 of (H, W, 3) uint8; compare it with `near_duplicates` or `HashIndex` only.
 
-    The background counts little, whatever the margin, size and aspect; mirrored copies are different.
+    Background, margin, size and aspect have little effect; mirrored copies differ.
     """
     channels = cv2.split(cv2.cvtColor(_framed(photo), cv2.COLOR_RGB2YCrCb).astype(np.float32))
     frequencies = [np.asarray(cv2.dct(channel) / THUMBNAIL_PX, np.float32) for channel in channels]
@@ -46,7 +47,7 @@ def perceptual_hash(photo: UInt8) -> Hashes:
 
 
 def near_duplicates(hashes: Hashes) -> list[tuple[int, int]]:
-    """Index pairs i < j of the near-duplicates among hashes (N, K), sorted."""
+    """Returns the index pairs i < j of the near-duplicates among hashes (N, K), sorted."""
     levels = _levels(hashes)
     squares = np.square(levels).sum(axis=1)
     found: list[tuple[int, int]] = []
@@ -59,17 +60,17 @@ def near_duplicates(hashes: Hashes) -> list[tuple[int, int]]:
     return found
 
 
-class Gallery:
-    """Hashes that grow in number, to be asked which of them a photo is like; 0.5 ms among 20,000."""
+class HashIndex:
+    """A growing list of hashes, searched for near-duplicates; 0.5 ms among 20,000."""
 
     def __init__(self) -> None:
-        """Begins empty."""
+        """Empty."""
         self._count = 0
         self._levels = np.zeros((1024, 8 * WORDS), np.float32)
         self._squares = np.zeros(1024, np.float32)
 
     def add(self, likeness: Hashes) -> None:
-        """Put the hash (K,) of one more photo in."""
+        """Adds the hash (K,) of a photo."""
         if self._count == len(self._levels):
             self._levels = np.concatenate([self._levels, np.zeros_like(self._levels)])
             self._squares = np.concatenate([self._squares, np.zeros_like(self._squares)])
@@ -78,17 +79,19 @@ class Gallery:
         self._count += 1
 
     def like(self, likeness: Hashes) -> list[int]:
-        """Which photos, counted from 0 as they were added, are near-duplicates of one with this hash (K,)."""
+        """Returns the indices, in order of `add`, of the near-duplicates of a photo with this hash (K,)."""
         one, others = _levels(likeness[None])[0], slice(self._count)
-        products = np.einsum("nd,d->n", self._levels[others], one)  # not BLAS: its threads spin for so little
+        products = np.einsum(
+            "nd,d->n", self._levels[others], one
+        )  # not BLAS: its threads cost more than this
         near = _near(products, np.square(one).sum(), self._squares[others])
         return np.flatnonzero(near).tolist()
 
 
 def _near(products: Levels, squares: Levels | np.float32, others: Levels) -> npt.NDArray[np.bool_]:
-    """Whether photos are within MAX_DISTANCE, and within MAX_SHARE of the fainter one's length.
+    """Whether photos are within MAX_DISTANCE, and within MAX_SHARE of the shorter vector's length.
 
-    Told from scalar products and squares, which are whole numbers below 2**24: nothing is rounded.
+    Computed from scalar products and squares, which are integers below 2**24, exact in float32.
     """
     apart = squares + others - 2 * products
     bound = np.minimum((MAX_DISTANCE * STEPS) ** 2, MAX_SHARE**2 * np.minimum(squares, others))
@@ -96,19 +99,19 @@ def _near(products: Levels, squares: Levels | np.float32, others: Levels) -> npt
 
 
 def _framed(photo: UInt8) -> UInt8:
-    """(THUMBNAIL_PX, THUMBNAIL_PX, 3): the subject by its moments; the whole photo where there is none."""
+    """(THUMBNAIL_PX, THUMBNAIL_PX, 3): the subject, framed by its moments; the whole photo without one."""
     height, width = photo.shape[:2]
-    scale = min(1.0, LOOKED_AT_PX / max(height, width))
+    scale = min(1.0, WORKING_PX / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
     white = background(small)
     if white is not None:
         small = levelled(small, white)
-        small = _round_centre(small, 255 - small.min(axis=2))
+        small = _frame_by_moments(small, 255 - small.min(axis=2))
     return np.asarray(cv2.resize(small, (THUMBNAIL_PX, THUMBNAIL_PX), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _round_centre(photo: UInt8, off_white: UInt8) -> UInt8:
+def _frame_by_moments(photo: UInt8, off_white: UInt8) -> UInt8:
     low, high = OFF_BACKGROUND
     moments = cv2.moments(np.clip(off_white, low, high).astype(np.float32) - low)
     mass = moments["m00"]
@@ -126,12 +129,12 @@ def _round_centre(photo: UInt8, off_white: UInt8) -> UInt8:
 
 
 def _lowest(frequencies: Levels, count: int) -> Levels:
-    """The `count` lowest frequencies of a square DCT, lowest first."""
+    """Returns the `count` lowest frequencies of a square DCT, lowest first."""
     rows, columns = np.indices(frequencies.shape)
     order = np.argsort((rows**2 + columns**2).ravel(), kind="stable")[:count]
     return np.asarray(frequencies.ravel()[order], np.float32)
 
 
 def _levels(hashes: Hashes) -> Levels:
-    """Hashes (N, K) as what they are made of: (N, 8 K) whole numbers in [-128, 127]."""
+    """Returns the numbers in hashes (N, K): (N, 8 K) integers in [-128, 127] as float32."""
     return np.ascontiguousarray(hashes).view(np.uint8).astype(np.float32) - 128

@@ -1,4 +1,4 @@
-"""Making pairs out of sources, in this process or in several. The same bytes come of any number of them."""
+"""Makes pairs from sources, in this process or in several. The files do not depend on their number."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pix2pix.images.subject import FITS, Fit, squared
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the pairs are made; `edges` and `fit` only count for photos."""
+    """The settings of pairs; `edges` and `fit` apply to photos only."""
 
     kind: Kind
     size_px: int
@@ -34,7 +34,7 @@ class Recipe:
     fit: Fit
 
     def __post_init__(self) -> None:
-        """Raises UsageError for what is not one of its kind, or out of range."""
+        """Raises UsageError for an unknown name and a size out of range."""
         if self.kind not in KINDS:
             raise UsageError(f"source kind {self.kind!r} is not one of: {', '.join(KINDS)}")
         if self.fit not in FITS:
@@ -47,7 +47,7 @@ class Recipe:
             raise UsageError(f"size {self.size_px} px is not in 16..4096")
 
     def __str__(self) -> str:
-        """As the manifest has it."""
+        """Returns the text for the manifest."""
         if self.kind != "photos":
             return self.kind
         from data_prep.edges import version
@@ -57,7 +57,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Made:
-    """A pair as files: sketch and mask are PNG, the photo is JPEG; with the photo's perceptual hash."""
+    """The files of a pair (sketch and mask as PNG, photo as JPEG), and the photo's perceptual hash."""
 
     sketch: bytes
     photo: bytes
@@ -66,49 +66,51 @@ class Made:
 
 
 def make_pair(source: SourcePair, recipe: Recipe) -> Made:
-    """Read a source and make its pair.
+    """Returns the pair of a source.
 
-    Raises ImageError for a file that cannot be read, PairsError for one that makes no pair.
+    Raises ImageError for a file that cannot be read, PairsError if a pair cannot be made.
     """
     with one_cv2_thread():
         if recipe.kind == "photos":
-            sketch, photo = _drawn(source, recipe)
+            sketch, photo = _draw(source, recipe)
         else:
             sketch, photo = read_source(source, recipe.size_px)
-        return _made(sketch, encode_png(sketch), encode_jpeg(photo))
+        return _with_mask(sketch, encode_png(sketch), encode_jpeg(photo))
 
 
 def add_mask(sketch: Path, photo: Path) -> Made:
-    """The pair of two files that `make_pair` wrote, with its mask.
+    """Returns the pair of two files that `make_pair` wrote, with its mask.
 
     Raises ImageError for a file that cannot be read.
     """
     with one_cv2_thread():
-        return _made(read_sketch(sketch), sketch.read_bytes(), photo.read_bytes())
+        return _with_mask(read_sketch(sketch), sketch.read_bytes(), photo.read_bytes())
 
 
 @contextmanager
 def makers(workers: int) -> Iterator[Executor]:
-    """What runs `make_pair`: this process for one worker, else so many others, begun with the first job.
+    """Yields an executor for `make_pair`: this process for one worker, else that many processes.
 
-    Left early, jobs not begun are dropped, and those under way waited for.
+    On exit, jobs that have not started are cancelled, and running ones are waited for.
     """
-    # spawned: a fork of a process with threads (the bar's, say) may hang
+    # spawn: a fork of a process with threads, such as the progress bar's, may hang
     spawn = multiprocessing.get_context("spawn")
-    executor = _Here() if workers == 1 else ProcessPoolExecutor(workers, spawn, initializer=_begin)
+    executor = (
+        _InProcess() if workers == 1 else ProcessPoolExecutor(workers, spawn, initializer=_start_worker)
+    )
     try:
         yield executor
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _made(drawn: UInt8, sketch: bytes, photo: bytes) -> Made:
-    """The mask is of the photo as it is read back, so that it depends on the two files alone."""
-    seen = read_photo(photo)
-    return Made(sketch, photo, encode_png(product_mask(drawn, seen)), perceptual_hash(seen))
+def _with_mask(drawn: UInt8, sketch: bytes, photo: bytes) -> Made:
+    """The mask is made from the encoded photo, so that it depends on the two files only."""
+    stored = read_photo(photo)
+    return Made(sketch, photo, encode_png(product_mask(drawn, stored)), perceptual_hash(stored))
 
 
-def _drawn(source: SourcePair, recipe: Recipe) -> tuple[UInt8, UInt8]:
+def _draw(source: SourcePair, recipe: Recipe) -> tuple[UInt8, UInt8]:
     from data_prep.edges import edge_method
 
     photo = squared(read_photo(source.files[0]), recipe.fit, recipe.size_px)
@@ -120,7 +122,7 @@ def _drawn(source: SourcePair, recipe: Recipe) -> tuple[UInt8, UInt8]:
 
 @contextmanager
 def one_cv2_thread() -> Iterator[None]:
-    """Processes share the cores; and sums of floats do not depend on how they were split among threads."""
+    """OpenCV with one thread: processes share the cores, and float sums do not depend on the threads."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -129,8 +131,8 @@ def one_cv2_thread() -> Iterator[None]:
         cv2.setNumThreads(before)
 
 
-class _Here(Executor):
-    """Runs a job when it comes."""
+class _InProcess(Executor):
+    """Runs jobs in this process, when they are submitted."""
 
     def submit(self, job: Any, /, *arguments: Any, **options: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -141,8 +143,8 @@ class _Here(Executor):
         return future
 
 
-def _begin() -> None:
-    """Leave Ctrl-C to the parent, which ends its workers; end where the parent is killed."""
+def _start_worker() -> None:
+    """Ignores Ctrl-C, which the parent handles, and ends the worker if the parent is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -1,14 +1,13 @@
-"""Writing a pairs folder: every file of the source goes in, or is named with the reason why not.
+"""Writes a pairs folder. Every file of the source becomes a pair, or is reported with the reason.
 
     PAIRS/{train,val}/sketches/NAME.png     grey, paper 255
     PAIRS/{train,val}/photos/NAME.jpg       quality 95 without chroma subsampling: a quarter of a PNG
     PAIRS/{train,val}/masks/NAME.png        grey, product 255, ground 0
-    PAIRS/manifest.jsonl                    one line a pair: Record
+    PAIRS/manifest.jsonl                    one line for each pair: Record
 
-Running again does only what is missing or changed; pairs of versions without masks get theirs. A pair never
-moves between train and val: the split comes from the content's hash, whatever else is in the folder, and a
-pair in the manifest stays where it is. A photo that is a near-duplicate of one already there goes where that
-is.
+A second run does only what is missing or has changed, and adds masks that earlier versions did not write. A
+pair never moves between train and val: the split depends on the hash of the content only, and a pair in the
+manifest keeps its split. A near-duplicate of a photo in the folder gets the split of that photo.
 """
 
 from __future__ import annotations
@@ -36,16 +35,16 @@ from pix2pix.images.subject import Fit
 __all__ = ["Prepared", "Record", "Records", "prepare", "read_manifest"]
 
 Status = Literal["written", "unchanged", "left out", "ignored", "stopped"]
-AHEAD = 8  # sources under way for each worker, so that none waits for a slow one
-NO_USE_GOING_ON = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+AHEAD = 8  # jobs for each worker, so that none waits for a slow one
+FATAL_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What became of one source: a pair (`name`, `split`) or a reason.
+    """The result for one source: a pair (`name`, `split`) or a reason.
 
-    `ignored` is what nobody misses; after `stopped` nothing more comes: the disk is full, say. `files` is how
-    many files of the source it accounts for.
+    `ignored` are files from which no pair was to be expected; `stopped` is the last result, for example on a
+    full disk. `files` is the number of files of the source.
     """
 
     source: str
@@ -58,7 +57,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class _Job:
-    """A pair being made: `source` as the manifest has it, and the hash of its bytes."""
+    """A pair being made: `source` is the text for the manifest, `shown` the one for the user."""
 
     item: SourcePair
     shown: str
@@ -79,12 +78,13 @@ def prepare(
     size_px: int = 256,
     workers: int = 1,
 ) -> Generator[Prepared, None, None]:
-    """Import what is below `src` into `pairs`; one result a source, in their order, as it comes.
+    """Makes pairs in `pairs` from the files below `src`; yields one result for each source, in order.
 
-    `edges` (one of data_prep.edges.EDGE_METHODS) draws the sketches of photos, `fit` squares them. `prefix`
-    goes before the names of the pairs, as a folder. `val_fraction` in [0, 1) splits sources that are not
-    already split. `workers` processes give what one gives; several need a main module that can be imported.
-    Stopped half-way, closed or killed, what is written is whole and in the manifest.
+    `edges` (one of data_prep.edges.EDGE_METHODS) draws the sketches of photos, `fit` makes them square.
+    `prefix` goes before the names of the pairs, as a folder. `val_fraction` in [0, 1) splits sources that are
+    not already split. The result does not depend on the number of `workers`; several processes need a main
+    module that can be imported. If the run is closed or killed, all written pairs are complete and in the
+    manifest.
 
     Raises UsageError for arguments out of range, PairsError for an unknown layout or a broken manifest.
     """
@@ -96,12 +96,10 @@ def prepare(
         raise UsageError(f"workers {workers} is not in 1..1024")
     if src.resolve().is_relative_to(pairs.resolve()):
         raise UsageError(
-            f"{src} lies inside of {pairs}: its pictures would be replaced by what is made of them"
+            f"{src} lies inside of {pairs}: its pictures would be overwritten by the pairs made from them"
         )
     if pairs.resolve().is_relative_to(src.resolve()):
-        raise UsageError(
-            f"{pairs} lies inside of {src}: its pictures would be taken for sources the next time"
-        )
+        raise UsageError(f"{pairs} lies inside of {src}: the next run would take its pictures for sources")
     found = find_sources(src, kind, prefix)
     return _Import(src, pairs, Manifest(pairs), recipe, val_fraction).run(found, workers)
 
@@ -117,10 +115,10 @@ class _Import:
     ) -> None:
         self.src, self.pairs, self.manifest, self.recipe = src, pairs, manifest, recipe
         self.val_fraction = val_fraction
-        self.seen: dict[str, str] = {}  # the content of this run's sources: hash -> file
+        self.file_of: dict[str, str] = {}  # of this run's sources, by SHA-256
 
     def run(self, found: list[SourcePair | Fault], workers: int) -> Generator[Prepared, None, None]:
-        """Begin up to AHEAD jobs a worker before the first is waited for; end them in order."""
+        """Starts up to AHEAD jobs for each worker, and yields the results in order."""
         ahead = AHEAD * workers if workers > 1 else 0
         with self.manifest, makers(workers) as executor:
             pending: deque[_Pending] = deque()
@@ -133,7 +131,7 @@ class _Import:
                         return
 
     def _begin(self, item: SourcePair | Fault, executor: Executor) -> _Pending:
-        """Have a pair made, unless it stands as it is or must not be."""
+        """Submits a job, unless the pair is up to date or the source is refused."""
         if isinstance(item, Fault):
             status: Status = "ignored" if item.harmless else "left out"
             return Prepared(item.file.relative_to(self.src).as_posix(), status, reason=item.reason)
@@ -141,8 +139,8 @@ class _Import:
         source = " + ".join(path.resolve().as_posix() for path in item.files)
         try:
             digest = _file_hash(*item.files)
-            before = self._standing(item, source, digest)
-            if before and self._still_stands(before, digest):
+            before = self._earlier_record(item, source, digest)
+            if before and self._is_up_to_date(before, digest):
                 return Prepared(shown, "unchanged", item.name, before.split, files=len(item.files))
             if self.recipe.kind == "photos":
                 self._refuse_same_content(digest, shown, before)
@@ -153,7 +151,7 @@ class _Import:
             return _left_out(item, shown, error)
 
     def _end(self, job: _Pending) -> Prepared:
-        """Wait for a pair, choose its split and write it."""
+        """Waits for a pair, chooses its split and writes it."""
         if isinstance(job, Prepared):
             return job
         try:
@@ -165,54 +163,54 @@ class _Import:
         except (ImageError, PairsError) as error:
             return _left_out(job.item, job.shown, error)
         except OSError as error:
-            if error.errno not in NO_USE_GOING_ON:
+            if error.errno not in FATAL_ERRORS:
                 return _left_out(job.item, job.shown, error)
-            reason = f"{self.pairs}: {error.strerror}; running again goes on from here"
+            reason = f"{self.pairs}: {error.strerror}; run the same command again to continue"
             return Prepared(job.shown, "stopped", job.item.name, reason=reason)
         return Prepared(job.shown, "written", job.item.name, split, files=len(job.item.files))
 
     def _submit(
         self, item: SourcePair, before: Record | None, digest: str, executor: Executor
     ) -> Future[Made]:
-        """Make a pair, or only the mask of one that stands without: drawing edges is what takes long."""
-        drawn = self.recipe.kind == "photos"  # photos of other kinds may need their ground made white
-        if before and drawn and not before.mask_sha256 and self._drawn_as_now(before, digest):
+        """Submits a pair, or only the mask of one without: drawing edges takes most of the time."""
+        drawn = self.recipe.kind == "photos"  # photos of other kinds may need a white background
+        if before and drawn and not before.mask_sha256 and self._matches_source(before, digest):
             sketch, photo, _ = _paths(self.pairs, before.split, before.name)
             return executor.submit(add_mask, sketch, photo)
         return executor.submit(make_pair, item, self.recipe)
 
-    def _standing(self, item: SourcePair, source: str, digest: str) -> Record | None:
-        """The pair of its name that this very source already became, changed since or moved, if it did."""
+    def _earlier_record(self, item: SourcePair, source: str, digest: str) -> Record | None:
+        """The pair of that name made from this source, also if it has changed or moved since."""
         splits = (item.split,) if item.split else ("train", "val")
-        standing = [record for split in splits if (record := self.manifest.named(split, item.name))]
-        return next((r for r in standing if r.source == source or r.source_sha256 == digest), None)
+        named = [record for split in splits if (record := self.manifest.named(split, item.name))]
+        return next((r for r in named if r.source == source or r.source_sha256 == digest), None)
 
-    def _still_stands(self, record: Record, digest: str) -> bool:
-        """Whether the pair was made of the same bytes in the same way, and its files are as written."""
+    def _is_up_to_date(self, record: Record, digest: str) -> bool:
+        """Whether the pair was made from the same bytes with the same recipe, and no file has changed."""
         mask = _paths(self.pairs, record.split, record.name)[-1]
-        return self._drawn_as_now(record, digest) and _is_file(mask, record.mask_sha256)
+        return self._matches_source(record, digest) and _is_file(mask, record.mask_sha256)
 
-    def _drawn_as_now(self, record: Record, digest: str) -> bool:
-        """Whether sketch and photo were made of the same bytes in the same way, and are as written."""
-        made_of = (record.source_sha256, record.size_px, record.made)
-        if made_of != (digest, self.recipe.size_px, str(self.recipe)) or not record.likeness:
+    def _matches_source(self, record: Record, digest: str) -> bool:
+        """As `_is_up_to_date`, without the mask."""
+        made_from = (record.source_sha256, record.size_px, record.made)
+        if made_from != (digest, self.recipe.size_px, str(self.recipe)) or not record.likeness:
             return False
         sketch, photo, _ = _paths(self.pairs, record.split, record.name)
         return _is_file(sketch, record.sketch_sha256) and _is_file(photo, record.photo_sha256)
 
     def _refuse_same_content(self, digest: str, shown: str, before: Record | None) -> None:
-        first = self.seen.setdefault(digest, shown)
+        first = self.file_of.setdefault(digest, shown)
         if first != shown:
             raise PairsError(f"it is the same file as {first}")
-        standing = self.manifest.of_content(digest)
-        if standing and standing is not before:
-            raise PairsError(f"it is the same file as {standing.source}, already {_called(standing)}")
+        record = self.manifest.of_content(digest)
+        if record and record is not before:
+            raise PairsError(f"it is the same file as {record.source}, already {_called(record)}")
 
     def _split(self, job: _Job, likeness: Hashes) -> str:
-        """That of the source, of the pair as it stands, of those it looks like, or by the content's hash."""
+        """The split of the source, else of the earlier pair, else of near-duplicates, else by the hash."""
         if job.item.split:
             return job.item.split
-        before = self._standing(job.item, job.source, job.source_sha256)
+        before = self._earlier_record(job.item, job.source, job.source_sha256)
         if before and before.source_sha256 == job.source_sha256:
             return before.split
         like = {record.split: record for record in self.manifest.like(likeness)}
@@ -220,24 +218,26 @@ class _Import:
             like[before.split] = before
         if len(like) > 1:
             both = " and like ".join(_called(like[split]) for split in ("train", "val"))
-            raise PairsError(f"it looks like {both}: on either side it would tell of the other")
+            raise PairsError(
+                f"it looks like {both}: in either split it would be a near-duplicate of the other"
+            )
         return next(iter(like), None) or _split_of(job.source_sha256, self.val_fraction)
 
     def _write(self, job: _Job, made: Made, split: str) -> None:
-        """The three files and the manifest's line, or all as it was."""
+        """Writes the three files and the line of the manifest, all or none."""
         name = job.item.name
         before = self.manifest.named(split, name)
         if before and before.source != job.source and before.source_sha256 != job.source_sha256:
             raise PairsError(
                 f"{self.pairs.name} already has a pair {before.name!r}, from {before.source}; "
-                "a prefix keeps sources apart"
+                "give a prefix to keep sources apart"
             )
         files = (made.sketch, made.photo, made.mask)
         contents = dict(zip(_paths(self.pairs, split, name), files, strict=True))
         new = [path for path in contents if not path.exists()]
         for path, data in contents.items():
             if not before and path not in new and path.read_bytes() != data:
-                raise PairsError(f"{path} is there already, and the manifest does not know it")
+                raise PairsError(f"{path} exists already and is not in the manifest")
         try:
             for path in contents:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -269,7 +269,7 @@ class _Import:
 def _check_prefix(prefix: str) -> None:
     plain = all(part and not part.startswith(".") and part.isprintable() for part in prefix.split("/"))
     if prefix and (not plain or "\\" in prefix):
-        raise UsageError(f"prefix {prefix!r} is not plain names with slashes between, such as shoes/zappos")
+        raise UsageError(f"prefix {prefix!r} is not a path of plain names, such as shoes/zappos")
 
 
 def _paths(pairs: Path, split: str, name: str) -> tuple[Path, Path, Path]:
@@ -291,7 +291,7 @@ def _called(record: Record) -> str:
 
 
 def _killed(item: SourcePair, shown: str) -> Prepared:
-    reason = "a process that makes pairs was killed, for want of memory perhaps: try fewer workers"
+    reason = "a worker process was killed, perhaps for lack of memory: try fewer workers"
     return Prepared(shown, "stopped", item.name, reason=reason)
 
 

@@ -1,9 +1,9 @@
-"""Where pairs come from: photos alone, side-by-side images, or two folders of pictures.
+"""Finds the sources of pairs: photos, side-by-side images, or two folders of pictures.
 
 `photos`     any picture below SRC; the sketch is drawn from it. SRC/**/NAME.jpg, or SRC/{train,val,test}/**
-`ab`, `ba`   one image a pair, twice as wide as high; the sketch is the left half (ab) or the right (ba).
+`ab`, `ba`   one image for each pair, twice as wide as high; the sketch is the left (ab) or right (ba) half.
              SRC/**/NAME.jpg, or SRC/{train,val,test}/**/NAME.jpg
-`folders`    two pictures a pair, of one relative path but for the suffix:
+`folders`    two pictures for each pair, with the same relative path except for the suffix:
              SRC/{sketches,photos}/**, SRC/{train,val,test}/{sketches,photos}/**,
              SRC/{sketches,photos}/{train,val,test}/**, or SRC/{trainA,trainB,testA,testB,valA,valB}/**.
              The sketches' folder may also be called sketch, edges or A, the photos' photo, images or B.
@@ -36,12 +36,12 @@ SPLITS = {"train": "train", "val": "val", "test": "val"}
 SKETCHES = ("sketches", "sketch", "edges", "a")
 PHOTOS = ("photos", "photo", "images", "b")
 ASPECT_TOLERANCE = 0.01
-LOOKED_AT = 8  # pictures, to tell pairs from photos
+SAMPLED = 8  # pictures, to recognise side-by-side images
 
 
 @dataclass(frozen=True)
 class SourcePair:
-    """One pair still in its source: a photo, one side-by-side file, or a sketch's file and a photo's."""
+    """The source of one pair: a photo, a side-by-side image, or the files of sketch and photo."""
 
     name: str
     split: str | None
@@ -51,7 +51,7 @@ class SourcePair:
 
 @dataclass(frozen=True)
 class Fault:
-    """A file that makes no pair, and why; `harmless` where nobody would have expected one of it."""
+    """A file that gives no pair, and the reason; `harmless` if no pair was to be expected."""
 
     file: Path
     reason: str
@@ -59,9 +59,9 @@ class Fault:
 
 
 def find_sources(src: Path, kind: Kind, prefix: str = "") -> list[SourcePair | Fault]:
-    """Everything below `src`: as a pair, or as a fault with its reason. `prefix` goes before the names.
+    """Returns a pair or a fault for every file below `src`. `prefix` goes before the names.
 
-    Raises UsageError where there is no such folder, PairsError where its layout is not one of the above.
+    Raises UsageError if the folder does not exist, PairsError if its layout is not one of the above.
     """
     found = list(_refuse_same_names(_two_folders(src) if kind == "folders" else _single_files(src, kind)))
     if not prefix:
@@ -73,25 +73,27 @@ def find_sources(src: Path, kind: Kind, prefix: str = "") -> list[SourcePair | F
 
 
 def refuse_pairs_as_photos(src: Path) -> None:
-    """Raise UsageError where a source that nobody called photos looks like pairs: told from a few headers."""
+    """Raises UsageError if a source of default kind (photos) looks like pairs; reads a few headers only."""
     with suppress(PairsError):
         next(_folder_roots(src))
-        raise UsageError(f"{src} holds two folders to pair: say --from folders, or --from photos if not")
+        raise UsageError(
+            f"{src} has two folders to pair: give --from folders, or --from photos if they are not pairs"
+        )
     pictures, _ = list_pictures(src)
-    sizes = {_aspect(path) for path in pictures[:: max(1, len(pictures) // LOOKED_AT)][:LOOKED_AT]}
+    sizes = {_aspect(path) for path in pictures[:: max(1, len(pictures) // SAMPLED)][:SAMPLED]}
     if sizes == {2.0}:
         raise UsageError(
-            f"the pictures of {src} are twice as wide as high, like side-by-side pairs: say --from ab "
-            "(sketch left) or --from ba, or --from photos if they are not"
+            f"the pictures of {src} are twice as wide as high, like side-by-side pairs: give --from ab "
+            "(sketch left) or --from ba, or --from photos if they are not pairs"
         )
 
 
 def read_source(pair: SourcePair, size_px: int) -> tuple[UInt8, UInt8]:
-    """(size_px, size_px) sketch and (size_px, size_px, 3) photo of a source that has both.
+    """Returns sketch (size_px, size_px) and photo (size_px, size_px, 3), uint8, of a source that has both.
 
-    They are padded alike to a square and resized alike; a light ground of the photo becomes white.
+    Both are padded to a square and resized in the same way; a light background of the photo becomes white.
 
-    Raises ImageError for a file that cannot be read, PairsError for sizes that do not make a pair.
+    Raises ImageError for a file that cannot be read, PairsError for a blank sketch or sizes that differ.
     """
     sketch, photo = _halves(pair) if pair.sketch_on else _both(pair)
     if sketch.min() == 255:
@@ -127,12 +129,12 @@ def _single_files(src: Path, kind: Kind) -> Iterator[SourcePair | Fault]:
     if not pictures:
         expected = "photos" if kind == "photos" else "side-by-side images"
         raise PairsError(
-            f"{src} holds no pictures; --from {kind} takes {expected}, in train/ and val/ or not"
+            f"{src} has no pictures; --from {kind} takes {expected}, with or without train/ and val/"
         )
     for path in pictures:
         relative = path.relative_to(src)
         if splits and relative.parts[0] not in splits:
-            yield Fault(path, f"outside of {', '.join(splits)}, into which this source is split")
+            yield Fault(path, f"outside of {', '.join(splits)}, the splits of this source")
             continue
         split = relative.parts[0] if splits else None
         name = _stem(relative.relative_to(split) if split else relative)
@@ -145,7 +147,7 @@ def _two_folders(src: Path) -> Iterator[SourcePair | Fault]:
     yield from (Fault(path, why_not_a_picture(path), harmless=True) for path in others)
     roots = list(_folder_roots(src))
     splits = [split for split, _, _ in roots if split]
-    used: set[Path] = set()
+    paired: set[Path] = set()
     for split, sketch_root, photo_root in roots:
         sketches = {
             path: _stem(path.relative_to(sketch_root)) for path in pictures if sketch_root in path.parents
@@ -153,10 +155,12 @@ def _two_folders(src: Path) -> Iterator[SourcePair | Fault]:
         photos = {
             path: _stem(path.relative_to(photo_root)) for path in pictures if photo_root in path.parents
         }
-        used |= sketches.keys() | photos.keys()
+        paired |= sketches.keys() | photos.keys()
         yield from _matched(sketches, photos, split, splits)
     yield from (
-        Fault(path, "outside of the sketches' and photos' folders") for path in pictures if path not in used
+        Fault(path, "outside of the folders of sketches and photos")
+        for path in pictures
+        if path not in paired
     )
 
 
@@ -171,15 +175,15 @@ def _matched(
         if len(found) == 1:
             yield SourcePair(_named(name, split, splits), SPLITS[split] if split else None, (path, found[0]))
         elif found:
-            yield Fault(path, f"several photos of its name: {', '.join(other.name for other in found)}")
+            yield Fault(path, f"several photos of this name: {', '.join(other.name for other in found)}")
         else:
-            yield Fault(path, "no photo of its name")
+            yield Fault(path, "no photo of this name")
     names = set(sketches.values())
-    yield from (Fault(path, "no sketch of its name") for path, name in photos.items() if name not in names)
+    yield from (Fault(path, "no sketch of this name") for path, name in photos.items() if name not in names)
 
 
 def _folder_roots(src: Path) -> Iterator[tuple[str | None, Path, Path]]:
-    """(split, sketches' folder, photos' folder) for the layouts in the module's docstring."""
+    """Yields split, folder of sketches and folder of photos for the layouts in the module's docstring."""
     found = False
     for split in SPLITS:
         inside = _two_named(src / split, SKETCHES, PHOTOS)
@@ -197,7 +201,7 @@ def _folder_roots(src: Path) -> Iterator[tuple[str | None, Path, Path]]:
     elif not found:
         raise PairsError(
             f"{src} has no two folders to pair; expected sketches/ and photos/ (or A/ and B/), "
-            "themselves or inside train/ and val/, or trainA/ and trainB/"
+            "directly or inside train/ and val/, or trainA/ and trainB/"
         )
 
 
@@ -227,13 +231,13 @@ def _named(name: str, split: str | None, splits: list[str]) -> str:
 
 
 def _refuse_same_names(found: Iterable[SourcePair | Fault]) -> Iterator[SourcePair | Fault]:
-    """Names that differ only in case are one file on some disks, and the pairs may be taken there."""
+    """Names must differ in more than case, as some file systems ignore case."""
     taken: dict[tuple[str | None, str], SourcePair] = {}
     for item in found:
         if isinstance(item, SourcePair):
             first = taken.setdefault((item.split, item.name.casefold()), item)
             if first is not item:
-                unlike = "the suffix" if first.name == item.name else "upper and lower case"
-                yield Fault(item.files[0], f"{first.files[0].name} has the same name but for {unlike}")
+                difference = "the suffix" if first.name == item.name else "upper and lower case"
+                yield Fault(item.files[0], f"{first.files[0].name} has the same name except for {difference}")
                 continue
         yield item

@@ -289,7 +289,7 @@ def test_a_right_mask_is_no_fault_and_one_without_a_pair_is_noted(folder: Path) 
     save_mask(folder, right_mask())
     assert faults(folder) == {}
     mask_of(folder, ONE).rename(mask_of(folder, "train/nobody"))
-    assert [case.told for case in faults(folder)["outside"].cases] == ["train/masks/nobody.png"]
+    assert [case.detail for case in faults(folder)["outside"].cases] == ["train/masks/nobody.png"]
 
 
 def test_a_few_bad_masks_of_many_are_only_noted(tmp_path: Path) -> None:
@@ -317,9 +317,9 @@ def pair_of(report: Report, key: str) -> PairFiles:
     return next(one.pair for one in report.measured if one.pair.key == key)
 
 
-def test_the_shift_is_told_with_its_direction(folder: Path) -> None:
+def test_the_shift_is_reported_with_its_direction(folder: Path) -> None:
     moved_photo(folder)
-    assert "moved 10% to the left" in faults(folder)["shifted"].cases[0].told
+    assert "moved 10% to the left" in faults(folder)["shifted"].cases[0].detail
 
 
 def test_exchanged_photos_are_found(folder: Path) -> None:
@@ -333,7 +333,7 @@ def test_exchanged_photos_are_found(folder: Path) -> None:
 
 def test_a_mirrored_photo_is_said_to_be_mirrored(folder: Path) -> None:
     Image.fromarray(draw_pair(3)[1][:, ::-1]).save(photo_of(folder, ONE))
-    assert "mirrored" in faults(folder)["mismatched"].cases[0].told
+    assert "mirrored" in faults(folder)["mismatched"].cases[0].detail
 
 
 def test_one_bad_pair_of_many_is_a_warning_but_many_are_an_error(tmp_path: Path) -> None:
@@ -419,7 +419,7 @@ def test_files_that_training_does_not_read_are_noted(folder: Path) -> None:
         (folder / name).write_bytes(b"x")
     found = faults(folder)
     assert set(found) == {"outside"}
-    assert sorted(case.told for case in found["outside"].cases) == sorted(odd)
+    assert sorted(case.detail for case in found["outside"].cases) == sorted(odd)
 
 
 def test_few_pairs_and_no_val_are_said(folder: Path) -> None:
@@ -506,14 +506,14 @@ def test_a_folder_that_is_no_pairs_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is not a folder"):
         survey(tmp_path / "missing")
     save_pair(tmp_path, "shoes/1", *draw_pair(0))
-    with pytest.raises(PairsError, match="no pairs folder: expected train/sketches"):
+    with pytest.raises(PairsError, match="is not a pairs folder: expected train/sketches"):
         survey(tmp_path)
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
 def test_what_may_not_be_read_is_said(folder: Path) -> None:
     photo_of(folder, ONE).chmod(0)
-    assert "Permission denied" in faults(folder)["unreadable"].cases[0].told
+    assert "Permission denied" in faults(folder)["unreadable"].cases[0].detail
     (folder / "val/photos").chmod(0)
     try:
         assert run(folder).exit_code == 2
@@ -554,16 +554,21 @@ def test_json_and_page_say_the_same(folder: Path, tmp_path: Path) -> None:
     photo_of(folder, TWO).unlink()
     result = run(folder, "--json", tmp_path / "report.json", "--html", tmp_path / "page.html")
     assert result.exit_code == 1
-    told = json.loads((tmp_path / "report.json").read_text())
+    report = json.loads((tmp_path / "report.json").read_text())
     page = (tmp_path / "page.html").read_text()
-    assert (told["format"], told["verdict"]) == (1, "not ready")
-    assert told["pairs"] == {"train": 15, "val": 4}
-    assert {f["kind"] for f in told["findings"]} == {"unreadable", "orphan-sketch", "too-few", "no-manifest"}
-    assert set(told["fits"]) == {*(f"train/{i}" for i in range(16)), *(f"val/{i}" for i in range(4))} - {
+    assert (report["format"], report["verdict"]) == (1, "not ready")
+    assert report["pairs"] == {"train": 15, "val": 4}
+    assert {f["kind"] for f in report["findings"]} == {
+        "unreadable",
+        "orphan-sketch",
+        "too-few",
+        "no-manifest",
+    }
+    assert set(report["fits"]) == {*(f"train/{i}" for i in range(16)), *(f"val/{i}" for i in range(4))} - {
         ONE,
         TWO,
     }
-    for finding in told["findings"]:
+    for finding in report["findings"]:
         assert finding["kind"] in page
         assert finding["count"] == len(finding["cases"])
     sources = re.findall(r'(?:src|href)="([^"]*)', page)
@@ -588,8 +593,8 @@ def test_odd_names_come_through(folder: Path, tmp_path: Path, name: str) -> None
     photo_of(folder, f"train/{name}").write_bytes(b"")
     result = run(folder, "--json", tmp_path / "report.json", "--html", tmp_path / "page.html")
     assert result.exit_code == 1
-    told = json.loads((tmp_path / "report.json").read_text())
-    cases = next(f["cases"] for f in told["findings"] if f["kind"] == "unreadable")
+    report = json.loads((tmp_path / "report.json").read_text())
+    cases = next(f["cases"] for f in report["findings"] if f["kind"] == "unreadable")
     assert cases[0]["pairs"] == [f"train/{name}"]
     assert "<b>" not in (tmp_path / "page.html").read_text()
     assert all(line.isprintable() for line in as_text(audit(folder)))

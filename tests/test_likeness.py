@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from products import product, recompressed
 
-from data_prep.near_duplicates import WORDS, Gallery, near_duplicates, perceptual_hash
+from data_prep.near_duplicates import WORDS, HashIndex, near_duplicates, perceptual_hash
 from pix2pix.images.io import read_photo
 from pix2pix.images.subject import squared
 
@@ -70,7 +70,7 @@ def test_pictures_with_nothing_to_see_have_a_hash_too(shape: tuple[int, ...]) ->
         assert near_duplicates(np.stack([one, one])) == [(0, 1)]
 
 
-def test_a_gallery_finds_what_the_whole_comparison_finds() -> None:
+def test_a_hash_index_finds_what_the_whole_comparison_finds() -> None:
     rng = np.random.default_rng(1)
     levels = rng.integers(118, 139, (1500, 8 * WORDS)).astype(np.uint8)
     levels[rng.integers(0, 1500, 200)] = levels[rng.integers(0, 1500, 200)]
@@ -78,10 +78,10 @@ def test_a_gallery_finds_what_the_whole_comparison_finds() -> None:
     hashes = levels.view(np.uint64)
     pairs = near_duplicates(hashes)
     assert (3, 7) in pairs and pairs == sorted(pairs)
-    gallery, found = Gallery(), []
+    hash_index, found = HashIndex(), []
     for index, likeness in enumerate(hashes):
-        found += [(earlier, index) for earlier in gallery.like(likeness)]
-        gallery.add(likeness)
+        found += [(earlier, index) for earlier in hash_index.like(likeness)]
+        hash_index.add(likeness)
     assert sorted(found) == pairs
 
 

@@ -248,10 +248,10 @@ def test_every_fault_of_two_folders_is_named(tmp_path: Path) -> None:
     reasons = {source: str(r.reason) for source, r in results.items() if r.status == "left out"}
     expected = {
         "sketches/mismatched.png + photos/mismatched.png": "sketch is 64x64, the photo 80x64",
-        "sketches/twice.png": "several photos of its name: twice.jpg, twice.png",
+        "sketches/twice.png": "several photos of this name: twice.jpg, twice.png",
         "sketches/torn.png + photos/torn.png": "torn.png is not a picture",
-        "sketches/alone.png": "no photo of its name",
-        "photos/lonely.png": "no sketch of its name",
+        "sketches/alone.png": "no photo of this name",
+        "photos/lonely.png": "no sketch of this name",
         "elsewhere/stray.png": "outside",
     }
     assert reasons.keys() == expected.keys()
@@ -473,7 +473,7 @@ def test_another_folder_of_the_same_name_replaces_nothing(tmp_path: Path) -> Non
         save(tmp_path / parent / "photos/1.png", product(seed))
     assert run_photos(tmp_path / "one/photos", tmp_path / "pairs")["1.png"].status == "written"
     second = run_photos(tmp_path / "two/photos", tmp_path / "pairs")["1.png"]
-    assert second.status == "left out" and "a prefix keeps sources apart" in str(second.reason)
+    assert second.status == "left out" and "give a prefix to keep sources apart" in str(second.reason)
 
 
 def test_a_folder_that_moved_is_the_same_source(tmp_path: Path) -> None:
@@ -489,7 +489,7 @@ def test_files_the_manifest_does_not_know_are_not_replaced(tmp_path: Path) -> No
     save(mine, product(2))
     before = mine.read_bytes()
     result = run_photos(tmp_path / "src", tmp_path / "pairs", val_fraction=0)["1.png"]
-    assert result.status == "left out" and "the manifest does not know it" in str(result.reason)
+    assert result.status == "left out" and "is not in the manifest" in str(result.reason)
     assert mine.read_bytes() == before
 
 
@@ -508,7 +508,7 @@ def test_a_failed_write_leaves_the_pair_that_was(tmp_path: Path, monkeypatch: py
     def fail(contents: dict[Path, bytes]) -> None:
         raise OSError(errno.EACCES, "Permission denied", str(next(iter(contents))))
 
-    monkeypatch.setattr("data_prep.prepare.write_together", fail)
+    monkeypatch.setattr(sys.modules["data_prep.prepare"], "write_together", fail)
     result = run_photos(src, pairs, val_fraction=0, fit="stretch")["1.png"]
     assert result.status == "left out" and "Permission denied" in str(result.reason)
     assert {path: path.read_bytes() for path in pairs.rglob("*.*") if path.is_file()} == before
@@ -519,7 +519,7 @@ def test_two_runs_at_once_do_not_write_one_manifest(tmp_path: Path) -> None:
         save(tmp_path / f"src/{seed}.png", product(seed))
     first = prepare(tmp_path / "src", tmp_path / "pairs", edges="canny", size_px=64)
     next(first)
-    with pytest.raises(FolderInUse, match="another run"):
+    with pytest.raises(FolderInUse, match="another process"):
         next(prepare(tmp_path / "src", tmp_path / "pairs", edges="canny", size_px=64))
     assert [result.status for result in first] == ["written"]
     assert len(read_manifest(tmp_path / "pairs")) == 2
@@ -583,8 +583,8 @@ def test_every_fault_of_photos_is_named_and_the_rest_is_done(tmp_path: Path) -> 
     written = {source for source, r in results.items() if r.status == "written"}
     assert written == {"good.png", "ünïcode 写真\nof two lines.png", "wide.png", "same.png", "Case.png"}
     expected = {
-        "same.webp": "same.png has the same name but for the suffix",
-        "case.png": "Case.png has the same name but for upper and lower case",
+        "same.webp": "same.png has the same name except for the suffix",
+        "case.png": "Case.png has the same name except for upper and lower case",
         "empty.jpg": "empty",
         "cut.png": "cut short",
         "moving.gif": "animation",
@@ -624,7 +624,7 @@ def test_the_report_has_a_line_a_file_whatever_its_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "make, options, words",
     [
-        (lambda src: save(src / "1.png", side_by_side()), [], "say --from ab"),
+        (lambda src: save(src / "1.png", side_by_side()), [], "give --from ab"),
         (
             lambda src: [save(src / f"{kind}/1.png", photo()) for kind in ("sketches", "photos")],
             [],
@@ -699,12 +699,12 @@ def test_a_killed_run_loses_no_finished_pair_and_leaves_no_process(tmp_path: Pat
     (tmp_path / "script.py").write_text(PREPARE)
     process = start(tmp_path / "script.py", tmp_path / "src", tmp_path / "pairs", 2, 0)
     assert process.stdout is not None
-    told = [process.stdout.readline().split()[:2] for _ in range(6)]
+    results = [process.stdout.readline().split()[:2] for _ in range(6)]
     process.kill()
     process.communicate(timeout=60)
-    assert [status for status, _ in told] == ["written"] * 6
+    assert [status for status, _ in results] == ["written"] * 6
     standing = read_manifest(tmp_path / "pairs")
-    assert {f"{tmp_path}/src/{source}" for _, source in told} <= {
+    assert {f"{tmp_path}/src/{source}" for _, source in results} <= {
         record.source for record in standing.values()
     }
     assert len(standing) < 60
@@ -726,9 +726,9 @@ def test_ctrl_c_ends_cleanly_with_the_finished_pairs_in_the_manifest(tmp_path: P
             process.wait(timeout=0.01)
             pytest.fail(f"it ended by itself: {process.communicate()}")
     os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it, to every process
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == 130, told
-    assert "Traceback" not in told and told.rstrip().endswith("run the same again to go on.")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors and errors.rstrip().endswith("run the same command again to continue.")
     lines = [json.loads(line) for line in manifest.read_text().splitlines()]
     sketches = {path.stem for path in (tmp_path / "pairs").rglob("sketches/*.png")}
     photos = {path.stem for path in (tmp_path / "pairs").rglob("photos/*.jpg")}
@@ -743,9 +743,9 @@ def test_a_file_size_limit_stops_the_run_at_once(tmp_path: Path) -> None:
         save(tmp_path / f"src/{seed:02}.png", noise)
     (tmp_path / "script.py").write_text(PREPARE)
     process = start(tmp_path / "script.py", tmp_path / "src", tmp_path / "pairs", 1, 40_000)
-    told, errors = process.communicate()
+    output, errors = process.communicate()
     assert process.returncode == 0, errors
-    lines = told.splitlines()
+    lines = output.splitlines()
     assert [line.split()[0] for line in lines] == ["written", "stopped"]
     assert "File too large" in lines[1] and str(tmp_path / "pairs") in lines[1]
     assert [record.name for record in read_manifest(tmp_path / "pairs").values()] == ["0"]

@@ -1,11 +1,11 @@
-"""Auditing a pairs folder before training time is spent on it.
+"""Audits a pairs folder before training.
 
     found = survey(Path("pairs/shoes"))                         # which files pair up
-    measured = list(examine(found, workers=2))                  # looks at every picture, once
+    measured = list(examine(found, workers=2))                  # reads every picture once
     report = diagnose(found, measured)
     print(report.verdict)                                       # ready | usable, with warnings | not ready
 
-`data_prep.doctor.report` makes text, JSON and a page of it.
+`data_prep.doctor.report` formats it as text, JSON and HTML.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from pix2pix.images.listing import PHOTO_SUFFIXES, list_pictures
 Verdict = Literal["ready", "usable, with warnings", "not ready"]
 
 SPLITS = ("train", "val")
-OTHERS = 64  # pairs whose photos each sketch is held against
-CHUNK = 32  # pairs that a worker takes at a time
-AHEAD = 4  # chunks under way for each worker
+OTHERS = 64  # pairs whose photos each sketch is compared with
+CHUNK = 32  # pairs of one job
+AHEAD = 4  # jobs for each worker
 SEVERITIES = ("error", "warning", "note")
 
 
 @dataclass(frozen=True)
 class Survey:
-    """The files of a pairs folder: what pairs up, what does not, and the manifest's records if it has one."""
+    """The files of a pairs folder: pairs, findings on the other files, and the records of the manifest."""
 
     folder: Path
     pairs: tuple[PairFiles, ...]
@@ -47,7 +47,7 @@ class Survey:
 
 @dataclass(frozen=True)
 class Report:
-    """The outcome of an audit: gravest findings first."""
+    """The result of an audit; errors come first, then warnings, then notes."""
 
     folder: Path
     measured: tuple[Measured, ...]
@@ -55,7 +55,7 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """As the gravest finding has it; notes do not count."""
+        """The verdict for the most severe finding; notes do not count."""
         severities = {found.severity for found in self.findings}
         if "error" in severities:
             return "not ready"
@@ -63,21 +63,21 @@ class Report:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Pairs by split."""
+        """Numbers of pairs by split."""
         splits = Counter(one.pair.key.split("/")[0] for one in self.measured)
         return {split: splits[split] for split in SPLITS}
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Pairs by their photo's size, such as 256x256, commonest first."""
+        """Numbers of pairs by the size of the photo, such as 256x256, most common first."""
         sizes = Counter(one.looks.photo_px for one in self.measured if one.looks)
         return {f"{width}x{height}": count for (width, height), count in sizes.most_common()}
 
 
 def survey(folder: Path) -> Survey:
-    """Pair the files of a pairs folder as training does; what training refuses or passes over is a finding.
+    """Pairs the files of a folder as training does; a file that training refuses or ignores is a finding.
 
-    Raises UsageError for a folder that is missing or cannot be listed, PairsError for no pairs folder.
+    Raises UsageError if the folder is missing or cannot be listed, PairsError if it is not a pairs folder.
     """
     sketches: dict[str, Path] = {}
     photos: dict[str, list[Path]] = {}
@@ -97,8 +97,8 @@ def survey(folder: Path) -> Survey:
             outside.append(path.relative_to(folder).as_posix())
     if not sketches and not photos:
         raise PairsError(
-            f"{folder} is no pairs folder: expected train/sketches/NAME.png with train/photos/NAME.jpg (or "
-            ".png, .webp), and the same in val/; `pix2pix prepare` makes such a folder"
+            f"{folder} is not a pairs folder: expected train/sketches/NAME.png with train/photos/NAME.jpg "
+            "(or .png, .webp), and the same in val/; `pix2pix prepare` makes such a folder"
         )
     pairs = [
         PairFiles(key, path, photos[key][0], masks.get(key))
@@ -112,10 +112,10 @@ def survey(folder: Path) -> Survey:
 
 
 def examine(found: Survey, *, workers: int = 1) -> Iterator[Measured]:
-    """Measure each pair, in order, as it comes.
+    """Yields the measurements of each pair, in order.
 
-    `workers` processes give what one gives; more than one need a main module that can be imported. Raises
-    PairsError where the system ended one of them.
+    They do not depend on the number of `workers`; several processes need a main module that can be imported.
+    Raises PairsError if a worker was killed.
     """
     others = found.pairs[:: max(1, len(found.pairs) // OTHERS)][:OTHERS]
     chunks = [found.pairs[start : start + CHUNK] for start in range(0, len(found.pairs), CHUNK)]
@@ -130,13 +130,13 @@ def examine(found: Survey, *, workers: int = 1) -> Iterator[Measured]:
                 yield from pending.popleft().result()
         except BrokenProcessPool as error:
             raise PairsError(
-                "a process that reads pictures was killed, for want of memory perhaps: free some, or look "
-                "for huge pictures"
+                "a worker process was killed, perhaps for lack of memory: free some, or look for huge "
+                "pictures"
             ) from error
 
 
 def diagnose(found: Survey, measured: list[Measured]) -> Report:
-    """Turn what was measured into findings, gravest first."""
+    """Returns the report of a survey and its measurements."""
     among = faults_among_pairs(measured, found.records)
     findings = [*found.findings, *faults_of_pairs(measured), *among]
     findings.sort(key=lambda one: SEVERITIES.index(one.severity))
@@ -144,7 +144,7 @@ def diagnose(found: Survey, measured: list[Measured]) -> Report:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Every file of a pairs folder, sorted; the folders of its splits may be links."""
+    """All files of a pairs folder, sorted; the folders of its splits may be links."""
     inside = (folder / split / kind for split in SPLITS for kind in ("sketches", "photos", "masks"))
     roots = [folder, *(root for root in inside if root.is_dir())]
     return sorted({path for root in roots for paths in list_pictures(root) for path in paths})
@@ -154,7 +154,7 @@ def _unpaired(sketches: dict[str, Path], photos: dict[str, list[Path]]) -> Itera
     yield from finding(
         "orphan-sketch",
         "error",
-        (Case((key,), "no photo of its name") for key in sketches if key not in photos),
+        (Case((key,), "no photo of this name") for key in sketches if key not in photos),
         "Sketches without a photo: {n}. Training refuses the folder: add the photos (.jpg, .png or .webp), "
         "or delete the sketches.",
     )
@@ -171,8 +171,8 @@ def _unpaired(sketches: dict[str, Path], photos: dict[str, list[Path]]) -> Itera
     yield from finding(
         "orphan-photo",
         "warning",
-        (Case((key,), "no sketch of its name") for key in photos if key not in sketches),
-        "Photos without a sketch: {n}. Training passes over them: add sketches/NAME.png, or delete them.",
+        (Case((key,), "no sketch of this name") for key in photos if key not in sketches),
+        "Photos without a sketch: {n}. Training ignores them: add sketches/NAME.png, or delete them.",
     )
 
 
@@ -181,19 +181,23 @@ def _outside(files: list[str]) -> Iterator[Finding]:
         "outside",
         "note",
         (Case((), name) for name in files),
-        "Files that are no part of a pair: {n}. Training reads only {{train,val}}/sketches/NAME.png, "
-        "{{train,val}}/photos/NAME.{{jpg,png,webp}} and {{train,val}}/masks/NAME.png, in small letters.",
+        "Files that are not part of a pair: {n}. Training reads only {{train,val}}/sketches/NAME.png, "
+        "{{train,val}}/photos/NAME.{{jpg,png,webp}} and {{train,val}}/masks/NAME.png, in lower case.",
     )
 
 
 def _read_manifest(folder: Path) -> tuple[Records | None, Iterator[Finding]]:
-    """The manifest's records, None without a whole one, and what is to be said of that."""
+    """The records of the manifest, None if it is missing or invalid, and the findings on that."""
     path = folder / "manifest.jsonl"
     if not path.is_file():
-        told = "There is no manifest.jsonl: where the pairs come from is not recorded. Training does without."
-        return None, iter([Finding("no-manifest", "note", told)])
+        message = (
+            "There is no manifest.jsonl, so the sources of the pairs are unknown. Training does not need it."
+        )
+        return None, iter([Finding("no-manifest", "note", message)])
     try:
         return read_manifest(folder), iter([])
     except (PairsError, OSError) as error:
-        told = "The manifest cannot be read, nor the files held against it: restore it, or delete it."
-        return None, iter([Finding("broken-manifest", "warning", told, (Case((), str(error)),))])
+        message = (
+            "The manifest cannot be read, so the files were not compared with it: restore it, or delete it."
+        )
+        return None, iter([Finding("broken-manifest", "warning", message, (Case((), str(error)),))])

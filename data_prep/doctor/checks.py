@@ -1,8 +1,9 @@
-"""What is wrong with single pairs, told from the numbers of `measure`: one function a kind of fault.
+"""Checks single pairs by their measurements: one function for each kind of fault.
 
-An `error` stops training or spoils what it learns; a `warning` is worth mending, but training copes; a `note`
-is for information. Thresholds were set on the 2,000 official training pairs, none of which gets an error or a
-warning. Some of their photos of bags have grey grounds, which no mask tells from the bag: these get notes.
+An `error` stops training or makes it learn something wrong; a `warning` should be corrected, but training
+works; a `note` is for information. Thresholds were set on the 2,000 official training pairs, none of which
+gets an error or a warning. Some of their photos of bags have a grey background, which masks do not separate
+from the bag: these get notes.
 """
 
 from __future__ import annotations
@@ -17,26 +18,26 @@ from data_prep.doctor.silhouette import Silhouette
 
 Severity = Literal["error", "warning", "note"]
 
-GRAVE_SHARE = 0.01  # of the pairs: more that teach something false are an error
+GRAVE_SHARE = 0.01  # of the pairs; more wrong pairs than that are an error
 FEW_PAIRS, HARDLY_ANY = 100, 10
 BLANK_INK = 0.001  # share of the sketch; official sketches have at least 0.005
 BLANK_CONTRAST = 2.0  # levels
-FITTING, LEADING = 0.35, 4.0  # `Fit.score` or `Fit.lead` from which on a photo fits: official 0.44, 5.3
-MOVED = 0.02  # of the side; no official pair is moved by a pixel of 128
+FITTING, LEADING = 0.35, 4.0  # the least `Fit.score` or `Fit.lead` of a photo that fits: official 0.44, 5.3
+MOVED = 0.02  # of the side; no official pair is shifted by a pixel of 128
 BETTER_MOVED = 0.1  # gain in score
 
 
 @dataclass(frozen=True)
 class Case:
-    """One instance of a fault: the pairs it is about, as SPLIT/NAME, and what was seen there."""
+    """One instance of a fault: the pairs concerned, as SPLIT/NAME, and the details."""
 
     pairs: tuple[str, ...]
-    told: str
+    detail: str
 
 
 @dataclass(frozen=True)
 class Finding:
-    """All cases of one kind of fault, the worst first, with a sentence that says what to do."""
+    """All cases of one kind of fault, the worst first, with a message that says what to do."""
 
     kind: str
     severity: Severity
@@ -44,9 +45,12 @@ class Finding:
     cases: tuple[Case, ...] = ()
 
 
-MASKS_MAY_FAIL = 0.02  # of the pairs: of 1,000 official photos of bags, 20 have a ground that is not plain
-EMPTY_MASK, FULL_MASK = 0.03, 0.9  # share of the picture; official: 0.06 and more, and 0.86 on a plain ground
-MOST_HOLES = 5  # in the product; all but 5 of 2,000 official masks have at most so many
+MASKS_MAY_FAIL = 0.02  # of the pairs: 20 of 1,000 official photos of bags have no plain background
+EMPTY_MASK, FULL_MASK = (
+    0.03,
+    0.9,
+)  # share of the picture; official: 0.06 and more, and 0.86 on a plain background
+MOST_HOLES = 5  # in the product; all but 5 of 2,000 official masks have at most that many
 BEYOND_LINES = 0.1  # share of the product outside of the hull of the lines; official shoes: at most 0.03
 ON_BORDER = 0.5  # share of the picture's border that is product
 
@@ -54,7 +58,7 @@ Seen = Sequence[tuple[str, Looks]]  # key and looks of each pair that could be r
 
 
 def faults_of_pairs(measured: Sequence[Measured]) -> Iterator[Finding]:
-    """What each pair's own pictures give away, and whether there are enough pairs."""
+    """Yields the faults of single pairs, and whether there are enough pairs."""
     seen = looks_of(measured)
     yield from _unreadable(measured)
     yield from _too_few(measured)
@@ -67,12 +71,12 @@ def faults_of_pairs(measured: Sequence[Measured]) -> Iterator[Finding]:
 
 
 def looks_of(measured: Sequence[Measured]) -> Seen:
-    """The pairs that could be read."""
+    """Returns key and looks of the pairs that could be read."""
     return [(one.pair.key, one.looks) for one in measured if one.looks]
 
 
 def finding(kind: str, severity: Severity, cases: Iterable[Case], message: str) -> Iterator[Finding]:
-    """One finding if there are cases, else none. `message` begins with what is counted: {n} is the number."""
+    """Yields one finding if there are cases. {n} in `message` is their number."""
     if found := tuple(cases):
         yield Finding(kind, severity, message.format(n=len(found)), found)
 
@@ -86,7 +90,7 @@ def _unreadable(measured: Sequence[Measured]) -> Iterator[Finding]:
         "unreadable",
         "error",
         (Case((one.pair.key,), " ".join(one.faults)) for one in measured if one.faults),
-        "Pairs with a picture that cannot be read: {n}. Training would stop there: replace the file, or "
+        "Pairs with a picture that cannot be read: {n}. Training would stop: replace the file, or "
         "delete the pair.",
     )
 
@@ -104,13 +108,13 @@ def _too_few(measured: Sequence[Measured]) -> Iterator[Finding]:
         yield Finding(
             "no-val",
             "warning",
-            "Pairs held out in val/: 0. Nothing can tell whether a model has learned or memorised: move a "
-            "tenth there, or prepare with --val-fraction.",
+            "Pairs held out in val/: 0. Without them memorising cannot be detected: move a tenth there, or "
+            "prepare with --val-fraction.",
         )
 
 
 def is_blank(looks: Looks) -> bool:
-    """Whether there is nothing to compare: hardly a line, or a photo of a single colour."""
+    """Whether a pair cannot be compared: hardly a line, or a photo of a single colour."""
     return looks.ink < BLANK_INK or looks.contrast < BLANK_CONTRAST
 
 
@@ -119,8 +123,8 @@ def _blank(seen: Seen) -> Iterator[Finding]:
         "empty-sketch",
         "error",
         (Case((key,), f"{looks.ink:.2%} ink") for key, looks in seen if looks.ink < BLANK_INK),
-        f"Sketches with hardly a line (under {BLANK_INK:.1%} ink): {{n}}. They teach that nothing becomes a "
-        "photo: delete these pairs.",
+        f"Sketches with hardly a line (under {BLANK_INK:.1%} ink): {{n}}. A model learns from them to make "
+        "photos of nothing: delete these pairs.",
     )
     yield from finding(
         "empty-photo",
@@ -139,12 +143,12 @@ def _is_exchanged(looks: Looks) -> bool:
 
 
 def _not_sketch_and_photo(drawn: Seen) -> Iterator[Finding]:
-    """Files that are not what their folder says, or not in the way it says."""
+    """Files that are not sketches or photos as their folder requires."""
     yield from finding(
         "swapped",
         "error",
         (
-            Case((key,), "its sketch has areas, its photo thin lines")
+            Case((key,), "the sketch has areas, the photo thin lines")
             for key, looks in drawn
             if _is_exchanged(looks)
         ),
@@ -160,20 +164,20 @@ def _not_sketch_and_photo(drawn: Seen) -> Iterator[Finding]:
         "filled-sketch",
         _graded(filled, len(drawn)),
         filled,
-        "Sketches that are no line drawings: {n}. A model learns from them to expect areas, which nobody "
-        "draws: make the sketches anew from the photos.",
+        "Sketches that are not line drawings: {n}. A model learns from them to expect areas, which people "
+        "do not draw: make new sketches from the photos.",
     )
     yield from finding(
         "same-picture",
         "error",
         (Case((key,), "one picture twice") for key, looks in drawn if looks.same_picture),
-        "Pairs whose sketch and photo are one picture: {n}. Put the right one in the place of the other.",
+        "Pairs whose sketch and photo are one picture: {n}. Replace the wrong one.",
     )
     yield from finding(
         "inverted",
         "warning",
         (Case((key,), "light lines on a dark page") for key, looks in drawn if looks.sketch_inverted),
-        "Sketches in light lines on a dark page: {n}. Training turns them, but other programs that read "
+        "Sketches with light lines on a dark page: {n}. Training inverts them, but other programs that read "
         "this folder may not: store black on white.",
     )
 
@@ -189,14 +193,14 @@ def _alignment(pairs: Seen) -> Iterator[Finding]:
         "shifted",
         _graded(shifted, len(pairs)),
         shifted,
-        "Photos that lie beside their sketch: {n}. The model learns to draw off the lines: crop both alike.",
+        "Photos shifted against their sketch: {n}. The model learns to ignore the lines: crop both alike.",
     )
     yield from finding(
         "mismatched",
         _graded(mismatched, len(pairs)),
         mismatched,
-        "Photos that do not show what their sketch shows: {n}. Look at them; if names were mixed up, pair "
-        "them anew. Drawings by hand, not traced, look like this too: train on edges instead.",
+        "Photos that do not show what their sketch shows: {n}. Look at them; if names were mixed up, correct "
+        "them. Drawings by hand that were not traced look like this, too: train on edges instead.",
     )
 
 
@@ -210,19 +214,19 @@ def _masks(fitting: Seen) -> Iterator[Finding]:
     yield from faults(
         "empty-mask",
         [_covers(key, mask) for key, mask in masks if mask.covered < EMPTY_MASK],
-        "Masks with hardly any product: {n}. Training takes the product for ground: delete these pairs, or "
-        "draw the masks by hand.",
+        "Masks with hardly any product: {n}. Training takes the product for background: delete these pairs, "
+        "or draw the masks by hand.",
     )
     yield from faults(
         "full-mask",
         [_covers(key, mask) for key, mask in masks if mask.covered > FULL_MASK],
-        "Masks that are nearly all product: {n}. The ground is not plain, or the product fills the picture: "
-        "delete these pairs, or draw the masks by hand.",
+        "Masks that are nearly all product: {n}. The background is not plain, or the product fills the "
+        "picture: delete these pairs, or draw the masks by hand.",
     )
     yield from faults(
         "mask-holes",
         [Case((key,), f"{mask.holes} holes") for key, mask in masks if mask.holes > MOST_HOLES],
-        "Masks with many holes: {n}. Look whether the ground is seen there; else fill them.",
+        "Masks with many holes: {n}. Check whether they show the background; if not, fill them.",
     )
     yield from faults(
         "mask-leak",
@@ -231,7 +235,7 @@ def _masks(fitting: Seen) -> Iterator[Finding]:
             for key, mask in masks
             if mask.covered <= FULL_MASK and (mask.beyond > BEYOND_LINES or mask.border > ON_BORDER)
         ],
-        "Masks that take in some of the ground: {n}. A shadow, or a ground that is not plain: delete these "
+        "Masks that include background: {n}. There is a shadow, or the background is not plain: delete these "
         "pairs, or draw the masks by hand.",
     )
 
@@ -254,4 +258,4 @@ def _moved_by(fit: Fit) -> str:
 
 def _misfit(fit: Fit) -> str:
     mirrored = f", {fit.mirrored:.2f} mirrored" if fit.mirrored >= FITTING else ""
-    return f"fits {fit.score:.2f}{mirrored}; {FITTING} and more is usual"
+    return f"fits {fit.score:.2f}{mirrored}; usual is {FITTING} and more"

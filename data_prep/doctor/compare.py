@@ -1,4 +1,4 @@
-"""What is wrong among the pairs of a folder: copies, leaks, odd ones out, and a manifest that disagrees."""
+"""Compares the pairs of a folder: copies, leaks between splits, outliers, differences from the manifest."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from data_prep.doctor.measure import Looks, Measured
 from data_prep.manifest import Records
 from data_prep.near_duplicates import near_duplicates
 
-COMMON_SHARE = 0.8  # of the pairs have one size, where there is a common size
+COMMON_SHARE = 0.8  # of the pairs; a size of so many is the common size
 ODD_BACKGROUND = 8.0  # times the usual distance from the usual colour
-USUAL_DISTANCE = 3.0  # at least, in CIELAB
-GRAVE_LEAK = 0.1  # of the held-out pairs: what is measured on them then says nothing
+USUAL_DISTANCE = 3.0  # lower bound, in CIELAB
+GRAVE_LEAK = 0.1  # of the held-out pairs; metrics on them are then meaningless
 
 
 def faults_among_pairs(measured: Sequence[Measured], records: Records | None) -> Iterator[Finding]:
-    """What shows when pairs are held against each other, and against the manifest's `records` if any."""
+    """Yields the faults found by comparing pairs with each other, and with the manifest's `records`."""
     seen = looks_of(measured)
     drawn = [(key, looks) for key, looks in seen if not is_blank(looks)]
     yield from _copies(drawn)
@@ -31,48 +31,48 @@ def faults_among_pairs(measured: Sequence[Measured], records: Records | None) ->
 
 
 def _copies(drawn: Seen) -> Iterator[Finding]:
-    """Photos, or sketches, that are equal pixel by pixel."""
+    """Photos or sketches that are equal pixel by pixel."""
     same_photo = _groups(drawn, lambda looks: looks.photo_digest)
     same_pair = _groups(drawn, lambda looks: (looks.photo_digest, looks.sketch_digest))
     same_sketch = _groups(drawn, lambda looks: looks.sketch_digest)
     leaks = [keys for keys in same_photo if _across(keys)]
     repeated = [keys for keys in same_pair if not _across(keys)]
-    told = {*leaks, *same_pair}
+    reported = {*leaks, *same_pair}
     yield from finding(
         "leak",
         "error",
         (Case(keys, "the same photo") for keys in leaks),
-        "Photos that are both in train/ and in val/: {n}. What is measured on val/ would be too good: keep "
-        "each on one side.",
+        "Photos that are both in train/ and in val/: {n}. Metrics on val/ would be too good: keep each in "
+        "one split.",
     )
     yield from finding(
         "duplicate",
         "warning",
         (Case(keys, "the same photo and sketch") for keys in repeated),
-        "Pairs that are there more than once: {n}. They count double in training: keep one of each.",
+        "Pairs that occur more than once: {n}. They count double in training: keep one of each.",
     )
     yield from finding(
         "shared-sketch",
         "warning",
-        (Case(keys, "one sketch, several photos") for keys in same_sketch if keys not in told),
-        "Sketches that stand for several photos: {n}. Names may have been mixed up; if not, the model "
+        (Case(keys, "one sketch, several photos") for keys in same_sketch if keys not in reported),
+        "Sketches of several photos: {n}. Names may have been mixed up; if not, the model "
         "learns the average of the photos.",
     )
     yield from finding(
         "shared-photo",
         "note",
-        (Case(keys, "one photo, several sketches") for keys in same_photo if keys not in told),
-        "Photos that have several sketches: {n}.",
+        (Case(keys, "one photo, several sketches") for keys in same_photo if keys not in reported),
+        "Photos with several sketches: {n}.",
     )
 
 
 def _across(keys: Sequence[str]) -> bool:
-    """Whether pairs are on both sides, train/ and val/."""
+    """Whether pairs are in both splits."""
     return len({key.split("/")[0] for key in keys}) > 1
 
 
 def _groups(drawn: Seen, same: Callable[[Looks], object]) -> list[tuple[str, ...]]:
-    """Keys of the pairs that agree in something, where there are several."""
+    """Groups of two or more keys whose looks have the same value of `same`."""
     groups: defaultdict[object, list[str]] = defaultdict(list)
     for key, looks in drawn:
         groups[same(looks)].append(key)
@@ -80,7 +80,7 @@ def _groups(drawn: Seen, same: Callable[[Looks], object]) -> list[tuple[str, ...
 
 
 def _near_copies(drawn: Seen) -> Iterator[Finding]:
-    """Photos that look alike, by perceptual hash, but are not equal."""
+    """Photos that are near-duplicates by perceptual hash, but not equal."""
     unlike = list({looks.photo_digest: (key, looks) for key, looks in reversed(drawn)}.values())[::-1]
     if not unlike:
         return
@@ -95,14 +95,14 @@ def _near_copies(drawn: Seen) -> Iterator[Finding]:
         "near-leak",
         "error" if len(leaks) > GRAVE_LEAK * held_out else "warning",
         leaks,
-        "Photos in val/ that look like one in train/: {n}. What is measured on val/ may be too good: keep "
-        "the views and colours of a product on one side.",
+        "Photos in val/ that look like one in train/: {n}. Metrics on val/ may be too good: keep the views "
+        "and colours of a product in one split.",
     )
     yield from finding(
         "near-duplicate",
         "note",
         (case for case in near if not _across(case.pairs)),
-        "Photos that look alike on one side: {n}. Views and colours of one product do; so do copies.",
+        "Photos that look alike in one split: {n}. Views and colours of one product do; so do copies.",
     )
 
 
@@ -115,13 +115,13 @@ def _sizes(seen: Seen) -> Iterator[Finding]:
             for key, looks in seen
             if looks.sketch_px != looks.photo_px
         ),
-        "Pairs whose sketch and photo differ in size: {n}. Training stops there: prepare them anew.",
+        "Pairs whose sketch and photo differ in size: {n}. Training would stop: prepare them again.",
     )
     yield from finding(
         "not-square",
         "warning",
         (Case((key,), _by(looks.photo_px)) for key, looks in seen if looks.photo_px[0] != looks.photo_px[1]),
-        "Pairs that are not square: {n}. Training stretches them to a square: prepare pads instead.",
+        "Pairs that are not square: {n}. Training stretches them; `pix2pix prepare` pads instead.",
     )
     sizes = Counter(looks.photo_px for _, looks in seen)
     if not seen:
@@ -137,8 +137,8 @@ def _sizes(seen: Seen) -> Iterator[Finding]:
         "size-outlier" if common else "mixed-sizes",
         "warning" if common else "note",
         odd,
-        f"Pairs of another size than the usual {_by(usual)}: {{n}}. Training resizes them, and the small "
-        "ones blur: prepare all alike.",
+        f"Pairs of another size than the usual {_by(usual)}: {{n}}. Training resizes them, and small ones "
+        "blur: prepare all in one size.",
     )
 
 
@@ -161,8 +161,8 @@ def _backgrounds(drawn: Seen) -> Iterator[Finding]:
             for i in order
             if distances[i] > ODD_BACKGROUND * usual
         ),
-        "Photos with a background unlike the others': {n}. The model cannot tell from a sketch which to "
-        "paint.",
+        "Photos with another background than the others: {n}. A sketch does not say which background to "
+        "generate.",
     )
 
 
@@ -174,25 +174,24 @@ def _manifest(measured: Sequence[Measured], records: Records) -> Iterator[Findin
         "changed",
         "warning",
         (
-            Case((f"{split}/{name}",), "not the bytes that were prepared")
+            Case((f"{split}/{name}",), "not the files that prepare wrote")
             for (split, name), record in records.items()
             if (split, name) in hashes
             and hashes[split, name] != (record.sketch_sha256, record.photo_sha256, record.mask_sha256)
         ),
-        "Pairs that were changed after prepare wrote them: {n}. If that was not meant, prepare again.",
+        "Pairs changed after prepare wrote them: {n}. If that was not intended, prepare again.",
     )
     yield from finding(
         "not-in-manifest",
         "warning",
         (Case(("/".join(key),), "no record") for key in hashes if key not in records),
-        "Pairs that the manifest does not know: {n}. Where they come from is not recorded: import them with "
-        "prepare.",
+        "Pairs that are not in the manifest: {n}. Their sources are unknown: import them with prepare.",
     )
     yield from finding(
         "lost",
         "warning",
         (Case((), f"{split}/{name}") for split, name in records if (split, name) not in hashes),
-        "Pairs in the manifest that are not there: {n}. Prepare again to bring them back.",
+        "Pairs in the manifest whose files are missing: {n}. Prepare again to restore them.",
     )
 
 

@@ -1,8 +1,8 @@
-"""What the doctor reads off one pair: each file is decoded once, and the pair becomes a few numbers.
+"""Measures one pair: decodes each file once and returns a few numbers.
 
-How well a photo fits its sketch is the normalised cross-correlation of the sketch's ink with the root of
-the photo's gradient, both as (128, 128) maps, band-passed. On the 2,000 official training pairs it is 0.44
-and more with the own photo, and under 0.24 with 99 of 100 other photos.
+The fit of a photo to its sketch is the normalised cross-correlation of the sketch's ink with the square root
+of the photo's gradient, both as band-passed (128, 128) maps. On the 2,000 official training pairs it is at
+least 0.44 with the pair's own photo, and under 0.24 with 99 of 100 other photos.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ Float32 = npt.NDArray[np.float32]
 
 MAP_PX = 128  # side of the copies that are compared; the lengths below are in its pixels
 SMOOTH_PX, FLATTEN_PX = 1.0, 6.0  # sigmas of the band-pass on the edge maps
-REACH_PX = 26  # shifts are looked for up to 20 % of the side
-THICK_PX = 5  # what holds a square of this side is an area, not a line
-OFF_PAPER = 24  # levels off the commonest colour that make a mark
-COLOURED = 32  # levels between the channels of a pixel that has a colour
+REACH_PX = 26  # the largest shift tried, 20 % of the side
+THICK_PX = 5  # marks that contain a square of this side are areas, not lines
+OFF_PAPER = 24  # levels; a pixel that differs more from the paper is a mark
+COLOURED = 32  # levels between the channels of a coloured pixel
 DARK_PAPER = 100  # of 255
 SAME = 0.9  # correlation of ink with darkness; official pairs: at most 0.5
 
 
 @dataclass(frozen=True)
 class PairFiles:
-    """One pair by file; `key` is SPLIT/NAME. Pairs of earlier versions have no mask."""
+    """The files of one pair; `key` is SPLIT/NAME. Pairs of earlier versions have no mask."""
 
     key: str
     sketch: Path
@@ -53,9 +53,9 @@ class PairFiles:
 class Fit:
     """How well the photo's edges lie on the sketch's lines.
 
-    `score` in [-1, 1]; `lead` is how many standard deviations that is above the scores with other pairs'
-    photos (0 where there are too few); `best` is the highest score under any shift, got by moving the photo
-    by (`right`, `down`), shares of its side; `mirrored` is the score with the photo's mirror image.
+    `score` in [-1, 1]; `lead`: standard deviations by which it exceeds the scores with other pairs' photos (0
+    if there are too few); `best`: the highest score of all shifts, with the photo moved by (`right`, `down`)
+    in shares of its side; `mirrored`: the score with the photo's mirror image.
     """
 
     score: float
@@ -68,11 +68,11 @@ class Fit:
 
 @dataclass(frozen=True)
 class Looks:
-    """What two decoded pictures look like.
+    """Measurements of the two decoded pictures of a pair.
 
     Sizes are (width, height); digests are of the decoded pixels; `ink` is the share of the sketch that is
     ink, `contrast` the standard deviation of the photo's levels, `background` the CIELAB colour of its rim.
-    `silhouette` is of the stored mask, or of the one that training finds; None where the sizes differ.
+    `silhouette` is of the stored mask, or of the one that training computes; None if the sizes differ.
     """
 
     sketch_px: tuple[int, int]
@@ -93,9 +93,9 @@ class Looks:
 
 @dataclass(frozen=True)
 class Measured:
-    """A pair with the SHA-256 of its files ("" for a mask that is not there), and its looks.
+    """A pair with the SHA-256 of its files ("" for a missing mask), and its looks.
 
-    Without looks, `faults` has the reasons, one a file.
+    Without looks, `faults` has one reason for each unreadable file.
     """
 
     pair: PairFiles
@@ -107,7 +107,7 @@ class Measured:
 
 
 def measure(pairs: Sequence[PairFiles], others: tuple[PairFiles, ...]) -> list[Measured]:
-    """Measure pairs; the photos of `others` are what each sketch should fit less well than its own."""
+    """Measures pairs; each sketch should fit the photos of `others` less well than its own."""
     with one_cv2_thread():
         return [_measured(pair, others) for pair in pairs]
 
@@ -133,7 +133,7 @@ def _looks(pair: PairFiles, pictures: dict[Path, Image], others: tuple[PairFiles
     mask_picture = pictures[pair.mask] if pair.mask else None
     sketch, photo = read_sketch(sketch_picture), read_photo(photo_picture)
     small = _small(photo)
-    # As the file has it, before it is turned to black on white:
+    # of the file, before inverted sketches are turned to black on white:
     sketch_in_lines, sketch_paper = _in_lines(_small(read_photo(sketch_picture)))
     photo_in_lines, _ = _in_lines(small)
     ink = _ink_map(sketch)
@@ -166,7 +166,7 @@ def _silhouette(mask: Image | None, sketch: UInt8, photo: UInt8) -> Silhouette |
 
 def _fit(ink: Float32, edges: Float32, key: str, others: tuple[PairFiles, ...]) -> Fit:
     keys, maps = _edge_maps(others)
-    scores = np.einsum("rp,p->r", maps, ink.ravel())  # not @: BLAS would take threads of its own
+    scores = np.einsum("rp,p->r", maps, ink.ravel())  # not @: BLAS would start threads
     elsewhere = scores[[other != key for other in keys]]
     score = float(np.vdot(ink, edges))
     spread = float(elsewhere.std()) if len(elsewhere) >= 8 else 0.0
@@ -177,7 +177,7 @@ def _fit(ink: Float32, edges: Float32, key: str, others: tuple[PairFiles, ...]) 
 
 @lru_cache(maxsize=1)
 def _edge_maps(pairs: tuple[PairFiles, ...]) -> tuple[list[str], Float32]:
-    """Keys and edge maps (R, MAP_PX**2) of the readable ones among these pairs' photos."""
+    """Keys and edge maps (R, MAP_PX**2) of those pairs whose photos can be read."""
     keys, maps = [], [np.zeros((0, MAP_PX**2), np.float32)]
     for pair in pairs:
         try:
@@ -190,8 +190,8 @@ def _edge_maps(pairs: tuple[PairFiles, ...]) -> tuple[list[str], Float32]:
 
 
 def _best_shift(ink: Float32, edges: Float32) -> tuple[float, float, float]:
-    """The highest score when the photo is moved, and by which share of the side it was: right, down."""
-    side = MAP_PX + REACH_PX  # padded, so that nothing comes back in on the other side
+    """The highest score of all shifts of the photo, and its shift right and down in shares of the side."""
+    side = MAP_PX + REACH_PX  # padded, so that shifts do not wrap around
     spectrum = np.conj(np.fft.rfft2(edges, (side, side))) * np.fft.rfft2(ink, (side, side))
     scores = np.fft.irfft2(spectrum, (side, side))
     scores = np.roll(scores, (REACH_PX, REACH_PX), axis=(0, 1))[: 2 * REACH_PX + 1, : 2 * REACH_PX + 1]
@@ -200,7 +200,7 @@ def _best_shift(ink: Float32, edges: Float32) -> tuple[float, float, float]:
 
 
 def _edge_map(photo: UInt8) -> Float32:
-    """(MAP_PX, MAP_PX, 3) uint8 -> its edges, band-passed: the root of the steepest channel's gradient."""
+    """(MAP_PX, MAP_PX, 3) uint8 -> band-passed edges: square root of the steepest channel's gradient."""
     levels = photo.astype(np.float32) / 255
     across, down = cv2.Sobel(levels, cv2.CV_32F, 1, 0), cv2.Sobel(levels, cv2.CV_32F, 0, 1)
     steepest = _over_channels(np.max, across * across + down * down)
@@ -212,7 +212,7 @@ def _ink_map(sketch: UInt8) -> Float32:
 
 
 def _band_passed(values: Float32) -> Float32:
-    """Smoothed, without what is broad, of mean 0 and norm 1 (or all 0)."""
+    """Returns values without high and low frequencies, with mean 0 and norm 1 (or all 0)."""
     smooth = cv2.GaussianBlur(values, (0, 0), SMOOTH_PX)
     kept = smooth - cv2.GaussianBlur(smooth, (0, 0), FLATTEN_PX)
     kept = kept - kept.mean()
@@ -226,12 +226,12 @@ def _correlation(ink: Float32, darkness: UInt8) -> float:
 
 
 def _in_lines(picture: UInt8) -> tuple[bool, float]:
-    """Whether (MAP_PX, MAP_PX, 3) shows thin marks and hardly any area, and how light its paper is."""
+    """Whether (MAP_PX, MAP_PX, 3) has thin marks and hardly any areas, and the mean level of its paper."""
     paper = np.median(picture.reshape(-1, 3), axis=0)
     off = cv2.absdiff(picture, np.full_like(picture, paper))
     marks = (_over_channels(np.max, off) > OFF_PAPER).astype(np.uint8)
     areas = cv2.morphologyEx(marks, cv2.MORPH_OPEN, np.ones((THICK_PX, THICK_PX), np.uint8))
-    # Of their marks, official edge maps have at most 0.015 in areas, people's drawings 0.12, most photos 0.8.
+    # Share of the marks in areas: official edge maps at most 0.015, people's drawings 0.12, most photos 0.8.
     return bool(marks.any()) and float(areas.sum()) < 0.15 * float(marks.sum()), float(paper.mean())
 
 
@@ -241,7 +241,7 @@ def _coloured(picture: UInt8) -> bool:
 
 
 def _over_channels(reduce: Callable[..., npt.NDArray[Any]], picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """(H, W, 3) -> (H, W); several times faster than along the last axis."""
+    """(H, W, 3) -> (H, W); several times faster than reducing along the last axis."""
     return reduce(cv2.split(picture), axis=0)
 
 
@@ -256,7 +256,7 @@ def _pixel_digest(picture: UInt8) -> str:
 
 
 def _file_sha256(path: Path) -> str:
-    """In hex; empty for a file that cannot be read."""
+    """The hash in hex; empty if the file cannot be read."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:

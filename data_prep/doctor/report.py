@@ -1,4 +1,4 @@
-"""A doctor's report as text, as JSON, and as one self-contained HTML page with a contact sheet."""
+"""Formats a report as text, as JSON, and as a self-contained HTML page with thumbnails."""
 
 from __future__ import annotations
 
@@ -24,39 +24,39 @@ from pix2pix.images.io import read_photo, read_sketch
 from pix2pix.images.mask import stored_or_found
 
 FORMAT = 1
-CASES_TOLD = 5  # of each finding, on the terminal
+CASES_SHOWN = 5  # of each finding, in the text
 THUMBNAIL_PX = 112
-PER_FINDING, FOR_FINDINGS = 24, 144  # pairs shown: with 24 worst and 24 of the rest, under 200
+PER_FINDING, FOR_FINDINGS = 24, 144  # pairs with thumbnails; with the 48 below at most 192
 WORST, ORDINARY = 24, 24
 OUTLINE = (230, 30, 160)
 
 
 def as_text(report: Report) -> Iterator[str]:
-    """The report in lines, the verdict last."""
+    """Yields the lines of the report, the verdict last."""
     counts, sizes = report.counts, list(report.sizes)
     shown = ", ".join(sizes[:3]) + (f" and {len(sizes) - 3} other sizes" if len(sizes) > 3 else "")
-    told = f"{counts['train']} pairs for training, {counts['val']} held out (val); {shown}"
-    yield f"{printable(str(report.folder))}: {told}"
+    summary = f"{counts['train']} pairs for training, {counts['val']} held out (val); {shown}"
+    yield f"{printable(str(report.folder))}: {summary}"
     for finding in report.findings:
         yield f"{finding.severity:8}{finding.kind}: {finding.message}"
-        for case in finding.cases[:CASES_TOLD]:
-            yield f"{'':8}  {_case_line(case.pairs, case.told)}"
-        if len(finding.cases) > CASES_TOLD:
-            yield f"{'':8}  and {len(finding.cases) - CASES_TOLD} more"
+        for case in finding.cases[:CASES_SHOWN]:
+            yield f"{'':8}  {_case_line(case.pairs, case.detail)}"
+        if len(finding.cases) > CASES_SHOWN:
+            yield f"{'':8}  and {len(finding.cases) - CASES_SHOWN} more"
     yield f"Verdict: {report.verdict}"
 
 
 def as_json(report: Report) -> str:
-    """The report as a JSON object.
+    """Returns the report as a JSON object.
 
     format      1
-    folder      as it was given
+    folder      as given
     verdict     "ready" | "usable, with warnings" | "not ready"
     pairs       {"train": int, "val": int}
     sizes       {"256x256": int, ...}, pairs by size
-    findings    the gravest first: [{kind, severity: "error" | "warning" | "note", message, count,
+    findings    the most severe first: [{kind, severity: "error" | "warning" | "note", message, count,
                 cases: [{pairs: ["train/NAME", ...], told}, ...]}, ...]
-    fits        {"train/NAME": how well the photo lies on the sketch, -1 to 1}
+    fits        {"train/NAME": fit of the photo to the sketch, -1 to 1}
     """
     return json.dumps(
         {
@@ -73,7 +73,7 @@ def as_json(report: Report) -> str:
 
 
 def as_html(report: Report) -> str:
-    """One page that needs no other file: findings, and at most 200 pairs to look at as thumbnails."""
+    """Returns a page that needs no other file: the findings, and thumbnails of at most 192 pairs."""
     measured = {one.pair.key: one for one in report.measured}
     some = report.measured[:: max(1, len(report.measured) // ORDINARY)][:ORDINARY]
     template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
@@ -89,8 +89,8 @@ def as_html(report: Report) -> str:
     )
 
 
-def _case_line(pairs: Sequence[str], told: str) -> str:
-    return printable(f"{' = '.join(pairs)}: {told}" if pairs else told)
+def _case_line(pairs: Sequence[str], detail: str) -> str:
+    return printable(f"{' = '.join(pairs)}: {detail}" if pairs else detail)
 
 
 def _finding_json(finding: Finding) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
         "severity": finding.severity,
         "message": finding.message,
         "count": len(finding.cases),
-        "cases": [{"pairs": list(case.pairs), "told": case.told} for case in finding.cases],
+        "cases": [{"pairs": list(case.pairs), "told": case.detail} for case in finding.cases],
     }
 
 
@@ -122,13 +122,13 @@ def _pictured(
     chosen: Sequence[Measured], caption: Callable[[Measured], str], outlined: bool = False
 ) -> list[dict[str, Any]]:
     return [
-        {"told": caption(one), "pairs": [{"key": one.pair.key, "src": _thumbnail(one, outlined)}]}
+        {"detail": caption(one), "pairs": [{"key": one.pair.key, "src": _thumbnail(one, outlined)}]}
         for one in chosen
     ]
 
 
 def _sections(findings: Sequence[Finding], measured: dict[str, Measured]) -> Iterator[dict[str, Any]]:
-    """Each finding with its first cases; pictures while there is room for them."""
+    """Each finding with its first cases; the first FOR_FINDINGS pairs have thumbnails."""
     room = FOR_FINDINGS
     for finding in findings:
         cases, left = [], min(PER_FINDING, room)
@@ -139,7 +139,7 @@ def _sections(findings: Sequence[Finding], measured: dict[str, Measured]) -> Ite
             sources = {one.pair.key: _thumbnail(one, "mask" in finding.kind) for one in pictured}
             cases.append(
                 {
-                    "told": case.told,
+                    "detail": case.detail,
                     "pairs": [{"key": key, "src": sources.get(key)} for key in case.pairs[:3]],
                 }
             )
@@ -147,9 +147,9 @@ def _sections(findings: Sequence[Finding], measured: dict[str, Measured]) -> Ite
 
 
 def _thumbnail(one: Measured, outlined: bool) -> str:
-    """A data URI: the sketch as its file has it, and the photo, side by side; red where there is none.
+    """A data URI: the file of the sketch and the photo side by side; red if it cannot be read.
 
-    `outlined` draws the mask's outline on the photo, where it has one.
+    `outlined` draws the outline of the mask on the photo, if there is one.
     """
     return _data_uri(one.pair, outlined and one.looks is not None and one.looks.silhouette is not None)
 

@@ -1,4 +1,4 @@
-"""What the doctor reads off a mask: how much is product, and whether that can be."""
+"""Measures a mask: how much is product, and whether that is plausible."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import numpy as np
 
 from pix2pix.images.framing import UInt8
 
-AROUND_LINES_PX = 4  # a mask may reach so far beyond the outermost lines
+AROUND_LINES_PX = 4  # by which a mask may extend beyond the outermost lines
 
 
 @dataclass(frozen=True)
 class Silhouette:
-    """`covered`, `border` and `beyond` are shares in 0..1, `holes` is a number.
+    """Measurements of a mask; `covered`, `border` and `beyond` are shares in [0, 1].
 
-    `covered` of the picture, and `border` of its outermost pixels, is product; `beyond` of the product lies
-    outside of the convex hull of the sketch's lines; `holes` are regions of ground inside of the product.
+    `covered`: share of the picture that is product; `holes`: number of background regions inside the product;
+    `border`: share of the picture's outermost pixels that is product; `beyond`: share of the product outside
+    of the convex hull of the sketch's lines.
     """
 
     covered: float
@@ -27,7 +28,7 @@ class Silhouette:
 
 
 def silhouette(mask: UInt8, sketch: UInt8) -> Silhouette:
-    """Of a mask (H, W) uint8, product 255, and its sketch (H, W) uint8, paper 255."""
+    """Measures a mask (H, W) uint8, product 255, with its sketch (H, W) uint8, paper 255."""
     product = (mask > 0).view(np.uint8)
     area = max(int(product.sum()), 1)
     border = np.concatenate([product[0], product[-1], product[:, 0], product[:, -1]])
@@ -35,14 +36,14 @@ def silhouette(mask: UInt8, sketch: UInt8) -> Silhouette:
     regions = cv2.connectedComponents(ground, connectivity=4)[0] - 1  # label 0 is the product
     return Silhouette(
         covered=float(product.mean()),
-        holes=regions - 1,  # one region is outside
+        holes=regions - 1,  # one region is the background around the product
         border=float(border.mean()),
         beyond=float((product & ~_hull(sketch)).sum()) / area,
     )
 
 
 def _hull(sketch: UInt8) -> UInt8:
-    """The convex hull (H, W) of {0, 1} of a sketch's lines, and a little around it."""
+    """The convex hull of a sketch's lines and AROUND_LINES_PX around it, as (H, W) of {0, 1}."""
     inside = np.zeros_like(sketch)
     lines = cv2.findNonZero((sketch < 128).view(np.uint8))
     if lines is not None:
