@@ -56,9 +56,9 @@ def ask(
 ) -> tuple[int, bytes]:
     body = {"sketch": b64(png())} if path.endswith("translate") and body is None else body
     data = json.dumps(body).encode() if body else None
-    told = {"Content-Type": "application/json", **headers}
+    all_headers = {"Content-Type": "application/json", **headers}
     try:
-        with urlopen(Request(url + path, data, told), timeout=20) as answer:
+        with urlopen(Request(url + path, data, all_headers), timeout=20) as answer:
             return answer.status, answer.read()
     except HTTPError as error:
         return error.code, error.read()

@@ -63,11 +63,11 @@ def test_each_client_has_a_rate_of_its_own() -> None:
 
 def test_a_client_cannot_choose_its_address_unless_a_proxy_says_it() -> None:
     direct, behind = client(rate="1 per minute"), client(rate="1 per minute", proxies=1)
-    told = [
+    statuses = [
         [ask(one, **{"X-Forwarded-For": f"10.0.0.{i}"}).status_code for i in range(3)]
         for one in (direct, behind)
     ]
-    assert told == [[200, 429, 429], [200, 200, 200]]
+    assert statuses == [[200, 429, 429], [200, 200, 200]]
 
 
 def test_the_routes_share_one_rate() -> None:
@@ -76,8 +76,8 @@ def test_the_routes_share_one_rate() -> None:
     paths = ("seeds", "sketch", "encode", "interpolate")
     statuses = [one.post(f"/api/v1/{path}", json={}).status_code for path in paths]
     assert statuses[2:] == [429, 429] and 429 not in statuses[:2]
-    told = one.get("/api/v1/models").json["detail"]
-    assert "2 times per minute and 100 times in 2 hours" in told
+    detail = one.get("/api/v1/models").json["detail"]
+    assert "2 times per minute and 100 times in 2 hours" in detail
 
 
 def test_tokens_are_not_guessed_without_end() -> None:
@@ -95,8 +95,12 @@ def test_tokens_are_not_guessed_without_end() -> None:
 @pytest.mark.parametrize("rate", ["banana", "60", "-1 per second", "60 per banana"])
 def test_a_rate_that_says_nothing_is_named_before_anything_is_loaded(rate: str) -> None:
     """Regression: the server started, and answered every request with 500."""
-    told = CliRunner().invoke(main, ["serve", "--rate", rate])
-    assert told.exit_code == 2 and f"{rate!r} is not a rate" in told.stderr and "60 per second" in told.stderr
+    result = CliRunner().invoke(main, ["serve", "--rate", rate])
+    assert (
+        result.exit_code == 2
+        and f"{rate!r} is not a rate" in result.stderr
+        and "60 per second" in result.stderr
+    )
 
 
 # ------------------------------------------------------------------------------------------------ other sites
@@ -155,8 +159,8 @@ def test_loopback_is_told_from_the_rest(host: str, alone: bool) -> None:
 
 def test_others_may_not_ask_by_oversight(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PIX2PIX_TOKEN", raising=False)
-    told = CliRunner().invoke(main, ["serve", "--host", "0.0.0.0"])
-    assert told.exit_code == 2 and "--token" in told.stderr and "--public" in told.stderr
+    result = CliRunner().invoke(main, ["serve", "--host", "0.0.0.0"])
+    assert result.exit_code == 2 and "--token" in result.stderr and "--public" in result.stderr
 
 
 # ------------------------------------------------------------------------------------------- what may be sent
@@ -209,5 +213,5 @@ def test_a_log_line_may_be_json(caplog: pytest.LogCaptureFixture) -> None:
         raise ValueError("a\nb")
     except ValueError:
         logging.getLogger("app.x").error("bad", exc_info=True)
-    told = JsonLines().format(caplog.records[-1])
-    assert "\n" not in told and "ValueError" in json.loads(told)["traceback"]
+    failure = JsonLines().format(caplog.records[-1])
+    assert "\n" not in failure and "ValueError" in json.loads(failure)["traceback"]

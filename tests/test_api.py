@@ -206,14 +206,14 @@ def test_a_realism_map_lies_over_the_photo_and_is_clear_outside(judging, width, 
 
 
 def test_a_realism_map_comes_only_where_it_is_asked_for_and_the_photos_are_the_same(judging):
-    asked, plain = (translate(judging, seed=3, variants=2, **more).json for more in ({"realism": True}, {}))
+    mapped, plain = (translate(judging, seed=3, variants=2, **more).json for more in ({"realism": True}, {}))
     assert [image.keys() for image in plain["images"]] == 2 * [{"seed", "z", "png"}]
-    assert [image.keys() for image in asked["images"]] == 2 * [{"seed", "z", "png", "realism"}]
-    assert [{**image, "realism": None} for image in asked["images"]] == [
+    assert [image.keys() for image in mapped["images"]] == 2 * [{"seed", "z", "png", "realism"}]
+    assert [{**image, "realism": None} for image in mapped["images"]] == [
         {**image, "realism": None} for image in plain["images"]
     ]
     assert translate(judging, seed=3, variants=2, realism=False).json["images"] == plain["images"]
-    assert upload(judging, png(), seed="3", realism="true").json["images"] == asked["images"][:1]
+    assert upload(judging, png(), seed="3", realism="true").json["images"] == mapped["images"][:1]
 
 
 def test_what_is_walked_or_added_is_judged_too(judging):
@@ -277,11 +277,11 @@ def test_a_missing_sketch_is_named(client):
 
 
 def test_what_is_wrong_with_a_form_is_said_without_its_files(client):
-    """Regression: a missing field was told with all others, such as b'\\x89PNG..., as what had come."""
+    """Regression: the error of a missing field quoted all others, such as b'\\x89PNG...'."""
     form = {"photo": (io.BytesIO(png()), "photo.png")}
     errors = assert_problem(client.post("/api/v1/translate", data=form), 422)["errors"]
-    told = {error["pointer"]: error["received"] for error in errors}
-    assert told == {"#/sketch": "nothing", "#/photo": f"<{len(png()):,} bytes>"}
+    received = {error["pointer"]: error["received"] for error in errors}
+    assert received == {"#/sketch": "nothing", "#/photo": f"<{len(png()):,} bytes>"}
 
 
 @pytest.mark.parametrize("path", ["translate", "sketch"])

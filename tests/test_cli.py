@@ -57,19 +57,19 @@ class FakeTranslator:
 
 @pytest.fixture
 def translator(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """Replaces the loading of a bundle; tells what was asked for."""
+    """Replaces the loading of a bundle; returns the arguments."""
     from pix2pix.inference import translator
 
-    asked: list[tuple[Any, ...]] = []
+    loaded: list[tuple[Any, ...]] = []
 
     def load(name: Any, models: Any = None, device: str = "auto", engine: str = "auto") -> FakeTranslator:
-        asked.append((name, models, device))
+        loaded.append((name, models, device))
         if "corrupt" in str(name):
             raise CorruptBundle(f"{name} is not whole")
         return FakeTranslator()
 
     monkeypatch.setattr(translator, "load", load)
-    return asked
+    return loaded
 
 
 def save_sketch(path: Path) -> None:
@@ -205,10 +205,10 @@ def test_a_dry_run_shows_the_configuration_and_writes_nothing(tmp_path: Path) ->
     options = ["--preset", "fast", "--steps", 5, "--size", 64, "--runs", tmp_path / "runs", "--dry-run"]
     result = run("train", tmp_path / "pairs", "--name", "a", *options)
     assert result.exit_code == 0, result.stderr
-    told = json.loads(result.stdout)
-    assert told["pairs"] == {"train": 1, "val": 0}
-    assert told["config"]["steps"] == 5
-    assert told["config"]["model"]["size_px"] == 64
+    printed = json.loads(result.stdout)
+    assert printed["pairs"] == {"train": 1, "val": 0}
+    assert printed["config"]["steps"] == 5
+    assert printed["config"]["model"]["size_px"] == 64
     assert not (tmp_path / "runs").exists()
 
 
@@ -220,9 +220,13 @@ def test_any_field_of_the_configuration_can_be_set(tmp_path: Path) -> None:
         options = [option for setting in settings for option in ("--set", setting)]
         return run("train", tmp_path / "pairs", "--name", "a", "--dry-run", *options)
 
-    told = json.loads(dry("layout.divergence_weight=0.5", "adversarial=bce", "model.widths=[8,8,8,8]").stdout)
-    assert told["config"]["layout"]["divergence_weight"] == 0.5 and told["config"]["adversarial"] == "bce"
-    assert told["config"]["model"]["widths"] == [8, 8, 8, 8]
+    printed = json.loads(
+        dry("layout.divergence_weight=0.5", "adversarial=bce", "model.widths=[8,8,8,8]").stdout
+    )
+    assert (
+        printed["config"]["layout"]["divergence_weight"] == 0.5 and printed["config"]["adversarial"] == "bce"
+    )
+    assert printed["config"]["model"]["widths"] == [8, 8, 8, 8]
     for wrong, word in (
         ("perceptual=1", "there is perceptual_weight"),
         ("steps=many", "steps"),
@@ -376,7 +380,7 @@ def test_a_run_needs_a_plain_name(tmp_path: Path, name: str) -> None:
 
 
 def test_a_stopped_training_saves_says_how_to_go_on_and_goes_on(pairs: Path, tmp_path: Path) -> None:
-    """The real command in a process of its own, stopped once it has said that it trains."""
+    """The real command in its own process, stopped after its first line of statistics."""
     options = ["--name", "a", "--runs", str(tmp_path / "runs"), "--device", "cpu", "--threads", "1"]
     command = [str(Path(sys.executable).parent / "pix2pix"), "train", str(pairs), *options]
     first = [*command, "--preset", "fast", "--size", "64", "--steps", "100000"]

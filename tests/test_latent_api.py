@@ -45,8 +45,8 @@ def photo_file(seed):
 
 
 def interpolate(client, **body):
-    asked = {"sketch": b64(png()), "from": {"seed": 3}, "to": {"seed": 4}, **body}
-    return client.post("/api/v1/interpolate", json=asked)
+    request = {"sketch": b64(png()), "from": {"seed": 3}, "to": {"seed": 4}, **body}
+    return client.post("/api/v1/interpolate", json=request)
 
 
 def arithmetic(client, **body):
@@ -76,11 +76,11 @@ def test_the_list_of_models_says_which_read_photos_and_where_their_answers_can_b
 def test_a_photo_is_answered_with_its_z_uploaded_or_in_json(client, translators):
     red, blue = photo_file(0), photo_file(1)
     uploaded = client.post("/api/v1/encode", data={"photo": (io.BytesIO(red), "red.png")}).json
-    told = client.post("/api/v1/encode", json={"model": "tiny", "photo": b64(red)}).json
+    as_json = client.post("/api/v1/encode", json={"model": "tiny", "photo": b64(red)}).json
     other = client.post("/api/v1/encode", json={"photo": b64(blue)}).json
     assert uploaded.keys() == {"request_id", "model", "z"} and uploaded["model"] == "tiny"
-    assert uploaded["z"] == told["z"] == translators["tiny"].encode(red).tolist()
-    assert np.abs(np.subtract(told["z"], other["z"])).max() > 0.01
+    assert uploaded["z"] == as_json["z"] == translators["tiny"].encode(red).tolist()
+    assert np.abs(np.subtract(as_json["z"], other["z"])).max() > 0.01
 
 
 def test_the_z_of_a_photo_can_be_translated_with(client):
@@ -138,9 +138,9 @@ def test_a_photo_is_decoded_while_others_are_drawn_for(translators):
         drawn = pool.submit(lambda: translate(app.test_client()).status_code)
         assert drawing.wait(timeout=20)
         broken = {"photo": b64(b"no picture")}
-        told = pool.submit(lambda: app.test_client().post("/api/v1/encode", json=broken).status_code)
+        refused = pool.submit(lambda: app.test_client().post("/api/v1/encode", json=broken).status_code)
         try:
-            assert told.result(timeout=10) == 400
+            assert refused.result(timeout=10) == 400
         finally:
             decoded.set()
         assert drawn.result() == 200

@@ -189,10 +189,10 @@ def test_mistakes_are_named_at_once_and_change_nothing(sketch: Path, photo: Path
         "print(json.dumps([[one.exit_code, one.stderr] for one in done]))\n"
         "sys.exit('torch' in sys.modules)"
     )
-    asked = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", script], input=json.dumps(commands), capture_output=True, text=True, check=True
     )
-    for (command, reason), (exit_code, stderr) in zip(REFUSED, json.loads(asked.stdout), strict=True):
+    for (command, reason), (exit_code, stderr) in zip(REFUSED, json.loads(completed.stdout), strict=True):
         assert exit_code == 2 and named(reason) in " ".join(stderr.split()), (command, stderr)
     assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
 

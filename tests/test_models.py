@@ -36,12 +36,12 @@ def put(bundle: Path, path: Path, when: float = OLD) -> None:
 
 def test_what_is_dropped_in_appears_and_the_default_stays(folder: Path, bundle: Path) -> None:
     put(bundle, folder / "m.safetensors")
-    told: list[str] = []
-    models = Models(folder, "cpu", told.append)
+    warnings: list[str] = []
+    models = Models(folder, "cpu", warnings.append)
     put(bundle, folder / "a.safetensors")
     models.look()
     assert list(models) == ["m", "a"] and models["a"].latent_size == TINY.latent_size
-    assert told == []
+    assert warnings == []
 
 
 def test_a_changed_bundle_is_loaded_again_and_no_other(folder: Path, bundle: Path) -> None:
@@ -68,8 +68,8 @@ def test_a_removed_bundle_goes_and_who_holds_it_may_finish(folder: Path, bundle:
 
 def test_a_corrupt_bundle_is_told_once_and_what_was_whole_stays(folder: Path, bundle: Path) -> None:
     put(bundle, folder / "a.safetensors")
-    told: list[str] = []
-    models = Models(folder, "cpu", told.append)
+    warnings: list[str] = []
+    models = Models(folder, "cpu", warnings.append)
     before = models["a"]
     for name in ("a", "new"):
         (folder / f"{name}.safetensors").write_bytes(b"torn")
@@ -77,7 +77,7 @@ def test_a_corrupt_bundle_is_told_once_and_what_was_whole_stays(folder: Path, bu
     models.look()
     models.look()
     assert list(models) == ["a"] and models["a"] is before
-    assert len(told) == 2 and all("is left out" in line for line in told)
+    assert len(warnings) == 2 and all("is left out" in line for line in warnings)
     put(bundle, folder / "new.safetensors", OLD + 9)
     models.look()
     assert list(models) == ["a", "new"]
@@ -85,15 +85,15 @@ def test_a_corrupt_bundle_is_told_once_and_what_was_whole_stays(folder: Path, bu
 
 def test_a_file_that_is_still_being_written_is_left_for_later(folder: Path, bundle: Path) -> None:
     put(bundle, folder / "a.safetensors")
-    told: list[str] = []
-    models = Models(folder, "cpu", told.append)
+    warnings: list[str] = []
+    models = Models(folder, "cpu", warnings.append)
     half = bundle.read_bytes()[:500]
     (folder / "b.safetensors").write_bytes(half)
     models.look()
-    assert list(models) == ["a"] and told == []
+    assert list(models) == ["a"] and warnings == []
     put(bundle, folder / "b.safetensors")
     models.look()
-    assert list(models) == ["a", "b"] and told == []
+    assert list(models) == ["a", "b"] and warnings == []
 
 
 def test_it_looks_by_itself(folder: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,17 +119,17 @@ def test_a_corrupt_bundle_at_the_start_takes_no_shipped_one_away(folder: Path, b
     """Regression: a torn `shoes` in one's own folder left the server without any."""
     ship(bundle, folder)
     (folder / "a.safetensors").write_bytes(b"torn")
-    told: list[str] = []
-    models = Models(folder, "cpu", told.append)
+    warnings: list[str] = []
+    models = Models(folder, "cpu", warnings.append)
     models.look()
-    assert list(models) == ["a"] and len(told) == 1 and "mine" in told[0]
+    assert list(models) == ["a"] and len(warnings) == 1 and "mine" in warnings[0]
     shipped = models["a"]
     put(bundle, folder / "a.safetensors")
     models.look()
     assert models["a"] is not shipped
     (folder / "a.safetensors").unlink()
     models.look()
-    assert list(models) == ["a"] and len(told) == 1
+    assert list(models) == ["a"] and len(warnings) == 1
 
 
 def test_what_a_corrupt_bundle_was_to_replace_stays_though_another_is_shipped(
@@ -160,15 +160,15 @@ def test_a_bundle_that_breaks_what_reads_it_hides_no_other(
     monkeypatch.setattr(Models, "_load", breaks)
     for name in "abc":
         put(bundle, folder / f"{name}.safetensors")
-    told: list[str] = []
-    models = Models(folder, "cpu", told.append)
+    warnings: list[str] = []
+    models = Models(folder, "cpu", warnings.append)
     assert list(models) == ["a", "c"]
     for name in "de":
         put(bundle, folder / f"{name}.safetensors")
     models.look()
     assert list(models) == ["a", "c", "e"]
-    assert [("'b'" in line, "'d'" in line) for line in told] == [(True, False), (False, True)]
-    assert all("no kernel for this graph" in line for line in told)
+    assert [("'b'" in line, "'d'" in line) for line in warnings] == [(True, False), (False, True)]
+    assert all("no kernel for this graph" in line for line in warnings)
 
 
 def test_a_device_that_is_not_there_is_said_rather_than_that_no_model_is(folder: Path, bundle: Path) -> None:

@@ -109,5 +109,5 @@ def test_drawing_on_the_device_is_offered_where_the_engine_is(
 
 def test_the_z_of_a_seed_is_told_to_the_last_bit(client) -> None:
     for seed in (0, 1, 7, latents.MAX_SEED):
-        told = client.post("/api/v1/arithmetic", json={"model": "a", "plus": [{"seed": seed}]}).json["z"]
-        assert np.array_equal(np.array(told, np.float32), latents.draw(seed, 4))
+        z = client.post("/api/v1/arithmetic", json={"model": "a", "plus": [{"seed": seed}]}).json["z"]
+        assert np.array_equal(np.array(z, np.float32), latents.draw(seed, 4))

@@ -118,8 +118,8 @@ def test_descriptors_above_1023_are_served() -> None:
 def test_a_proxy_says_who_asks_where_there_is_one(proxies: int, statuses: list[int]) -> None:
     """Regression: the server took the headers away before the app could read them."""
     with server(rate="1 per minute", proxies=proxies) as (_, url):
-        told = [ask(url, "api/v1/models", **{"X-Forwarded-For": f"10.0.0.{i}"})[0] for i in range(3)]
-        assert told == statuses
+        received = [ask(url, "api/v1/models", **{"X-Forwarded-For": f"10.0.0.{i}"})[0] for i in range(3)]
+        assert received == statuses
 
 
 # --------------------------------------------------------------------------- one connection, by another clock
@@ -193,6 +193,8 @@ def test_a_json_log_is_json_throughout_and_no_log_has_the_token(tmp_path: Path) 
                 lines.append(line)
                 if "Draw at" in line:
                     process.terminate()
-        told = [json.loads(line)["message"] if kind == "json" else line for line in lines]
-        assert any("broken" in line for line in told) and any("/?token=... (models:" in line for line in told)
+        messages = [json.loads(line)["message"] if kind == "json" else line for line in lines]
+        assert any("broken" in line for line in messages) and any(
+            "/?token=... (models:" in line for line in messages
+        )
         assert "s3cret" not in "".join(lines) and process.returncode == 0
