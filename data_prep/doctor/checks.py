@@ -193,7 +193,8 @@ def _alignment(pairs: Seen) -> Iterator[Finding]:
         "shifted",
         _graded(shifted, len(pairs)),
         shifted,
-        "Photos shifted against their sketch: {n}. The model learns to draw beside the lines: crop both alike.",
+        "Photos shifted against their sketch: {n}. The model learns to draw beside the lines: crop both "
+        "alike.",
     )
     yield from finding(
         "mismatched",
