@@ -59,7 +59,7 @@ MEASURE = """async ({ scale, times, threads }) => {
       found[`${name} x${count}, quickest`] = took[0];
     }
   }
-  device.end();
+  device.close();
   return found;
 }"""
 
