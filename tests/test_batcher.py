@@ -160,7 +160,7 @@ def test_clients_may_call_their_streams_the_same(held: Held) -> None:
 
 
 def test_a_call_of_a_client_that_has_disconnected_is_not_run(held: Held) -> None:
-    """Regression: only translations were dropped when their client disconnected, not the encoding of a photo."""
+    """Regression: only translations of disconnected clients were dropped, not the encoding of a photo."""
     ran: list[str] = []
     gone = held.pool.submit(held.batcher.run, lambda: ran.append("gone"), Client(gone=lambda: True))
     while len(held.batcher._waiting) < 1:

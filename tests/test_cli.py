@@ -228,7 +228,7 @@ def test_any_field_of_the_configuration_can_be_set(tmp_path: Path) -> None:
     )
     assert printed["config"]["model"]["widths"] == [8, 8, 8, 8]
     for wrong, word in (
-        ("perceptual=1", "there is perceptual_weight"),
+        ("perceptual=1", "fields are: perceptual_weight"),
         ("steps=many", "steps"),
         ("steps", "NAME=VALUE"),
         ("other.x=1", "NAME=VALUE"),

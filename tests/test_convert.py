@@ -777,8 +777,8 @@ def test_a_contact_sheet_replaces_neither_sketch_nor_photo(tmp_path: Path, tiny_
     for sheet, words in {
         "in/a.png": "would lie in",
         "out/a.png": "would lie in",
-        "none/sheet.png": "a folder that exists",
-        "in": "a folder that exists",
+        "none/sheet.png": "an existing folder",
+        "in": "an existing folder",
     }.items():
         arguments = ["convert", tmp_path / "in", tmp_path / "out", "--sheet", tmp_path / sheet]
         result = CliRunner().invoke(main, [*map(str, arguments), "--model", str(tiny_bundle)])
