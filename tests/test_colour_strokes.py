@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pix2pix.images.framing import UInt8
-from pix2pix.training.colour_strokes import draw_colour_strokes
+from pix2pix.training.augment import draw_colour_strokes
 
 SIDE = 64
 NOISE = 0.15  # five deviations of what is added to a colour

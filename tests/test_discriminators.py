@@ -69,10 +69,10 @@ def test_a_discriminator_says_what_it_can_look_at(widths: tuple[int, ...]) -> No
 
 
 def test_pictures_too_small_for_the_discriminator_are_refused() -> None:
-    with pytest.raises(UsageError, match="of 8 widths sees no patch in pictures of 128 px"):
+    with pytest.raises(UsageError, match="of 8 widths is too deep for pictures of 128 px"):
         train_config("default", discriminator=DiscriminatorConfig(widths=(4,) * 8))
     small = replace(PRESETS["default"].model, size_px=64)
-    with pytest.raises(UsageError, match="of 7 widths sees no patch in pictures of 32 px"):
+    with pytest.raises(UsageError, match="of 7 widths is too deep for pictures of 32 px"):
         train_config("default", model=small, discriminator=DiscriminatorConfig(widths=(4,) * 7))
 
 
@@ -152,37 +152,37 @@ def test_windows_are_not_judged_as_whole_pictures(
     assert [len(logits) for logits in whole.values()] == [4, 1, 1]
 
 
-def test_all_are_told_the_sketch(looked_at: tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]) -> None:
+def test_all_depend_on_the_sketch(looked_at: tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]) -> None:
     d = PictureDiscriminators(CRITIC, coarse=True).eval()
     photo, ink, projected = looked_at
-    told, other = d(photo, ink, projected), d(photo, ink.square(), projected)
-    for kind, logits in told.items():
+    found, other = d(photo, ink, projected), d(photo, ink.square(), projected)
+    for kind, logits in found.items():
         assert all((x - y).abs().max() > 1e-5 for x, y in zip(logits, other[kind], strict=True))
 
 
 def test_pixels_are_judged_beside_a_sketch_with_white_paper(
     looked_at: tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]],
 ) -> None:
-    """As the realism map looks at it."""
+    """As for the realism map."""
     d = PictureDiscriminators(CRITIC, coarse=False)
     photo, ink, _ = looked_at
     (logits,) = d(*looked_at)["pixels"]
     torch.testing.assert_close(logits, d.pixels(1 - 2 * ink, photo))
 
 
-def test_spectral_norms_follow_when_asked_and_at_no_look(
+def test_spectral_norms_are_updated_when_called_and_by_no_forward_pass(
     looked_at: tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]],
 ) -> None:
     d = PictureDiscriminators(CRITIC, coarse=True).eval()
     before = {name: value.clone() for name, value in d.state_dict().items()}
     d(*looked_at)
     assert all(torch.equal(value, before[name]) for name, value in d.state_dict().items())
-    d.follow_norms()
+    d.update_spectral_norms()
     moved = {name for name, value in d.state_dict().items() if not torch.equal(value, before[name])}
     assert moved and all(".parametrizations.weight.0._" in name for name in moved)
     assert not any(module.training for module in d.modules())
     for _ in range(50):
-        d.follow_norms()
+        d.update_spectral_norms()
     normed = [module for module in d.modules() if parametrize.is_parametrized(module, "weight")]
     assert len(normed) == 3 * 4 + 3
     for module in normed:

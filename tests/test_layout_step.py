@@ -1,4 +1,4 @@
-"""A step of the layout GAN: what each player is asked, what it is told, and that it moves."""
+"""A step of the layout GAN: the inputs and losses of its networks, and that they are updated."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ from pix2pix.model.networks import TwoStage
 from pix2pix.training.batch import Layouts
 from pix2pix.training.config import LayoutConfig, TrainConfig
 from pix2pix.training.distributed import make_fabric
-from pix2pix.training.layout_step import KNOWN_OFTEN, KNOWN_SHARE, MADE_SHARE, PENALTY_EVERY, LayoutStep
+from pix2pix.training.layout_step import FAKE_SHARE, KNOWN_OFTEN, KNOWN_SHARE, PENALTY_EVERY, LayoutStep
 
 COUNT, HALF = 8, 4
 LOSSES = {"d", "adversarial", "reconstruction", "divergence", "latent", "known", "mask", "range"}
@@ -52,41 +52,41 @@ def weights(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
     return [parameter.detach().clone() for parameter in parameters]
 
 
-def test_a_step_moves_generator_encoder_and_discriminator_and_no_other() -> None:
+def test_a_step_updates_generator_encoder_and_discriminator_and_no_other() -> None:
     step = ready()
-    players = (step.model.layout, step.model.encoder, step.discriminator, step.model.picture)
-    before = [weights(player.parameters()) for player in players]
-    losses, how = step.play(0, batch(), rate=1.0)
-    moved = [
-        any(not torch.equal(a, b) for a, b in zip(old, player.parameters(), strict=True))
-        for old, player in zip(before, players, strict=True)
+    networks = (step.model.layout, step.model.encoder, step.discriminator, step.model.picture)
+    before = [weights(network.parameters()) for network in networks]
+    losses, statistics = step.run(0, batch(), rate=1.0)
+    updated = [
+        any(not torch.equal(a, b) for a, b in zip(old, network.parameters(), strict=True))
+        for old, network in zip(before, networks, strict=True)
     ]
-    assert moved == [True, True, True, False]
+    assert updated == [True, True, True, False]
     assert losses.keys() == {f"layout_{name}" for name in LOSSES}
-    assert how.keys() == SHARES | {"layout_g_gradient", "layout_d_gradient"}
-    assert all(value.ndim == 0 and value.isfinite() for value in (*losses.values(), *how.values()))
+    assert statistics.keys() == SHARES | {"layout_g_gradient", "layout_d_gradient"}
+    assert all(value.ndim == 0 and value.isfinite() for value in (*losses.values(), *statistics.values()))
     assert all(parameter.requires_grad for parameter in step.discriminator.parameters())
     assert all(parameter.requires_grad for parameter in step.model.encoder.parameters())
 
 
-def test_at_rate_0_nobody_moves() -> None:
+def test_at_rate_0_nothing_is_updated() -> None:
     step = ready()
     parameters = [*step.model.parameters(), *step.discriminator.parameters()]
     before = weights(parameters)
-    step.play(0, batch(), rate=0.0)
+    step.run(0, batch(), rate=0.0)
     assert all(torch.equal(a, b) for a, b in zip(before, parameters, strict=True))
 
 
 class Recorder(nn.Module):
-    """A discriminator of mean red, which keeps what it is shown."""
+    """A discriminator of mean red, which records its inputs."""
 
     def __init__(self) -> None:
         super().__init__()
         self.gain = nn.Parameter(torch.ones(()))
-        self.shown: list[tuple[Tensor, Tensor]] = []
+        self.inputs: list[tuple[Tensor, Tensor]] = []
 
     def forward(self, layout: Tensor, ink: Tensor) -> Tensor:
-        self.shown.append((layout.detach(), ink))
+        self.inputs.append((layout.detach(), ink))
         return self.gain * layout[:, 0].mean((1, 2))
 
 
@@ -103,8 +103,8 @@ def test_the_discriminator_refuses_free_layouts_and_real_colours_under_other_ske
 ) -> None:
     step, recorder = recorded
     given = batch()
-    losses, _ = step.play(1, given, rate=0.0)
-    (real, _), (free, free_ink), (other, other_ink), (judged, _) = recorder.shown
+    losses, _ = step.run(1, given, rate=0.0)
+    (real, _), (free, free_ink), (other, other_ink), (judged, _) = recorder.inputs
     mask = given.layout[:, 3:]
     assert torch.equal(real, given.layout)
     assert torch.equal(free_ink, given.ink[HALF:]) and torch.equal(free[:, 3:], mask[HALF:])
@@ -112,8 +112,8 @@ def test_the_discriminator_refuses_free_layouts_and_real_colours_under_other_ske
     torch.testing.assert_close(other[:, :3], given.layout.roll(HALF // 2, 0)[:HALF, :3])
     assert torch.equal(judged, free)  # the generator is judged by these alone
     softplus = nn.functional.softplus
-    says = [softplus(sign * x[:, 0].mean((1, 2))).mean() for sign, x in ((-1, real), (1, free), (1, other))]
-    expected = says[0] + MADE_SHARE * says[1] + (1 - MADE_SHARE) * says[2]
+    terms = [softplus(sign * x[:, 0].mean((1, 2))).mean() for sign, x in ((-1, real), (1, free), (1, other))]
+    expected = terms[0] + FAKE_SHARE * terms[1] + (1 - FAKE_SHARE) * terms[2]
     torch.testing.assert_close(losses["layout_d"], expected)
     torch.testing.assert_close(losses["layout_adversarial"], softplus(-free[:, 0].mean((1, 2))).mean())
 
@@ -121,23 +121,25 @@ def test_the_discriminator_refuses_free_layouts_and_real_colours_under_other_ske
 def test_the_penalty_comes_every_few_steps_for_all_of_them(recorded: tuple[LayoutStep, Recorder]) -> None:
     """The gradient of mean red is 1/256 in each of 256 cells."""
     step, _ = recorded
-    told = [float(step.play(at, batch(), rate=0.0)[0]["layout_d"]) for at in (0, 1, PENALTY_EVERY)]
+    d_losses = [float(step.run(at, batch(), rate=0.0)[0]["layout_d"]) for at in (0, 1, PENALTY_EVERY)]
     penalty = PENALTY_EVERY * step.config.penalty_weight / 256
-    assert told[0] - told[1] == pytest.approx(penalty, rel=0.02) and told[2] == pytest.approx(told[0])
+    assert d_losses[0] - d_losses[1] == pytest.approx(penalty, rel=0.02)
+    assert d_losses[2] == pytest.approx(d_losses[0])
 
 
-def test_colours_of_the_free_half_are_not_held_to_the_photos() -> None:
+def test_colours_of_the_half_from_noise_are_not_compared_with_the_photos() -> None:
     step = ready()
     given = batch()
     free, bound = given.layout.clone(), given.layout.clone()
     free[HALF:, :3] *= -1
     bound[:HALF, :3] *= -1
-    told = [
-        step.play(1, Layouts(given.ink, layout, given.z, given.choices, given.cells), rate=0.0)[0]
+    all_losses = [
+        step.run(1, Layouts(given.ink, layout, given.z, given.choices, given.cells), rate=0.0)[0]
         for layout in (given.layout, free, bound)
     ]
-    held = [losses["layout_reconstruction"] for losses in told]
-    assert torch.equal(held[0], held[1]) and not torch.equal(held[0], held[2])
+    reconstruction = [losses["layout_reconstruction"] for losses in all_losses]
+    assert torch.equal(reconstruction[0], reconstruction[1])
+    assert not torch.equal(reconstruction[0], reconstruction[2])
 
 
 def test_few_cells_of_some_layouts_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,14 +149,14 @@ def test_few_cells_of_some_layouts_are_known(monkeypatch: pytest.MonkeyPatch) ->
     given, choices = batch(known=True), batch(known=True).choices
     choices[1, 0], choices[2, 0], choices[:, 1] = KNOWN_OFTEN, 0.99 * KNOWN_OFTEN, 1.0
     given = Layouts(given.ink, given.layout, given.z, choices, given.cells)
-    losses, _ = step.play(1, given, rate=0.0)
+    losses, _ = step.run(1, given, rate=0.0)
     (cells,) = known
     shares = cells[:, 3, 8:].mean((1, 2))
     assert shares[1] == 0 and all(
         0.5 * KNOWN_SHARE < share < 1.5 * KNOWN_SHARE for share in shares[[0, 2, 3]]
     )
     assert torch.equal(cells, given.layout * (cells[:, 3:] > 0)) and losses["layout_known"] > 0
-    losses, _ = step.play(1, batch(known=False), rate=0.0)
+    losses, _ = step.run(1, batch(known=False), rate=0.0)
     assert not known[1].any() and losses["layout_known"] == 0
 
 

@@ -1,4 +1,4 @@
-"""Batches are the same whoever prepares them and from wherever one begins; what cannot be read is named."""
+"""Batches do not depend on the number of workers or the first step; unreadable pairs are named."""
 
 import os
 import signal
@@ -76,7 +76,7 @@ def test_the_layout_gan_takes_all_pairs_and_the_picture_gan_the_first(pairs: Pat
     assert torch.equal(batch.photo, whole.photo[:2])
 
 
-def test_both_gans_are_shown_the_same_drawing(pairs: Path) -> None:
+def test_both_gans_get_the_same_drawing(pairs: Path) -> None:
     (batch,) = some(pairs, 1)
     torch.testing.assert_close(batch.layout, layout_of(batch.photo, batch.mask))
     torch.testing.assert_close(F.avg_pool2d(batch.ink, 2), (1 - batch.sketch) / 2)
@@ -130,19 +130,19 @@ def test_a_pair_that_cannot_be_read_is_named_and_another_taken(pairs: Path, work
     (pairs / "train" / "photos" / "3.png").write_bytes(b"no picture")
     loaded = some(pairs, 3, workers=workers)
     assert all(batch.photo.shape[0] == 4 and 3 not in batch.indices for batch in loaded)
-    told = {name: why for batch in loaded for name, why in batch.unreadable.items()}
-    assert list(told) == ["3"] and "3.png" in told["3"]
+    reasons = {name: reason for batch in loaded for name, reason in batch.unreadable.items()}
+    assert list(reasons) == ["3"] and "3.png" in reasons["3"]
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_where_none_can_be_read_the_run_ends_in_plain_words(pairs: Path, workers: int) -> None:
+def test_where_none_can_be_read_the_run_ends_with_a_message(pairs: Path, workers: int) -> None:
     for photo in (pairs / "train" / "photos").iterdir():
         photo.write_bytes(b"")
     with pytest.raises(PairsError, match=r"^pair \d: .*\.png"):
         some(pairs, 1, workers=workers)
 
 
-def test_a_process_that_is_gone_is_told(pairs: Path) -> None:
+def test_a_worker_that_has_ended_is_an_error(pairs: Path) -> None:
     class Killed(PairAugment):
         def __call__(self, *arguments: object) -> tuple:  # type: ignore[override]
             os.kill(os.getpid(), signal.SIGKILL)
@@ -159,5 +159,5 @@ def test_a_process_that_is_gone_is_told(pairs: Path) -> None:
         pictures=2,
         workers=1,
     )
-    with pytest.raises(RunError, match="prepares pairs is gone"):
+    with pytest.raises(RunError, match="prepares pairs has ended"):
         next(batches)

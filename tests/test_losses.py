@@ -69,9 +69,9 @@ def test_values_beyond_the_limit_are_counted_by_how_far() -> None:
 
 def test_means_under_weights_add_up_over_parts() -> None:
     values, weights = torch.tensor([1.0, 2.0, 6.0, 4.0]), torch.tensor([1.0, 0.0, 3.0, 0.5])
-    whole = losses.mean_under(values, weights)
+    whole = losses.weighted_mean(values, weights)
     assert whole.item() == pytest.approx(21 / 4)
-    parts = [losses.mean_under(values[i::2], weights[i::2]) for i in (0, 1)]
+    parts = [losses.weighted_mean(values[i::2], weights[i::2]) for i in (0, 1)]
     assert torch.stack(parts).mean().item() == pytest.approx(21 / 4)
 
 

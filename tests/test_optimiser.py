@@ -1,4 +1,4 @@
-"""One player's optimiser, where gradients are in float16."""
+"""The optimiser of one network, with gradients in float16."""
 
 import torch
 from lightning_fabric import Fabric

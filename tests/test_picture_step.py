@@ -1,4 +1,4 @@
-"""A step of the picture GAN: what the generator is given, what discriminators are shown, and who moves."""
+"""A step of the picture GAN: the inputs of generator and discriminators, and which of them are updated."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +24,7 @@ from pix2pix.training.picture_step import (
     MOVED,
     SHIFT,
     WHOLE,
-    Eyes,
+    FrozenFeatures,
     PictureStep,
     shifted,
     training_layout,
@@ -119,14 +119,14 @@ def test_pictures_of_one_pair_are_shifted_alike_by_up_to_a_tenth() -> None:
 
 @pytest.mark.usefixtures("small_backbone")
 def test_discriminators_see_both_pictures_and_their_ink_shifted_alike() -> None:
-    """Photos and made pictures are their own ink, black on white."""
+    """Photos and generated pictures are their own ink, black on white."""
     ink = (torch.rand(COUNT, 1, SIDE, SIDE) < 0.3).float()
     photo = (1 - 2 * ink).expand(-1, 3, -1, -1)
     rgba = torch.cat([photo, torch.full_like(ink, 100.0)], 1)  # opaque
-    shown = Eyes().show(rgba, photo, ink, torch.rand(COUNT, 2))
-    for seen in (shown.real_seen, shown.made_seen):
-        torch.testing.assert_close(seen.photo, (1 - 2 * seen.ink).expand(-1, 3, -1, -1))
-    assert not torch.equal(shown.real_seen.ink, ink)
+    generated = FrozenFeatures().compare(rgba, photo, ink, torch.rand(COUNT, 2))
+    for given in (generated.real_input, generated.fake_input):
+        torch.testing.assert_close(given.photo, (1 - 2 * given.ink).expand(-1, 3, -1, -1))
+    assert not torch.equal(generated.real_input.ink, ink)
 
 
 def test_every_shift_is_as_likely_as_any_other() -> None:
@@ -170,9 +170,9 @@ def test_without_ink_the_window_is_the_middle() -> None:
 
 
 def in_parts(*counts: int) -> Callable[..., Any]:
-    """Makes one move after the other in so many parts."""
+    """Computes one update after the other in so many parts."""
     left = list(counts)
-    return lambda move: move(left.pop(0) if left else counts[-1])
+    return lambda update: update(left.pop(0) if left else counts[-1])
 
 
 def ready(config: TrainConfig) -> PictureStep:
@@ -182,51 +182,53 @@ def ready(config: TrainConfig) -> PictureStep:
     return step
 
 
-def moved(step: PictureStep, before: dict[str, dict[str, Tensor]]) -> set[str]:
+def updated(step: PictureStep, before: dict[str, dict[str, Tensor]]) -> set[str]:
     return {
-        f"{player}.{name.split('.')[0]}"
-        for player, state in before.items()
-        for name, value in players(step)[player].items()
+        f"{network}.{name.split('.')[0]}"
+        for network, state in before.items()
+        for name, value in networks(step)[network].items()
         if not torch.equal(value, state[name])
     }
 
 
-def players(step: PictureStep) -> dict[str, dict[str, Tensor]]:
-    networks = {**step.networks(), "picture": step.picture}
-    return {name: {k: v.clone() for k, v in one.state_dict().items()} for name, one in networks.items()}
+def networks(step: PictureStep) -> dict[str, dict[str, Tensor]]:
+    found = {**step.networks(), "picture": step.picture}
+    return {name: {k: v.clone() for k, v in one.state_dict().items()} for name, one in found.items()}
 
 
 @pytest.mark.usefixtures("small_backbone")
-def test_whole_pictures_move_all_but_the_last_stage_and_windows_that_alone(tiny_config: TrainConfig) -> None:
+def test_whole_pictures_train_all_but_the_last_stage_and_windows_that_alone(tiny_config: TrainConfig) -> None:
     step = ready(replace(tiny_config, detail_every=2))
-    before = players(step)
-    told, how, errors = step.play(0, pictures(), 1.0, in_parts(1), measure=False)
-    first = moved(step, before)
+    before = networks(step)
+    losses, statistics, errors = step.run(0, pictures(), 1.0, in_parts(1), measure=False)
+    first = updated(step, before)
     base = {f"picture.{name}" for name, _ in step.picture.named_children() if name != "detail"}
     assert first >= base - {"picture.layout", "picture.refine"} and "picture.detail" not in first
     assert {name for name in first if name.startswith("window")} == set()
     assert {f"whole_discriminators.{kind}" for kind in ("features", "pixels", "coarse")} <= first
-    assert told.keys() == {"d", "d_penalty", *(f"g_{term}" for term in TERMS)}
-    assert errors.shape == (COUNT,) and {"d_gradient", "g_gradient", "accuracy_coarse"} <= how.keys()
+    assert losses.keys() == {"d", "d_penalty", *(f"g_{term}" for term in TERMS)}
+    assert errors.shape == (COUNT,) and {"d_gradient", "g_gradient", "accuracy_coarse"} <= statistics.keys()
 
-    told, how, _ = step.play(1, pictures(), 1.0, in_parts(1), measure=False)
-    second = moved(step, before)
+    losses, statistics, _ = step.run(1, pictures(), 1.0, in_parts(1), measure=False)
+    second = updated(step, before)
     assert {"picture.detail", "window_discriminators.features", "window_discriminators.pixels"} <= second
-    assert "d_penalty" not in told
-    assert {name for name in told if "detail" in name} == {
+    assert "d_penalty" not in losses
+    assert {name for name in losses if "detail" in name} == {
         "detail_d",
         *(f"detail_g_{term}" for term in TERMS - {"coarse", "alpha", "strokes"}),
     }
-    assert {"detail_d_gradient", "detail_p_real_pixels"} <= how.keys()
+    assert {"detail_d_gradient", "detail_p_real_pixels"} <= statistics.keys()
     assert not any(name.startswith("projection") for name in second)
 
 
 @pytest.mark.usefixtures("small_backbone")
 def test_windows_of_photos_without_detail_teach_nothing(tiny_config: TrainConfig) -> None:
     step = ready(replace(tiny_config, detail_every=1))
-    told, how, _ = step.play(0, pictures(detailed=torch.zeros(COUNT)), 1.0, in_parts(1), measure=False)
-    assert told["detail_d"] == told["detail_g_reconstruction"] == told["detail_g_pixels"] == 0
-    assert how["detail_d_gradient"] == 0 < how["d_gradient"]
+    losses, statistics, _ = step.run(
+        0, pictures(detailed=torch.zeros(COUNT)), 1.0, in_parts(1), measure=False
+    )
+    assert losses["detail_d"] == losses["detail_g_reconstruction"] == losses["detail_g_pixels"] == 0
+    assert statistics["detail_d_gradient"] == 0 < statistics["d_gradient"]
 
 
 @pytest.mark.usefixtures("small_backbone")
@@ -235,7 +237,7 @@ def test_windows_without_detail_lie_in_any_part_of_a_batch(tiny_config: TrainCon
         replace(tiny_config, detail_every=1),
         pictures(detailed=torch.tensor([1.0, 0.0, 1.0, 1.0])),
     )
-    whole, parts = (ready(config).play(0, given, 0.0, in_parts(n), measure=False) for n in (1, 2))
+    whole, parts = (ready(config).run(0, given, 0.0, in_parts(n), measure=False) for n in (1, 2))
     for name in ("detail_d", "detail_g_pixels", "detail_g_features", "detail_g_reconstruction"):
         torch.testing.assert_close(parts[0][name], whole[0][name], atol=1e-4, rtol=1e-3)
     for name in ("detail_d_gradient", "detail_g_gradient"):
@@ -243,40 +245,40 @@ def test_windows_without_detail_lie_in_any_part_of_a_batch(tiny_config: TrainCon
 
 
 @pytest.mark.usefixtures("small_backbone")
-def test_rough_sketches_are_held_to_their_photos_less(tiny_config: TrainConfig) -> None:
-    told = {}
+def test_rough_sketches_are_compared_with_their_photos_less(tiny_config: TrainConfig) -> None:
+    losses = {}
     for roughness in (0.0, 1.0):
         step, given = ready(replace(tiny_config, detail_every=0)), pictures()
         rough = replace(given, roughness=torch.full((COUNT,), roughness))
-        told[roughness], _, errors = step.play(0, rough, 0.0, in_parts(1), measure=False)
+        losses[roughness], _, errors = step.run(0, rough, 0.0, in_parts(1), measure=False)
         assert errors.mean() * 40 * (1 - 0.8 * roughness) == pytest.approx(
-            float(told[roughness]["g_reconstruction"]), rel=1e-4
+            float(losses[roughness]["g_reconstruction"]), rel=1e-4
         )
     for term in ("g_reconstruction", "g_perceptual", "g_alpha"):
-        assert float(told[1.0][term]) == pytest.approx(0.2 * float(told[0.0][term]), rel=1e-3)
-    assert torch.equal(told[1.0]["g_pixels"], told[0.0]["g_pixels"])
+        assert float(losses[1.0][term]) == pytest.approx(0.2 * float(losses[0.0][term]), rel=1e-3)
+    assert torch.equal(losses[1.0]["g_pixels"], losses[0.0]["g_pixels"])
 
 
 @pytest.mark.usefixtures("small_backbone")
 def test_gradients_at_the_picture_are_measured_when_asked(tiny_config: TrainConfig) -> None:
     config = replace(tiny_config, detail_every=0)
-    _, how, _ = ready(config).play(0, pictures(), 0.0, in_parts(1), measure=True)
-    measured = {name for name in how if name.startswith("at_picture_")}
+    _, statistics, _ = ready(config).run(0, pictures(), 0.0, in_parts(1), measure=True)
+    measured = {name for name in statistics if name.startswith("at_picture_")}
     assert measured == {f"at_picture_g_{term}" for term in TERMS}
     double = replace(config, reconstruction_weight=2 * config.reconstruction_weight)
-    _, twice, _ = ready(double).play(0, pictures(), 0.0, in_parts(1), measure=True)
+    _, twice, _ = ready(double).run(0, pictures(), 0.0, in_parts(1), measure=True)
     name = "at_picture_g_reconstruction"
-    assert how[name] > 0 and float(twice[name]) == pytest.approx(2 * float(how[name]), rel=1e-3)
+    assert statistics[name] > 0 and float(twice[name]) == pytest.approx(2 * float(statistics[name]), rel=1e-3)
 
 
 @pytest.mark.usefixtures("small_backbone")
-def test_a_generator_out_of_memory_draws_anew_what_the_discriminators_saw_whole(
+def test_a_generator_out_of_memory_draws_again_what_the_discriminators_got_whole(
     tiny_config: TrainConfig,
 ) -> None:
-    """The discriminators moved in one part and kept their pictures; the generator then moves in two."""
+    """The discriminators are updated in one part and cache their pictures; the generator then in two."""
     config = replace(tiny_config, detail_every=0)
-    whole = ready(config).play(0, pictures(), 0.0, in_parts(1), measure=False)
-    parts = ready(config).play(0, pictures(), 0.0, in_parts(1, 2), measure=False)
+    whole = ready(config).run(0, pictures(), 0.0, in_parts(1), measure=False)
+    parts = ready(config).run(0, pictures(), 0.0, in_parts(1, 2), measure=False)
     torch.testing.assert_close(parts[2], whole[2], atol=1e-4, rtol=0)
     for name in ("g_reconstruction", "g_alpha", "g_pixels"):
         torch.testing.assert_close(parts[0][name], whole[0][name], atol=1e-4, rtol=1e-3)
@@ -284,11 +286,11 @@ def test_a_generator_out_of_memory_draws_anew_what_the_discriminators_saw_whole(
 
 def test_the_same_of_the_papers_architecture() -> None:
     config = TrainConfig(model=LITERAL, batch_size=COUNT, adversarial="bce", discriminator=CRITIC)
-    told = []
+    results = []
     for counts in ((1,), (1, 2)):
         torch.manual_seed(0)
         step = PaperStep(config, Paper(LITERAL), make_fabric("cpu", "32-true"))
         step.set_up()
-        told.append(step.play(0, pictures(), 0.0, in_parts(*counts), measure=False))
-    torch.testing.assert_close(told[1][2], told[0][2], atol=1e-4, rtol=0)
-    torch.testing.assert_close(told[1][0], told[0][0], atol=1e-4, rtol=1e-3)
+        results.append(step.run(0, pictures(), 0.0, in_parts(*counts), measure=False))
+    torch.testing.assert_close(results[1][2], results[0][2], atol=1e-4, rtol=0)
+    torch.testing.assert_close(results[1][0], results[0][0], atol=1e-4, rtol=1e-3)

@@ -1,4 +1,4 @@
-"""A run's report: made from a folder that the test writes, whole, half begun, or hostile."""
+"""The report of a run folder that the test writes: complete, just begun, damaged or hostile."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from pix2pix.training.report.page import duration, remaining_s, settings, write_
 from pix2pix.training.run_folder import read_lines
 
 SECTIONS = [
-    "How it goes",
+    "Diagnosis",
     "Curves",
-    "From the first moment to the last",
-    "Where the discriminator doubts",
-    "The hardest pairs",
+    "Samples over time",
+    "Realism map",
+    "Hardest pairs",
     "Configuration",
 ]
 CHARTS = [
-    "Right answers of the discriminators",
+    "Accuracy of the discriminators",
     "The discriminator on pixels",
     "Gradients at the picture",
-    "Who pulls at the picture now",  # a table beside that chart
-    "What the picture generator lowers",
-    "What the layout generator lowers",
-    "What the discriminators lower",
+    "Gradients at the picture now",  # a table beside that chart
+    "Loss of the picture generator",
+    "Loss of the layout generator",
+    "Loss of the discriminators",
     "Gradients of the networks",
     "Score: lpips",
-    "Known by heart?",
-    "Learning speed",
+    "Overfitting",
+    "Training speed",
     "Waiting for data",
 ]
 VOID = {"meta", "img", "br"}
@@ -51,7 +51,7 @@ HOSTILE = '</td><script>alert("1")</script><img src=x onerror=alert(2)>\u202e'
 
 
 class Page(HTMLParser):
-    """Checks that every element is closed in its turn, and keeps what it sees."""
+    """Checks that every element is closed in its turn, and records elements, headings and text."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -98,9 +98,9 @@ def sheet(path: Path, rows: int, columns: int, side: int, seed: int = 0) -> None
 
 def stats_line(i: int) -> dict[str, float]:
     kinds = ("_layout", "_features", "_pixels", "_coarse")
-    players = [f"{{}}{kind}" for kind in kinds] + [f"detail_{{}}{kind}" for kind in kinds[1:3]]
-    how = {"p_real": 0.47, "p_fake": 0.43, "accuracy": 0.61}
-    game = {player.format(name): value for player in players for name, value in how.items()}
+    names = [f"{{}}{kind}" for kind in kinds] + [f"detail_{{}}{kind}" for kind in kinds[1:3]]
+    values = {"p_real": 0.47, "p_fake": 0.43, "accuracy": 0.61}
+    statistics = {pattern.format(name): value for pattern in names for name, value in values.items()}
     return {
         "step": 50 * (i + 1),
         "images": 400 * (i + 1),
@@ -108,7 +108,7 @@ def stats_line(i: int) -> dict[str, float]:
         "images_per_s": 6.4,
         "data_wait": 0.07,
         "progress": 0.001 * (i + 1),
-        **game,
+        **statistics,
         "d": 1.9,
         "layout_d": 1.3,
         "layout_mask": 0.2,
@@ -197,16 +197,16 @@ def test_the_report_needs_no_other_file_and_is_small(run: Path) -> None:
     assert report.stat().st_size < 3_000_000  # of noise; photos take less
 
 
-def test_the_film_shows_ten_moments_with_the_first_and_the_last(run: Path) -> None:
+def test_ten_steps_are_shown_with_the_first_and_the_last(run: Path) -> None:
     page = page_of(run)
-    answers = [image["alt"] for image in page.all("img") if "Answer at" in (image["alt"] or "")]
-    assert len(answers) == 40
-    assert answers[0] == "Answer at step 1000"
-    assert answers[9] == "Answer at step 25000"
+    labels = [image["alt"] for image in page.all("img") if "Sample at" in (image["alt"] or "")]
+    assert len(labels) == 40
+    assert labels[0] == "Sample at step 1000"
+    assert labels[9] == "Sample at step 25000"
 
 
-def test_the_film_shows_the_cells_of_the_sheets(run: Path) -> None:
-    """Given, the answer of seed 0 and the target: cells 0, 1 and 3 of a row, and nothing of their frame."""
+def test_the_samples_are_the_cells_of_the_sheets(run: Path) -> None:
+    """Sketch, sample of seed 0 and real photo: cells 0, 1 and 3 of a row, without the frame around them."""
     for sample in (run / "samples").iterdir():
         sample.unlink()
     levels = [[40 + 60 * row + 15 * column for column in range(4)] for row in range(2)]
@@ -238,7 +238,7 @@ def test_a_short_run_that_has_ended_has_not_just_begun(run: Path) -> None:
     scored = page_of(run)
     assert "just begun" not in scored.text and "30 s" in scored.text
     (run / "scores.jsonl").unlink()
-    assert "just begun" not in page_of(run).text and "No numbers are written yet" in page_of(run).text
+    assert "just begun" not in page_of(run).text and "There are no numbers yet" in page_of(run).text
 
 
 @pytest.mark.parametrize("missing", ["stats.jsonl", "scores.jsonl", "samples", "realism.jpg", "config.json"])
@@ -392,23 +392,23 @@ def charts_of(stats: dict[str, float], folder: Path) -> dict[str, list[str]]:
 
 def test_each_number_is_drawn_in_the_chart_of_its_network(tmp_path: Path) -> None:
     charts = charts_of(stats_line(0), tmp_path)
-    assert charts["What the picture generator lowers"] == ["g_pixels", "g_reconstruction"]
-    assert charts["What the layout generator lowers"] == ["layout_mask"]
-    assert charts["What the discriminators lower"] == ["d", "layout_d"]
+    assert charts["Loss of the picture generator"] == ["g_pixels", "g_reconstruction"]
+    assert charts["Loss of the layout generator"] == ["layout_mask"]
+    assert charts["Loss of the discriminators"] == ["d", "layout_d"]
     assert charts["Gradients at the picture"] == ["g_features", "g_reconstruction"]
     assert charts["Gradients of the networks"] == ["g_gradient", "d_gradient", "layout_g_gradient"]
-    assert len(charts["Right answers of the discriminators"]) == 6
+    assert len(charts["Accuracy of the discriminators"]) == 6
 
 
 def test_a_run_of_the_papers_architecture_has_its_one_discriminator(tmp_path: Path) -> None:
     only = {"p_real_pixels": 0.5, "p_fake_pixels": 0.4, "accuracy_pixels": 0.6, "g_pixels": 0.7}
     charts = charts_of(only, tmp_path)
-    assert charts["Right answers of the discriminators"] == ["on pixels"]
-    assert charts["What the picture generator lowers"] == ["g_pixels"]
-    assert "What the layout generator lowers" not in charts
+    assert charts["Accuracy of the discriminators"] == ["on pixels"]
+    assert charts["Loss of the picture generator"] == ["g_pixels"]
+    assert "Loss of the layout generator" not in charts
 
 
 def test_a_report_needs_no_torch() -> None:
-    modules = "pix2pix.training.report.page, pix2pix.training.report.diagnosis, pix2pix.training.tensorboard"
+    modules = "pix2pix.training.report.page, pix2pix.training.report.diagnosis, pix2pix.training.run_folder"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

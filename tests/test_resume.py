@@ -1,4 +1,4 @@
-"""A run that was killed, at any step or while it wrote, goes on as if nothing had been."""
+"""A run that was killed, at any step or while it wrote, goes on as if it had never stopped."""
 
 import dataclasses
 import json
@@ -21,8 +21,8 @@ from pix2pix.training.config import TrainConfig
 from pix2pix.training.loop import train
 from pix2pix.training.run_folder import spare_of
 
-# Trains until it dies by its own hand after a step, or by the kernel's while it writes a state: a file may
-# then only grow to half of the size of the state before.
+# Trains until it kills itself after a step, or the kernel kills it while it writes a checkpoint: a file may
+# then only grow to half of the size of the checkpoint before.
 TRAIN_AND_DIE = """
 import os, resource, signal, sys
 from pathlib import Path
@@ -54,12 +54,12 @@ def config(tiny_config: TrainConfig) -> TrainConfig:
 
 
 def die(config: TrainConfig, pairs: Path, run: Path, how: str, at: int) -> subprocess.CompletedProcess[str]:
-    told = json.dumps(dataclasses.asdict(config))
-    arguments = [sys.executable, "-c", TRAIN_AND_DIE, told, str(pairs), str(run), how, str(at)]
+    text = json.dumps(dataclasses.asdict(config))
+    arguments = [sys.executable, "-c", TRAIN_AND_DIE, text, str(pairs), str(run), how, str(at)]
     paths = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
-    surroundings = {**os.environ, "PYTHONPATH": paths}
+    environment = {**os.environ, "PYTHONPATH": paths}
     return subprocess.run(
-        arguments, capture_output=True, text=True, check=False, timeout=120, env=surroundings
+        arguments, capture_output=True, text=True, check=False, timeout=120, env=environment
     )
 
 
@@ -149,7 +149,7 @@ def test_a_full_disk_leaves_the_state_there_was(config: TrainConfig, pairs: Path
 
 
 @pytest.mark.parametrize("damage", ["torn", "flipped", "gone"])
-def test_a_damaged_state_is_told_and_the_spare_taken(
+def test_for_a_damaged_checkpoint_the_spare_is_read_with_a_message(
     config: TrainConfig, pairs: Path, tmp_path: Path, damage: str
 ) -> None:
     run = tmp_path / "run"
@@ -161,9 +161,9 @@ def test_a_damaged_state_is_told_and_the_spare_taken(
     state.write_bytes(content[: len(content) // 2] if damage == "torn" else content)
     if damage == "gone":
         state.unlink()
-    told: list[str] = []
-    assert go_on(config, pairs, run, resume=True, notify=told.append) == [7]  # the spare is of step 6
-    assert any("state.spare.pt" in message and "state.pt" in message for message in told)
+    messages: list[str] = []
+    assert go_on(config, pairs, run, resume=True, notify=messages.append) == [7]  # the spare is of step 6
+    assert any("state.spare.pt" in message and "state.pt" in message for message in messages)
     assert_same_run(config, pairs, run)
 
 
@@ -178,7 +178,7 @@ def test_two_damaged_states_are_refused(tmp_path: Path) -> None:
         load_state(path)
 
 
-def test_the_log_of_a_resumed_run_tells_every_step_once(
+def test_the_log_of_a_resumed_run_has_every_step_once(
     config: TrainConfig, pairs: Path, tmp_path: Path
 ) -> None:
     run, longer = tmp_path / "run", replace(config, steps=110, save_every=40)
@@ -195,5 +195,5 @@ def test_the_log_of_a_resumed_run_tells_every_step_once(
 def test_a_run_folder_in_use_is_refused(config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     go_on(config, pairs, run)
-    with only_writer(run), pytest.raises(FolderInUse, match="another run"):
+    with only_writer(run), pytest.raises(FolderInUse, match="another process writes"):
         go_on(config, pairs, run, resume=True)

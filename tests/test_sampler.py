@@ -1,4 +1,4 @@
-"""Weak points are drawn more often, within bounds; bad data does not capture them; all pairs keep coming."""
+"""Difficult pairs are sampled more often, within bounds; outliers are not; every pair is still sampled."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def run(sampler: PairSampler, difficulty: np.ndarray, steps: int) -> np.ndarray:
         sampler.begin(step)
         batch = np.array([sampler[step * BATCH + place] for place in range(BATCH)])
         np.add.at(drawn, batch, 1)
-        sampler.learn(batch, difficulty[batch])
+        sampler.record_errors(batch, difficulty[batch])
     return drawn
 
 
@@ -81,7 +81,7 @@ def test_drawing_ahead_changes_nothing_and_too_far_is_refused() -> None:
             if step % ahead == 0:
                 positions += [sampler[p] for p in range(step * BATCH, (step + ahead) * BATCH)]
             now = np.array(positions[step * BATCH : (step + 1) * BATCH])
-            sampler.learn(now, difficulty[now])
+            sampler.record_errors(now, difficulty[now])
         return positions
 
     assert drawn(1) == drawn(BLOCK)
@@ -101,7 +101,7 @@ def test_its_state_goes_on_where_it_was() -> None:
             sampler.begin(step)
         batches = [np.array([s[step * BATCH + place] for place in range(BATCH)]) for s in (one, other)]
         assert (batches[0] == batches[1]).all()
-        one.learn(batches[0], difficulty[batches[0]])
-        other.learn(batches[1], difficulty[batches[1]])
+        one.record_errors(batches[0], difficulty[batches[0]])
+        other.record_errors(batches[1], difficulty[batches[1]])
     with pytest.raises(ValueError, match="50 pairs"):
         make(51).load_state_dict(one.state_dict())

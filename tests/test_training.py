@@ -1,4 +1,4 @@
-"""A step moves both players; a resumed run is the same run; what goes wrong is said and nothing is lost."""
+"""A step updates all networks; a resumed run equals one never stopped; errors lose nothing that was saved."""
 
 import dataclasses
 import json
@@ -19,9 +19,8 @@ from pix2pix.model.bundle import load_bundle
 from pix2pix.model.config import DiscriminatorConfig, ModelConfig, from_json
 from pix2pix.model.latents import draw
 from pix2pix.pairs import list_pairs, load_pair, to_tensors
-from pix2pix.training.checkpoint import load_state, save_state
+from pix2pix.training.checkpoint import copy_to_finish, load_state, save_state
 from pix2pix.training.config import PRESETS, LayoutConfig, TrainConfig, train_config
-from pix2pix.training.finishing import copy_to_finish
 from pix2pix.training.loop import _rate, train
 from pix2pix.training.run_folder import RunFolder
 
@@ -32,31 +31,31 @@ def finish(config: TrainConfig, pairs: Path, run: Path, **options: object) -> li
     return list(train(config, pairs, run, device="cpu", **options))  # type: ignore[arg-type]
 
 
-PLAYERS = ("model", "average", "whole_discriminators", "window_discriminators", "layout_discriminator")
+NETWORKS = ("model", "average", "whole_discriminators", "window_discriminators", "layout_discriminator")
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
     state = load_state(run / "state.pt")
-    return {f"{part}.{k}": v for part in PLAYERS for k, v in state[part].items()}
+    return {f"{part}.{k}": v for part in NETWORKS for k, v in state[part].items()}
 
 
-def test_a_step_moves_every_player(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
+def test_a_step_updates_every_network(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
     finish(replace(tiny_config, steps=1, detail_every=1), pairs, tmp_path / "one")
     finish(replace(tiny_config, steps=2, detail_every=1), pairs, tmp_path / "two")
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     generators = ("layout", "encoder", "picture.stem", "picture.detail")
-    for part in (*(f"model.{name}" for name in generators), *PLAYERS):
+    for part in (*(f"model.{name}" for name in generators), *NETWORKS):
         assert any(not torch.equal(one[k], two[k]) for k in one if k.startswith(part)), part
 
 
-def test_the_stage_at_full_size_moves_at_its_turn_and_alone(
+def test_the_stage_at_full_size_is_updated_at_its_interval_alone(
     tiny_config: TrainConfig, pairs: Path, tmp_path: Path
 ) -> None:
     statuses = finish(replace(tiny_config, steps=6, detail_every=3), pairs, tmp_path / "run")
     assert [s.step for s in statuses if "detail_d" in s.losses] == [3, 6]
     finish(replace(tiny_config, detail_every=0), pairs, tmp_path / "without")
     state = load_state(tmp_path / "without" / "state.pt")["model"]
-    assert not state["picture.detail.to_rgba.weight"].any()  # as it began
+    assert not state["picture.detail.to_rgba.weight"].any()  # as initialised
 
 
 def test_the_paper_s_architecture_trains(pairs: Path, tmp_path: Path) -> None:
@@ -106,8 +105,8 @@ def test_a_resumed_run_equals_one_never_stopped(
     tiny_config: TrainConfig, pairs: Path, tmp_path: Path
 ) -> None:
     finish(tiny_config, pairs, tmp_path / "whole")
-    asked = iter([False, False, True])  # stop after the second step
-    finish(tiny_config, pairs, tmp_path / "parts", stop=lambda: next(asked))
+    answers = iter([False, False, True])  # stop after the second step
+    finish(tiny_config, pairs, tmp_path / "parts", stop=lambda: next(answers))
     assert load_state(tmp_path / "parts" / "state.pt")["step"] == 2
     finish(tiny_config, pairs, tmp_path / "parts", resume=True)
     whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
@@ -233,7 +232,9 @@ def test_a_state_of_something_else_is_refused_and_changes_nothing(
     finish(tiny_config, pairs, run)
     before = (run / "config.json").read_text()
     save_state(run / "state.pt", {"a": 1})
-    with pytest.raises(RunError, match="not a state of this run"):
+    with pytest.raises(
+        RunError, match=r"not a checkpoint of this run \(missing keys: average, .*; unexpected keys: a\)"
+    ):
         finish(replace(tiny_config, steps=9), pairs, run, resume=True)
     assert (run / "config.json").read_text() == before
 
@@ -243,22 +244,22 @@ def test_pairs_that_turn_unreadable_on_the_way_lose_nothing(
     tiny_config: TrainConfig, pairs: Path, tmp_path: Path, workers: int
 ) -> None:
     """One is left out and named; when none is left, the steps made so far are saved."""
-    run, told = tmp_path / "run", []
+    run, messages = tmp_path / "run", []
     config = replace(tiny_config, steps=1000, save_every=1000, sample_every=1000)
     photos = sorted((pairs / "train" / "photos").iterdir())
-    steps = train(config, pairs, run, device="cpu", workers=workers, notify=told.append)
+    steps = train(config, pairs, run, device="cpu", workers=workers, notify=messages.append)
     last = next(steps).step
     photos[0].write_bytes(b"")
-    while not told:
+    while not messages:
         last = next(steps).step
-    assert "pair 0 is left out" in told[0] and "0.png" in told[0]
+    assert "pair 0 is left out" in messages[0] and "0.png" in messages[0]
     for photo in photos:
         photo.write_bytes(b"")
     with pytest.raises(PairsError, match=r"pair \d: "):
         for status in steps:
             last = status.step
     assert load_state(run / "state.pt")["step"] == last
-    assert [line for line in told if "pair 0 " in line] == told[:1]
+    assert [line for line in messages if "pair 0 " in line] == messages[:1]
 
 
 def test_a_slow_run_saves_by_the_clock(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
@@ -311,10 +312,10 @@ def test_discriminators_go_on_from_the_file_beside_the_bundle(
     for part in ("layout_discriminator", "projection"):
         for key, value in before[part].items():
             torch.testing.assert_close(after[part][key], value, rtol=1e-3, atol=1e-3)  # half precision
-    assert not [note for note in notes if "begin anew" in note]
+    assert not [note for note in notes if "start untrained" in note]
     (tmp_path / "first" / "discriminators.safetensors").unlink()
     finish(still, pairs, tmp_path / "third", start_from=bundle, notify=notes.append)
-    assert [note for note in notes if "begin anew" in note and "first.safetensors" in note]
+    assert [note for note in notes if "start untrained" in note and "first.safetensors" in note]
 
 
 def test_a_run_whose_end_failed_is_ended_by_resuming(
@@ -324,7 +325,7 @@ def test_a_run_whose_end_failed_is_ended_by_resuming(
         raise OSError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr("pix2pix.training.snapshots.find_directions", fails)
+        patch.setattr("pix2pix.training.loop.find_directions", fails)
         with pytest.raises(OSError, match="full"):
             finish(tiny_config, pairs, tmp_path / "run")
     bundle = tmp_path / "run" / "run.safetensors"
@@ -343,8 +344,8 @@ def test_a_finished_copy_leaves_the_run_as_it_is(
     run, copy = tmp_path / "run", tmp_path / "copy"
     ticks = iter(range(10_000))
     long_run = replace(tiny_config, steps=10**9, decay_fraction=0.0, save_every=1)
-    asked = iter([False] * 5 + [True])
-    finish(long_run, pairs, run, stop=lambda: next(asked), clock=lambda: float(next(ticks)))
+    answers = iter([False] * 5 + [True])
+    finish(long_run, pairs, run, stop=lambda: next(answers), clock=lambda: float(next(ticks)))
     before = (run / "state.pt").read_bytes()
     config = copy_to_finish(run, copy, seconds=10.0, title="Done")
     ticks = iter(range(10_000))

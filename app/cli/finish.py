@@ -1,4 +1,4 @@
-"""`pix2pix finish`: let the learning rates of a copy of a run fall, and write the bundle."""
+"""`pix2pix finish`: lets the learning rates of a copy of a run fall to zero, and writes the bundle."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from app.cli.progress import Reporter
 @click.argument("run", metavar="RUN", type=FOLDER)
 @click.argument("pairs", metavar="PAIRS", type=FOLDER)
 @click.option("--name", required=True, callback=plain_name, help="Name of the copy, and of its model.")
-@click.option("--time", "seconds", type=Duration(), default="20m", help="How long the rates take to fall.")
-@click.option("--title", show_default="the run's", help="What the model is called in lists.")
+@click.option("--time", "seconds", type=Duration(), default="20m", help="Time in which the rates fall.")
+@click.option("--title", show_default="the run's", help="Title of the model in lists.")
 @runs_option
 @threads_option
 @workers_option
@@ -46,16 +46,16 @@ def finish(
 ) -> None:
     """Finish a copy of the run RUN on PAIRS, into runs/NAME; prints the path of the model.
 
-    The learning rates of the copy fall to zero; RUN is left as it is, and can go on meanwhile. PAIRS may be
-    other pairs than the run's, such as those of one subject.
+    The learning rates of the copy fall to zero. RUN does not change, and can go on meanwhile. PAIRS may be
+    other pairs than those of RUN, for example of one subject.
     """
     from app.cli import train as training
-    from pix2pix.training.finishing import copy_to_finish
+    from pix2pix.training.checkpoint import copy_to_finish
 
     config = copy_to_finish(run, runs / name, seconds, title)
-    asked = training.Asked(pairs, runs / name, resume=True, other_pairs=True, **options)
+    arguments = training.TrainArguments(pairs, runs / name, resume=True, other_pairs=True, **options)
     with Reporter("finishing", 1.0) as progress, training.stop_on_signals(progress.say) as stop:
-        training.run(asked, config, progress, stop)
+        training.run(arguments, config, progress, stop)
     if stop():
         click.echo(f"Stopped. To go on: pix2pix train {pairs} --name {name} --runs {runs} --resume", err=True)
         ctx.exit(INTERRUPTED)

@@ -1,12 +1,13 @@
-"""`pix2pix train`: a model from a pairs folder."""
+"""`pix2pix train`: trains a model on a pairs folder."""
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import json
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -35,6 +36,7 @@ from pix2pix.training.config import TrainConfig, train_config, with_settings
 if TYPE_CHECKING:
     from pix2pix.training.run_folder import Status
 
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 MOST_WORKERS = 8
 
 
@@ -47,19 +49,22 @@ MOST_WORKERS = 8
     "--preset",
     type=click.Choice(["default", "paper", "fast"]),
     default="default",
-    help="The recipe: this project's, the pix2pix paper's, or a small quick one.",
+    help="The configuration: this project's, the pix2pix paper's, or a small fast one.",
 )
-@click.option("--from", "start_from", show_default="untrained", help="Model (name or file) to begin with.")
-@click.option("--resume", is_flag=True, help="Go on with the run of that name, with its own configuration.")
+@click.option("--from", "start_from", show_default="untrained", help="Model (name or file) to start from.")
+@click.option("--resume", is_flag=True, help="Go on with the run of that name, with its configuration.")
 @click.option("--other-pairs", is_flag=True, help="With --resume: go on though the pairs have changed.")
 @click.option(
-    "--steps", type=click.IntRange(1), show_default="the preset's", help="Batches to train on in all."
+    "--steps",
+    type=click.IntRange(1),
+    show_default="the preset's",
+    help="Steps of the whole run, a batch each.",
 )
 @click.option(
     "--time-limit",
     type=Duration(),
     show_default="none",
-    help="Training time in all, such as 90m; then it ends.",
+    help="Training time of the whole run, such as 90m.",
 )
 @click.option(
     "--size",
@@ -74,18 +79,18 @@ MOST_WORKERS = 8
     metavar="NAME=VALUE",
     multiple=True,
     show_default="none",
-    help="A field of TrainConfig, such as perceptual_weight=1; --dry-run shows them all.",
+    help="A field of TrainConfig, such as perceptual_weight=1; --dry-run prints them all.",
 )
-@click.option("--title", show_default="the run's name", help="What the model is called in lists.")
+@click.option("--title", show_default="the run's name", help="Title of the model in lists.")
 @click.option(
-    "--licence", show_default="not stated", help="Licence of the pairs, kept in the model's header."
+    "--licence", show_default="not stated", help="Licence of the pairs, written to the model's header."
 )
 @runs_option
 @threads_option
 @workers_option
 @click.option("--devices", type=click.IntRange(1), default=1, help="GPUs, or processes on a CPU.")
 @click.option(
-    "--nodes", type=click.IntRange(1), default=1, help="Machines; docs/training.md says how to start them."
+    "--nodes", type=click.IntRange(1), default=1, help="Machines; docs/training.md has the commands."
 )
 @precision_option
 @device_option
@@ -98,21 +103,21 @@ def train(ctx: click.Context, /, pairs: Path, name: str, runs: Path, dry_run: bo
 
     Ctrl-C finishes the step, saves, and ends; --resume goes on from there.
     """
-    asked = Asked(pairs, runs / name, **options)
-    config = configuration(asked, preset_given=given(ctx, "preset"))
+    arguments = TrainArguments(pairs, runs / name, **options)
+    config = configuration(arguments, preset_given=given(ctx, "preset"))
     if dry_run:
-        click.echo(describe(asked, config))
+        click.echo(describe(arguments, config))
         return
     with Reporter("training", 1.0) as progress, stop_on_signals(progress.say) as stop:
-        status = run(asked, config, progress, stop)
+        status = run(arguments, config, progress, stop)
     if not is_first_process():
         return
-    bundle = asked.run / f"{name}.safetensors"
+    bundle = arguments.run / f"{name}.safetensors"
     if status is not None:
         click.echo(f"{status.step} steps, {status.images} images in {in_words(status.seconds)}", err=True)
     elif not stop():
         click.echo(
-            "Nothing to do: the run has reached its end; a larger --steps or --time-limit moves it.", err=True
+            "Nothing to do: the run has ended; to go on, give a larger --steps or --time-limit.", err=True
         )
     if bundle.exists():
         click.echo(click.format_filename(bundle))
@@ -123,8 +128,8 @@ def train(ctx: click.Context, /, pairs: Path, name: str, runs: Path, dry_run: bo
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The command's options, as they came."""
+class TrainArguments:
+    """The arguments and options of the command."""
 
     pairs: Path
     run: Path
@@ -146,89 +151,108 @@ class Asked:
     settings: tuple[str, ...] = ()
 
 
-def configuration(asked: Asked, *, preset_given: bool) -> TrainConfig:
-    """The preset with what was asked for, or the configuration of the run that goes on.
+def configuration(arguments: TrainArguments, *, preset_given: bool) -> TrainConfig:
+    """Returns the preset, or the configuration of the run to resume, with the options applied.
 
-    Raises UsageError for options that --resume cannot follow and for a --from that does not fit, BundleError
-    for one that cannot be read, RunError where there is nothing to resume.
+    Raises UsageError for options that --resume does not allow and for a --from of another model, BundleError
+    for a --from that cannot be read, RunError if there is nothing to resume.
     """
     fields = {
-        "steps": asked.steps,
-        "time_limit_s": asked.time_limit,
-        "title": asked.title,
-        "licence": asked.licence,
+        "steps": arguments.steps,
+        "time_limit_s": arguments.time_limit,
+        "title": arguments.title,
+        "licence": arguments.licence,
     }
     overrides: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
-    if asked.resume:
-        given = {"--preset": preset_given, "--from": asked.start_from, "--size": asked.size_px}
+    if arguments.resume:
+        given = {"--preset": preset_given, "--from": arguments.start_from, "--size": arguments.size_px}
         if refused := [option for option, value in given.items() if value]:
-            raise UsageError(
-                f"--resume goes on with the run's own configuration; leave out {', '.join(refused)}"
-            )
+            raise UsageError(f"--resume uses the configuration of the run; leave out {', '.join(refused)}")
         from pix2pix.training.run_folder import RunFolder
 
-        return with_settings(dataclasses.replace(RunFolder(asked.run).config(), **overrides), asked.settings)
-    if asked.size_px is not None:
-        model = train_config(asked.preset).model
-        overrides["model"] = dataclasses.replace(model, size_px=asked.size_px)
-    if asked.other_pairs:
-        raise UsageError("--other-pairs goes with --resume: a new run may have any pairs")
-    config = with_settings(train_config(asked.preset, **overrides), asked.settings)
-    if asked.start_from:
+        return with_settings(
+            dataclasses.replace(RunFolder(arguments.run).config(), **overrides), arguments.settings
+        )
+    if arguments.size_px is not None:
+        model = train_config(arguments.preset).model
+        overrides["model"] = dataclasses.replace(model, size_px=arguments.size_px)
+    if arguments.other_pairs:
+        raise UsageError("--other-pairs is for --resume: a new run can use any pairs")
+    config = with_settings(train_config(arguments.preset, **overrides), arguments.settings)
+    if arguments.start_from:
         from pix2pix.model.bundle import find_bundle, read_header
 
-        refuse_other_model(read_header(find_bundle(asked.start_from)).model, config.model, asked.start_from)
+        refuse_other_model(
+            read_header(find_bundle(arguments.start_from)).model, config.model, arguments.start_from
+        )
     return config
 
 
-def describe(asked: Asked, config: TrainConfig) -> str:
-    """What would be trained, as JSON. Raises PairsError for pairs that cannot be used."""
+def describe(arguments: TrainArguments, config: TrainConfig) -> str:
+    """Returns options, pairs and configuration as JSON. Raises PairsError for pairs that cannot be used."""
     from pix2pix.errors import PairsError
     from pix2pix.pairs import list_pairs
 
-    train = len(list_pairs(asked.pairs, "train"))
+    train = len(list_pairs(arguments.pairs, "train"))
     try:
-        val = len(list_pairs(asked.pairs, "val"))
+        val = len(list_pairs(arguments.pairs, "val"))
     except PairsError:
         val = 0
-    options = {key: str(value) if isinstance(value, Path) else value for key, value in vars(asked).items()}
+    options = {
+        key: str(value) if isinstance(value, Path) else value for key, value in vars(arguments).items()
+    }
     plan = {"options": options, "pairs": {"train": train, "val": val}, "config": dataclasses.asdict(config)}
     return json.dumps(plan, indent=1)
 
 
-def run(asked: Asked, config: TrainConfig, progress: Reporter, stop: Callable[[], bool]) -> Status | None:
-    """Train to the end; the last Status, or None if there was nothing left to do."""
+def run(
+    arguments: TrainArguments, config: TrainConfig, progress: Reporter, stop: Callable[[], bool]
+) -> Status | None:
+    """Trains to the end; returns the last Status, or None if the run had ended before."""
     import torch
 
     from pix2pix.model.bundle import find_bundle
     from pix2pix.training.loop import train
 
-    if asked.threads:
-        torch.set_num_threads(asked.threads)
-    workers = asked.workers
+    _keep_freed_memory()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    workers = arguments.workers
     if workers is None:
-        workers = min(MOST_WORKERS, max(0, cores() // asked.devices - 1))  # one core is the step's
-    status: Status | None = None
-    for step in train(
+        workers = min(MOST_WORKERS, max(0, cores() // arguments.devices - 1))  # one core computes the steps
+    last: Status | None = None
+    for status in train(
         config,
-        asked.pairs,
-        asked.run,
-        resume=asked.resume,
-        other_pairs=asked.other_pairs,
-        start_from=find_bundle(asked.start_from) if asked.start_from else None,
-        device=asked.device,
-        devices=asked.devices,
-        nodes=asked.nodes,
+        arguments.pairs,
+        arguments.run,
+        resume=arguments.resume,
+        other_pairs=arguments.other_pairs,
+        start_from=find_bundle(arguments.start_from) if arguments.start_from else None,
+        device=arguments.device,
+        devices=arguments.devices,
+        nodes=arguments.nodes,
         workers=workers,
-        precision=asked.precision,
+        precision=arguments.precision,
         stop=stop,
         notify=progress.say,
     ):
-        if status is None:
-            progress.start_at(step.progress)
-        status = step
-        progress.update(step.progress, _note(step))
-    return status
+        if last is None:
+            progress.start_at(status.progress)
+        last = status
+        progress.update(status.progress, _note(status))
+    return last
+
+
+def _keep_freed_memory() -> None:
+    """Makes glibc keep what a step frees for the next step.
+
+    Otherwise each step fetches several GB from the system again: page faults took a third of the time of a
+    step on a virtual machine. Does nothing with other C libraries.
+    """
+    with suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_TRIM_THRESHOLD, -1)  # never
+        mallopt(M_MMAP_MAX, 0)  # large blocks come from the heap, too
 
 
 def is_first_process() -> bool:
@@ -240,29 +264,29 @@ def is_first_process() -> bool:
 
 @contextmanager
 def stop_on_signals(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C or SIGTERM into a wish to stop; the second one acts at once."""
-    asked_to_stop = False
+    """Yields a function that returns whether Ctrl-C or SIGTERM came; the second signal stops at once."""
+    stop_requested = False
 
-    def ask(number: int, frame: FrameType | None) -> None:
-        nonlocal asked_to_stop
-        asked_to_stop = True
-        say("Finishing this step and saving; once more stops at once.")
-        for one in before:
-            signal.signal(one, signal.default_int_handler)
+    def request_stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stop_requested
+        stop_requested = True
+        say("Finishing this step and saving; Ctrl-C again stops at once.")
+        for handled in before:
+            signal.signal(handled, signal.default_int_handler)
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, request_stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: asked_to_stop
+        yield lambda: stop_requested
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 def _note(status: Status) -> str:
-    right = {
+    accuracy = {
         name.removeprefix("accuracy_"): value
-        for name, value in status.standing.items()
+        for name, value in status.statistics.items()
         if name.startswith("accuracy_")
     }
-    shares = ", ".join(f"{kind} {value:.2f}" for kind, value in right.items())
-    return f"step {status.step}, {status.images_per_s:.1f} images/s, discriminators right: {shares}"
+    shares = ", ".join(f"{kind} {value:.2f}" for kind, value in accuracy.items())
+    return f"step {status.step}, {status.images_per_s:.1f} images/s, accuracy of discriminators: {shares}"

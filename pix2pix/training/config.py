@@ -1,4 +1,4 @@
-"""How a model is trained: frozen dataclasses, stored with its weights.
+"""The configuration of a training run: frozen dataclasses, which a run folder holds as config.json.
 
 train_config("default", steps=20_000)      a preset with some fields replaced
 """
@@ -18,31 +18,31 @@ from pix2pix.model.config import STRICT, DiscriminatorConfig, ModelConfig, from_
 
 @dataclass(frozen=True)
 class LayoutConfig:
-    """How the layout GAN is trained (BicycleGAN, Zhu et al. 2017; matching-aware D, Reed et al. 2016)."""
+    """Training of the layout GAN (BicycleGAN, Zhu et al. 2017; matching-aware D, Reed et al. 2016)."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
-    batch_size: int = 64  # pairs a step; the picture GAN takes the first of them. A multiple of 8
+    batch_size: int = 64  # pairs per step, a multiple of 8; the picture GAN gets the first of them
     discriminator_widths: tuple[int, ...] = (96, 160, 224)  # channels at 16, 8 and 4 cells
     generator_lr: float = 3e-3
     discriminator_lr: float = 2e-3
-    reconstruction_weight: float = 10.0  # L1 of the layouts drawn from their own latent
-    divergence_weight: float = 0.03  # of their latents from N(0, I)
-    latent_weight: float = 0.2  # L1 with which the encoder recovers the latent of a free layout
+    reconstruction_weight: float = 10.0  # L1 of the layouts generated with the latents of real layouts
+    divergence_weight: float = 0.03  # KL divergence of those latents from N(0, I)
+    latent_weight: float = 0.2  # L1 between the latent of any other layout and what the encoder reads off it
     known_weight: float = 5.0  # L1 to cells that are known
     penalty_weight: float = 0.004  # R1
 
     def __post_init__(self) -> None:
-        """Raises UsageError for what no network can be built of."""
+        """Raises UsageError for widths of which no network can be built."""
         refuse_other_than_three("layout.discriminator_widths", self.discriminator_widths)
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One training run: every choice that changes its outcome, and what its bundle says of itself.
+    """Every choice that changes the outcome of a training run, and the fields of its bundle's header.
 
-    Weights are set by the gradients that reach the picture, not by the values of the losses: features of a
-    deep network drown L1 by 100 to 1. Sources: Isola et al. 2017 (L1 + patch adversary), Lim & Ye 2017
+    Loss weights balance the gradients at the picture, not the values of the losses: the gradient of deep
+    features is 100 times that of L1. Sources: Isola et al. 2017 (L1 + patch discriminator), Lim & Ye 2017
     (hinge), Sauer et al. 2021 (projected discriminators), Mescheder et al. 2018 (R1), Karras et al. 2018
     (average of the generator's weights).
     """
@@ -51,16 +51,16 @@ class TrainConfig:
 
     model: ModelConfig = field(default_factory=ModelConfig)
     preset: str = "default"
-    title: str | None = None  # what the bundle is called in lists; None is the run's name
+    title: str | None = None  # of the bundle, in lists; None is the run's name
     licence: str = "not stated"  # of the pairs
     steps: int = 100_000
-    time_limit_s: float | None = None  # of training in all; whichever of the two comes first ends the run
+    time_limit_s: float | None = None  # of all sessions together; the run ends at this or at `steps`
     batch_size: int = 16
     seed: int = 0
 
     adversarial: Literal["hinge", "bce"] = "hinge"
-    # Of each discriminator; the paper's architecture has the one on pixels alone.
-    features_weight: float = 0.5
+    # Loss weights by discriminator; the paper's architecture has only the discriminator on pixels.
+    features_weight: float = 0.15
     pixels_weight: float = 1.0
     coarse_weight: float = 0.5
     reconstruction_weight: float = 40.0  # L1
@@ -68,7 +68,7 @@ class TrainConfig:
     alpha_weight: float = 4.0  # log loss of alpha against the product's mask
     strokes_weight: float = 36.0  # L1 under colour strokes
     coarse_penalty_weight: float = 0.005  # R1 of the coarse discriminator
-    detail_every: int = 8  # steps between two of the stage at full size; 0 never
+    detail_every: int = 8  # steps between two updates of the stage at full size; 0 is never
     layout: LayoutConfig = field(default_factory=LayoutConfig)
 
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
@@ -80,42 +80,40 @@ class TrainConfig:
     ema_half_life_images: int = 10_000
 
     flip: bool = True
-    shift_scale: bool = True  # small affine moves and aspect changes, the same for both sides
-    strokes: bool = True  # edge maps drawn again as by hand, with every roughness; the rest stay as they are
-    line_width: bool = True  # of those: lines of 1 to 4 px instead of the edge map's 1 px
+    shift_scale: bool = True  # small affine moves and aspect changes, the same for sketch and photo
+    strokes: bool = True  # most edge maps are redrawn as by hand, with roughness 0 to 1; the rest stay
+    line_width: bool = True  # the rest get lines of 1 to 4 px instead of the edge map's 1 px
 
-    # The share of each batch that is drawn from the pairs that the generator finds hardest, not in turn.
-    weak_points: float = 0.0
+    weak_points: float = 0.0  # share of each batch that is sampled by the error of the pairs, not in turn
 
     sample_every: int = 500  # steps
     save_every: int = 500  # steps; and every five minutes
-    # The bundle with the lowest such figure of `pix2pix.evaluate` on val pairs is kept apart.
-    best_metric: Literal["lpips", "kid"] = "lpips"
-    score_every: int = 500  # steps; 0 never
+    best_metric: Literal["lpips", "kid"] = "lpips"  # on val pairs; the best bundle has the lowest value
+    score_every: int = 500  # steps; 0 is never
     score_pairs: int = 64
 
     def __post_init__(self) -> None:
-        """Raises UsageError for what cannot be trained."""
+        """Raises UsageError for values that cannot be trained with."""
         least = {"steps": 1, "batch_size": 1, "score_every": 0, "score_pairs": 3, "detail_every": 0}
         for name, lowest in least.items():
             if getattr(self, name) < lowest:
                 raise UsageError(f"{name} {getattr(self, name)} is below {lowest}")
         if self.pairs_per_step < self.batch_size or (self.two_stage and self.layout.batch_size % 8):
             raise UsageError(
-                f"layout.batch_size {self.layout.batch_size} is not a multiple of 8 that holds "
+                f"layout.batch_size {self.layout.batch_size} is not a multiple of 8, or is below "
                 f"batch_size {self.batch_size}"
             )
         if not 0 <= self.weak_points <= 1:
             raise UsageError(f"weak_points {self.weak_points} is not in 0..1")
         if not self.discriminator.sees(self.model.seen_px):
             raise UsageError(
-                f"a discriminator of {len(self.discriminator.widths)} widths sees no patch in pictures of "
-                f"{self.model.seen_px} px"
+                f"a discriminator of {len(self.discriminator.widths)} widths is too deep for pictures of "
+                f"{self.model.seen_px} px: use fewer discriminator.widths, or a larger --size"
             )
 
     @property
     def size_px(self) -> int:
-        """The side of the pictures."""
+        """Side of the pictures in pixels."""
         return self.model.size_px
 
     @property
@@ -125,7 +123,7 @@ class TrainConfig:
 
     @property
     def pairs_per_step(self) -> int:
-        """How many pairs a step takes."""
+        """Number of pairs that a step loads."""
         return self.layout.batch_size if self.two_stage else self.batch_size
 
 
@@ -172,10 +170,7 @@ PRESETS: dict[str, TrainConfig] = {
 
 
 def train_config(preset: str = "default", **overrides: Any) -> TrainConfig:
-    """A preset with some fields replaced.
-
-    Raises UsageError for an unknown preset or field.
-    """
+    """Returns a preset with some fields replaced. Raises UsageError for an unknown preset or field."""
     if preset not in PRESETS:
         raise UsageError(f"preset {preset!r} is not one of: {', '.join(PRESETS)}")
     known = {f.name for f in dataclasses.fields(TrainConfig)}
@@ -185,10 +180,10 @@ def train_config(preset: str = "default", **overrides: Any) -> TrainConfig:
 
 
 def with_settings(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
-    """A configuration with some fields set by hand: "decay_fraction=0", "model.widths=[16, 32, 64]".
+    """Returns a configuration with fields replaced: "decay_fraction=0", "model.widths=[16, 32, 64]".
 
-    Values are JSON, or else text. Raises UsageError, naming the field, for one that is not there or does not
-    take the value.
+    Values are JSON, or else text. Raises UsageError, with the field's name, if it is unknown or cannot take
+    the value.
     """
     fields = dataclasses.asdict(config)
     for setting in settings:
@@ -196,7 +191,7 @@ def with_settings(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
         *outer, name = path.split(".")
         if not equals or outer not in ([], ["model"], ["discriminator"], ["layout"]):
             raise UsageError(
-                f"{setting!r} is not NAME=VALUE with a field of TrainConfig, model.FIELD, "
+                f"{setting!r} is not NAME=VALUE, where NAME is a field of TrainConfig, model.FIELD, "
                 "discriminator.FIELD or layout.FIELD"
             )
         try:
@@ -206,6 +201,6 @@ def with_settings(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
         known = fields[outer[0]] if outer else fields
         if name not in known:
             near = difflib.get_close_matches(name, known) or sorted(known)
-            raise UsageError(f"{setting!r}: there is no field {name!r}; there is {', '.join(near)}")
+            raise UsageError(f"{setting!r}: there is no field {name!r}; fields are: {', '.join(near)}")
         known[name] = value
     return from_json(TrainConfig, json.dumps(fields))

@@ -1,6 +1,6 @@
 """The discriminators of the picture GAN: on frozen features, on pixels, and on the coarse picture.
 
-Each is given the sketch as well. The one on pixels is `model.patch_discriminator`.
+Each gets the sketch as well. The discriminator on pixels is `model.patch_discriminator`.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from pix2pix.model.patch_discriminator import PatchDiscriminator
 from pix2pix.training.projected import MIXED
 
 COARSE_PX = 32
-GROUP = 2  # pictures whose deviation the coarse discriminator sees
-HALVINGS = (2, 1, 0, 0)  # of each stage of features, so that all end at 5 or 10 patches a side
+GROUP = 2  # pictures over which the coarse discriminator gets the deviation
+HALVINGS = (2, 1, 0, 0)  # per stage of features, so that all end at 5 or 10 patches a side
 FOLD = 4  # pixels of the sketch's side, folded into channels for the feature discriminators
 
 
 class FeatureDiscriminator(nn.Module):
-    """Logits of patches of one stage of projected features (Sauer et al. 2021), beside the sketch."""
+    """Classifies patches of one stage of projected features (Sauer et al. 2021), given the sketch."""
 
     def __init__(self, c_in: int, halvings: int, width: int) -> None:
-        """`halvings` strided convolutions come first."""
+        """`halvings` is the number of strided convolutions, which come first."""
         super().__init__()
         self.sketch = spectral_norm(nn.Conv2d(FOLD**2, FOLD**2, 3, padding=1))
         layers: list[nn.Module] = []
@@ -53,10 +53,10 @@ class FeatureDiscriminator(nn.Module):
 
 
 class CoarseDiscriminator(nn.Module):
-    """The whole picture at 32 px beside its ink, without any norm: it can see colours and shading.
+    """Classifies the whole picture at 32 px, given its ink; it has no normalisation, so colours reach it.
 
-    It also sees how far two pictures of a batch are apart, so that many of one colour give themselves away.
-    It needs a gradient penalty.
+    It also gets the deviation within groups of two pictures, so that it can reject a generator that draws
+    one colour. It needs a gradient penalty.
     """
 
     def __init__(self, widths: tuple[int, ...]) -> None:
@@ -71,7 +71,7 @@ class CoarseDiscriminator(nn.Module):
 
     @staticmethod
     def shrink(photo: Tensor, ink: Tensor) -> Tensor:
-        """Photo (N, 3, S, S) and ink (N, 1, S, S) as this discriminator looks at them, (N, 4, 32, 32)."""
+        """Returns its input (N, 4, 32, 32) for photos (N, 3, S, S) and ink (N, 1, S, S)."""
         return F.adaptive_avg_pool2d(torch.cat([photo.float(), ink], 1), COARSE_PX)
 
     def forward(self, small: Tensor) -> Tensor:
@@ -84,17 +84,17 @@ class CoarseDiscriminator(nn.Module):
         return logits
 
     def penalty(self, photo: Tensor, ink: Tensor) -> Tensor:
-        """Mean squared gradient of the logits at real pictures (R1, Mescheder et al. 2018, eq. 9)."""
+        """Returns the mean squared gradient at real pictures, a scalar (R1, Mescheder et al. 2018, eq. 9)."""
         small = self.shrink(photo, ink).detach().requires_grad_()
         (gradient,) = torch.autograd.grad(self(small).mean((1, 2, 3)).sum(), small, create_graph=True)
         return gradient.square().sum((1, 2, 3)).mean()
 
 
 class PictureDiscriminators(nn.Module):
-    """All of them for pictures of one kind: whole ones at half size, or windows at full size."""
+    """All discriminators of one kind of pictures: whole ones at half size, or windows at full size."""
 
     def __init__(self, config: DiscriminatorConfig, *, coarse: bool) -> None:
-        """Windows have no coarse one: they show no whole product."""
+        """Windows have no coarse discriminator, as they show no whole product."""
         super().__init__()
         self.features = nn.ModuleList(
             FeatureDiscriminator(MIXED, halvings, config.features_width) for halvings in HALVINGS
@@ -103,29 +103,29 @@ class PictureDiscriminators(nn.Module):
         self.coarse = CoarseDiscriminator(config.coarse_widths) if coarse else None
 
     def forward(self, photo: Tensor, ink: Tensor, projected: list[Tensor]) -> dict[str, list[Tensor]]:
-        """Logits by kind: "features" of every stage, "pixels", and "coarse".
+        """Returns logits by kind: "features" of every stage, "pixels", and "coarse".
 
         Photo (N, 3, S, S) in [-1, 1], ink (N, 1, S, S) in 0..1, features of `Projection`.
         """
         folded = F.pixel_unshuffle(ink, FOLD)
         stages = zip(self.features, projected, strict=True)
         logits = {
-            "features": [look(x, folded) for look, x in stages],
+            "features": [discriminator(x, folded) for discriminator, x in stages],
             "pixels": [self.pixels(1 - 2 * ink, photo)],
         }
         if self.coarse is not None:
             logits["coarse"] = [self.coarse(self.coarse.shrink(photo, ink))]
-        return {kind: [x.float() for x in some] for kind, some in logits.items()}
+        return {kind: [x.float() for x in of_kind] for kind, of_kind in logits.items()}
 
     @torch.no_grad()
-    def follow_norms(self) -> None:
-        """One power iteration of each spectral norm (Miyato et al. 2018, algorithm 1).
+    def update_spectral_norms(self) -> None:
+        """Makes one power iteration of each spectral norm (Miyato et al. 2018, algorithm 1).
 
-        In evaluation mode nothing else makes one: how often a discriminator looks between two steps changes
-        nothing.
+        Nothing else does, as the networks are in evaluation mode: the number of forward passes in a step has
+        no effect on the norms.
         """
         for module in self.modules():
             if is_parametrized(module, "weight"):
                 module.train()
-                module.weight  # noqa: B018 - computing it iterates
+                module.weight  # noqa: B018 - reading it makes the iteration
                 module.eval()

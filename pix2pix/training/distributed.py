@@ -1,4 +1,4 @@
-"""The processes of a training run, one a device, and the precision that they compute in."""
+"""The processes of a training run, one per device, and the precision that they compute in."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from lightning_fabric.utilities.rank_zero import rank_zero_only
 from pix2pix.errors import RunError, UsageError
 from pix2pix.inference.devices import choose_device
 
-PATIENCE = timedelta(minutes=30)  # with a process that says nothing; the first one may be scoring
+TIMEOUT = timedelta(minutes=30)  # of a collective operation: the first process may be scoring
 LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "Connection refused", "NCCL")
 
 
 def choose_precision(name: str, device: torch.device) -> Any:
-    """Fabric's name for a precision: bfloat16 on a GPU that has it, float32 everywhere else.
+    """Returns Fabric's name for a precision; "auto" is bfloat16 on a GPU that has it, else float32.
 
     Raises UsageError for float16 on a CPU, which Fabric would silently turn into bfloat16.
     """
@@ -32,21 +32,21 @@ def choose_precision(name: str, device: torch.device) -> Any:
 
 
 def make_fabric(device: str, precision: str, *, devices: int = 1, nodes: int = 1) -> Fabric:
-    """Fabric on `devices` devices of each of `nodes` machines, launched: a process a device.
+    """Launches Fabric on `devices` devices of each of `nodes` machines, a process per device.
 
-    Where there are several, this process starts the others of its machine with its own command line, unless
-    torchrun or a cluster has started them. Raises UsageError as `choose_device` and `choose_precision`.
+    With several, this process starts the others of its machine with its own command line, unless torchrun or
+    a cluster has started them. Raises UsageError as `choose_device` and `choose_precision`.
     """
     chosen = choose_device(device)
     if devices * nodes > 1 and chosen.index is not None:
-        raise UsageError(f"device {device!r} is one device: several are counted from the first, as 'cuda'")
+        raise UsageError(f"device {device!r} is one device; with --devices or --nodes use 'cuda' or 'cpu'")
     if chosen.type == "cuda" and devices > torch.cuda.device_count():
-        raise UsageError(f"{devices} devices were asked for, this machine has {torch.cuda.device_count()}")
+        raise UsageError(f"--devices {devices} is more than this machine has: {torch.cuda.device_count()}")
     fabric = Fabric(
         accelerator=chosen.type,
         devices=devices if chosen.index is None else [chosen.index],
         num_nodes=nodes,
-        strategy=DDPStrategy(timeout=PATIENCE) if devices * nodes > 1 else "auto",
+        strategy=DDPStrategy(timeout=TIMEOUT) if devices * nodes > 1 else "auto",
         precision=choose_precision(precision, chosen),
     )
     fabric.launch()
@@ -54,13 +54,13 @@ def make_fabric(device: str, precision: str, *, devices: int = 1, nodes: int = 1
 
 
 def is_first_process() -> bool:
-    """Whether this process is the only one of its run, or the first: the one that writes and speaks."""
+    """Returns whether this process is the first of its run: the one that writes files and messages."""
     return getattr(rank_zero_only, "rank", 0) == 0
 
 
 @contextmanager
-def tell_of_lost_processes(fabric: Fabric) -> Iterator[None]:
-    """Raise RunError where the others of this run are gone, however that is put."""
+def lost_processes_as_run_error(fabric: Fabric) -> Iterator[None]:
+    """Raises RunError in place of the RuntimeError that a lost process of this run causes."""
     try:
         yield
     except RuntimeError as error:
@@ -69,8 +69,8 @@ def tell_of_lost_processes(fabric: Fabric) -> Iterator[None]:
         others = getattr(fabric.strategy.launcher, "procs", [])
         for process in others:
             process.kill()
-        others.clear()  # else Fabric's observer kills this process before it has said why
+        others.clear()  # else Fabric's observer kills this process before its message is printed
         raise RunError(
-            "another process of this run is gone or out of reach; what was saved before stays: "
-            "--resume goes on from there"
+            "another process of this run has ended or cannot be reached; --resume goes on from the last "
+            "checkpoint"
         ) from error

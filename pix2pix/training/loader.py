@@ -1,7 +1,7 @@
-"""Pairs as augmented batches, prepared ahead of the step that takes them.
+"""Loads pairs as augmented batches, prepared ahead of the step that needs them.
 
-What a batch holds is a function of (pairs, sampler, seed, step): resuming needs no state of the loader's, and
-how many processes prepare changes nothing.
+A batch is a function of (pairs, sampler, seed, step): resuming needs no state of the loader, and the number
+of worker processes has no effect on batches.
 """
 
 from __future__ import annotations
@@ -23,39 +23,38 @@ from pix2pix.images.framing import UInt8, resized
 from pix2pix.model.constants import LAYOUT_PX
 from pix2pix.model.layout_gan import layout_of
 from pix2pix.pairs import Pair, load_mask, load_pair, to_tensors
-from pix2pix.training.augment import Augmented, PairAugment
-from pix2pix.training.colour_strokes import draw_colour_strokes
+from pix2pix.training.augment import Augmented, PairAugment, draw_colour_strokes
 from pix2pix.training.sampler import BLOCK, PairSampler
 
-OTHERS_TRIED = 8  # in the place of a pair that cannot be read
-AHEAD = 4  # batches a process prepares ahead
-STROKES_STREAM = 1  # beside the seed of a pair's augmentation
+SUBSTITUTES_TRIED = 8  # for a pair that cannot be read
+AHEAD = 4  # batches that a worker prepares ahead
+STROKES_STREAM = 1  # of random numbers, beside the seed of a pair's augmentation
 BLUR_PX, DETAILED_FROM = 4, 0.06  # see `detail_share`
 
-Key = tuple[int, int, bool]  # index of the pair, seed of its augmentation, for the picture GAN too
+Key = tuple[int, int, bool]  # index of the pair, seed of its augmentation, whether the picture GAN gets it
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """The pairs of one step, or of one process's share of it.
+    """The pairs of one step, or one process's share of them.
 
-    The layout GAN takes all K of them, the picture GAN the first N.
+    The layout GAN gets all K of them, the picture GAN the first N.
     """
 
-    indices: list[int]  # which pairs, K
+    indices: list[int]  # of the pairs, K
     ink: Tensor  # (K, 1, 64, 64) in 0..1
     layout: Tensor  # (K, 4, 16, 16): see `layout_gan`
     sketch: Tensor  # (N, 1, S, S) in [-1, 1]
     photo: Tensor  # (N, 3, S, S) in [-1, 1]
     mask: Tensor  # (N, 1, S, S) in 0..1
-    strokes: Tensor  # (N, 4, S/2, S/2): see `colour_strokes`
+    strokes: Tensor  # (N, 4, S/2, S/2): see `draw_colour_strokes`
     roughness: Tensor  # (N,) in 0..1
     detailed: Tensor  # (N,) 1 where the photo has detail that half of its side cannot hold, else 0
-    unreadable: dict[str, str]  # why, by name of pair; others are in their place
+    unreadable: dict[str, str]  # the reason by name of pair; other pairs are in their place
 
     def pin_memory(self) -> Loaded:
-        """For a GPU, to which pinned memory is copied while it computes (called by DataLoader)."""
-        return Loaded(*(_pinned(getattr(self, one.name)) for one in fields(self)))
+        """Returns a copy in pinned memory, which a GPU reads while it computes (DataLoader calls this)."""
+        return Loaded(*(_pinned(getattr(self, field.name)) for field in fields(self)))
 
 
 def load_batches(
@@ -70,12 +69,11 @@ def load_batches(
     workers: int,
     pin_memory: bool = False,
 ) -> Iterator[Loaded]:
-    """The batches from `first_step` on, without end; of each, what is at `places` of it.
+    """Yields batches from `first_step` on, without end; of each, the pairs at `places`.
 
-    The picture GAN takes the first `pictures` pairs of a batch, the layout GAN all of them.
-
-    With `workers` processes beside this one, some are prepared ahead. Raises PairsError if a pair and the 8
-    after it cannot be read, RunError if one of the processes is gone.
+    The picture GAN gets the first `pictures` pairs of a batch, the layout GAN all of them. `workers`
+    processes prepare batches ahead; 0 prepares them in this process. Raises PairsError if a pair and the 8
+    after it cannot be read, RunError if a worker process has ended.
     """
     ahead = max(1, min(AHEAD, BLOCK // workers)) if workers else None
     loader: DataLoader[Any] = DataLoader(
@@ -85,7 +83,7 @@ def load_batches(
         collate_fn=_collate,
         pin_memory=pin_memory,
         prefetch_factor=ahead,
-        worker_init_fn=_be_single,
+        worker_init_fn=_use_one_thread,
     )
     batches = iter(loader)
     while True:
@@ -94,7 +92,7 @@ def load_batches(
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):
                 raise
-            raise RunError(f"a process that prepares pairs is gone: {error}") from error
+            raise RunError(f"a worker process that prepares pairs has ended: {error}") from error
         if isinstance(loaded, PairsError):
             raise loaded
         yield loaded
@@ -102,7 +100,7 @@ def load_batches(
 
 @dataclass(frozen=True)
 class _Pair:
-    """What the picture GAN takes of a pair."""
+    """The part of a loaded pair that the picture GAN gets."""
 
     sketch: UInt8
     photo: UInt8
@@ -122,7 +120,7 @@ class _Item:
 
 
 class _Keys:
-    """What is to be prepared, a list for each step."""
+    """Keys of the pairs to load, a list per step."""
 
     def __init__(self, sampler: PairSampler, first_step: int, places: Sequence[int], pictures: int) -> None:
         self.sampler, self.first_step, self.places, self.pictures = sampler, first_step, places, pictures
@@ -142,7 +140,7 @@ class _Keys:
 
 
 class _Pairs(Dataset[_Item | PairsError]):
-    """Pairs by key, decoded and augmented. What cannot be read is replaced by the next pair that can."""
+    """Pairs by key, decoded and augmented. The next readable pair takes the place of an unreadable one."""
 
     def __init__(self, pairs: list[Pair], augment: PairAugment, size_px: int) -> None:
         self.pairs, self.augment, self.size_px = pairs, augment, size_px
@@ -150,44 +148,43 @@ class _Pairs(Dataset[_Item | PairsError]):
     def __getitem__(self, key: Key) -> _Item | PairsError:
         index, seed, for_picture = key
         unreadable: dict[str, str] = {}
-        for other in range(OTHERS_TRIED + 1):
-            at = (index + other) % len(self.pairs)
+        for offset in range(SUBSTITUTES_TRIED + 1):
+            substitute = (index + offset) % len(self.pairs)
+            pair = self.pairs[substitute]
             try:
-                sketch, photo = load_pair(self.pairs[at])
-                mask = load_mask(self.pairs[at], sketch, photo)
+                sketch, photo = load_pair(pair)
+                mask = load_mask(pair, sketch, photo)
             except PairsError as error:
-                unreadable[self.pairs[at].name] = str(error)
-                refusal = error
+                unreadable[pair.name] = str(error)
+                last_error = error
                 continue
-            drawn = self.augment(sketch, photo, mask, self.size_px, seed)
-            pair = _of_picture(drawn, seed) if for_picture else None
-            return _Item(at, *_of_layout(drawn), pair, unreadable)
-        return (
-            refusal  # raised by `_collate` in a process of its own, it would come with its traceback as text
-        )
+            augmented = self.augment(sketch, photo, mask, self.size_px, seed)
+            of_picture = _for_picture(augmented, seed) if for_picture else None
+            return _Item(substitute, *_for_layout(augmented), of_picture, unreadable)
+        return last_error  # not raised: from a worker process its message would contain its traceback
 
 
-def _of_layout(drawn: Augmented) -> tuple[Tensor, Tensor]:
-    """Ink (1, 64, 64) and layout (4, 16, 16)."""
-    sketch, photo = to_tensors([drawn.sketch], [drawn.photo])
-    mask = torch.from_numpy(drawn.mask)[None, None] / 255
+def _for_layout(augmented: Augmented) -> tuple[Tensor, Tensor]:
+    """Returns ink (1, 64, 64) and layout (4, 16, 16)."""
+    sketch, photo = to_tensors([augmented.sketch], [augmented.photo])
+    mask = torch.from_numpy(augmented.mask)[None, None] / 255
     ink = F.adaptive_avg_pool2d((1 - sketch) / 2, LAYOUT_PX)
     return ink[0], layout_of(photo, mask)[0]
 
 
-def _of_picture(drawn: Augmented, seed: int) -> _Pair:
-    side = len(drawn.sketch) // 2
-    small, small_mask = (resized(x, (side, side)) for x in (drawn.photo, drawn.mask))
+def _for_picture(augmented: Augmented, seed: int) -> _Pair:
+    sketch, photo, mask, roughness = augmented
+    side = len(sketch) // 2
+    small, small_mask = (resized(x, (side, side)) for x in (photo, mask))
     strokes = draw_colour_strokes(small, small_mask, np.random.default_rng([seed, STROKES_STREAM]))
-    detailed = detail_share(drawn.photo, drawn.mask) > DETAILED_FROM
-    return _Pair(drawn.sketch, drawn.photo, drawn.mask, strokes, drawn.roughness, detailed)
+    return _Pair(sketch, photo, mask, strokes, roughness, detail_share(photo, mask) > DETAILED_FROM)
 
 
 def detail_share(photo: UInt8, mask: UInt8) -> float:
-    """How much of a photo's contrast half of its side cannot hold: about 0 for an enlarged photo.
+    """Returns the share of a photo's contrast that is lost at half of its side: about 0 if it was enlarged.
 
-    Energy of what is lost at half of the side over that of what a blur takes, inside the mask (H, W), of a
-    photo (H, W, 3) uint8.
+    That is the energy lost by halving over the energy removed by a blur, inside the mask (H, W), for a photo
+    (H, W, 3) uint8.
     """
     x = photo.astype(np.float32)
     height, width = mask.shape
@@ -199,24 +196,24 @@ def detail_share(photo: UInt8, mask: UInt8) -> float:
 
 
 def _collate(items: list[_Item | PairsError]) -> Loaded | PairsError:
-    """One batch, or the first refusal."""
+    """Returns one batch, or the first error."""
     for item in items:
         if isinstance(item, PairsError):
             return item
-    drawn = [item for item in items if isinstance(item, _Item)]
-    pairs = [item.pair for item in drawn if item.pair]
+    loaded = [item for item in items if isinstance(item, _Item)]
+    pairs = [item.pair for item in loaded if item.pair]
     sketch, photo = to_tensors([pair.sketch for pair in pairs], [pair.photo for pair in pairs])
     return Loaded(
-        [item.index for item in drawn],
-        torch.stack([item.ink for item in drawn]),
-        torch.stack([item.layout for item in drawn]),
+        [item.index for item in loaded],
+        torch.stack([item.ink for item in loaded]),
+        torch.stack([item.layout for item in loaded]),
         sketch,
         photo,
         torch.from_numpy(np.stack([pair.mask for pair in pairs])[:, None]) / 255,
         torch.from_numpy(np.stack([pair.strokes for pair in pairs])).permute(0, 3, 1, 2),
         torch.tensor([pair.roughness for pair in pairs]),
         torch.tensor([float(pair.detailed) for pair in pairs]),
-        {name: why for item in drawn for name, why in item.unreadable.items()},
+        {name: reason for item in loaded for name, reason in item.unreadable.items()},
     )
 
 
@@ -224,6 +221,5 @@ def _pinned(value: Any) -> Any:
     return value.pin_memory() if isinstance(value, Tensor) else value
 
 
-def _be_single(worker: int) -> None:
-    """A process a worker, one thread each."""
-    cv2.setNumThreads(0)
+def _use_one_thread(worker: int) -> None:
+    cv2.setNumThreads(0)  # each worker has a core

@@ -1,21 +1,22 @@
-"""Train a model on a pairs folder.
+"""Trains a model on a pairs folder: the training loop, and when samples, scores and checkpoints are written.
 
     pix2pix train pairs/shoes --name shoes --time-limit 60m
     pix2pix train pairs/shoes --name shoes --resume
 
-`game` is what happens in a step; here is what goes around it: data, rates, saving, scoring, messages. Every
-latent and augmentation is a function of the configuration and the step, and the rest of what a step depends
-on is in the state, so that a resumed run is the run that was never stopped. The learning rates follow the
-progress: of the steps, or, with a time limit, of the clock, which makes no two runs equal.
+`step` holds the updates of one step. Batches and random numbers are functions of the configuration and the
+step, and everything else that a step depends on is in the checkpoint: a resumed run equals a run that never
+stopped. Learning rates follow the progress: by steps or, with a time limit, by the clock, which makes no two
+runs equal.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import closing, nullcontext
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,21 +26,30 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pix2pix.errors import PairsError, RunError, UsageError
+from pix2pix.errors import ImageError, PairsError, RunError, UsageError
 from pix2pix.files import only_writer
+from pix2pix.model.bundle import Header, save_bundle
 from pix2pix.pairs import Pair, data_hash, list_pairs, load_pair, to_tensors
 from pix2pix.training.augment import PairAugment
 from pix2pix.training.batch import draw_batch
+from pix2pix.training.checkpoint import Best, load_state, restore, save_snapshot, save_state, state_of
 from pix2pix.training.config import TrainConfig
-from pix2pix.training.distributed import make_fabric, tell_of_lost_processes
+from pix2pix.training.directions import find_directions
+from pix2pix.training.distributed import lost_processes_as_run_error, make_fabric
 from pix2pix.training.loader import load_batches
-from pix2pix.training.run_folder import RunFolder, Status
+from pix2pix.training.report.page import write_report
+from pix2pix.training.report.samples import draw_grid, draw_hardest, draw_realism
+from pix2pix.training.run_folder import RunFolder, Status, TensorBoard
 from pix2pix.training.sampler import PairSampler
-from pix2pix.training.snapshots import Keeper, Point
-from pix2pix.training.step import Game, Played
+from pix2pix.training.step import StepResult, TrainingStep
+from pix2pix.training.validation import Scorer
 
 GRID_PAIRS = 8  # fixed inputs of the sample grid
+HARDEST = 24  # pairs in the report
 LOG_EVERY = 50  # steps between lines of stats.jsonl
+SAVE_EVERY_S = 300.0  # of training: the longest time between two checkpoints
+KEEP_EVERY_S = 3600.0  # of training: time between two bundles in snapshots/
+REPORT_EVERY_S = 60.0  # of training: the shortest time between two reports for new numbers alone
 
 
 def train(
@@ -59,50 +69,77 @@ def train(
     clock: Callable[[], float] = time.monotonic,
     notify: Callable[[str], None] = lambda message: None,
 ) -> Iterator[Status]:
-    """Train until `config.steps` or `config.time_limit_s`; yields a Status after each step.
+    """Trains until `config.steps` or `config.time_limit_s`; yields a Status after each step.
 
-    `stop` is asked before every step: when it says yes, the state is saved and the run ends early.
-    `start_from` begins with a bundle's networks. `other_pairs` lets a run go on though its pairs changed.
+    `stop` is called before every step; when it returns true, the run saves and ends early. `start_from` is a
+    bundle whose weights the run starts with. `other_pairs` allows a run to go on with changed pairs.
     `precision` is "auto" or one of Lightning Fabric's names. `workers` processes prepare batches ahead; 0
-    prepares them here. With several `devices` or `nodes` each process calls this; the batch is shared out
-    among them, and only the first one writes and yields.
+    prepares them in this process. With several `devices` or `nodes` each process calls this function; they
+    share each batch, and only the first one writes and yields.
     Raises PairsError for an unusable pairs folder, UsageError for a device or bundle that does not fit,
-    RunError for a run folder that cannot be begun or resumed, for a loss that is no longer finite, for memory
-    that does not hold one picture and for another process that is gone, and FolderInUse for a run folder
-    that another run writes to.
+    RunError for a run folder that cannot be started or resumed, for a loss that is not finite, for too little
+    memory for one picture and for another process that has ended, and FolderInUse for a run folder that
+    another run writes to.
     """
-    # --- what could stop a run, before anything is written: data, device, weights to begin with
-    train_pairs, val_pairs = list_pairs(pairs, "train"), _validation(pairs)
-    grid = _grid_inputs(val_pairs or train_pairs, config)  # fixed inputs for the eye
-    _refuse_uneven(config, devices * nodes)
-    folder, fingerprint = RunFolder(run), data_hash(train_pairs)
+    # --- everything that can fail, before anything is written: pairs, run folder, device, weights
+    train_pairs, val_pairs = list_pairs(pairs, "train"), _validation_pairs(pairs)
+    grid = _grid_inputs(val_pairs or train_pairs, config)
+    _refuse_uneven_batches(config, devices * nodes)
+    folder, pairs_hash = RunFolder(run), data_hash(train_pairs)
     recorded = folder.config() if resume else config
-    same_pairs = not resume or folder.began_with(fingerprint)
+    same_pairs = not resume or folder.has_pairs(pairs_hash)
     if not same_pairs and not other_pairs:
         raise RunError(
-            f"{run} was trained on other pairs (their hash is {fingerprint} now): --other-pairs goes on with "
-            f"these all the same; a new --name with --from {folder.bundle_file} begins a run of its own"
+            f"{run} was trained on other pairs (their hash is {pairs_hash} now): --other-pairs goes on with "
+            f"these all the same; a new --name with --from {folder.bundle_file} starts a new run"
         )
     fabric = make_fabric(device, precision, devices=devices, nodes=nodes)
     writes = fabric.is_global_zero
-    game = Game(config, fabric, notify)
-    images_before = game.begin_with(start_from) if start_from else 0
-    game.set_up()
+    training_step = TrainingStep(config, fabric, notify)
+    images_before = training_step.load_weights(start_from) if start_from else 0
+    training_step.set_up()
     sampler = PairSampler(
         len(train_pairs), batch_size=config.pairs_per_step, seed=config.seed, weak_points=config.weak_points
     )
-    keeper = Keeper(config, folder, pairs, train_pairs, val_pairs, grid, game, sampler, images_before, notify)
+    stateful = {**training_step.stateful(), "sampler": sampler}
+    scorer = None
+    if writes and config.score_every and val_pairs:
+        scorer = Scorer(config, train_pairs, val_pairs, fabric.device, notify)
 
     if writes and not resume:
         run.mkdir(parents=True, exist_ok=True)
-    with tell_of_lost_processes(fabric), only_writer(run) if writes else nullcontext(), closing(keeper):
-        # --- begin, or go on where the state says
-        step, seconds_before = 0, 0.0
-        if resume:
-            step, seconds_before = keeper.go_on(with_sampler=same_pairs)
-            config = keeper.config = _unless_ended(config, recorded, step, seconds_before)
+    with ExitStack() as stack:
+        stack.enter_context(lost_processes_as_run_error(fabric))
         if writes:
-            keeper.begin(after=step if resume else None)
+            stack.enter_context(only_writer(run))
+
+        # --- resume from the checkpoint; without its sampler if the pairs are others
+        step, seconds, best = 0, 0.0, Best()
+        if resume:
+            state = load_state(folder.state_file, notify)
+            restore(stateful, state, folder.state_file, skip=() if same_pairs else ("sampler",))
+            step, seconds, images_before = state["step"], state["seconds"], state["images_before"]
+            best = Best(**state["best"])
+            config = _keep_limits_if_ended(config, recorded, step, seconds)
+
+        # --- run folder, logs, header of the bundles
+        if writes:
+            folder.begin(config, pairs_hash, after=step if resume else None)
+        tensorboard = TensorBoard(run / "events" if writes else None, after=step)
+        stack.enter_context(closing(tensorboard))
+        untrained = Header(
+            model=config.model,
+            title=config.title or run.name,
+            preset=config.preset,
+            steps=0,
+            images=0,
+            data=f"{pairs.name}, {len(train_pairs)} pairs",
+            data_hash=pairs_hash,
+            licence=config.licence,
+            discriminator=config.discriminator,
+        )
+
+        # --- batches
         batches = load_batches(
             train_pairs,
             PairAugment(
@@ -119,64 +156,122 @@ def train(
             workers=workers,
             pin_memory=fabric.device.type == "cuda",
         )
-        began, seconds, first_step, waited = clock(), seconds_before, step, 0.0
-        marks = deque([(seconds, step, waited)], maxlen=20)
-        since_line, unreadable = Means(), set[str]()
+
+        first_step, seconds_before, began, waited_s = step, seconds, clock(), 0.0
+        saved_at = reported_at = seconds  # of training
+        recent = deque([(seconds, step, waited_s)], maxlen=20)
+        means, unreadable = Means(), set[str]()
 
         while True:
-            # --- where are we? keep what is due, stop; the first process says so to all
+            # --- progress: the first process decides for all
             progress, stopped = fabric.broadcast((_progress(config, step, seconds), stop()))
             ended = progress >= 1
-            at = Point(step, seconds, ended=ended, stopped=stopped)
-            if writes and (step > first_step or (resume and ended)):  # a run whose end failed ends again
-                keeper.keep(at)
-            if ended or stopped:
+            done = ended or stopped
+
+            # --- what is due? A run whose last save failed saves when it is resumed
+            changed = writes and (step > first_step or (resume and ended))
+            score_due = changed and scorer and (ended or step % config.score_every == 0)
+            samples_due = changed and (done or step % config.sample_every == 0)
+            save_due = changed and (
+                done or step % config.save_every == 0 or seconds - saved_at >= SAVE_EVERY_S
+            )
+            if score_due or samples_due or save_due:
+                average = training_step.average
+                discriminator = copy.deepcopy(training_step.discriminator).eval()
+                weights = average.state_dict()
+                weights |= {f"discriminator.{name}": w for name, w in discriminator.state_dict().items()}
+                header = replace(untrained, steps=step, images=images_before + step * config.batch_size)
+                if ended or score_due:
+                    header = replace(header, directions=find_directions(average, grid[0]))
+
+            # --- scores, and the best bundle
+            if scorer and score_due:
+                try:
+                    figures = scorer.score(average, header, discriminator)
+                except (ImageError, PairsError) as error:
+                    notify(f"step {step} is not scored: {error}")
+                else:
+                    value = figures.get(config.best_metric, math.inf)
+                    if value < best.value:
+                        best = Best(value, step)
+                        scored = replace(header, metrics={config.best_metric: value})
+                        save_bundle(folder.best_file, weights, scored)
+                    tensorboard.log(step, figures)
+                    folder.log_scores(step, seconds, figures, best=best.step == step)
+
+            # --- snapshot: checkpoint, bundle, discriminators
+            if save_due:
+                keep = seconds // KEEP_EVERY_S > saved_at // KEEP_EVERY_S
+                saved_at = seconds
+                state = state_of(stateful, step, seconds, images_before, best)
+                save_snapshot(
+                    folder, state, weights, header, training_step.discriminators(), keep_bundle=keep
+                )
+
+            # --- samples
+            if samples_due:
+                draw_grid(folder.sample_file(step), average, grid)
+                draw_hardest(run, sampler.hardest(HARDEST), train_pairs, average, config.size_px)
+                draw_realism(folder.realism_file, average, discriminator, grid[0])
+
+            # --- report
+            if score_due or samples_due:
+                reported_at = seconds
+                write_report(run)
+            if done:
                 return
 
-            # --- fetch: everything random about a step is a function of (seed, step)
+            # --- fetch: a batch is a function of (seed, step) and of the errors that the sampler recorded
             sampler.begin(step)
-            asked = time.perf_counter()
+            waits_from = time.perf_counter()
             try:
                 loaded = next(batches)
             except (PairsError, RunError):
                 if writes and step > first_step:
-                    keeper.save(at)
+                    save_state(folder.state_file, state_of(stateful, step, seconds, images_before, best))
                 raise
-            waited += time.perf_counter() - asked
+            waited_s += time.perf_counter() - waits_from
             for name in loaded.unreadable.keys() - unreadable:
                 notify(f"pair {name} is left out: {loaded.unreadable[name]}")
             unreadable |= loaded.unreadable.keys()
             batch = draw_batch(config, step, loaded, fabric.global_rank, fabric.world_size, fabric.device)
 
-            # --- discriminators move, then generators climb their gradient
-            measure = step % LOG_EVERY == LOG_EVERY - 1
-            played = game.play(step, batch, rate=_rate(config, step, progress), measure=measure)
-            sampler.learn(*_errors(fabric, config, played, loaded.indices))
+            # --- step: discriminators are updated, then generators, then their average
+            rate = _rate(config, step, progress)
+            result = training_step.run(step, batch, rate=rate, measure=step % LOG_EVERY == LOG_EVERY - 1)
+            sampler.record_errors(*_all_errors(fabric, config, result, loaded.indices))
             step += 1
 
-            # --- say how it went
+            # --- status
             seconds = seconds_before + clock() - began
-            marks.append((seconds, step, waited))
-            took = marks[-1][0] - marks[0][0]
+            recent.append((seconds, step, waited_s))
+            window_s = recent[-1][0] - recent[0][0]
             status = Status(
                 step=step,
                 images=step * config.batch_size,
                 progress=_progress(config, step, seconds),
                 seconds=seconds,
-                images_per_s=(step - marks[0][1]) * config.batch_size / took if took > 0 else 0.0,
-                data_wait=(waited - marks[0][2]) / took if took > 0 else 0.0,
-                losses=_finite(fabric, step, played.losses),
-                standing=_finite(fabric, step, played.standing),
+                images_per_s=(step - recent[0][1]) * config.batch_size / window_s if window_s > 0 else 0.0,
+                data_wait=(waited_s - recent[0][2]) / window_s if window_s > 0 else 0.0,
+                losses=_finite_means(fabric, step, result.losses),
+                statistics=_finite_means(fabric, step, result.statistics),
             )
-            since_line.add({**status.losses, **status.standing})
+
+            # --- logs
+            means.add({**status.losses, **status.statistics})
             if writes and step % LOG_EVERY == 0:
-                keeper.log(status, since_line.take())
+                values = means.take()
+                folder.log(status, values)
+                tensorboard.log(step, values)
+                if seconds - reported_at >= REPORT_EVERY_S:
+                    reported_at = seconds
+                    write_report(run)
             if writes:
                 yield status
 
 
-def _validation(pairs: Path) -> list[Pair]:
-    """The val part of a pairs folder, which need not have one."""
+def _validation_pairs(pairs: Path) -> list[Pair]:
+    """Returns the val part of a pairs folder, or nothing if there is none."""
     try:
         return list_pairs(pairs, "val")
     except PairsError:
@@ -184,47 +279,50 @@ def _validation(pairs: Path) -> list[Pair]:
 
 
 def _grid_inputs(pairs: list[Pair], config: TrainConfig) -> tuple[Tensor, Tensor]:
-    """Sketches and photos of the first few pairs, (N, 1, S, S) and (N, 3, S, S) in [-1, 1]."""
+    """Returns sketches and photos of the first pairs, (N, 1, S, S) and (N, 3, S, S) in [-1, 1]."""
     sketches, photos = zip(*(load_pair(pair, config.size_px) for pair in pairs[:GRID_PAIRS]), strict=True)
     return to_tensors(list(sketches), list(photos))
 
 
-def _refuse_uneven(config: TrainConfig, processes: int) -> None:
-    """Raise UsageError where a batch cannot be shared out evenly."""
+def _refuse_uneven_batches(config: TrainConfig, processes: int) -> None:
+    """Raises UsageError where processes cannot get equal shares of a batch."""
     if config.batch_size % processes or (config.two_stage and config.layout.batch_size % (8 * processes)):
         raise UsageError(
-            f"batch_size {config.batch_size} is not a multiple of {processes}, or layout.batch_size "
-            f"{config.layout.batch_size} of {8 * processes}, as they must be here"
+            f"with {processes} processes batch_size must be a multiple of {processes}, and "
+            f"layout.batch_size a multiple of {8 * processes}; they are {config.batch_size} and "
+            f"{config.layout.batch_size}"
         )
 
 
-def _errors(
-    fabric: Fabric, config: TrainConfig, played: Played, indices: list[int]
+def _all_errors(
+    fabric: Fabric, config: TrainConfig, result: StepResult, indices: list[int]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Which pairs' errors were measured, and the errors, of all processes."""
+    """Returns indices (N,) and errors (N,) of the pairs of all processes."""
     both = torch.zeros(2, config.batch_size, dtype=torch.float64)  # each process fills in its own places
-    both[0, played.place] = torch.tensor(indices[: len(played.error)], dtype=torch.float64) + 1
-    both[1, played.place] = played.error.double().cpu()
+    both[0, result.place] = torch.tensor(indices[: len(result.error)], dtype=torch.float64) + 1
+    both[1, result.place] = result.error.double().cpu()
     both = torch.as_tensor(fabric.all_reduce(both.to(fabric.device), reduce_op="sum")).cpu()
     index, error = both[:, both[0] > 0].numpy()
     return index.astype(np.int64) - 1, error
 
 
-def _unless_ended(config: TrainConfig, recorded: TrainConfig, step: int, seconds: float) -> TrainConfig:
-    """The configuration to go on with; a run that has ended keeps the limits that it ended by."""
+def _keep_limits_if_ended(
+    config: TrainConfig, recorded: TrainConfig, step: int, seconds: float
+) -> TrainConfig:
+    """Returns the configuration to resume with; a run that has ended keeps the limits that it ended by."""
     if min(_progress(config, step, seconds), _progress(recorded, step, seconds)) < 1:
         return config
     return replace(config, steps=recorded.steps, time_limit_s=recorded.time_limit_s)
 
 
 def _progress(config: TrainConfig, step: int, seconds: float) -> float:
-    """0 to 1, by steps or by time, whichever is further."""
+    """Returns 0 to 1, by steps or by time, whichever is further."""
     by_time = seconds / config.time_limit_s if config.time_limit_s else 0.0
     return min(1.0, max(step / config.steps, by_time))
 
 
 def _rate(config: TrainConfig, step: int, progress: float) -> float:
-    """A factor of the learning rates: up from 0 in the first steps, 1, then linearly to 0 at the end."""
+    """Returns a factor of the learning rates: up from 0 in the first steps, 1, then linearly to 0."""
     rise = min(1.0, (step + 1) / config.warmup_steps) if config.warmup_steps else 1.0
     fall = min(1.0, (1 - progress) / config.decay_fraction) if config.decay_fraction else 1.0
     return rise * fall
@@ -234,29 +332,29 @@ class Means:
     """Running means by name."""
 
     def __init__(self) -> None:
-        """Of nothing yet."""
+        """Starts empty."""
         self._sums: dict[str, tuple[float, int]] = {}
 
     def add(self, values: dict[str, float]) -> None:
-        """Take values in; not every name need be in each."""
+        """Adds values; names may differ from call to call."""
         for name, value in values.items():
             total, count = self._sums.get(name, (0.0, 0))
             self._sums[name] = total + value, count + 1
 
     def take(self) -> dict[str, float]:
-        """The means, and begin anew."""
+        """Returns the means and starts again."""
         means = {name: total / count for name, (total, count) in self._sums.items()}
         self._sums.clear()
         return means
 
 
-def _finite(fabric: Fabric, step: int, values: dict[str, Tensor]) -> dict[str, float]:
-    """Means over all processes, as numbers. Raises RunError, naming them, if any is not finite."""
+def _finite_means(fabric: Fabric, step: int, values: dict[str, Tensor]) -> dict[str, float]:
+    """Returns means over all processes. Raises RunError, with the names, if any is not finite."""
     if not values:
         return {}
     means = torch.stack([value.detach().float() for value in values.values()])
     means = torch.as_tensor(fabric.all_reduce(means, reduce_op="mean"))
     numbers = dict(zip(values, means.tolist(), strict=True))
     if bad := [name for name, number in numbers.items() if not math.isfinite(number)]:
-        raise RunError(f"step {step}: {', '.join(bad)} is not finite; what was saved before stays")
+        raise RunError(f"step {step}: {', '.join(bad)} is not finite; the last checkpoint is kept")
     return numbers

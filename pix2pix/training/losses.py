@@ -1,4 +1,4 @@
-"""Loss terms as pure functions of tensors: scalars, or one number a picture."""
+"""Loss terms and measurements as pure functions of tensors: scalars, or one number per picture (N,)."""
 
 from __future__ import annotations
 
@@ -10,67 +10,74 @@ from torch import Tensor
 
 
 def discriminator_hinge(real: Tensor, fake: Tensor) -> Tensor:
-    """Hinge loss (N,) of D on logits (N, ...) of real and fake patches. Lim & Ye 2017, eq. 3."""
+    """Returns the hinge loss (N,) of D on logits (N, ...) of real and fake patches. Lim & Ye 2017, eq. 3."""
     return _each(F.relu(1 - real)) + _each(F.relu(1 + fake))
 
 
 def generator_hinge(fake: Tensor) -> Tensor:
-    """What G lowers (N,) against a hinge D: minus the mean logit of its patches. Lim & Ye 2017, eq. 4."""
+    """Returns G's loss (N,) against a hinge D: minus the mean logit of its patches. Lim & Ye 2017, eq. 4."""
     return -_each(fake)
 
 
 def discriminator_bce(real: Tensor, fake: Tensor) -> Tensor:
-    """Log loss (N,) of D, halved as in Isola et al. 2017, section 3.3, to slow D beside G."""
+    """Returns D's log loss (N,), halved as in Isola et al. 2017, section 3.3, to slow D beside G."""
     return 0.5 * (_each(F.softplus(-real)) + _each(F.softplus(fake)))
 
 
 def generator_bce(fake: Tensor) -> Tensor:
-    """Non-saturating G loss (N,), -log D(G). Goodfellow et al. 2014, section 3."""
+    """Returns G's non-saturating loss (N,), -log D(G). Goodfellow et al. 2014, section 3."""
     return _each(F.softplus(-fake))
 
 
 def l1(photo: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute difference (N,), both in [-1, 1]. Isola et al. 2017, eq. 3."""
+    """Returns the mean absolute difference (N,) of pictures in [-1, 1]. Isola et al. 2017, eq. 3."""
     return _each((photo - target).abs())
 
 
 def l1_where(picture: Tensor, coloured: Tensor, least: float = 1.0) -> Tensor:
-    """Mean absolute difference (N,) of (N, 3, H, W) to colours (N, 4, H, W) where their mask, the last, is 1.
+    """Returns the mean absolute difference (N,) of pictures (N, 3, H, W) to colours, under a mask.
 
-    Below `least` values under the mask it fades to 0, so that a dot does not weigh like a page.
+    `coloured` (N, 4, H, W) is colour and, in the last channel, the mask. With fewer than `least` values under
+    the mask the loss fades to 0, so that a dot does not weigh like a page.
     """
     mask = coloured[:, 3:]
-    apart = ((picture - coloured[:, :3]).abs() * mask).sum((1, 2, 3))
-    return apart / (3 * mask.sum((1, 2, 3)) + least)
+    difference = ((picture - coloured[:, :3]).abs() * mask).sum((1, 2, 3))
+    return difference / (3 * mask.sum((1, 2, 3)) + least)
 
 
 def alpha_error(logit: Tensor, mask: Tensor) -> Tensor:
-    """Log loss (N,) of alpha's logit (N, 1, H, W) against the product's mask in 0..1."""
+    """Returns the log loss (N,) of alpha's logit (N, 1, H, W) against the product's mask in 0..1."""
     return _each(F.binary_cross_entropy_with_logits(logit, mask, reduction="none"))
 
 
 def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """From N(mean, variance) to N(0, I), (N, Z) each: summed over Z. Kingma & Welling 2014, appendix B."""
+    """Returns the KL divergence from N(mean, variance), (N, Z) each, to N(0, I): a scalar.
+
+    Summed over Z, averaged over N. Kingma & Welling 2014, appendix B.
+    """
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1).mean()
 
 
 def beyond(colour: Tensor, limit: float = 1.0) -> Tensor:
-    """How far values lie outside of [-limit, limit], on average: colours that no pixel has."""
+    """Returns how far values lie outside of [-limit, limit] on average: colours that no pixel has."""
     return F.relu(colour.abs() - limit).mean()
 
 
-def mean_under(values: Tensor, weights: Tensor) -> Tensor:
-    """Mean of values (N,), each times its weight (N,): low ones lower it, and parts of a batch add up."""
+def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
+    """Returns the mean of values (N,) times weights (N,).
+
+    It is not divided by the sum of the weights: low weights lower it, and parts of a batch add up.
+    """
     return (values * weights).mean()
 
 
 def mean_over(losses: Sequence[Tensor]) -> Tensor:
-    """Mean (N,) over several discriminators of one kind."""
+    """Returns the mean (N,) over several discriminators of one kind."""
     return torch.stack(list(losses)).mean(0)
 
 
 def gradients_at(picture: Tensor, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The norm of each term's gradient at a picture (N, C, H, W): at_picture_NAME."""
+    """Returns the norm of each term's gradient at a picture (N, C, H, W), as at_picture_NAME."""
     norms = {}
     for name, term in terms.items():
         (gradient,) = torch.autograd.grad(term, picture, retain_graph=True, allow_unused=True)
@@ -79,7 +86,7 @@ def gradients_at(picture: Tensor, terms: Mapping[str, Tensor]) -> dict[str, Tens
 
 
 def _each(x: Tensor) -> Tensor:
-    """The mean of each picture, (N, ...) -> (N,)."""
+    """Returns the mean of each picture, (N, ...) -> (N,)."""
     return x.flatten(1).mean(1)
 
 
@@ -88,20 +95,20 @@ GENERATOR_LOSSES = {"hinge": generator_hinge, "bce": generator_bce}
 
 
 @torch.no_grad()
-def standing(kind: str, real: Sequence[Tensor], made: Sequence[Tensor]) -> dict[str, Tensor]:
-    """Of the logits of discriminators of one kind, by name:
+def discriminator_statistics(kind: str, real: Sequence[Tensor], fake: Sequence[Tensor]) -> dict[str, Tensor]:
+    """Returns scalars by name, of the logits (N, ...) of the discriminators of one kind.
 
-    p_real_KIND, p_fake_KIND   mean probability of real and of made patches, 0..1
-    accuracy_KIND              the share of patches that they are right about
+    p_real_KIND, p_fake_KIND   mean probability that they give to real and to generated patches, 0..1
+    accuracy_KIND              share of patches that they classify correctly
     """
-    chances = [[torch.sigmoid(x).mean() for x in side] for side in (real, made)]
-    right = [
-        0.5 * ((r > 0).float().mean() + (m <= 0).float().mean()) for r, m in zip(real, made, strict=True)
+    probabilities = [[torch.sigmoid(x).mean() for x in logits] for logits in (real, fake)]
+    correct = [
+        0.5 * ((r > 0).float().mean() + (f <= 0).float().mean()) for r, f in zip(real, fake, strict=True)
     ]
-    p_real, p_fake, accuracy = (torch.stack(list(values)).mean() for values in (*chances, right))
+    p_real, p_fake, accuracy = (torch.stack(list(values)).mean() for values in (*probabilities, correct))
     return {f"p_real_{kind}": p_real, f"p_fake_{kind}": p_fake, f"accuracy_{kind}": accuracy}
 
 
 def means(values: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """By name, the mean of several measurements that have the same names."""
+    """Returns, by name, the means of several measurements that have the same names."""
     return {name: torch.stack([one[name] for one in values]).mean() for name in values[0]}

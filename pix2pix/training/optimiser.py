@@ -1,4 +1,4 @@
-"""One player's optimiser, in one process or in several."""
+"""The optimiser of one network, in one process or in several."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn.utils import get_total_norm
 
 
 class Optimiser:
-    """Adam over some parameters; gradients of all processes are averaged."""
+    """Adam over some parameters; it averages the gradients of all processes."""
 
     def __init__(
         self, parameters: Iterable[nn.Parameter], rate: float, betas: tuple[float, float], fabric: Fabric
@@ -23,53 +23,53 @@ class Optimiser:
         self._adam: Any = fabric.setup_optimizers(adam)
 
     def clear(self) -> None:
-        """Forget the gradients."""
+        """Deletes the gradients."""
         self._adam.zero_grad()
 
     def step(self, factor: float) -> Tensor:
-        """Take a step at `factor` of the learning rate; the norm of the gradient, a scalar.
+        """Takes a step at `factor` of the learning rate; returns the norm of the gradient, a scalar.
 
-        Where float16 overflowed, no step is taken and the norm is 0: the loss is then scaled less.
+        Where float16 overflowed it takes no step and returns 0; the scale of the loss is then lowered.
         """
         for group in self._adam.param_groups:
             group["lr"] = self.rate * factor
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         if self.fabric.world_size > 1:
-            together = torch.cat([gradient.flatten() for gradient in gradients])
-            mean = torch.as_tensor(self.fabric.all_reduce(together, reduce_op="mean"))
+            flat = torch.cat([gradient.flatten() for gradient in gradients])
+            mean = torch.as_tensor(self.fabric.all_reduce(flat, reduce_op="mean"))
             sizes = [gradient.numel() for gradient in gradients]
             for gradient, piece in zip(gradients, torch.split(mean, sizes), strict=True):
                 gradient.copy_(piece.view_as(gradient))
         scaler = getattr(self.fabric.strategy.precision, "scaler", None)  # of float16
-        if scaler is not None:  # Fabric itself would refuse to, for a fused optimiser
+        if scaler is not None:  # Fabric refuses to unscale for a fused optimiser
             scaler.unscale_(self._adam.optimizer)
         norm = get_total_norm(gradients)
         self._adam.step()
         return norm if scaler is None else torch.where(norm.isfinite(), norm, 0.0)
 
     def state_dict(self) -> dict[str, Any]:
-        """Adam's state."""
+        """Returns Adam's state."""
         state: dict[str, Any] = self._adam.state_dict()
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Raises KeyError or ValueError for the state of something else."""
+        """Loads Adam's state. Raises KeyError or ValueError if it is of other parameters."""
         self._adam.load_state_dict(state)
 
 
 class frozen:  # noqa: N801 - reads as a statement
-    """No gradients for some parameters within the block: `with frozen(discriminator.parameters()):`."""
+    """Computes no gradients for some parameters: `with frozen(discriminator.parameters()):`."""
 
     def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
-        """They must be trained otherwise."""
+        """All parameters must require gradients; they do again after the block."""
         self.parameters = list(parameters)
 
     def __enter__(self) -> None:
-        """Stop."""
+        """Turns gradients off."""
         for parameter in self.parameters:
             parameter.requires_grad_(False)
 
     def __exit__(self, *error: object) -> None:
-        """Go on."""
+        """Turns gradients on again."""
         for parameter in self.parameters:
             parameter.requires_grad_(True)

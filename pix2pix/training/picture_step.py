@@ -1,8 +1,9 @@
-"""A training step of the picture GAN: discriminators learn to tell, then the generator climbs their gradient.
+"""One training step of the picture GAN: its discriminators are updated, then its generator.
 
 The layout is the photo's own, so that L1 and the perceptual term do not average over colours that the sketch
-leaves open; mostly it is moved a little, as guessed layouts are not exact. There are two contests: over whole
-pictures at half of the side, and, every few steps, over windows at the full side, for the last stage alone.
+leaves open; mostly it is moved a little, as guessed layouts are not exact. Two parts of the generator have
+discriminators of their own: all of it but the last stage, on whole pictures at half of the side; and, every
+few steps, the last stage, on windows at the full side.
 """
 
 from __future__ import annotations
@@ -22,72 +23,75 @@ from pix2pix.training import losses
 from pix2pix.training.batch import Pictures
 from pix2pix.training.config import TrainConfig
 from pix2pix.training.discriminators import PictureDiscriminators
-from pix2pix.training.losses import means, standing
+from pix2pix.training.losses import discriminator_statistics, means
 from pix2pix.training.optimiser import Optimiser, frozen
 from pix2pix.training.projected import Backbone, Projection, perceptual_distance
 
 PENALTY_EVERY = 8  # steps (lazy regularisation, Karras et al. 2020, section 3.2)
 MOVED, WHOLE = 0.67, 0.9  # shares of layouts that are moved, and that have all cells
-MOST_CELLS = 0.5  # share of the cells that others have, at most
+MOST_CELLS = 0.5  # largest share of its cells that any other layout keeps
 COLOUR_NOISE = 0.04
-SHIFT = 0.1  # of the side, at most: what discriminators see (Zhao et al. 2020)
-LIMIT = 1.1  # of values that they see
-ROUGHEST = 0.2  # weight of a pair whose strokes lie anywhere, against 1 of an exact one
+SHIFT = 0.1  # largest shift of the discriminators' inputs, as a share of the side (Zhao et al. 2020)
+LIMIT = 1.1  # the generated photos that they see are clamped to [-LIMIT, LIMIT]
+ROUGHEST = 0.2  # weight of a pair of roughness 1, against 1 of an exact one
 STROKES_LEAST = 60.0  # values under a picture's strokes, below which their term fades
 
 Named = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A picture as discriminators see it: shifted, beside its ink, with features."""
+class DiscriminatorInput:
+    """Photos as discriminators get them: shifted, beside their ink, with features."""
 
     photo: Tensor  # (N, 3, s, s)
     ink: Tensor  # (N, 1, s, s) in 0..1
     maps: list[Tensor]  # of `Backbone`
-    projected: list[Tensor]
+    projected: list[Tensor]  # of `Projection`
 
-    def detach(self) -> Seen:
-        """The same without gradients."""
-        parts = ([x.detach() for x in some] for some in (self.maps, self.projected))
-        return Seen(self.photo.detach(), self.ink, *parts)
+    def detach(self) -> DiscriminatorInput:
+        """Returns the same tensors without gradients."""
+        maps, projected = ([x.detach() for x in features] for features in (self.maps, self.projected))
+        return DiscriminatorInput(self.photo.detach(), self.ink, maps, projected)
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What was drawn for some pairs, and what it should be."""
+class Generated:
+    """Pictures generated for some pairs, beside the real photos."""
 
     rgba: Tensor  # (N, 4, s, s): colour and the logit of alpha
-    made: Tensor  # (N, 3, s, s)
-    photo: Tensor  # (N, 3, s, s)
-    real_seen: Seen
-    made_seen: Seen
+    fake: Tensor  # (N, 3, s, s): the same on white
+    photo: Tensor  # (N, 3, s, s): ground truth
+    real_input: DiscriminatorInput
+    fake_input: DiscriminatorInput
 
 
-class Eyes(nn.Module):
-    """What all discriminators look through. Nothing in it is trained."""
+class FrozenFeatures(nn.Module):
+    """The features that all discriminators and the perceptual term work on. Nothing in it is trained."""
 
     def __init__(self) -> None:
-        """The projection is drawn from torch's global generator: seed it first."""
+        """Weights of the projection are drawn from torch's global generator: seed it first."""
         super().__init__()
         self.projection = Projection()
         self.backbone = Backbone()
 
-    def show(self, rgba: Tensor, photo: Tensor, ink: Tensor, shifts: Tensor) -> Shown:
-        """Drawn (N, 4, s, s) beside photos (N, 3, s, s) and ink (N, 1, s, s), shifted alike."""
-        made, _ = compose(rgba)
-        with torch.no_grad():
-            real_seen = self._see(photo, ink, shifts)
-        return Shown(rgba, made, photo, real_seen, self._see(made.clamp(-LIMIT, LIMIT), ink, shifts))
+    def compare(self, rgba: Tensor, photo: Tensor, ink: Tensor, shifts: Tensor) -> Generated:
+        """Returns the inputs of discriminators for generated and real pictures, shifted alike.
 
-    def _see(self, photo: Tensor, ink: Tensor, shifts: Tensor) -> Seen:
+        Generated RGBA (N, 4, s, s), photos (N, 3, s, s), ink (N, 1, s, s).
+        """
+        fake, _ = compose(rgba)
+        with torch.no_grad():
+            real_input = self._input(photo, ink, shifts)
+        return Generated(rgba, fake, photo, real_input, self._input(fake.clamp(-LIMIT, LIMIT), ink, shifts))
+
+    def _input(self, photo: Tensor, ink: Tensor, shifts: Tensor) -> DiscriminatorInput:
         photo, ink = shifted(photo, shifts, 1.0), shifted(ink, shifts, 0.0)
         maps = self.backbone(photo)
-        return Seen(photo, ink, maps, self.projection(maps))
+        return DiscriminatorInput(photo, ink, maps, self.projection(maps))
 
 
-class Contest:
-    """A part of the picture generator against its discriminators."""
+class AdversarialStep:
+    """Updates a part of the picture generator and the discriminators that it is trained against."""
 
     def __init__(
         self,
@@ -95,111 +99,115 @@ class Contest:
         fabric: Fabric,
         discriminators: PictureDiscriminators,
         generator: Iterable[nn.Parameter],
-        draw: Callable[[Pictures], Shown],
+        generate: Callable[[Pictures], Generated],
         *,
         prefix: str = "",
     ) -> None:
-        """`draw` makes pictures of pairs; `prefix` goes before the names of losses."""
-        self.config, self.fabric, self.draw, self.prefix = config, fabric, draw, prefix
+        """`generate` draws pictures for pairs; `prefix` goes before the names of losses."""
+        self.config, self.fabric, self.generate, self.prefix = config, fabric, generate, prefix
         self.discriminators = discriminators
         self.g = Optimiser(generator, config.generator_lr, config.betas, fabric)
         self.d = Optimiser(discriminators.parameters(), config.discriminator_lr, config.betas, fabric)
-        self._kept: Shown | None = None  # from the discriminators' move for the generator's
+        self._cached: Generated | None = None  # from the discriminators' update for the generator's
 
-    def move_d(self, batch: Pictures, parts: int, rate: float, *, penalise: bool) -> tuple[Named, Named]:
-        """Discriminators learn to tell real from made: losses and standing."""
+    def update_discriminators(
+        self, batch: Pictures, parts: int, rate: float, *, penalise: bool
+    ) -> tuple[Named, Named]:
+        """Trains the discriminators to tell real from generated pictures; returns losses and statistics."""
         loss_parts: list[Named] = []
-        standing_parts: list[Named] = []
-        self._kept = None  # of a move that ran out of memory
-        shares = self._shares(batch)
+        statistics_parts: list[Named] = []
+        self._cached = None  # of an update that ran out of memory
+        weights = self._weights(batch)
+        loss = losses.DISCRIMINATOR_LOSSES[self.config.adversarial]
         self.d.clear()
         for i, part in enumerate(batch.parts(parts)):
             with torch.set_grad_enabled(parts == 1), self.fabric.autocast():
-                shown = self.draw(part)
-            self._kept = shown if parts == 1 else None
+                generated = self.generate(part)
+            self._cached = generated if parts == 1 else None
             with self.fabric.autocast():
-                real, made = (self._look(seen) for seen in (shown.real_seen, shown.made_seen.detach()))
-            lose = losses.DISCRIMINATOR_LOSSES[self.config.adversarial]
+                real, fake = map(self._logits, (generated.real_input, generated.fake_input.detach()))
             kinds = [
-                losses.mean_over([lose(r, m) for r, m in zip(real[kind], made[kind], strict=True)])
+                losses.mean_over([loss(r, f) for r, f in zip(real[kind], fake[kind], strict=True)])
                 for kind in real
             ]
-            values = {"d": losses.mean_under(losses.mean_over(kinds), shares[i::parts])}
+            values = {"d": losses.weighted_mean(losses.mean_over(kinds), weights[i::parts])}
             if penalise and self.discriminators.coarse is not None:
-                penalty = self.discriminators.coarse.penalty(shown.real_seen.photo, shown.real_seen.ink)
+                real_input = generated.real_input
+                penalty = self.discriminators.coarse.penalty(real_input.photo, real_input.ink)
                 values["d_penalty"] = PENALTY_EVERY * self.config.coarse_penalty_weight * penalty
             self.fabric.backward(torch.stack(list(values.values())).sum() / parts)
             loss_parts.append({name: value.detach() for name, value in values.items()})
-            standing_parts.append(
-                {k: v for kind in real for k, v in standing(kind, real[kind], made[kind]).items()}
-            )
+            statistics: Named = {}
+            for kind in real:
+                statistics |= discriminator_statistics(kind, real[kind], fake[kind])
+            statistics_parts.append(statistics)
         norm = {"d_gradient": self.d.step(rate)}
-        return self._named(means(loss_parts)), self._named({**means(standing_parts), **norm})
+        return self._named(means(loss_parts)), self._named({**means(statistics_parts), **norm})
 
-    def move_g(
+    def update_generator(
         self,
         batch: Pictures,
         parts: int,
         rate: float,
-        terms: Callable[[Pictures, Shown], Named],
+        more_terms: Callable[[Pictures, Generated], Named],
         *,
         measure: bool,
     ) -> tuple[Named, Named, Tensor]:
-        """The generator lowers the adversarial, perceptual and L1 terms and `terms`.
+        """Lowers the adversarial, perceptual and L1 terms, and `more_terms`.
 
-        Returns losses, standing, and the L1 (N,) of each picture. With `measure` the standing holds the norm
-        of each term's gradient at the picture.
+        Returns losses, statistics, and the L1 (N,) of each picture. With `measure` the statistics hold the
+        norm of each term's gradient at the picture.
         """
         loss_parts: list[Named] = []
         gradients: Named = {}
         errors = torch.empty(len(batch), device=self.fabric.device)
-        kept, self._kept = self._kept if parts == 1 else None, None
-        shares = self._shares(batch)
+        cached, self._cached = self._cached if parts == 1 else None, None
+        weights = self._weights(batch)
         self.g.clear()
         with frozen(self.discriminators.parameters()):
             for i, part in enumerate(batch.parts(parts)):
                 with self.fabric.autocast():
-                    shown = kept or self.draw(part)
-                    values = self._adversarial(shown, shares[i::parts])
-                exact = shares[i::parts] * _exactness(part)  # else L1 asks for a blur
-                error = losses.l1(shown.made, shown.photo)
-                distance = perceptual_distance(shown.made_seen.maps, shown.real_seen.maps)
-                values["g_reconstruction"] = self.config.reconstruction_weight * losses.mean_under(
+                    generated = cached or self.generate(part)
+                    values = self._adversarial_terms(generated, weights[i::parts])
+                exact = weights[i::parts] * _exactness(part)  # else the optimum of L1 is a blur
+                error = losses.l1(generated.fake, generated.photo)
+                distance = perceptual_distance(generated.fake_input.maps, generated.real_input.maps)
+                values["g_reconstruction"] = self.config.reconstruction_weight * losses.weighted_mean(
                     error, exact
                 )
-                values["g_perceptual"] = self.config.perceptual_weight * losses.mean_under(distance, exact)
-                values["g_range"] = losses.beyond(shown.rgba[:, :3])
-                values |= terms(part, shown)
+                values["g_perceptual"] = self.config.perceptual_weight * losses.weighted_mean(distance, exact)
+                values["g_range"] = losses.beyond(generated.rgba[:, :3])
+                values |= more_terms(part, generated)
                 if measure and i == 0:
-                    gradients = losses.gradients_at(shown.rgba, values)
+                    gradients = losses.gradients_at(generated.rgba, values)
                 self.fabric.backward(torch.stack(list(values.values())).sum() / parts)
                 loss_parts.append({name: value.detach() for name, value in values.items()})
                 errors[i::parts] = error.detach()
         norm = {"g_gradient": self.g.step(rate)}
         return self._named(means(loss_parts)), self._named({**gradients, **norm}), errors
 
-    def _look(self, seen: Seen) -> dict[str, list[Tensor]]:
-        logits: dict[str, list[Tensor]] = self.discriminators(seen.photo, seen.ink, seen.projected)
+    def _logits(self, x: DiscriminatorInput) -> dict[str, list[Tensor]]:
+        logits: dict[str, list[Tensor]] = self.discriminators(x.photo, x.ink, x.projected)
         return logits
 
-    def _adversarial(self, shown: Shown, shares: Tensor) -> Named:
+    def _adversarial_terms(self, generated: Generated, weights: Tensor) -> Named:
         config = self.config
-        lose = losses.GENERATOR_LOSSES[config.adversarial]
-        of_kind = {
+        loss = losses.GENERATOR_LOSSES[config.adversarial]
+        weight_of = {
             "features": config.features_weight,
             "pixels": config.pixels_weight,
             "coarse": config.coarse_weight,
         }
         return {
-            f"g_{kind}": of_kind[kind]
-            * losses.mean_under(losses.mean_over([lose(x) for x in logits]), shares)
-            for kind, logits in self._look(shown.made_seen).items()
+            f"g_{kind}": weight_of[kind]
+            * losses.weighted_mean(losses.mean_over([loss(x) for x in logits]), weights)
+            for kind, logits in self._logits(generated.fake_input).items()
         }
 
-    def _shares(self, batch: Pictures) -> Tensor:
-        """Weights of pictures (N,), 1 on average over all processes, so that parts and processes add up.
+    def _weights(self, batch: Pictures) -> Tensor:
+        """Returns weights of pictures (N,), 1 on average over all processes, so that parts add up.
 
-        Windows of photos without detail have none.
+        Windows of photos without detail have weight 0.
         """
         weights = batch.detailed if self.prefix else torch.ones_like(batch.detailed)
         mean = torch.as_tensor(self.fabric.all_reduce(weights.mean(), reduce_op="mean"))
@@ -210,103 +218,107 @@ class Contest:
 
 
 class PictureStep:
-    """The picture generator and its discriminators: of whole pictures, and of windows at full size."""
+    """Updates the picture generator and its discriminators: of whole pictures, of windows at full size."""
 
     def __init__(self, config: TrainConfig, picture: PictureGenerator, fabric: Fabric) -> None:
-        """`set_up` comes next, once the weights to begin with are there."""
+        """Call `set_up` next, after weights are loaded."""
         self.config, self.picture, self.fabric = config, picture, fabric
         self.whole = PictureDiscriminators(config.discriminator, coarse=True)
         self.windows = PictureDiscriminators(config.discriminator, coarse=False)
-        self.eyes = Eyes()
+        self.features = FrozenFeatures()
 
     def set_up(self) -> None:
-        """Go to the device, and make the optimisers."""
-        for part in (self.whole, self.windows, self.eyes):
+        """Moves networks to the device and makes the optimisers."""
+        for part in (self.whole, self.windows, self.features):
             part.to(self.fabric.device).to(memory_format=torch.channels_last)
-            part.eval()  # spectral norms move in `follow_norms` alone
+            part.eval()  # spectral norms are updated in `update_spectral_norms` alone
         detail = list(self.picture.detail.parameters())
         base = [p for name, p in self.picture.named_parameters() if not name.startswith("detail.")]
-        self._wholes = Contest(self.config, self.fabric, self.whole, base, self._draw_whole)
-        self._details = Contest(
-            self.config, self.fabric, self.windows, detail, self._draw_windows, prefix="detail_"
+        self._on_wholes = AdversarialStep(self.config, self.fabric, self.whole, base, self._generate_wholes)
+        self._on_windows = AdversarialStep(
+            self.config, self.fabric, self.windows, detail, self._generate_windows, prefix="detail_"
         )
 
     def networks(self) -> dict[str, nn.Module]:
-        """What a checkpoint holds beside the model, by name: discriminators, and what they look through."""
+        """Networks that a checkpoint holds beside the model, by name."""
         return {
             "whole_discriminators": self.whole,
             "window_discriminators": self.windows,
-            "projection": self.eyes.projection,
+            "projection": self.features.projection,
         }
 
     def optimisers(self) -> dict[str, Optimiser]:
-        """By name in a checkpoint."""
+        """Optimisers by name in a checkpoint."""
         return {
-            "picture_g": self._wholes.g,
-            "picture_d": self._wholes.d,
-            "detail_g": self._details.g,
-            "detail_d": self._details.d,
+            "picture_g": self._on_wholes.g,
+            "picture_d": self._on_wholes.d,
+            "detail_g": self._on_windows.g,
+            "detail_d": self._on_windows.d,
         }
 
-    def play(
-        self, step: int, batch: Pictures, rate: float, in_memory: Callable[..., Any], *, measure: bool
+    def run(
+        self, step: int, batch: Pictures, rate: float, in_parts: Callable[..., Any], *, measure: bool
     ) -> tuple[Named, Named, Tensor]:
-        """One step of all players: losses and standing by name, and the L1 error (N,) of each picture.
+        """Updates all networks once; returns losses and statistics by name, and the L1 (N,) of each picture.
 
-        `rate` is a factor of the learning rates. `in_memory(move)` calls a move with as many parts as it
-        takes to fit into memory. With `measure` the gradient of each term at the picture is measured as well.
+        `rate` is a factor of the learning rates. `in_parts(update)` calls an update with the number of parts
+        in which it fits into memory. With `measure` the gradient of each term at the picture is measured.
         """
-        penalise = step % PENALTY_EVERY == 0
-        self.whole.follow_norms()
-        d_losses, d_standing = in_memory(lambda n: self._wholes.move_d(batch, n, rate, penalise=penalise))
-        g_losses, g_standing, errors = in_memory(
-            lambda n: self._wholes.move_g(batch, n, rate, self._whole_terms, measure=measure)
+        penalise, wholes, details = step % PENALTY_EVERY == 0, self._on_wholes, self._on_windows
+        self.whole.update_spectral_norms()
+        d_losses, d_statistics = in_parts(
+            lambda n: wholes.update_discriminators(batch, n, rate, penalise=penalise)
         )
-        all_losses, all_standing = {**d_losses, **g_losses}, {**d_standing, **g_standing}
+        g_losses, g_statistics, errors = in_parts(
+            lambda n: wholes.update_generator(batch, n, rate, self._whole_terms, measure=measure)
+        )
+        all_losses, statistics = {**d_losses, **g_losses}, {**d_statistics, **g_statistics}
         every = self.config.detail_every
         if every and step % every == every - 1:
-            self.windows.follow_norms()
-            d_losses, d_standing = in_memory(lambda n: self._details.move_d(batch, n, rate, penalise=False))
-            g_losses, g_standing, _ = in_memory(
-                lambda n: self._details.move_g(batch, n, rate, lambda *_: {}, measure=False)
+            self.windows.update_spectral_norms()
+            d_losses, d_statistics = in_parts(
+                lambda n: details.update_discriminators(batch, n, rate, penalise=False)
+            )
+            g_losses, g_statistics, _ = in_parts(
+                lambda n: details.update_generator(batch, n, rate, lambda *_: {}, measure=False)
             )
             all_losses |= d_losses | g_losses
-            all_standing |= d_standing | g_standing
-        return all_losses, all_standing, errors
+            statistics |= d_statistics | g_statistics
+        return all_losses, statistics, errors
 
-    def _draw_whole(self, part: Pictures) -> Shown:
+    def _generate_wholes(self, part: Pictures) -> Generated:
         ink = _ink(part)
         rgba, *_ = self.picture.draw(ink, part.strokes, training_layout(part))
         side = rgba.shape[-1]
         photo, small = F.adaptive_avg_pool2d(part.photo, side), F.adaptive_avg_pool2d(ink, side)
-        return self.eyes.show(rgba, photo, small, part.shifts)
+        return self.features.compare(rgba, photo, small, part.shifts)
 
-    def _draw_windows(self, part: Pictures) -> Shown:
+    def _generate_windows(self, part: Pictures) -> Generated:
         ink = _ink(part)
         with torch.no_grad():
             base = self.picture.draw(ink, part.strokes, training_layout(part))
         rgba = self.picture.detail(*base, ink)
         side = self.config.model.seen_px
-        made, photo, near = (windows(x, ink, part.corners, side) for x in (rgba, part.photo, ink))
-        return self.eyes.show(made, photo, near, part.shifts)
+        cut_rgba, photo, cut_ink = (windows(x, ink, part.corners, side) for x in (rgba, part.photo, ink))
+        return self.features.compare(cut_rgba, photo, cut_ink, part.shifts)
 
-    def _whole_terms(self, part: Pictures, shown: Shown) -> Named:
-        """What only whole pictures are held to: the product's mask, and colour strokes."""
-        mask = F.adaptive_avg_pool2d(part.mask, shown.rgba.shape[-1])
-        alpha = losses.alpha_error(shown.rgba[:, 3:], mask)
-        strokes = losses.l1_where(shown.made, part.strokes, STROKES_LEAST).mean()
+    def _whole_terms(self, part: Pictures, generated: Generated) -> Named:
+        """Returns the terms of whole pictures alone: the product's mask, and colour strokes."""
+        mask = F.adaptive_avg_pool2d(part.mask, generated.rgba.shape[-1])
+        alpha = losses.alpha_error(generated.rgba[:, 3:], mask)
+        strokes = losses.l1_where(generated.fake, part.strokes, STROKES_LEAST).mean()
         return {
-            "g_alpha": self.config.alpha_weight * losses.mean_under(alpha, _exactness(part)),
+            "g_alpha": self.config.alpha_weight * losses.weighted_mean(alpha, _exactness(part)),
             "g_strokes": self.config.strokes_weight * strokes,
         }
 
 
 def training_layout(part: Pictures) -> Tensor:
-    """The photos' own layouts (N, 4, 16, 16): most moved, some with cells missing, all with noise."""
+    """Returns the photos' own layouts (N, 4, 16, 16): most moved, some with cells missing, all with noise."""
     side = part.strokes.shape[-1]
     photo, mask = (F.adaptive_avg_pool2d(x, side) for x in (part.photo, part.mask))
     is_moved, is_whole, share = (part.choices[:, i, None, None, None] for i in range(3))
-    with torch.autocast(photo.device.type, enabled=False):  # places are finer than bfloat16
+    with torch.autocast(photo.device.type, enabled=False):  # bfloat16 is too coarse for coordinates
         near = moved_layout_of(photo, mask, part.moves)
     layout = torch.where(is_moved < MOVED, near, layout_of(photo, mask))
     layout = layout * ((is_whole < WHOLE) | (part.cells < MOST_CELLS * share))
@@ -315,9 +327,9 @@ def training_layout(part: Pictures) -> Tensor:
 
 
 def shifted(x: Tensor, shifts: Tensor, paper: float) -> Tensor:
-    """Pictures (N, C, S, S), each moved by `shifts` (N, 2), uniform in 0..1; what comes in is `paper`.
+    """Returns pictures (N, C, S, S), each moved by `shifts` (N, 2), uniform in 0..1, and padded with `paper`.
 
-    Shifts are on the CPU: they say where to cut.
+    Shifts are on the CPU, as they are slice bounds.
     """
     side = x.shape[-1]
     reach = int(SHIFT * side)
@@ -328,10 +340,10 @@ def shifted(x: Tensor, shifts: Tensor, paper: float) -> Tensor:
 
 
 def windows(x: Tensor, ink: Tensor, corners: Tensor, side_px: int) -> Tensor:
-    """Pictures (N, C, S, S) -> a window (N, C, side, side) of each, about some of their ink.
+    """Cuts a window (N, C, side, side) out of each of pictures (N, C, S, S), on some of their ink.
 
-    `corners` (N, 2), uniform in 0..1, say where between the first and the last ink (N, 1, S, S) its middle
-    lies. They are on the CPU, as what is found of the ink is.
+    `corners` (N, 2), uniform in 0..1, give the middle of a window, between the first and the last ink
+    (N, 1, S, S). They are on the CPU, as slice bounds are.
     """
     room = x.shape[-1] - side_px
     inked = [(ink[:, 0].amax(axis) > 0.5).cpu() for axis in (2, 1)]  # rows and columns, (N, S) each
@@ -343,14 +355,14 @@ def windows(x: Tensor, ink: Tensor, corners: Tensor, side_px: int) -> Tensor:
 
 
 def _corner(inked: Tensor, share: float, side_px: int, room: int) -> int:
-    """Where a window begins along one axis: its middle falls on some place between the first and last ink.
+    """Returns where a window begins along one axis; its middle lies between the first and the last ink.
 
-    `inked` (S,) says which rows or columns hold ink.
+    `inked` (S,) is true for rows or columns with ink.
     """
-    places: list[int] = torch.nonzero(inked).flatten().tolist()
-    if not places:
+    indices: list[int] = torch.nonzero(inked).flatten().tolist()
+    if not indices:
         return room // 2
-    first, last = places[0], places[-1]
+    first, last = indices[0], indices[-1]
     return min(max(round(first + share * (last - first)) - side_px // 2, 0), room)
 
 
@@ -359,5 +371,5 @@ def _ink(part: Pictures) -> Tensor:
 
 
 def _exactness(part: Pictures) -> Tensor:
-    """How much each pair (N,) counts where made pictures are held to photos: rough strokes lie elsewhere."""
+    """Returns the weight (N,) of each pair in comparisons with its photo: rough strokes lie elsewhere."""
     return 1 - (1 - ROUGHEST) * part.roughness

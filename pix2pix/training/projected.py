@@ -1,4 +1,4 @@
-"""What projected discriminators look through (Sauer et al. 2021): frozen EfficientNet-Lite0, mixed at random.
+"""Features for projected discriminators (Sauer et al. 2021): frozen EfficientNet-Lite0, randomly mixed.
 
 The weights of EfficientNet-Lite0 (Apache-2.0) come with a package of the extra `train`.
 """
@@ -15,7 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from pix2pix.errors import UsageError
 
-SEEN_PX = 160  # the side at which it looks
+SEEN_PX = 160  # the side to which photos are resized
 STAGES = ((24, 3.7), (40, 3.7), (112, 3.2), (320, 1.2))  # channels, and half of their deviation on photos
 MIXED = 64  # channels of every stage, once mixed
 
@@ -40,7 +40,10 @@ class Backbone(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, photo: Tensor) -> list[Tensor]:
-        """Photos (N, 3, S, S) in [-1, 1] -> the last map at 1/4, 1/8, 1/16 and 1/32 of 160 px."""
+        """Returns the last feature map at 1/4, 1/8, 1/16 and 1/32 of 160 px.
+
+        Photos are (N, 3, S, S) in [-1, 1], maps (N, C, s, s) with the channels of `STAGES`.
+        """
         x = photo * (127.5 / 128) + 0.5 / 128  # as the network was trained: (pixel - 127) / 128
         if x.shape[-1] != SEEN_PX:
             size, smaller = (SEEN_PX, SEEN_PX), x.shape[-1] > SEEN_PX
@@ -74,9 +77,9 @@ class _Block(nn.Module):
 
 
 class Projection(nn.Module):
-    """1x1 across channels, then 3x3 from coarse to fine: random, and never trained.
+    """Mixes feature maps: 1x1 across channels, then 3x3 from coarse to fine. Random, and never trained.
 
-    It is part of a run's state, as discriminators fit no other.
+    A checkpoint holds it, as discriminators work with no other projection.
     """
 
     def __init__(self) -> None:
@@ -91,7 +94,7 @@ class Projection(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
-        """The four maps of `Backbone` -> as many of 64 channels, each with what lies in the coarser ones."""
+        """Returns four maps of 64 channels for those of `Backbone`, each mixed with the coarser ones."""
         mixed: list[Tensor] = []
         for i in reversed(range(len(STAGES))):
             x = self.across[i](maps[i] / STAGES[i][1])
@@ -103,7 +106,7 @@ class Projection(nn.Module):
 
 
 def perceptual_distance(a: list[Tensor], b: list[Tensor]) -> Tensor:
-    """Mean squared difference (N,) of unit-length features, over the four maps of `Backbone`."""
+    """Returns the mean squared difference (N,) of unit-length features, over the four maps of `Backbone`."""
     parts = [(_unit(x) - _unit(y)).square().sum(1).mean((1, 2)) for x, y in zip(a, b, strict=True)]
     return torch.stack(parts).mean(0)
 
@@ -114,9 +117,9 @@ def _unit(x: Tensor) -> Tensor:
 
 
 def _folded(conv: Any, norm: Any) -> nn.Module:
-    """A convolution and its batch norm as one, for even sides.
+    """Returns a convolution and its batch norm as one module, for even sides.
 
-    It is padded as the network was trained (TensorFlow's "same"): at stride 2 one more behind than before.
+    It pads as in the network's training (TensorFlow's "same"): at stride 2 one more behind than before.
     """
     size, (stride, _) = conv.kernel_size[0], conv.stride
     plain = nn.Conv2d(

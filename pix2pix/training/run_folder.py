@@ -1,12 +1,16 @@
-"""A run folder explains itself: report.html, made of config.json (what), stats.jsonl and scores.jsonl (how it
-went), samples/ (how it looks); state.pt (to resume), NAME.safetensors and NAME-best.safetensors (to use).
+"""Paths and logs of a run folder.
+
+report.html is made of config.json, stats.jsonl, scores.jsonl and samples/; state.pt is the checkpoint;
+NAME.safetensors and NAME-best.safetensors are the bundles. TensorBoard shows the same numbers:
+
+    tensorboard --logdir runs
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +24,16 @@ from pix2pix.training.config import TrainConfig
 
 @dataclass(frozen=True)
 class Status:
-    """Where a run stands after a step."""
+    """Progress, speed, losses and statistics after a step."""
 
     step: int
     images: int
     progress: float  # 0 to 1, by steps or by time, whichever is further
     seconds: float  # of training, all sessions of the run together
     images_per_s: float
-    data_wait: float  # share of the time that went into waiting for pairs, 0 to 1
+    data_wait: float  # share of the time spent waiting for pairs, 0 to 1
     losses: dict[str, float]
-    standing: dict[str, float]  # how the game stands: see `Game.play`
+    statistics: dict[str, float]  # see `StepResult`
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class RunFolder:
     """Paths and files of one run."""
 
     def __init__(self, path: Path) -> None:
-        """Touches nothing yet."""
+        """Reads and writes nothing."""
         self.path = path
         self.config_file = path / "config.json"
         self.state_file = path / "state.pt"
@@ -55,38 +59,38 @@ class RunFolder:
         self.best_file = path / f"{path.name}-best.safetensors"
 
     def snapshot_file(self, images: int) -> Path:
-        """Where the bundle after so many pictures lies."""
+        """Returns the path of the bundle after that many pictures."""
         return self.path / "snapshots" / f"{images:09d}.safetensors"
 
     def sample_file(self, step: int) -> Path:
-        """Where the samples of a step lie."""
+        """Returns the path of the samples of a step."""
         return self.path / "samples" / f"{step:07d}.png"
 
     def begin(self, config: TrainConfig, data_hash: str, *, after: int | None = None) -> None:
-        """Make the folder, or take one in which nothing was ever saved; or go on `after` a step.
+        """Makes the folder for a new run, or removes what a resumed run wrote `after` its checkpoint's step.
 
-        Raises RunError for one that is to be made and holds a run.
+        Raises RunError if a new run's folder holds a checkpoint.
         """
         if after is not None:
             sweep(self.path)
         elif self.state_file.exists() or spare_of(self.state_file).exists():
             raise RunError(
-                f"{self.path} already holds a run: --resume goes on with it, another --name begins anew"
+                f"{self.path} already holds a run: --resume goes on with it, another --name starts a new one"
             )
         for name in ("samples", "snapshots"):
             (self.path / name).mkdir(parents=True, exist_ok=True)
-        for file in (self.stats_file, self.scores_file):  # steps after that will be taken again
+        for file in (self.stats_file, self.scores_file):  # later steps will be logged again
             kept = [line for line in read_lines(file) if after is not None and line["step"] <= after]
             write_atomically(file, "".join(f"{json.dumps(line)}\n" for line in kept).encode())
         content = json.dumps(dataclasses.asdict(Recorded(config, data_hash)), indent=1)
         write_atomically(self.config_file, f"{content}\n".encode())
 
-    def began_with(self, data_hash: str) -> bool:
-        """Whether these are the pairs the run was last trained on. Raises RunError if there is no run."""
+    def has_pairs(self, data_hash: str) -> bool:
+        """Returns whether the run was last trained on these pairs. Raises RunError as `config`."""
         return self._recorded().data_hash == data_hash
 
     def config(self) -> TrainConfig:
-        """The configuration the run was last trained with. Raises RunError if there is none to be read."""
+        """Returns the configuration the run was last trained with. Raises RunError if it cannot be read."""
         return self._recorded().train
 
     def _recorded(self) -> Recorded:
@@ -98,7 +102,7 @@ class RunFolder:
             raise RunError(f"{self.config_file} is not a run's configuration: {error}") from error
 
     def log(self, status: Status, means: dict[str, float]) -> None:
-        """Append a line to stats.jsonl: where the run stands, and means since the line before."""
+        """Appends a line to stats.jsonl: progress, and means since the line before."""
         line = {
             "step": status.step,
             "images": status.images,
@@ -111,18 +115,44 @@ class RunFolder:
         _append(self.stats_file, line)
 
     def log_scores(self, step: int, seconds: float, figures: dict[str, float], *, best: bool) -> None:
-        """Append a line to scores.jsonl: see `validation`; `best` where it is the best so far."""
+        """Appends a line to scores.jsonl: figures of `Scorer.score`; `best` if no score before was better."""
         rounded = {name: round(value, 5) for name, value in figures.items()}
         _append(self.scores_file, {"step": step, "seconds": round(seconds, 1), **rounded, "best": best})
 
 
+class TensorBoard:
+    """Writes TensorBoard event files into a folder; nothing where `tensorboard` is not installed."""
+
+    def __init__(self, folder: Path | None, *, after: int = 0) -> None:
+        """`folder` None writes nothing. `after` is the step of the checkpoint: later events are dropped."""
+        self._writer: Any = None
+        if folder is None:
+            return
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            return
+        self._writer = SummaryWriter(str(folder), purge_step=after + 1)
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Appends the values of a step. They reach the disk within two minutes, or on `close`."""
+        if self._writer is not None:
+            for name, value in values.items():
+                self._writer.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        """Writes buffered values."""
+        if self._writer is not None:
+            self._writer.close()
+
+
 def spare_of(state_file: Path) -> Path:
-    """Where the state before the last one lies."""
+    """Returns the path of the checkpoint before the last one."""
     return state_file.with_name(f"{state_file.stem}.spare{state_file.suffix}")
 
 
 def read_lines(file: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a .jsonl file, which need not be there, that are whole and say their step."""
+    """Yields the lines of a .jsonl file that are whole and have a step; none if there is no file."""
     for text in file.read_text(errors="replace").splitlines() if file.is_file() else ():
         with suppress(ValueError, RecursionError):  # the last line may be torn
             line = json.loads(text)

@@ -1,8 +1,8 @@
-"""The players of a run: generators, who draw, and discriminators, who tell what is drawn from what is real.
+"""One training step: updates discriminators, then generators, then the average of the generators.
 
-They move in turn. Out of memory, a move is made in two halves, and so on; in several processes, each makes
-the move on its share of the batch, and their gradients are averaged. Either way it is the move of the whole
-batch.
+Where memory runs out, an update is computed in several parts whose gradients are added up. With several
+processes, each computes its share of the batch, and gradients are averaged. Either way the update is that of
+the whole batch.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Played:
-    """How a step went."""
+class StepResult:
+    """Losses and measurements of one step, on the device."""
 
-    losses: dict[str, Tensor]  # by name, weighted; of one number each, as the next
-    standing: dict[str, Tensor]  # see `standing`; gradients' norms, of players and at the picture
-    place: Tensor  # (N,) which pairs of the batch the errors are of
-    error: Tensor  # (N,) L1 of the pictures, pixels in [-1, 1]
+    losses: dict[str, Tensor]  # scalars by name, weighted
+    statistics: dict[str, Tensor]  # scalars by name: `discriminator_statistics`, and norms of gradients
+    place: Tensor  # (N,) place in the batch of all processes of the pairs whose errors were measured
+    error: Tensor  # (N,) L1 of the generated pictures, pixels in [-1, 1]
 
 
-class Game:
-    """All players, their optimisers, and the average of the generators that is shipped."""
+class TrainingStep:
+    """All networks of a run, their optimisers, and the average of the generators, which is what ships."""
 
     def __init__(
         self, config: TrainConfig, fabric: Fabric, notify: Callable[[str], None] = lambda message: None
@@ -61,7 +61,7 @@ class Game:
             self.pictures = PictureStep(config, self.model.picture, fabric)
         else:
             self.pictures = PaperStep(config, self.model, fabric)
-        self.parts = 1  # that a move is made in: more once memory ran out
+        self.parts = 1  # that an update is computed in: more once memory ran out
 
     @property
     def _steps(self) -> list[LayoutStep | PictureStep | PaperStep]:
@@ -69,7 +69,7 @@ class Game:
 
     @property
     def discriminator(self) -> PatchDiscriminator:
-        """The one on pixels, which a bundle holds."""
+        """The discriminator on pixels, which a bundle holds."""
         return (
             self.pictures.whole.pixels
             if isinstance(self.pictures, PictureStep)
@@ -77,29 +77,29 @@ class Game:
         )
 
     def discriminators(self) -> dict[str, nn.Module]:
-        """Every discriminator, and what it looks through, by its name in a checkpoint."""
+        """All discriminators and the projection of their features, by name in a checkpoint."""
         return {name: network for step in self._steps for name, network in step.networks().items()}
 
-    def begin_with(self, bundle: Path) -> int:
-        """Put a bundle's weights in; the pictures they have seen. Raises UsageError for another model's.
+    def load_weights(self, bundle: Path) -> int:
+        """Loads the weights of a bundle; returns the number of pictures they were trained on.
 
-        Discriminators come from the file beside the bundle, if there is one: else they begin anew.
+        Discriminators come from the file beside the bundle; without one that fits they stay untrained, with a
+        message. Raises UsageError for the bundle of another model.
         """
-        theirs, header = load_bundle(bundle)
+        trained, header = load_bundle(bundle)
         refuse_other_model(header.model, self.config.model, str(bundle))
-        own = {
+        weights = {
             name: value
-            for name, value in theirs.state_dict().items()
+            for name, value in trained.state_dict().items()
             if not name.startswith("discriminator.")
         }
-        self.model.load_state_dict(own)
-        players = self.discriminators()
-        if not load_discriminators(bundle, players):
-            self.notify(f"the discriminators begin anew: there are none that fit beside {bundle.name}")
+        self.model.load_state_dict(weights)
+        if not load_discriminators(bundle, self.discriminators()):
+            self.notify(f"the discriminators start untrained: none that fit are beside {bundle.name}")
         return header.images
 
     def set_up(self) -> None:
-        """Go to the device, once the weights to begin with are there."""
+        """Moves everything to the device and makes optimisers; call it after weights are loaded."""
         # On a CPU, gradients of the paper's large kernels come in the other order: Adam would copy them all.
         as_is = isinstance(self.model, Paper) and self.fabric.device.type == "cpu"
         storage = torch.contiguous_format if as_is else torch.channels_last
@@ -110,40 +110,40 @@ class Game:
             self.layouts.set_up()
 
     def stateful(self) -> dict[str, Any]:
-        """What a checkpoint holds."""
+        """Everything with a `state_dict` that a checkpoint holds, by name."""
         return {
             "model": self.model,
             "average": self.average,
             **self.discriminators(),
-            **{name: one for step in self._steps for name, one in step.optimisers().items()},
+            **{name: optimiser for step in self._steps for name, optimiser in step.optimisers().items()},
             "precision": self.fabric.strategy.precision,  # with float16, the scale of the loss
         }
 
-    def play(self, step: int, batch: Batch, *, rate: float, measure: bool) -> Played:
-        """One step of every player. `rate` is a factor of the learning rates.
+    def run(self, step: int, batch: Batch, *, rate: float, measure: bool) -> StepResult:
+        """Updates every network once. `rate` is a factor of the learning rates.
 
         With `measure` the gradient of each term at the picture is measured as well, which takes longer.
         Raises RunError if not even one picture fits into memory.
         """
         losses: dict[str, Tensor] = {}
-        standing: dict[str, Tensor] = {}
+        statistics: dict[str, Tensor] = {}
         if self.layouts is not None and batch.layouts is not None:
-            losses, standing = self.layouts.play(step, batch.layouts, rate)
+            losses, statistics = self.layouts.run(step, batch.layouts, rate)
 
-        def in_memory(move: Callable[[int], T]) -> T:
-            return self._in_memory(len(batch.pictures), move)
+        def in_parts(update: Callable[[int], T]) -> T:
+            return self._in_parts(len(batch.pictures), update)
 
-        of_pictures = self.pictures.play(step, batch.pictures, rate, in_memory, measure=measure)
+        of_pictures = self.pictures.run(step, batch.pictures, rate, in_parts, measure=measure)
         self._update_average(step)
-        return Played(
-            losses | of_pictures[0], standing | of_pictures[1], batch.pictures.place, of_pictures[2]
+        return StepResult(
+            losses | of_pictures[0], statistics | of_pictures[1], batch.pictures.place, of_pictures[2]
         )
 
-    def _in_memory(self, count: int, move: Callable[[int], T]) -> T:
-        """Make a move on `count` pictures; where memory runs out, again in twice as many parts."""
+    def _in_parts(self, count: int, update: Callable[[int], T]) -> T:
+        """Computes an update on `count` pictures; where memory runs out, again in twice as many parts."""
         while True:
             try:
-                return move(self.parts)
+                return update(self.parts)
             except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
                 if not _is_out_of_memory(error):
                     raise
@@ -165,7 +165,7 @@ class Game:
 
     @torch.no_grad()
     def _update_average(self, step: int) -> None:
-        """Average the weights, by half-life in images (Karras et al. 2018), shorter at first (EDM2)."""
+        """Averages the weights, by half-life in images (Karras et al. 2018), shorter at first (EDM2)."""
         batch = self.config.batch_size
         half_life = min(self.config.ema_half_life_images, EMA_RAMP * (step + 1) * batch)
         weight = 1 - 0.5 ** (batch / half_life)

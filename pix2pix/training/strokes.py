@@ -1,12 +1,12 @@
-"""Strokes a hand would draw: an edge map taken apart into pen strokes, and drawn again in a hurry.
+"""Redraws edge maps as a hand would: vectorised into pen strokes, and drawn again with errors.
 
     strokes = trace(sketch)                                  # thinning, and following the lines
     rough = redraw(strokes, 0.6, np.random.default_rng(7))
 
-Two things make a drawing rough, both 0 to 1, and both seen in the drawings of QMUL Shoe-V1 and Handbag (Yu
+Two parameters, both 0 to 1, set the errors; both kinds occur in the drawings of QMUL Shoe-V1 and Handbag (Yu
 et al. 2016). *Roughness* is how far the lines are from where they should be: proportions, angles, long waves.
-It cannot all be seen in the drawing, so that a model is told it. *Haste* shows: lines smooth where an edge
-map is jagged, inner detail left out, tremble, ends that miss or overshoot, gaps, a line drawn twice.
+It cannot be read off the drawing alone. *Haste* can: lines smooth where an edge map is jagged, inner detail
+left out, tremble, ends that miss or overshoot, gaps, a line drawn twice.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from pix2pix.images.framing import UInt8
 
 Points = npt.NDArray[np.float32]
 
-INK_BELOW = 160  # of 255: what counts as ink
+INK_BELOW = 160  # of 255
 SUBPIXEL_BITS = 4
 # Deviations at roughness 1. Lengths are shares of the picture's side.
 STROKE_SHIFT, STROKE_TURN_DEG, STROKE_SCALE = 0.010, 4.0, 0.05
 PAGE_SHIFT, PAGE_TURN_DEG, PAGE_SCALE = 0.02, 3.0, 0.05
 PROPORTIONS, PROPORTION_CELLS = 0.028, 3  # a smooth warp of the whole, by the nodes of a grid
-WAVE, TREMBLE = (0.010, 0.20), (0.003, 0.05)  # along a stroke: (deviation, wavelength)
+WAVE, TREMBLE = (0.010, 0.20), (0.003, 0.05)  # (deviation, wavelength) along a stroke
 SMOOTHING = 0.025  # of the jags of an edge map
 LONGEST_DROPPED = 0.35  # strokes up to this long may be left out; a silhouette's only up to a quarter of it
 GAPS = 0.25  # in a stroke as long as the side
 LONGEST_GAP, LONGEST_OVERSHOOT = 0.10, 0.05
 MISSED_ENDS, REPEATED = 0.4, 0.12  # shares
-LINE_WIDTHS_PX = (1, 1, 1, 2, 2, 2, 3, 3, 4, 4, 5, 6)  # of the pens people use, as often as they do
+LINE_WIDTHS_PX = (1, 1, 1, 2, 2, 2, 3, 3, 4, 4, 5, 6)  # as often as in people's drawings
 LONGEST_JUMP_PX = 7  # over a break in an edge map's line
 
 
@@ -53,7 +53,10 @@ class Strokes:
 
 
 def trace(sketch: UInt8) -> Strokes:
-    """(H, W) uint8, paper 255 -> its strokes, straight on through junctions; blank paper has none."""
+    """Returns the strokes of a sketch (H, W) uint8, paper 255; blank paper has none.
+
+    A stroke goes straight on through junctions.
+    """
     ink = (sketch < INK_BELOW).astype(np.uint8)
     cv2.dilate(ink, np.ones((3, 3), np.uint8), ink)  # closes short breaks
     lines = tuple(_follow(skeletonize(ink > 0)))
@@ -71,15 +74,15 @@ def redraw(
     haste: float | None = None,
     line_width_px: int | None = None,
 ) -> UInt8:
-    """The strokes drawn by a hand of this roughness, 0 to 1 -> (H, W) uint8, paper 255; a function of rng.
+    """Returns the strokes as a drawing (H, W) uint8, paper 255; a function of `rng`.
 
-    A hand is as hasty, 0 to 1, as it is rough, and its pen 1 to 6 px wide, unless told. At roughness 0 what
-    is drawn lies where it should; at haste 0 too, all is drawn as it is.
+    `roughness` and `haste` are 0 to 1; haste is equal to roughness by default. Lines are 1 to 6 px wide, at
+    random, by default. At roughness 0 lines are where they should be; with haste 0 as well, nothing changes.
     """
     haste = roughness if haste is None else haste
     side = max(strokes.size)
     page = np.full(strokes.size[::-1], 255, np.uint8)
-    lines = [_by_hand(line, side, roughness, haste, rng) for line in _chosen(strokes, side, haste, rng)]
+    lines = [_distort(line, side, roughness, haste, rng) for line in _choose(strokes, side, haste, rng)]
     pieces = [piece for line in lines for piece in _with_gaps(line, side, haste, rng)]
     misplaced = _misplace(pieces, side, roughness, rng)
     fixed = [np.round(line * (1 << SUBPIXEL_BITS)).astype(np.int32) for line in misplaced]
@@ -91,7 +94,7 @@ def redraw(
 
 
 def _follow(skeleton: npt.NDArray[np.bool_]) -> Iterator[Points]:
-    """The lines of a skeleton: from free ends first, each pixel once, as straight on as there is a way."""
+    """Yields the lines of a skeleton: from free ends first, each pixel once, as straight on as possible."""
     width = skeleton.shape[1] + 2
     padded = np.pad(skeleton, 1)
     turns = (1, width + 1, width, width - 1, -1, -width - 1, -width, -width + 1)  # clockwise from the right
@@ -126,7 +129,10 @@ def _follow(skeleton: npt.NDArray[np.bool_]) -> Iterator[Points]:
 
 
 def _beyond_a_break(line: list[int], left: set[int], width: int) -> int:
-    """Where the line goes on, in its direction, past a few pixels of paper; 0, the border, if it ends."""
+    """Returns the pixel at which the line goes on, in its direction, past a few pixels of paper.
+
+    Returns 0, which is border, if it ends.
+    """
     y, x = divmod(line[-1], width)
     y_before, x_before = divmod(line[max(-8, -len(line))], width)
     length = math.hypot(x - x_before, y - y_before)
@@ -145,7 +151,7 @@ def _beyond_a_break(line: list[int], left: set[int], width: int) -> int:
 
 
 def _silhouette(ink: UInt8) -> npt.NDArray[np.bool_]:
-    """(H, W): ink that the paper around the drawing touches, once gaps in the outline are closed."""
+    """Returns (H, W): ink next to the paper around the drawing, after gaps in the outline are closed."""
     reach = max(3, max(ink.shape) // 24) | 1
     closed = cv2.morphologyEx(
         np.pad(ink, reach), cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
@@ -155,15 +161,15 @@ def _silhouette(ink: UInt8) -> npt.NDArray[np.bool_]:
     return outside[reach:-reach, reach:-reach] > 0
 
 
-def _chosen(strokes: Strokes, side: int, haste: float, rng: np.random.Generator) -> list[Points]:
-    """The strokes worth drawing to a hand in a hurry: from all of them down to the silhouette's."""
+def _choose(strokes: Strokes, side: int, haste: float, rng: np.random.Generator) -> list[Points]:
+    """Returns the strokes that a hasty hand draws: from all of them down to the silhouette's."""
     left_out = rng.uniform(0, min(1.0, 2 * haste))
     shortest = LONGEST_DROPPED * left_out * side
-    bored = rng.random(len(strokes.lines)) < left_out**3
+    skipped = rng.random(len(strokes.lines)) < left_out**3
     longest = max(map(len, strokes.lines), default=0)
     kept = [
         line
-        for line, outer, skip in zip(strokes.lines, strokes.outer, bored, strict=True)
+        for line, outer, skip in zip(strokes.lines, strokes.outer, skipped, strict=True)
         if len(line) == longest
         or (len(line) >= shortest / 4 if outer > 0.5 else len(line) >= shortest and not skip)
     ]
@@ -171,8 +177,8 @@ def _chosen(strokes: Strokes, side: int, haste: float, rng: np.random.Generator)
     return kept + again
 
 
-def _by_hand(line: Points, side: int, roughness: float, haste: float, rng: np.random.Generator) -> Points:
-    """One stroke, smoothed, wobbling, a little displaced, its ends cut short or overshot."""
+def _distort(line: Points, side: int, roughness: float, haste: float, rng: np.random.Generator) -> Points:
+    """Returns a stroke smoothed, with waves, slightly displaced, its ends cut short or overshot."""
     if not roughness and not haste:
         return line
     sigma = min(SMOOTHING * haste * side, len(line) / 6)
@@ -194,7 +200,7 @@ def _by_hand(line: Points, side: int, roughness: float, haste: float, rng: np.ra
 
 
 def _missed_end(line: Points, end: int, by: float) -> Points:
-    """One end, 0 or -1, drawn `by` pixels too far, or too short if negative."""
+    """Returns the stroke with one end, 0 or -1, `by` pixels too far, or too short if negative."""
     reach = min(8, len(line) - 1)
     if by < 0:
         cut = min(int(-by), len(line) - 2)
@@ -206,7 +212,7 @@ def _missed_end(line: Points, end: int, by: float) -> Points:
 
 
 def _with_gaps(line: Points, side: int, haste: float, rng: np.random.Generator) -> list[Points]:
-    """The stroke in the pieces that gaps leave of it."""
+    """Returns the pieces of a stroke between random gaps."""
     pieces = [line]
     for _ in range(rng.poisson(GAPS * haste * len(line) / side)):
         last = pieces.pop()
@@ -219,7 +225,7 @@ def _with_gaps(line: Points, side: int, haste: float, rng: np.random.Generator) 
 
 
 def _misplace(lines: list[Points], side: int, roughness: float, rng: np.random.Generator) -> list[Points]:
-    """The whole drawing turned, scaled and moved a little, its proportions wrong."""
+    """Returns the whole drawing slightly turned, scaled, moved and warped."""
     if not roughness or not lines:
         return lines
     points = np.concatenate(lines)
@@ -239,6 +245,6 @@ def _misplace(lines: list[Points], side: int, roughness: float, rng: np.random.G
 
 
 def _turn(degrees: float) -> npt.NDArray[np.float64]:
-    """(2, 2): rows of points times this are turned by so many degrees."""
+    """Returns the rotation matrix (2, 2) for rows of points."""
     angle = np.deg2rad(degrees)
     return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])

@@ -1,1 +1,1 @@
-"""The page about a run: diagnosis, curves and pictures."""
+"""The report of a run: diagnosis, curves and pictures."""

@@ -1,4 +1,4 @@
-"""Numbers of a run as curves: where each line, tick and label of a chart lies. The template draws them."""
+"""Charts of a run's numbers: coordinates of curves, ticks and labels. The template draws them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 POINTS = 300  # of a curve, at most
-WIDTH, HEIGHT = 400, 200  # of the inside of a chart, in its own units
+WIDTH, HEIGHT = 400, 200  # of the inside of a chart, in SVG units
 
 Points: TypeAlias = list[tuple[float, float]]
 
@@ -24,7 +24,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Chart:
-    """What the template draws: places in WIDTH x HEIGHT, from the upper left."""
+    """Coordinates in WIDTH x HEIGHT, from the upper left."""
 
     kind: str
     title: str
@@ -33,7 +33,7 @@ class Chart:
     curves: list[Curve]
     x_ticks: list[tuple[float, str]]
     y_ticks: list[tuple[float, str]]
-    level: float | None  # a line across
+    level: float | None  # y of a horizontal line
     mark: tuple[float, float, str] | None
 
 
@@ -49,9 +49,9 @@ def draw(
     shaded: int = 0,
     mark: tuple[float, float] | None = None,
 ) -> Chart | None:
-    """A chart of named points (step, value), at most POINTS a curve; None if there are none.
+    """Returns a chart of named points (step, value), at most POINTS a curve; None if there are no points.
 
-    The first `shaded` curves are shaded down or up to `level`. On a log axis values up to 0 are left out.
+    The first `shaded` curves are shaded up or down to `level`. A log axis leaves out values up to 0.
     """
     kept = {name: thin([p for p in points if p[1] > 0 or not log]) for name, points in series.items()}
     kept = {name: points for name, points in kept.items() if points}
@@ -94,14 +94,14 @@ def draw(
 
 
 def thin(points: Points) -> Points:
-    """At most POINTS of them: means of neighbours."""
+    """Returns at most POINTS points: means of neighbours."""
     size = math.ceil(len(points) / POINTS)
     buckets = [points[i : i + size] for i in range(0, len(points), size or 1)]
     return [(sum(p[0] for p in b) / len(b), sum(p[1] for p in b) / len(b)) for b in buckets]
 
 
 def ticks(low: float, high: float, *, log: bool = False) -> list[float]:
-    """Round numbers between two, about five of them: 1, 2 or 5 times a power of ten apart."""
+    """Returns about five round numbers between two, 1, 2 or 5 times a power of ten apart."""
     if log:
         powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
         factors = (1, 2, 5) if high / low < 100 else (1,)

@@ -1,4 +1,4 @@
-"""One page about how a run went, from the files of its folder alone. No torch here.
+"""Writes the report of a run as one page, from the files of its folder alone. It does not import torch.
 
 report = write_report(Path("runs/shoes"))      # runs/shoes/report.html, which needs no other file
 """
@@ -28,24 +28,24 @@ from pix2pix.training.report.diagnosis import (
     AT_PICTURE,
     PIXELS,
     Line,
+    diagnose,
+    discriminators_in,
     distance_from_half,
     gradients_at_picture,
     is_number,
-    judge,
     metric_of,
-    playing,
 )
 from pix2pix.training.run_folder import read_lines
 
-MOMENTS, INPUTS = 10, 4  # columns and rows of the film strip, at most
+STEPS_SHOWN, INPUTS_SHOWN = 10, 4  # largest numbers of columns and rows of samples
 CELL_PX, HARDEST_PX, REALISM_PX = 160, 128, 224  # sides of thumbnails
 GAP_PX = 2  # between the cells of a sheet
 
 
 def write_report(run: Path) -> Path:
-    """Write report.html into a run folder, whatever is there yet. Returns its path.
+    """Writes report.html into a run folder, from the files that exist; returns its path.
 
-    Raises RunError if `run` is no folder.
+    Raises RunError if `run` is not a folder.
     """
     if not run.is_dir():
         raise RunError(f"{run} is not a run folder")
@@ -55,7 +55,7 @@ def write_report(run: Path) -> Path:
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["plain"] = lambda value: printable(str(value))
     environment.tests["number"] = is_number
-    now = (stats or scores or [{}])[-1]  # a short run has scores alone
+    now = (stats or scores or [{}])[-1]  # a short run has only scores
     gradients = gradients_at_picture(stats)
     template = environment.from_string(Path(__file__).with_name("report.html").read_text(encoding="utf-8"))
     page = template.render(
@@ -66,14 +66,14 @@ def write_report(run: Path) -> Path:
         now=now,
         remaining=remaining_s(stats[-1]) if stats else None,
         duration=duration,
-        verdicts=judge(stats, scores),
+        findings=diagnose(stats, scores),
         distances=distance_from_half(stats[-1]) if stats else {},
         gradients=gradients,
         gradients_sum=sum(gradients.values()),
         charts=[chart for chart in _charts(stats, scores) if chart],
         width=WIDTH,
         height=HEIGHT,
-        film=_film(run / "samples"),
+        samples=_samples(run / "samples"),
         cell_px=CELL_PX,
         realism=[_data_uri(*row) for row in _cells(run / "realism.jpg", 2, REALISM_PX)],
         hardest=_hardest(run),
@@ -84,7 +84,7 @@ def write_report(run: Path) -> Path:
 
 
 def _lines(path: Path) -> list[Line]:
-    """The numbers of each line that has a step."""
+    """Returns the numbers of each line that has a step."""
     return [
         {key: value for key, value in line.items() if is_number(value)}
         for line in read_lines(path)
@@ -93,13 +93,13 @@ def _lines(path: Path) -> list[Line]:
 
 
 def remaining_s(line: Line) -> float | None:
-    """How long a run still takes after a line of its stats, going on as it did; None if unknown."""
+    """Returns the time left after a line of the stats, at the speed so far; None if unknown."""
     progress, seconds = line.get("progress", 0.0), line.get("seconds")
     return seconds * max(0.0, 1 - progress) / progress if progress > 0 and seconds is not None else None
 
 
 def duration(seconds: float) -> str:
-    """In words: "40 s", "12 min", "3 h 05 min", "2 d 4 h"."""
+    """Returns a duration as text: "40 s", "12 min", "3 h 05 min", "2 d 4 h"."""
     minutes = round(seconds / 60)
     hours = round(seconds / 3600)
     if seconds < 90:
@@ -110,7 +110,7 @@ def duration(seconds: float) -> str:
 
 
 def settings(config: Mapping[str, Any]) -> Iterator[tuple[str, str, str | None]]:
-    """Each field, its value, and what the preset has there if that is something else."""
+    """Yields each field, its value, and the preset's value if that differs."""
     preset = PRESETS.get(str(config.get("preset")))
     usual = dict(_flat(json.loads(json.dumps(dataclasses.asdict(preset))))) if preset else {}
     for name, value in _flat(config):
@@ -126,7 +126,7 @@ def _flat(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
 
 
 def _json(path: Path, kind: type[Any]) -> Any:
-    """The content of a JSON file, or an empty one of the kind that it should be."""
+    """Returns the content of a JSON file, or an empty `kind` if it is not one."""
     with suppress(OSError, ValueError, RecursionError):
         content = json.loads(path.read_text())
         if isinstance(content, kind):
@@ -135,7 +135,7 @@ def _json(path: Path, kind: type[Any]) -> Any:
 
 
 def _charts(stats: Sequence[Line], scores: Sequence[Line]) -> Iterator[Chart | None]:
-    """What there is to draw; the template explains what each chart means."""
+    """Yields the charts, None where there are no numbers; the template has an explanation of each."""
 
     def of(keys: Iterable[str], lines: Sequence[Line] = stats) -> dict[str, Points]:
         return {key: [(line["step"], line[key]) for line in lines if key in line] for key in keys}
@@ -143,39 +143,40 @@ def _charts(stats: Sequence[Line], scores: Sequence[Line]) -> Iterator[Chart | N
     def named(prefix: str) -> list[str]:
         return sorted({key for line in stats for key in line if key.startswith(prefix)})
 
-    share, bounds = "share of right answers", (0.0, 1.0)
-    right = {one.words: of([one.accuracy])[one.accuracy] for one in playing(stats)}
-    yield draw("right", "Right answers of the discriminators", share, right, bounds=bounds, level=0.5)
-    chances = of((PIXELS.p_real, PIXELS.p_fake))
-    title = f"The discriminator {PIXELS.words}"
-    yield draw("pixels", title, "probability", chances, bounds=bounds, level=0.5, shaded=2)
+    bounds = (0.0, 1.0)
+    accuracy = {one.label: of([one.accuracy])[one.accuracy] for one in discriminators_in(stats)}
+    title = "Accuracy of the discriminators"
+    yield draw("accuracy", title, "share of right answers", accuracy, bounds=bounds, level=0.5)
+    probabilities = of((PIXELS.p_real, PIXELS.p_fake))
+    title = f"The discriminator {PIXELS.label}"
+    yield draw("pixels", title, "probability", probabilities, bounds=bounds, level=0.5, shaded=2)
     norms = {key.removeprefix(AT_PICTURE): points for key, points in of(named(AT_PICTURE)).items()}
     yield draw("picture", "Gradients at the picture", "gradient norm, logarithmic", norms, log=True)
     terms = of(key for key in named("g_") if key != "g_gradient")
-    yield draw("g", "What the picture generator lowers", "weighted loss", terms)
+    yield draw("g", "Loss of the picture generator", "weighted terms", terms)
     of_discriminator = ("layout_d", "layout_d_gradient", "layout_g_gradient")
     terms = of(key for key in named("layout_") if key not in of_discriminator)
-    yield draw("layout", "What the layout generator lowers", "weighted loss", terms)
+    yield draw("layout", "Loss of the layout generator", "weighted terms", terms)
     terms = of(("d", "d_penalty", "detail_d", "layout_d"))
-    yield draw("d", "What the discriminators lower", "loss", terms)
-    players = (f"{game}{player}_gradient" for game in ("", "detail_", "layout_") for player in "gd")
-    yield draw("gradients", "Gradients of the networks", "gradient norm, logarithmic", of(players), log=True)
+    yield draw("d", "Loss of the discriminators", "loss", terms)
+    networks = of(f"{part}{which}_gradient" for part in ("", "detail_", "layout_") for which in "gd")
+    yield draw("gradients", "Gradients of the networks", "gradient norm, logarithmic", networks, log=True)
     if metric := metric_of(scores):
         points = of((metric, f"{metric}_train"), scores)
         best = min(points[metric], key=lambda point: point[1])
         yield draw("score", f"Score: {metric}", "lower is better", points, mark=best)
-    by_heart = of(("p_train", "p_val", "p_made"), scores)
-    yield draw("heart", "Known by heart?", "probability", by_heart, bounds=(0.0, 1.0))
-    yield draw("speed", "Learning speed", "images a second", of(["images_per_s"]), bounds=(0.0, None))
+    probabilities = of(("p_train", "p_val", "p_made"), scores)
+    yield draw("overfitting", "Overfitting", "probability", probabilities, bounds=(0.0, 1.0))
+    yield draw("speed", "Training speed", "images a second", of(["images_per_s"]), bounds=(0.0, None))
     yield draw("waiting", "Waiting for data", "share of the time", of(["data_wait"]), bounds=(0.0, 1.0))
 
 
-def _film(samples: Path) -> dict[str, Any]:
-    """Answers of seed 0 at evenly chosen steps, the first and the last among them."""
-    files = sorted((p for p in samples.glob("*.png") if p.stem.isdecimal()), key=lambda p: int(p.stem))
+def _samples(folder: Path) -> dict[str, Any]:
+    """Returns samples of seed 0 at evenly spaced steps, from the first to the last."""
+    files = sorted((p for p in folder.glob("*.png") if p.stem.isdecimal()), key=lambda p: int(p.stem))
     last = len(files) - 1
-    chosen = sorted({round(i * last / (MOMENTS - 1)) for i in range(MOMENTS)}) if files else []
-    sheets = [(int(files[i].stem), _cells(files[i], 4, CELL_PX)[:INPUTS]) for i in chosen]
+    chosen = sorted({round(i * last / (STEPS_SHOWN - 1)) for i in range(STEPS_SHOWN)}) if files else []
+    sheets = [(int(files[i].stem), _cells(files[i], 4, CELL_PX)[:INPUTS_SHOWN]) for i in chosen]
     sheets = [(step, cells) for step, cells in sheets if cells]
     rows = min((len(cells) for _, cells in sheets), default=0)
     return {
@@ -197,7 +198,7 @@ def _hardest(run: Path) -> list[dict[str, Any]]:
 
 
 def _cells(sheet: Path, columns: int, side_px: int) -> list[list[UInt8]]:
-    """The square pictures of a sheet, row by row, made `side_px` at most; none if it cannot be read."""
+    """Returns the square pictures of a sheet by row, of `side_px` at most; none if it cannot be read."""
     try:
         picture = read_photo(sheet)
     except ImageError:
@@ -216,7 +217,7 @@ def _cells(sheet: Path, columns: int, side_px: int) -> list[list[UInt8]]:
 
 
 def _data_uri(*cells: UInt8) -> str:
-    """Pictures side by side."""
+    """Returns pictures side by side, as a data URI."""
     buffer = io.BytesIO()
     Image.fromarray(np.concatenate(cells, axis=1)).save(buffer, "WEBP", quality=75)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()

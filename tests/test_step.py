@@ -1,4 +1,4 @@
-"""A move is that of the whole batch: in parts where memory is short, in several processes, at its turn."""
+"""A step is that of the whole batch: in parts where memory is short, and in several processes."""
 
 import dataclasses
 import json
@@ -36,9 +36,9 @@ def finish(config: TrainConfig, pairs: Path, run: Path, **options: object) -> li
     return list(train(config, pairs, run, device="cpu", **options))  # type: ignore[arg-type]
 
 
-def memory_for(most: int, monkeypatch: pytest.MonkeyPatch, player: type, method: str) -> None:
-    """Let a player run out of memory with more pictures than that, in the words of torch."""
-    before: Callable[..., object] = getattr(player, method)
+def limit_memory(most: int, monkeypatch: pytest.MonkeyPatch, network: type, method: str) -> None:
+    """Let a network run out of memory with more pictures than that, with the message of torch."""
+    before: Callable[..., object] = getattr(network, method)
 
     def limited(self: torch.nn.Module, given: Tensor, *rest: object) -> object:
         if len(given) > most and torch.is_grad_enabled():
@@ -47,35 +47,37 @@ def memory_for(most: int, monkeypatch: pytest.MonkeyPatch, player: type, method:
             )
         return before(self, given, *rest)
 
-    monkeypatch.setattr(player, method, limited)
+    monkeypatch.setattr(network, method, limited)
 
 
 @pytest.mark.parametrize(
-    "player, method", [(PictureGenerator, "draw"), (PictureDiscriminators, "forward"), (Detail, "forward")]
+    "network, method", [(PictureGenerator, "draw"), (PictureDiscriminators, "forward"), (Detail, "forward")]
 )
-def test_out_of_memory_halves_the_batch_and_makes_the_same_move(
+def test_out_of_memory_halves_the_batch_and_makes_the_same_step(
     config: TrainConfig,
     pairs: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    player: type,
+    network: type,
     method: str,
 ) -> None:
     whole = finish(config, pairs, tmp_path / "whole")
-    told: list[str] = []
+    messages: list[str] = []
     with monkeypatch.context() as patch:
-        memory_for(3, patch, player, method)
-        parts = finish(config, pairs, tmp_path / "parts", notify=told.append)
-    assert [line for line in told if "2 pictures at a time" in line] and len(told) == 2  # by 4, then by 2
+        limit_memory(3, patch, network, method)
+        parts = finish(config, pairs, tmp_path / "parts", notify=messages.append)
+    assert [line for line in messages if "2 pictures at a time" in line] and len(
+        messages
+    ) == 2  # by 4, then by 2
     for one, other in zip(whole, parts, strict=True):
         assert one.losses == pytest.approx(other.losses, rel=1e-3, abs=1e-4)
-        assert one.standing == pytest.approx(other.standing, rel=2e-3, abs=1e-3)
+        assert one.statistics == pytest.approx(other.statistics, rel=2e-3, abs=1e-3)
 
 
-def test_memory_that_does_not_hold_a_picture_ends_the_run_in_plain_words(
+def test_memory_that_does_not_hold_a_picture_ends_the_run_with_a_message(
     config: TrainConfig, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory_for(0, monkeypatch, PictureGenerator, "draw")
+    limit_memory(0, monkeypatch, PictureGenerator, "draw")
     with pytest.raises(RunError, match="out of memory with 1 picture at a time"):
         finish(config, pairs, tmp_path / "run")
 
@@ -100,31 +102,31 @@ from pix2pix.training.loop import train
 
 pix2pix.training.picture_step.Backbone = SmallBackbone
 torch.set_num_threads(1)
-told, pairs, run, devices = sys.argv[1:]
-config = from_json(TrainConfig, told)
+text, pairs, run, devices = sys.argv[1:]
+config = from_json(TrainConfig, text)
 for status in train(config, Path(pairs), Path(run), device="cpu", devices=int(devices)):
-    print(json.dumps({**status.losses, **status.standing}))
+    print(json.dumps({**status.losses, **status.statistics}))
 """
 
 
-def test_two_processes_play_the_game_of_one(config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
+def test_two_processes_make_the_steps_of_one(config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
     """The same losses to one part in a thousand, over 12 steps.
 
     With the default learning rate Adam turns the last digits of gradients near zero into whole steps, as it
     would between any two machines: so with a hundredth of it.
     """
     layout = replace(config.layout, batch_size=16, generator_lr=4e-5, discriminator_lr=4e-5)
-    told = replace(config, steps=12, generator_lr=4e-5, discriminator_lr=4e-6, layout=layout)
+    config = replace(config, steps=12, generator_lr=4e-5, discriminator_lr=4e-6, layout=layout)
     script = tmp_path / "losses.py"
     shutil.copy(Path(__file__).with_name("small_backbone.py"), tmp_path)
     script.write_text(LOSSES)
     lines: dict[str, list[dict[str, float]]] = {}
     for devices in ("1", "2"):
-        arguments = [json.dumps(dataclasses.asdict(told)), str(pairs), str(tmp_path / devices), devices]
+        arguments = [json.dumps(dataclasses.asdict(config)), str(pairs), str(tmp_path / devices), devices]
         command = [sys.executable, str(script), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
         assert done.returncode == 0, done.stderr
-        lines[devices] = [json.loads(line) for line in done.stdout.splitlines()]  # the first one alone speaks
+        lines[devices] = [json.loads(line) for line in done.stdout.splitlines()]  # of the first process
     assert len(lines["1"]) == 12
     for one, two in zip(lines["1"], lines["2"], strict=True):
         assert one == pytest.approx(two, rel=1e-3, abs=1e-5)
@@ -142,9 +144,9 @@ def test_a_killed_process_ends_the_run_with_a_message(pairs: Path, tmp_path: Pat
             time.sleep(0.2)
         (child,) = children(process.pid)
         os.kill(child, signal.SIGKILL)
-        _, told = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert "another process of this run is gone" in told and "--resume" in told
+    assert "another process of this run has ended" in stderr and "--resume" in stderr
     assert load_state(tmp_path / "run" / "state.pt")["step"] >= 1
 
 

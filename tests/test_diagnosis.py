@@ -1,4 +1,4 @@
-"""Verdicts on made-up histories: each appears when it should, from the step it should, and none for noise."""
+"""Diagnoses of synthetic runs: each finding appears when it should, and none for noise."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from pix2pix.training.report.diagnosis import (
     PIXELS,
     WEIGHT_OF,
     Discriminator,
-    Verdict,
+    Finding,
+    diagnose,
+    discriminators_in,
     distance_from_half,
     gradients_at_picture,
-    judge,
-    playing,
 )
 
 Line = dict[str, float]
@@ -32,7 +32,7 @@ SCORED = 500  # steps between scores
 
 
 def lines(count: int, **values: float) -> list[Line]:
-    """A run whose numbers, those of a healthy hinge game unless given, stay as they are."""
+    """A run whose numbers, those of healthy training with a hinge loss unless given, stay as they are."""
     healthy = {
         "p_real_pixels": 0.47,
         "p_fake_pixels": 0.43,
@@ -58,28 +58,28 @@ def turned(make: Callable[..., list[Line]], count: int, turn: int, **values: flo
     return make(count)[:turn] + make(count, **values)[turn:]
 
 
-def only(found: list[Verdict]) -> Verdict:
+def only(found: list[Finding]) -> Finding:
     assert len(found) == 1, found
     return found[0]
 
 
-def game(one: Discriminator, accuracy: float, p_real: float, p_fake: float) -> Line:
+def numbers_of(one: Discriminator, accuracy: float, p_real: float, p_fake: float) -> Line:
     return {one.accuracy: accuracy, one.p_real: p_real, one.p_fake: p_fake}
 
 
 D_WINS = {"accuracy_pixels": 0.97, "p_real_pixels": 0.9, "p_fake_pixels": 0.04}
-D_BLIND = {"accuracy_pixels": 0.49, "p_real_pixels": 0.5, "p_fake_pixels": 0.51}
+D_AT_CHANCE = {"accuracy_pixels": 0.49, "p_real_pixels": 0.5, "p_fake_pixels": 0.51}
 BAD_STATS: list[tuple[str, Line]] = [
     ("discriminator winning", D_WINS),
-    ("discriminator winning", game(PIXELS, 0.95, 0.73, 0.27)),  # hinge's ±1
-    ("generator winning", game(PIXELS, 0.4, 0.4, 0.6)),
-    ("generator winning", {**D_BLIND, "d_gradient": 0.05}),
+    ("discriminator winning", numbers_of(PIXELS, 0.95, 0.73, 0.27)),  # hinge's ±1
+    ("generator winning", numbers_of(PIXELS, 0.4, 0.4, 0.6)),
+    ("generator winning", {**D_AT_CHANCE, "d_gradient": 0.05}),
     ("diverging", {"g_gradient": 4000.0}),
     ("diverging", {"d": 60.0}),
     ("diverging", {"g_reconstruction": 9.0}),
     ("gradients out of balance", {"at_picture_g_features": 980.0}),
 ]
-GAMES = [(0.98, 0.9, 0.05), (0.4, 0.4, 0.6), (0.55, 0.5, 0.45)]  # D winning, G winning, never learned
+OUTCOMES = [(0.98, 0.9, 0.05), (0.4, 0.4, 0.6), (0.55, 0.5, 0.45)]  # D winning, G winning, never learned
 BAD_SCORES: list[tuple[str, Line]] = [
     ("collapsed", {"across": 0.004, "spread": 0.002}),
     ("collapsed", {"spread": 0.001}),
@@ -89,30 +89,30 @@ BAD_SCORES: list[tuple[str, Line]] = [
 
 
 @pytest.mark.parametrize(("kind", "values"), BAD_STATS)
-def test_what_goes_wrong_in_the_game_is_dated(kind: str, values: Line) -> None:
-    verdict = only(judge(turned(lines, 40, 23, **values), []))
-    assert (verdict.kind, verdict.since) == (kind, 24 * EVERY)
-    assert "1,200" in verdict.sentence
-    assert verdict.severity in ("warning", "bad")
+def test_a_problem_in_the_stats_is_dated(kind: str, values: Line) -> None:
+    finding = only(diagnose(turned(lines, 40, 23, **values), []))
+    assert (finding.kind, finding.since) == (kind, 24 * EVERY)
+    assert "1,200" in finding.sentence
+    assert finding.severity in ("warning", "bad")
 
 
 @pytest.mark.parametrize(("kind", "values"), BAD_SCORES)
-def test_what_scores_show_is_dated(kind: str, values: Line) -> None:
-    verdict = only(judge(lines(100), turned(scored, 12, 5, **values)))
-    assert (verdict.kind, verdict.since) == (kind, 6 * SCORED)
-    assert "3,000" in verdict.sentence
+def test_a_problem_in_the_scores_is_dated(kind: str, values: Line) -> None:
+    finding = only(diagnose(lines(100), turned(scored, 12, 5, **values)))
+    assert (finding.kind, finding.since) == (kind, 6 * SCORED)
+    assert "3,000" in finding.sentence
 
 
 @pytest.mark.parametrize(("kind", "values"), BAD_STATS)
 @pytest.mark.parametrize("odd", [0, 10, 30, 38, 39])
 def test_one_odd_line_neither_begins_nor_breaks_a_stretch(kind: str, values: Line, odd: int) -> None:
     healthy, bad = lines(40), turned(lines, 40, 23, **values)
-    before = judge(bad, [])
+    before = diagnose(bad, [])
     healthy[odd] = lines(40, **values)[odd]
     if odd >= 23:
         bad[odd] = lines(40)[odd]
-    assert only(judge(healthy, [])).kind == "balanced"
-    assert [(v.kind, v.since) for v in judge(bad, [])] == [(v.kind, v.since) for v in before]
+    assert only(diagnose(healthy, [])).kind == "balanced"
+    assert [(v.kind, v.since) for v in diagnose(bad, [])] == [(v.kind, v.since) for v in before]
 
 
 @pytest.mark.parametrize(("kind", "values"), BAD_SCORES)
@@ -122,17 +122,17 @@ def test_one_odd_score_neither_begins_nor_breaks_a_stretch(kind: str, values: Li
     healthy[odd] = scored(12, **values)[odd]
     if odd >= 5:
         bad[odd] = scored(12)[odd]
-    assert only(judge(lines(100), healthy)).kind == "balanced"
-    verdict = only(judge(lines(100), bad))
-    assert (verdict.kind, verdict.since) == (kind, 6 * SCORED)
+    assert only(diagnose(lines(100), healthy)).kind == "balanced"
+    finding = only(diagnose(lines(100), bad))
+    assert (finding.kind, finding.since) == (kind, 6 * SCORED)
 
 
 def test_what_is_over_is_left_out() -> None:
     stats = lines(10) + lines(40, **D_WINS)[10:30] + lines(40)[30:]
-    assert only(judge(stats, [])).kind == "balanced"
+    assert only(diagnose(stats, [])).kind == "balanced"
 
 
-def test_a_noisy_hinge_game_is_balanced() -> None:
+def test_a_noisy_run_with_a_hinge_loss_is_balanced() -> None:
     """As the runs of this project were: probabilities around 0.47 that swing by 0.05 from line to line."""
     rng = np.random.default_rng(0)
     stats, scores = lines(200), scored(20)
@@ -146,93 +146,93 @@ def test_a_noisy_hinge_game_is_balanced() -> None:
         line["d_gradient"] *= float(np.exp(rng.normal()))
     for score in scores:
         score["lpips"] *= float(rng.uniform(0.97, 1.03))
-    verdict = only(judge(stats, scores))
-    assert (verdict.kind, verdict.severity, verdict.since) == ("balanced", "good", None)
+    finding = only(diagnose(stats, scores))
+    assert (finding.kind, finding.severity, finding.since) == ("balanced", "good", None)
 
 
-def test_neither_player_ahead_at_the_end_is_the_aim_and_no_blindness() -> None:
-    """Accuracy of one half by itself is how the game ends when all went well."""
-    stats = turned(lines, 100, 60, **D_BLIND)
-    verdict = only(judge(stats, scored(10)))
-    assert verdict.kind == "balanced"
-    assert "tossed coin" in verdict.sentence
+def test_an_accuracy_of_one_half_at_the_end_is_the_aim() -> None:
+    """By itself it is the end of a good run."""
+    stats = turned(lines, 100, 60, **D_AT_CHANCE)
+    finding = only(diagnose(stats, scored(10)))
+    assert finding.kind == "balanced"
+    assert "At chance: on pixels" in finding.sentence
 
 
-def test_worse_pictures_show_that_a_discriminator_is_blind() -> None:
-    stats = turned(lines, 100, 49, **D_BLIND)  # since step 2,500
+def test_worse_pictures_show_that_a_discriminator_has_failed() -> None:
+    stats = turned(lines, 100, 49, **D_AT_CHANCE)  # since step 2,500
     scores = scored(10)
     for i, score in enumerate(scores[5:]):
         score["lpips"] = 0.3 + 0.008 * i  # not enough to be called diverging
-    assert only(judge(stats, scores)).kind == "generator winning"
+    assert only(diagnose(stats, scores)).kind == "generator winning"
 
 
-def test_a_discriminator_that_never_saw_anything_is_blind() -> None:
-    assert only(judge(lines(19, **D_BLIND), [])).kind == "balanced"
-    verdict = only(judge(lines(20, **D_BLIND), []))
-    assert (verdict.kind, verdict.since) == ("generator winning", EVERY)
+def test_a_discriminator_at_chance_from_the_start_has_failed() -> None:
+    assert only(diagnose(lines(19, **D_AT_CHANCE), [])).kind == "balanced"
+    finding = only(diagnose(lines(20, **D_AT_CHANCE), []))
+    assert (finding.kind, finding.since) == ("generator winning", EVERY)
 
 
-def test_a_discriminator_that_never_learned_to_tell_is_no_balance() -> None:
+def test_a_discriminator_that_never_learned_is_no_balance() -> None:
     """Two runs were called balanced in which the logits of D never left 0: G had learned from LPIPS alone."""
     for run in ("handbags-close-up", "shoes-calm"):
         log = Path(__file__).parents[1] / "docs" / "runs" / run / "stats.jsonl"
         text = re.sub(r"(p_real|p_fake|accuracy)_1", r"\1_pixels", log.read_text())  # the names of that time
-        verdict = only(judge([json.loads(line) for line in text.splitlines()], []))
-        assert verdict.kind == "generator winning" and "at the best" in verdict.sentence
+        finding = only(diagnose([json.loads(line) for line in text.splitlines()], []))
+        assert finding.kind == "generator winning" and "at best" in finding.sentence
     weak = {"accuracy_pixels": 0.57, "p_real_pixels": 0.51, "p_fake_pixels": 0.47}
-    assert only(judge(lines(19, **weak), [])).kind == "balanced"
-    assert only(judge(lines(40, **weak), [])).kind == "generator winning"
-    assert only(judge(turned(lines, 20, 40, **weak), [])).kind == "balanced", "it could tell before"
+    assert only(diagnose(lines(19, **weak), [])).kind == "balanced"
+    assert only(diagnose(lines(40, **weak), [])).kind == "generator winning"
+    assert only(diagnose(turned(lines, 20, 40, **weak), [])).kind == "balanced", "it had learned before"
 
 
-@pytest.mark.parametrize("one", DISCRIMINATORS, ids=lambda one: one.words)
-def test_each_discriminator_is_judged(one: Discriminator) -> None:
-    verdict = only(judge(lines(10, **game(one, 0.98, 0.9, 0.05)), []))
-    assert verdict.kind == "discriminator winning"
-    assert f"The discriminator {one.words} has been" in verdict.sentence and "98 %" in verdict.sentence
-    verdict = only(judge(lines(10, **game(one, 0.4, 0.4, 0.6)), []))
-    assert verdict.kind == "generator winning"
-    assert f"The discriminator {one.words} has been" in verdict.sentence and "40 %" in verdict.sentence
+@pytest.mark.parametrize("one", DISCRIMINATORS, ids=lambda one: one.label)
+def test_each_discriminator_is_diagnosed(one: Discriminator) -> None:
+    finding = only(diagnose(lines(10, **numbers_of(one, 0.98, 0.9, 0.05)), []))
+    assert finding.kind == "discriminator winning"
+    assert f"The discriminator {one.label} has been" in finding.sentence and "98 %" in finding.sentence
+    finding = only(diagnose(lines(10, **numbers_of(one, 0.4, 0.4, 0.6)), []))
+    assert finding.kind == "generator winning"
+    assert f"The discriminator {one.label} has been" in finding.sentence and "40 %" in finding.sentence
 
 
-@pytest.mark.parametrize("one", DISCRIMINATORS, ids=lambda one: one.words)
-def test_a_blind_discriminator_is_known_by_its_own_gradient(one: Discriminator) -> None:
-    awake, blind = game(one, 0.65, 0.5, 0.4), game(one, 0.5, 0.5, 0.51)
-    stats = lines(30, **{"d_gradient": 2.0, **awake, one.gradient: 2.0})[:20]
+@pytest.mark.parametrize("one", DISCRIMINATORS, ids=lambda one: one.label)
+def test_a_failed_discriminator_is_found_by_its_own_gradient(one: Discriminator) -> None:
+    learning, failed = numbers_of(one, 0.65, 0.5, 0.4), numbers_of(one, 0.5, 0.5, 0.51)
+    stats = lines(30, **{"d_gradient": 2.0, **learning, one.gradient: 2.0})[:20]
     others = {"d_gradient": 2.0} if one.gradient != "d_gradient" else {}
-    stats += lines(40, **blind, **others, **{one.gradient: 0.01})[20:]
-    verdict = only(judge(stats, []))
-    assert (verdict.kind, verdict.since) == ("generator winning", 21 * EVERY)
-    assert f"raise {one.settings}discriminator_lr" in verdict.sentence
+    stats += lines(40, **failed, **others, **{one.gradient: 0.01})[20:]
+    finding = only(diagnose(stats, []))
+    assert (finding.kind, finding.since) == ("generator winning", 21 * EVERY)
+    assert f"raise {one.settings}discriminator_lr" in finding.sentence
 
 
-def test_one_discriminator_that_cannot_tell_is_a_note_where_another_can() -> None:
+def test_one_discriminator_that_never_learned_is_a_note_where_another_learned() -> None:
     """In a run whose pictures became good, the coarse one was right in 0.55, the one on features in 0.77."""
     coarse = next(one for one in DISCRIMINATORS if one.kind == "coarse")
     layout = next(one for one in DISCRIMINATORS if one.kind == "layout")
-    verdict = only(judge(lines(40, **game(coarse, 0.55, 0.5, 0.45)), []))
-    assert (verdict.kind, verdict.severity) == ("discriminator idle", "note")
-    assert "of the coarse picture" in verdict.sentence and "from the others alone" in verdict.sentence
-    verdict = only(judge(lines(40, **game(layout, 0.55, 0.5, 0.45)), []))
-    assert verdict.kind == "generator winning", "the layout generator has no other"
-    assert "layout.discriminator_lr" in verdict.sentence
-    neither = lines(40, **game(coarse, 0.55, 0.5, 0.45), **game(PIXELS, 0.55, 0.5, 0.45))
-    assert [verdict.kind for verdict in judge(neither, [])] == ["generator winning", "generator winning"]
+    finding = only(diagnose(lines(40, **numbers_of(coarse, 0.55, 0.5, 0.45)), []))
+    assert (finding.kind, finding.severity) == ("discriminator idle", "note")
+    assert "of the coarse picture" in finding.sentence and "from the others alone" in finding.sentence
+    finding = only(diagnose(lines(40, **numbers_of(layout, 0.55, 0.5, 0.45)), []))
+    assert finding.kind == "generator winning", "the layout generator has no other"
+    assert "layout.discriminator_lr" in finding.sentence
+    neither = lines(40, **numbers_of(coarse, 0.55, 0.5, 0.45), **numbers_of(PIXELS, 0.55, 0.5, 0.45))
+    assert [finding.kind for finding in diagnose(neither, [])] == ["generator winning", "generator winning"]
 
 
 @pytest.mark.parametrize("term", WEIGHT_OF)
 def test_a_term_that_drowns_l1_is_named_with_its_weight(term: str) -> None:
     """Regression: deep features pulled at the picture 75 times as hard as L1, and pictures stayed grey."""
     healthy, drowned = (lines(30, **{f"at_picture_{term}": norm}) for norm in (13.0 * 29, 13.0 * 31))
-    assert only(judge(healthy, [])).kind == "balanced"
-    verdict = only(judge(healthy[:12] + drowned[12:], []))
-    assert (verdict.since, verdict.severity) == (13 * EVERY, "warning")
-    assert f"Lower {WEIGHT_OF[term]}" in verdict.sentence and "403 against 13" in verdict.sentence
+    assert only(diagnose(healthy, [])).kind == "balanced"
+    finding = only(diagnose(healthy[:12] + drowned[12:], []))
+    assert (finding.since, finding.severity) == (13 * EVERY, "warning")
+    assert f"Lower {WEIGHT_OF[term]}" in finding.sentence and "403 against 13" in finding.sentence
 
 
 def test_gradients_are_in_balance_where_l1_has_no_weight() -> None:
     stats = lines(30, at_picture_g_reconstruction=0.0, at_picture_g_features=900.0)
-    assert only(judge(stats, [])).kind == "balanced"
+    assert only(diagnose(stats, [])).kind == "balanced"
 
 
 def test_gradients_at_the_picture_are_the_latest_largest_first() -> None:
@@ -243,56 +243,58 @@ def test_gradients_at_the_picture_are_the_latest_largest_first() -> None:
 
 
 def test_advice_names_settings_that_there_are() -> None:
-    everything = [judge(lines(40, **values), []) for _, values in BAD_STATS]
-    everything += [judge(lines(100), scored(12, **values)) for _, values in BAD_SCORES]
-    everything += [judge(lines(40, **game(one, *how)), []) for one in DISCRIMINATORS for how in GAMES]
-    sentences = " ".join(verdict.sentence for found in everything for verdict in found)
+    everything = [diagnose(lines(40, **values), []) for _, values in BAD_STATS]
+    everything += [diagnose(lines(100), scored(12, **values)) for _, values in BAD_SCORES]
+    everything += [
+        diagnose(lines(40, **numbers_of(one, *how)), []) for one in DISCRIMINATORS for how in OUTCOMES
+    ]
+    sentences = " ".join(finding.sentence for found in everything for finding in found)
     named = set(re.findall(r"\b(?:layout\.)?[a-z]+_(?:lr|weight)\b", sentences)) | set(WEIGHT_OF.values())
     assert len(named) > 8
     with_settings(train_config(), [f"{name}=0.5" for name in named])  # raises for one that is not there
 
 
 def test_several_things_may_be_wrong_and_the_gravest_comes_first() -> None:
-    found = judge(lines(20, **D_WINS), scored(5, across=0.001, spread=0.001))
-    assert [verdict.kind for verdict in found] == ["collapsed", "discriminator winning"]
+    found = diagnose(lines(20, **D_WINS), scored(5, across=0.001, spread=0.001))
+    assert [finding.kind for finding in found] == ["collapsed", "discriminator winning"]
 
 
-def test_little_is_said_of_little() -> None:
-    assert only(judge([], [])).kind == "too early"
-    assert only(judge(lines(4, **D_WINS), [])).kind == "too early"
-    assert only(judge(lines(5, **D_WINS), [])).kind == "discriminator winning"
+def test_few_lines_are_too_early() -> None:
+    assert only(diagnose([], [])).kind == "too early"
+    assert only(diagnose(lines(4, **D_WINS), [])).kind == "too early"
+    assert only(diagnose(lines(5, **D_WINS), [])).kind == "discriminator winning"
 
 
 def test_a_gap_of_noise_between_real_and_made_is_no_overfitting() -> None:
-    assert only(judge(lines(20), scored(6, p_train=0.47, p_val=0.43, p_made=0.44))).kind == "balanced"
+    assert only(diagnose(lines(20), scored(6, p_train=0.47, p_val=0.43, p_made=0.44))).kind == "balanced"
 
 
 def test_scores_that_swing_are_not_diverging() -> None:
     scores = scored(12)
     for i in (6, 8, 10):
         scores[i]["lpips"] = 0.4
-    assert only(judge(lines(100), scores)).kind == "balanced"
+    assert only(diagnose(lines(100), scores)).kind == "balanced"
 
 
 @pytest.mark.parametrize("absent", [PIXELS.p_real, PIXELS.p_fake, PIXELS.accuracy, "d", "d_gradient", "step"])
 def test_absent_numbers_are_no_fault(absent: str) -> None:
     stats = [{key: value for key, value in line.items() if key != absent} for line in lines(30)]
-    assert only(judge(stats, scored(5))).kind == "balanced"
+    assert only(diagnose(stats, scored(5))).kind == "balanced"
 
 
-def test_a_run_without_an_adversary_or_z_is_judged_by_what_it_has() -> None:
+def test_a_run_without_a_discriminator_or_z_is_diagnosed_by_its_other_numbers() -> None:
     stats: list[Line] = [{"step": EVERY * i, "g_reconstruction": 0.1} for i in range(1, 30)]
     scores: list[Line] = [{"step": SCORED * i, "kid": -0.001, "across": 0.5} for i in range(1, 10)]
-    verdict = only(judge(stats, scores))
-    assert verdict.kind == "balanced"
-    assert "No discriminator" in verdict.sentence
+    finding = only(diagnose(stats, scores))
+    assert finding.kind == "balanced"
+    assert "no discriminator" in finding.sentence
 
 
 def test_what_is_no_finite_number_counts_as_absent() -> None:
     stats = lines(30)
     stats[-1]["d"] = float("nan")
     stats[-2]["g_gradient"] = float("inf")
-    assert only(judge(stats, [])).kind == "balanced"
+    assert only(diagnose(stats, [])).kind == "balanced"
 
 
 KEYS = [
@@ -310,17 +312,17 @@ def numbers(keys: list[str]) -> st.SearchStrategy[list[dict[str, Any]]]:
 
 
 @given(numbers(KEYS), numbers(SCORE_KEYS))
-def test_any_numbers_get_a_verdict(stats: list[Line], scores: list[Line]) -> None:
-    found = judge(stats, scores)
+def test_any_numbers_get_a_finding(stats: list[Line], scores: list[Line]) -> None:
+    found = diagnose(stats, scores)
     assert found
-    assert all(verdict.sentence for verdict in found)
+    assert all(finding.sentence for finding in found)
     assert {"balanced", "too early"}.isdisjoint({v.kind for v in found}) or len(found) == 1
 
 
 def test_the_distance_from_half_is_of_each_discriminator() -> None:
     line = {"p_real_pixels": 0.6, "p_fake_pixels": 0.2, "p_real_somewhere": 0.9, "p_fake_somewhere": 0.1}
     line |= {"p_real_coarse": 0.9, "detail_p_real_pixels": 0.5, "detail_p_fake_pixels": 0.5}
-    words = [one.words for one in playing([line])]
-    assert words == ["on pixels", "of the coarse picture", "on pixels of windows"]
+    labels = [one.label for one in discriminators_in([line])]
+    assert labels == ["on pixels", "of the coarse picture", "on pixels of windows"]
     assert distance_from_half(line) == pytest.approx({"on pixels": 0.2, "on pixels of windows": 0.0})
     assert distance_from_half({}) == {}
