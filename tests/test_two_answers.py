@@ -1,5 +1,7 @@
 """One sketch, two equally right layouts: are answers one of them, each half of the time, or a blur?"""
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor
@@ -15,7 +17,7 @@ RED, BLUE = torch.tensor([0.6, -0.8, -0.8]), torch.tensor([-0.8, -0.8, 0.6])
 MODEL = ModelConfig(
     size_px=64, widths=(8, 8, 8), latent_size=4, style_size=8, detail_width=4, layout_widths=(16, 16, 16)
 )
-BATCH, STEPS = 8, 300
+BATCH, STEPS = 8, 200
 
 
 def square(colour: Tensor) -> Tensor:
@@ -63,12 +65,12 @@ def model() -> TwoStage:
 
 
 def test_the_layout_gan_gives_each_answer_about_half_of_the_time(model: TwoStage) -> None:
-    rates = {"generator_lr": 1e-2, "discriminator_lr": 5e-3}  # at twice that, shares swing from step to step
+    rates = {"generator_lr": 2e-2, "discriminator_lr": 5e-3}  # some seconds must do
     config = LayoutConfig(batch_size=BATCH, discriminator_widths=(16, 16, 16), **rates)
     layout_step = LayoutStep(config, model, make_fabric("cpu", "32-true"))
     layout_step.set_up()
     for step in range(STEPS):
-        layout_step.run(step, batch(step), rate=1.0)
+        layout_step.run(step, batch(step), rate=min(1.0, 2 - 2 * step / STEPS))  # at full rates shares swing
     answers = colours(model)
     red, blue = share_near(answers, RED), share_near(answers, BLUE)
     assert 0.25 < red < 0.75 and 0.25 < blue < 0.75 and red + blue > 0.8
