@@ -1,7 +1,5 @@
 """One sketch, two equally right layouts: are answers one of them, each half of the time, or a blur?"""
 
-import copy
-
 import pytest
 import torch
 from torch import Tensor
