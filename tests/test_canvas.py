@@ -599,7 +599,7 @@ def test_the_results_of_the_session_are_in_sight_on_a_desk(open_page, size):
 def test_the_menu_leads_to_the_api(page):
     page.locator("#more").click()
     page.get_by_role("link", name="API documentation").click()
-    expect(page.get_by_text("/api/v1/translate", exact=True)).to_be_visible()
+    expect(page.get_by_text("/api/v1/translate", exact=True)).to_be_visible(timeout=30_000)
 
 
 def test_the_address_names_the_answer_and_a_link_brings_it_back(play, open_page):
