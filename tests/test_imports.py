@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # From the ground up. `pix2pix` itself, which loads a bundle for `import pix2pix`, is left out.
 FLOORS = (
-    ("pix2pix.errors",),
+    ("pix2pix.errors", "pix2pix.memory"),
     ("pix2pix.storage",),
     ("pix2pix.files",),
     ("pix2pix.images",),

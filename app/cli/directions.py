@@ -10,9 +10,8 @@ import numpy as np
 
 from app.cli.options import ANY_PATH, PHOTO, device_option, models_option
 from app.cli.pictures import MAX_PIXELS_IN_ALL, check_out, write
-from app.http.generate import check_answer_size
 from pix2pix.errors import UsageError
-from pix2pix.images.io import check_suffix, read_sketch
+from pix2pix.images.io import check_answer_size, check_suffix, read_sketch
 from pix2pix.inference.translator import Translator, load
 from pix2pix.model.latents import MAX_SEED
 

@@ -9,7 +9,6 @@ import click
 
 from app.cli.options import (
     FOLDER,
-    INTERRUPTED,
     Duration,
     device_option,
     plain_name,
@@ -57,6 +56,5 @@ def finish(
     with Reporter("finishing", 1.0) as progress, training.stop_on_signals(progress.say) as stop:
         training.run(arguments, config, progress, stop)
     if stop():
-        click.echo(f"Stopped. To go on: pix2pix train {pairs} --name {name} --runs {runs} --resume", err=True)
-        ctx.exit(INTERRUPTED)
+        training.exit_stopped(ctx, pairs, name, runs, resume=True)
     click.echo(click.format_filename(runs / name / f"{name}.safetensors"))

@@ -8,10 +8,9 @@ import click
 
 from app.cli.options import ANY_PATH, PHOTO, device_option, model_option, models_option
 from app.cli.pictures import MAX_PIXELS_IN_ALL, LatentSource, check_out, latent_of
-from app.http.generate import check_answer_size
 from pix2pix.errors import UsageError
 from pix2pix.images.animation import check_format, save_frames
-from pix2pix.images.io import read_sketch
+from pix2pix.images.io import check_answer_size, read_sketch
 from pix2pix.inference.translator import load
 from pix2pix.model import latents
 

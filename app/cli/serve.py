@@ -15,6 +15,7 @@ from app.http.access import RATE, is_loopback, rate_in_words
 from app.http.middleware import JsonLines
 from app.http.models import Models
 from pix2pix.errors import UsageError
+from pix2pix.memory import return_freed_memory
 
 
 @click.command()
@@ -76,7 +77,7 @@ def serve(
     if rate:
         rate_in_words(rate)  # validates it before models are loaded
 
-    serving.give_memory_back()
+    return_freed_memory()
 
     def say(message: str) -> None:
         if log_format == "json":

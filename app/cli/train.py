@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 import json
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -30,13 +29,13 @@ from app.cli.options import (
 )
 from app.cli.progress import Reporter, in_words
 from pix2pix.errors import UsageError
+from pix2pix.memory import keep_freed_memory
 from pix2pix.model.config import refuse_other_model
 from pix2pix.training.config import TrainConfig, train_config, with_settings
 
 if TYPE_CHECKING:
     from pix2pix.training.run_folder import Status
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of malloc.h
 MOST_WORKERS = 8
 
 
@@ -110,6 +109,9 @@ def train(ctx: click.Context, /, pairs: Path, name: str, runs: Path, dry_run: bo
         return
     with Reporter("training", 1.0) as progress, stop_on_signals(progress.say) as stop:
         status = run(arguments, config, progress, stop)
+
+    from pix2pix.training.distributed import is_first_process
+
     if not is_first_process():
         return
     bundle = arguments.run / f"{name}.safetensors"
@@ -122,9 +124,7 @@ def train(ctx: click.Context, /, pairs: Path, name: str, runs: Path, dry_run: bo
     if bundle.exists():
         click.echo(click.format_filename(bundle))
     if stop():
-        again = f"pix2pix train {pairs} --name {name} --runs {runs}{' --resume' if bundle.exists() else ''}"
-        click.echo(f"Stopped. To go on: {again}", err=True)
-        ctx.exit(INTERRUPTED)
+        exit_stopped(ctx, pairs, name, runs, resume=bundle.exists())
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ def run(
     from pix2pix.model.bundle import find_bundle
     from pix2pix.training.loop import train
 
-    _keep_freed_memory()
+    keep_freed_memory()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     workers = arguments.workers
@@ -243,23 +243,11 @@ def run(
     return last
 
 
-def _keep_freed_memory() -> None:
-    """Makes glibc keep what a step frees for the next step.
-
-    Otherwise each step fetches several GB from the system again: page faults took a third of the time of a
-    step on a virtual machine. Does nothing with other C libraries.
-    """
-    with suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(M_TRIM_THRESHOLD, -1)  # never
-        mallopt(M_MMAP_MAX, 0)  # large blocks come from the heap, too
-
-
-def is_first_process() -> bool:
-    """See `pix2pix.training.distributed`."""
-    from pix2pix.training import distributed
-
-    return distributed.is_first_process()
+def exit_stopped(ctx: click.Context, pairs: Path, name: str, runs: Path, *, resume: bool) -> None:
+    """Prints the command that goes on with a stopped run, and exits."""
+    again = f"pix2pix train {pairs} --name {name} --runs {runs}{' --resume' if resume else ''}"
+    click.echo(f"Stopped. To go on: {again}", err=True)
+    ctx.exit(INTERRUPTED)
 
 
 @contextmanager

@@ -13,11 +13,10 @@ import numpy as np
 
 from app.http.batcher import Batcher, Client, TranslateJob
 from app.http.requests import current_client
-from pix2pix.errors import ImageTooLarge
 from pix2pix.images.io import (
-    MAX_PIXELS,
     WEB_FORMATS,
     Placement,
+    check_answer_size,
     count_pixels,
     encode_png,
     fit_sketch,
@@ -101,16 +100,6 @@ def restore_overlay(overlay: np.ndarray, placement: Placement) -> np.ndarray:
     """Puts RGBA (S, S, 4) uint8 where its photo is: (height, width, 4), transparent outside of the square."""
     transparency = restore_photo(np.repeat(255 - overlay[..., 3:], 3, axis=2), placement)
     return np.dstack([restore_photo(overlay[..., :3], placement), 255 - transparency[..., :1]])
-
-
-def check_answer_size(shape: tuple[int, ...], count: int, noun: str, max_pixels: int = MAX_PIXELS) -> None:
-    """Raises ImageTooLarge if `count` pictures of `shape` have more than `max_pixels` together."""
-    height, width = shape[:2]
-    if height * width * count > max_pixels:
-        raise ImageTooLarge(
-            f"{count} {noun} of {width} x {height} pixels are more than the {max_pixels:,} pixels "
-            f"allowed in one answer: request fewer {noun}, or send a smaller sketch."
-        )
 
 
 @contextmanager

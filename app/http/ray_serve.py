@@ -26,13 +26,21 @@ from app.http import MAX_UPLOAD_BYTES
 from app.http.api import choose_latents, describe
 from app.http.batch import Batch, max_batch
 from app.http.batcher import DEADLINE_S, SMALL_PIXELS
-from app.http.generate import Answer, check_answer_size, restore_overlay
+from app.http.generate import Answer, restore_overlay
 from app.http.payloads import TranslateRequest
 from app.http.problems import describe_invalid, describe_known, describe_problem
-from app.http.serving import give_memory_back
 from pix2pix.errors import DeadlineExceeded, Pix2PixError
-from pix2pix.images.io import WEB_FORMATS, count_pixels, encode_png, fit_sketch, read_sketch, restore_photo
+from pix2pix.images.io import (
+    WEB_FORMATS,
+    check_answer_size,
+    count_pixels,
+    encode_png,
+    fit_sketch,
+    read_sketch,
+    restore_photo,
+)
 from pix2pix.inference.translator import load
+from pix2pix.memory import return_freed_memory
 
 T = TypeVar("T")
 
@@ -83,7 +91,7 @@ class Photos:
 
     def __init__(self, arguments: Arguments) -> None:
         """Loads the model, and sets the batch size for its device."""
-        give_memory_back()
+        return_freed_memory()
         self.translator = load(
             arguments.model, models=arguments.models, device=arguments.device, engine=arguments.engine
         )

@@ -1,8 +1,7 @@
-"""Runs the server of `pix2pix serve`: limits of connections, shutdown, memory."""
+"""Runs the server of `pix2pix serve`: limits of connections, shutdown."""
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import signal
 import socket
@@ -27,7 +26,6 @@ THREADS = MAX_ADMITTED + 16
 REQUEST_TIMEOUT_S = 60.0  # from a request's first byte to its last
 STALLED_S = 30.0  # the longest time without progress in sending a response
 DRAIN_S = 10.0
-M_ARENA_MAX, M_MMAP_THRESHOLD = -8, -3  # of malloc.h
 THREADS_END_S = 0.5  # idle threads end at once; those still computing after the drain are abandoned
 LIMITS = {
     "connection_limit": 1000,
@@ -124,17 +122,6 @@ def _finish_work(app: Flask, open_sockets: Mapping[int, Any], drain_s: float) ->
         if isinstance(channel, TimedChannel)
     ):
         time.sleep(0.02)
-
-
-def give_memory_back() -> None:
-    """Makes glibc return the memory of large pictures to the system; otherwise every thread keeps its own.
-
-    Call it before any thread starts. Does nothing with other C libraries.
-    """
-    with suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(M_ARENA_MAX, 2)
-        mallopt(M_MMAP_THRESHOLD, 2**20)  # larger blocks go back to the system when they are freed
 
 
 def open_browser(url: str) -> None:

@@ -145,10 +145,12 @@ class Manifest:
 
     def add(self, line: Line) -> None:
         """Appends a line; at an address, `LINES_PER_FILE` lines at a time become a file."""
-        self._waiting.append(json.dumps(asdict(line)).encode() + b"\n")
+        text = json.dumps(asdict(line)).encode() + b"\n"
         if self._file is not None:
-            self._file.write(self._waiting.pop())
-        elif len(self._waiting) >= LINES_PER_FILE:
+            self._file.write(text)
+            return
+        self._waiting.append(text)
+        if len(self._waiting) >= LINES_PER_FILE:
             self._store()
 
     def _store(self) -> None:

@@ -19,17 +19,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from pix2pix.convert.manifest import Line, Note, Stamp
 from pix2pix.errors import ImageError, ImageTooLarge, UnreadableImage
 from pix2pix.images.framing import UInt8, resized
 from pix2pix.images.io import Placement, fit_sketch, read_sketch, restore_photo, save_image
+from pix2pix.inference.engines import Float32
 
 if TYPE_CHECKING:
     from pix2pix.inference.translator import Translator
 
-Float32 = npt.NDArray[np.float32]
 Status = Literal["converted", "skipped", "ignored", "failed"]
 
 MAX_BYTES = 500_000_000  # of a file: more than any picture that is accepted takes

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from pix2pix.convert.manifest import Manifest
-from pix2pix.convert.pipeline import Converted, Float32, Job, Pipeline
+from pix2pix.convert.pipeline import Converted, Job, Pipeline
 from pix2pix.errors import UsageError
 from pix2pix.files import only_writer, sweep
 from pix2pix.images.io import SAVED_AS
 from pix2pix.images.listing import list_pictures, why_not_a_picture
+from pix2pix.inference.engines import Float32
 from pix2pix.model.latents import seeds_from
 from pix2pix.storage import RealNames, is_local, real
 

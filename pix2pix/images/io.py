@@ -30,6 +30,7 @@ __all__ = [
     "WEB_FORMATS",
     "Placement",
     "Source",
+    "check_answer_size",
     "check_suffix",
     "count_pixels",
     "encode_jpeg",
@@ -111,6 +112,16 @@ def read_note(path: Path) -> str:
             return str(image.getexif().get(ExifTags.Base.ImageDescription, ""))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return ""
+
+
+def check_answer_size(shape: tuple[int, ...], count: int, noun: str, max_pixels: int = MAX_PIXELS) -> None:
+    """Raises ImageTooLarge if `count` pictures of `shape` have more than `max_pixels` together."""
+    height, width = shape[:2]
+    if height * width * count > max_pixels:
+        raise ImageTooLarge(
+            f"{count} {noun} of {width} x {height} pixels are more than the {max_pixels:,} pixels "
+            f"allowed in one answer: request fewer {noun}, or send a smaller sketch."
+        )
 
 
 def check_suffix(path: Path) -> str:

@@ -26,7 +26,8 @@ from onnx import TensorProto, helper, numpy_helper
 from pix2pix import __version__
 from pix2pix.errors import ExportMismatch
 from pix2pix.files import write_atomically
-from pix2pix.inference.engines import UInt8, make_engine
+from pix2pix.images.framing import UInt8
+from pix2pix.inference.engines import make_engine
 from pix2pix.inference.engines.on_onnxruntime import make_session, run_session
 from pix2pix.model import latents
 from pix2pix.model.bundle import Header, digest_of, read_weights

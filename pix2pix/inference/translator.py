@@ -16,10 +16,11 @@ import numpy as np
 from PIL import Image
 
 from pix2pix.errors import CorruptBundle, NoSubject, UsageError
+from pix2pix.images.framing import UInt8
 from pix2pix.images.io import fit_sketch, read_photo, read_sketch, restore_photo
 from pix2pix.images.mask import product_mask
 from pix2pix.images.subject import squared
-from pix2pix.inference.engines import Engine, Float32, Int64, UInt8, make_engine
+from pix2pix.inference.engines import Engine, Float32, Int64, make_engine
 from pix2pix.inference.realism import tint
 from pix2pix.model import latents
 from pix2pix.model.bundle import Header, digest_of, find_bundle

@@ -50,11 +50,12 @@ class TwoStage(nn.Module):
 
     def draw_layout(self, ink: Tensor, strokes: Tensor, z: Tensor, sketch_of: Tensor | None = None) -> Tensor:
         """Returns the layout (N, 4, 16, 16) for ink (M, 1, S, S) in 0..1, otherwise as `forward`."""
-        known, small = known_cells(strokes), F.adaptive_avg_pool2d(ink, LAYOUT_PX)
-        colour = self.layout(small, known, z, sketch_of)[:, :3]
+        known = known_cells(strokes)
+        encoded = self.layout.encode(F.adaptive_avg_pool2d(ink, LAYOUT_PX), known)
+        colour = self.layout.decode(*encoded, z, sketch_of)[:, :3]
         # Which cells hold product depends on the sketch alone. Drawn with the answer's latent, light products
         # get holes: white parts of a photo count as ground.
-        mask = self.layout(small, known, z.new_zeros(len(small), z.shape[1]))[:, 3:]
+        mask = self.layout.decode(*encoded, z.new_zeros(len(ink), z.shape[1]))[:, 3:]
         if sketch_of is not None:
             mask, known = mask[sketch_of], known[sketch_of]
         return complete(colour.float(), mask.float(), known)

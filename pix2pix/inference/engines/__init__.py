@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2pix.errors import UsageError
+from pix2pix.images.framing import UInt8
 from pix2pix.model.bundle import Header
 
-UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
 Int64 = NDArray[np.int64]
 

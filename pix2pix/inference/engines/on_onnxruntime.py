@@ -14,7 +14,8 @@ from onnx import ModelProto
 from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 from pix2pix.errors import CorruptBundle
-from pix2pix.inference.engines import Float32, Int64, UInt8
+from pix2pix.images.framing import UInt8
+from pix2pix.inference.engines import Float32, Int64
 from pix2pix.model import onnx_graph
 from pix2pix.model.bundle import Header, read_weights
 from pix2pix.model.onnx_layers import Weights

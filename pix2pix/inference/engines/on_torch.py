@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pix2pix.images.framing import UInt8
 from pix2pix.images.tensors import from_pixels, to_pixels
 from pix2pix.inference.devices import choose_device
-from pix2pix.inference.engines import Float32, Int64, UInt8
+from pix2pix.inference.engines import Float32, Int64
 from pix2pix.model.bundle import Header, load_bundle
 from pix2pix.model.networks import Model, TwoStage
 
