@@ -7,19 +7,19 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import CRITIC, LITERAL
+from conftest import CRITIC, LITERAL, TINY
 from torch import Tensor
 
 from pix2pix.model.constants import CELLS
 from pix2pix.model.layout_gan import layout_of
-from pix2pix.model.networks import Paper
-from pix2pix.model.picture_gan import PictureGenerator
+from pix2pix.model.networks import Paper, TwoStage
 from pix2pix.training.batch import Pictures
 from pix2pix.training.config import TrainConfig
 from pix2pix.training.distributed import make_fabric
 from pix2pix.training.paper_step import PaperStep
 from pix2pix.training.picture_step import (
     COLOUR_NOISE,
+    GENERATED,
     MOST_CELLS,
     MOVED,
     SHIFT,
@@ -32,7 +32,17 @@ from pix2pix.training.picture_step import (
 )
 
 SIDE, COUNT = 64, 4
-TERMS = {"features", "pixels", "coarse", "reconstruction", "perceptual", "range", "alpha", "strokes"}
+TERMS = {
+    "features",
+    "pixels",
+    "coarse",
+    "reconstruction",
+    "perceptual",
+    "range",
+    "alpha",
+    "strokes",
+    "layout",
+}
 
 
 def pictures(**changes: Tensor) -> Pictures:
@@ -52,9 +62,10 @@ def pictures(**changes: Tensor) -> Pictures:
         strokes=torch.zeros(COUNT, 4, SIDE // 2, SIDE // 2),
         detailed=torch.ones(COUNT),
         moves=torch.zeros(COUNT, 5),
-        choices=torch.tensor([1.0, 0.0, 0.0]).expand(COUNT, 3),
+        choices=torch.tensor([1.0, 0.0, 0.0, 1.0]).expand(COUNT, 4),
         cells=torch.rand(COUNT, 1, CELLS, CELLS),
         colours=torch.zeros(COUNT, 3, CELLS, CELLS),
+        z=torch.randn(COUNT, TINY.latent_size),
         shifts=torch.full((COUNT, 2), 0.5),
         corners=torch.rand(COUNT, 2),
     )
@@ -123,7 +134,9 @@ def test_discriminators_see_both_pictures_and_their_ink_shifted_alike() -> None:
     ink = (torch.rand(COUNT, 1, SIDE, SIDE) < 0.3).float()
     photo = (1 - 2 * ink).expand(-1, 3, -1, -1)
     rgba = torch.cat([photo, torch.full_like(ink, 100.0)], 1)  # opaque
-    generated = FrozenFeatures().compare(rgba, photo, ink, torch.rand(COUNT, 2))
+    generated = FrozenFeatures().compare(
+        rgba, photo, ink, torch.zeros(COUNT, 4, CELLS, CELLS), torch.rand(COUNT, 2)
+    )
     for given in (generated.real_input, generated.fake_input):
         torch.testing.assert_close(given.photo, (1 - 2 * given.ink).expand(-1, 3, -1, -1))
     assert not torch.equal(generated.real_input.ink, ink)
@@ -177,7 +190,7 @@ def in_parts(*counts: int) -> Callable[..., Any]:
 
 def ready(config: TrainConfig) -> PictureStep:
     torch.manual_seed(0)
-    step = PictureStep(config, PictureGenerator(config.model), make_fabric("cpu", "32-true"))
+    step = PictureStep(config, TwoStage(config.model), make_fabric("cpu", "32-true"))
     step.set_up()
     return step
 
@@ -215,7 +228,7 @@ def test_whole_pictures_train_all_but_the_last_stage_and_windows_that_alone(tiny
     assert "d_penalty" not in losses
     assert {name for name in losses if "detail" in name} == {
         "detail_d",
-        *(f"detail_g_{term}" for term in TERMS - {"coarse", "alpha", "strokes"}),
+        *(f"detail_g_{term}" for term in TERMS - {"coarse", "alpha", "strokes", "layout"}),
     }
     assert {"detail_d_gradient", "detail_p_real_pixels"} <= statistics.keys()
     assert not any(name.startswith("projection") for name in second)
@@ -257,6 +270,48 @@ def test_rough_sketches_are_compared_with_their_photos_less(tiny_config: TrainCo
     for term in ("g_reconstruction", "g_perceptual", "g_alpha"):
         assert float(losses[1.0][term]) == pytest.approx(0.2 * float(losses[0.0][term]), rel=1e-3)
     assert torch.equal(losses[1.0]["g_pixels"], losses[0.0]["g_pixels"])
+
+
+def half_generated() -> Tensor:
+    """The choices by which the first half of the layouts is generated."""
+    choices = pictures().choices.clone()
+    choices[: COUNT // 2, 3] = 0.99 * GENERATED
+    choices[COUNT // 2 :, 3] = GENERATED
+    return choices
+
+
+@pytest.mark.usefixtures("small_backbone")
+def test_pictures_of_generated_layouts_are_not_compared_with_their_photos(tiny_config: TrainConfig) -> None:
+    """Their photos have other colours; the discriminators see all pictures."""
+    step, given = ready(replace(tiny_config, detail_every=0)), pictures(choices=half_generated())
+    terms, _, errors = step.run(0, given, 0.0, in_parts(1), measure=False)
+    assert errors.isnan().tolist() == [True, True, False, False]
+    assert float(terms["g_reconstruction"]) == pytest.approx(40 * float(errors[2:].sum()) / COUNT, rel=1e-4)
+
+
+@pytest.mark.usefixtures("small_backbone")
+def test_a_generated_layout_is_what_inference_draws(tiny_config: TrainConfig) -> None:
+    step, given = ready(tiny_config), pictures(choices=half_generated())
+    ink = (1 - given.sketch) / 2
+    layouts = step.layouts_of(given)
+    assert torch.equal(layouts[:2], step.model.draw_layout(ink, given.strokes, given.z)[:2])
+    assert torch.equal(layouts[2:], training_layout(given)[2:])
+    assert not layouts.requires_grad
+
+
+@pytest.mark.usefixtures("small_backbone")
+def test_a_picture_keeps_the_colours_of_a_generated_layout(tiny_config: TrainConfig) -> None:
+    """Boxes of one colour have that colour in each cell; the photos' own layouts do not count here."""
+    config = replace(tiny_config, detail_every=0)
+    given, step = pictures(choices=half_generated()), ready(config)
+    mask = F.avg_pool2d(given.mask, 2)
+    box = layout_of(torch.full((COUNT, 3, SIDE // 2, SIDE // 2), 0.5), mask)
+    for colour, distance in ((0.5, 0.0), (-0.25, 0.75)):
+        rgba = torch.full((COUNT, 4, SIDE // 2, SIDE // 2), colour)
+        rgba[:, 3] = 100.0  # opaque
+        drawn = step.features.compare(rgba, F.avg_pool2d(given.photo, 2), mask, box, given.shifts)
+        term = step._whole_terms(given, drawn)["g_layout"]
+        assert float(term) == pytest.approx(config.layout_weight * distance / 2, abs=0.05)
 
 
 @pytest.mark.usefixtures("small_backbone")

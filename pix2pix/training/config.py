@@ -67,6 +67,7 @@ class TrainConfig:
     perceptual_weight: float = 2.0  # distance of unit-length features of EfficientNet-Lite0
     alpha_weight: float = 4.0  # log loss of alpha against the product's mask
     strokes_weight: float = 36.0  # L1 under colour strokes
+    layout_weight: float = 10.0  # L1 between a generated layout and that of the picture generated from it
     coarse_penalty_weight: float = 0.005  # R1 of the coarse discriminator
     detail_every: int = 8  # steps between two updates of the stage at full size; 0 is never
     layout: LayoutConfig = field(default_factory=LayoutConfig)

@@ -1,9 +1,11 @@
 """One training step of the picture GAN: its discriminators are updated, then its generator.
 
-The layout is the photo's own, so that L1 and the perceptual term do not average over colours that the sketch
-leaves open; mostly it is moved a little, as guessed layouts are not exact. Two parts of the generator have
-discriminators of their own: all of it but the last stage, on whole pictures at half of the side; and, every
-few steps, the last stage, on windows at the full side.
+Half of the pictures get the photo's own layout, so that L1 and the perceptual term do not average over
+colours that the sketch leaves open; mostly it is moved a little, as generated layouts are not exact. The
+other half get a layout that the layout GAN generates, as at inference. No photo is right for these:
+discriminators judge them, and the picture's own layout must be the given one. Two parts of the generator
+have discriminators of their own: all of it but the last stage, on whole pictures at half of the side; and,
+every few steps, the last stage, on windows at the full side.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from pix2pix.model.layout_gan import layout_of, moved_layout_of
-from pix2pix.model.picture_gan import PictureGenerator, compose
+from pix2pix.model.networks import TwoStage
+from pix2pix.model.picture_gan import compose
 from pix2pix.training import losses
 from pix2pix.training.batch import Pictures
 from pix2pix.training.config import TrainConfig
@@ -28,7 +31,8 @@ from pix2pix.training.optimiser import Optimiser, frozen
 from pix2pix.training.projected import Backbone, Projection, perceptual_distance
 
 PENALTY_EVERY = 8  # steps (lazy regularisation, Karras et al. 2020, section 3.2)
-MOVED, WHOLE = 0.67, 0.9  # shares of layouts that are moved, and that have all cells
+GENERATED = 0.5  # share of layouts that the layout GAN generates
+MOVED, WHOLE = 0.67, 0.9  # shares of the photos' own layouts that are moved, and that have all cells
 MOST_CELLS = 0.5  # largest share of its cells that any other layout keeps
 COLOUR_NOISE = 0.04
 SHIFT = 0.1  # largest shift of the discriminators' inputs, as a share of the side (Zhao et al. 2020)
@@ -61,6 +65,7 @@ class Generated:
     rgba: Tensor  # (N, 4, s, s): colour and the logit of alpha
     fake: Tensor  # (N, 3, s, s): the same on white
     photo: Tensor  # (N, 3, s, s): ground truth
+    layout: Tensor  # (N, 4, 16, 16): generated from it
     real_input: DiscriminatorInput
     fake_input: DiscriminatorInput
 
@@ -74,15 +79,16 @@ class FrozenFeatures(nn.Module):
         self.projection = Projection()
         self.backbone = Backbone()
 
-    def compare(self, rgba: Tensor, photo: Tensor, ink: Tensor, shifts: Tensor) -> Generated:
+    def compare(self, rgba: Tensor, photo: Tensor, ink: Tensor, layout: Tensor, shifts: Tensor) -> Generated:
         """Returns the inputs of discriminators for generated and real pictures, shifted alike.
 
-        Generated RGBA (N, 4, s, s), photos (N, 3, s, s), ink (N, 1, s, s).
+        Generated RGBA (N, 4, s, s), photos (N, 3, s, s), ink (N, 1, s, s), layouts (N, 4, 16, 16).
         """
         fake, _ = compose(rgba)
         with torch.no_grad():
             real_input = self._input(photo, ink, shifts)
-        return Generated(rgba, fake, photo, real_input, self._input(fake.clamp(-LIMIT, LIMIT), ink, shifts))
+        fake_input = self._input(fake.clamp(-LIMIT, LIMIT), ink, shifts)
+        return Generated(rgba, fake, photo, layout, real_input, fake_input)
 
     def _input(self, photo: Tensor, ink: Tensor, shifts: Tensor) -> DiscriminatorInput:
         photo, ink = shifted(photo, shifts, 1.0), shifted(ink, shifts, 0.0)
@@ -155,8 +161,8 @@ class AdversarialStep:
     ) -> tuple[Named, Named, Tensor]:
         """Lowers the adversarial, perceptual and L1 terms, and `more_terms`.
 
-        Returns losses, statistics, and the L1 (N,) of each picture. With `measure` the statistics hold the
-        norm of each term's gradient at the picture.
+        Returns losses, statistics, and the L1 (N,) of each picture, NaN where the layout is generated. With
+        `measure` the statistics hold the norm of each term's gradient at the picture.
         """
         loss_parts: list[Named] = []
         gradients: Named = {}
@@ -169,7 +175,8 @@ class AdversarialStep:
                 with self.fabric.autocast():
                     generated = cached or self.generate(part)
                     values = self._adversarial_terms(generated, weights[i::parts])
-                exact = weights[i::parts] * _exactness(part)  # else the optimum of L1 is a blur
+                generated_layout = is_generated(part)
+                exact = weights[i::parts] * _exactness(part) * ~generated_layout  # L1's optimum is a blur
                 error = losses.l1(generated.fake, generated.photo)
                 distance = perceptual_distance(generated.fake_input.maps, generated.real_input.maps)
                 values["g_reconstruction"] = self.config.reconstruction_weight * losses.weighted_mean(
@@ -182,7 +189,7 @@ class AdversarialStep:
                     gradients = losses.gradients_at(generated.rgba, values)
                 self.fabric.backward(torch.stack(list(values.values())).sum() / parts)
                 loss_parts.append({name: value.detach() for name, value in values.items()})
-                errors[i::parts] = error.detach()
+                errors[i::parts] = error.detach().masked_fill(generated_layout, torch.nan)
         norm = {"g_gradient": self.g.step(rate)}
         return self._named(means(loss_parts)), self._named({**gradients, **norm}), errors
 
@@ -220,9 +227,9 @@ class AdversarialStep:
 class PictureStep:
     """Updates the picture generator and its discriminators: of whole pictures, of windows at full size."""
 
-    def __init__(self, config: TrainConfig, picture: PictureGenerator, fabric: Fabric) -> None:
+    def __init__(self, config: TrainConfig, model: TwoStage, fabric: Fabric) -> None:
         """Call `set_up` next, after weights are loaded."""
-        self.config, self.picture, self.fabric = config, picture, fabric
+        self.config, self.model, self.picture, self.fabric = config, model, model.picture, fabric
         self.whole = PictureDiscriminators(config.discriminator, coarse=True)
         self.windows = PictureDiscriminators(config.discriminator, coarse=False)
         self.features = FrozenFeatures()
@@ -287,30 +294,44 @@ class PictureStep:
         return all_losses, statistics, errors
 
     def _generate_wholes(self, part: Pictures) -> Generated:
-        ink = _ink(part)
-        rgba, *_ = self.picture.draw(ink, part.strokes, training_layout(part))
+        ink, layout = _ink(part), self.layouts_of(part)
+        rgba, *_ = self.picture.draw(ink, part.strokes, layout)
         side = rgba.shape[-1]
         photo, small = F.adaptive_avg_pool2d(part.photo, side), F.adaptive_avg_pool2d(ink, side)
-        return self.features.compare(rgba, photo, small, part.shifts)
+        return self.features.compare(rgba, photo, small, layout, part.shifts)
 
     def _generate_windows(self, part: Pictures) -> Generated:
-        ink = _ink(part)
+        ink, layout = _ink(part), self.layouts_of(part)
         with torch.no_grad():
-            base = self.picture.draw(ink, part.strokes, training_layout(part))
+            base = self.picture.draw(ink, part.strokes, layout)
         rgba = self.picture.detail(*base, ink)
         side = self.config.model.seen_px
         cut_rgba, photo, cut_ink = (windows(x, ink, part.corners, side) for x in (rgba, part.photo, ink))
-        return self.features.compare(cut_rgba, photo, cut_ink, part.shifts)
+        return self.features.compare(cut_rgba, photo, cut_ink, layout, part.shifts)
+
+    @torch.no_grad()
+    def layouts_of(self, part: Pictures) -> Tensor:
+        """Returns the layouts (N, 4, 16, 16): generated ones, and the photos' own."""
+        generated = self.model.draw_layout(_ink(part), part.strokes, part.z)
+        return torch.where(is_generated(part)[:, None, None, None], generated, training_layout(part))
 
     def _whole_terms(self, part: Pictures, generated: Generated) -> Named:
-        """Returns the terms of whole pictures alone: the product's mask, and colour strokes."""
+        """Returns the terms of whole pictures alone: the product's mask, colour strokes, the layout."""
         mask = F.adaptive_avg_pool2d(part.mask, generated.rgba.shape[-1])
         alpha = losses.alpha_error(generated.rgba[:, 3:], mask)
         strokes = losses.l1_where(generated.fake, part.strokes, STROKES_LEAST).mean()
+        own = layout_of(generated.fake, mask)
+        layout = losses.l1_where(own[:, :3], generated.layout * own[:, 3:])
         return {
             "g_alpha": self.config.alpha_weight * losses.weighted_mean(alpha, _exactness(part)),
             "g_strokes": self.config.strokes_weight * strokes,
+            "g_layout": self.config.layout_weight * (layout * is_generated(part)).mean(),
         }
+
+
+def is_generated(part: Pictures) -> Tensor:
+    """Returns for which pictures (N,) the layout GAN generates the layout."""
+    return part.choices[:, 3] < GENERATED
 
 
 def training_layout(part: Pictures) -> Tensor:

@@ -40,8 +40,8 @@ class StepResult:
 
     losses: dict[str, Tensor]  # scalars by name, weighted
     statistics: dict[str, Tensor]  # scalars by name: `discriminator_statistics`, and norms of gradients
-    place: Tensor  # (N,) place in the batch of all processes of the pairs whose errors were measured
-    error: Tensor  # (N,) L1 of the generated pictures, pixels in [-1, 1]
+    place: Tensor  # (N,) places of the pairs in the batch of all processes
+    error: Tensor  # (N,) L1 of the generated pictures, pixels in [-1, 1]; NaN where it means nothing
 
 
 class TrainingStep:
@@ -58,7 +58,7 @@ class TrainingStep:
         self.pictures: PictureStep | PaperStep
         if isinstance(self.model, TwoStage):
             self.layouts = LayoutStep(config.layout, self.model, fabric)
-            self.pictures = PictureStep(config, self.model.picture, fabric)
+            self.pictures = PictureStep(config, self.model, fabric)
         else:
             self.pictures = PaperStep(config, self.model, fabric)
         self.parts = 1  # that an update is computed in: more once memory ran out
