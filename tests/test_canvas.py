@@ -35,7 +35,7 @@ from conftest import TINY, draw_pair
 from PIL import Image, ImageDraw
 from playwright.sync_api import expect
 
-from app.http.payloads import MAX_Z
+from app.http.request_models import MAX_Z
 from pix2pix.inference.realism import MADE, REAL
 from pix2pix.model.latents import MAX_SEED
 

@@ -19,7 +19,7 @@ from werkzeug.exceptions import NotFound
 from app.http.batcher import Batcher
 from app.http.generate import decode, generate
 from app.http.models import OnnxFiles
-from app.http.payloads import (
+from app.http.request_models import (
     MAX_Z,
     ArithmeticRequest,
     EncodeRequest,

@@ -25,7 +25,7 @@ from pix2pix.images.io import (
 )
 
 if TYPE_CHECKING:
-    from app.http.payloads import SketchPayload
+    from app.http.request_models import SketchPayload
     from pix2pix.inference.translator import Translator
 
 T = TypeVar("T")

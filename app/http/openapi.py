@@ -1,7 +1,6 @@
-"""The description of the API, OpenAPI 3.1: made from the pydantic models of requests and answers.
+"""The description of the API, OpenAPI 3.1, made from the pydantic models of requests and responses.
 
-The models of the answers are here; the tests validate real answers against them. /docs shows the description
-with Swagger UI.
+/docs shows it with Swagger UI.
 """
 
 from __future__ import annotations
@@ -13,16 +12,27 @@ from typing import Any
 
 from flask import Flask, Response
 from flask_swagger_ui import get_swaggerui_blueprint
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app.http.payloads import (
+from app.http.request_models import (
     ArithmeticRequest,
     EncodeRequest,
     InterpolateRequest,
     Payload,
     SeedsRequest,
+    SketchUpload,
     TranslateRequest,
+)
+from app.http.response_models import (
+    ArithmeticAnswer,
+    EncodeAnswer,
+    InterpolateAnswer,
+    ModelsAnswer,
+    Problem,
+    SeedsAnswer,
+    State,
+    TranslateAnswer,
 )
 from pix2pix import __version__
 
@@ -40,125 +50,6 @@ PROBLEMS = {
     503: "The server is at capacity, is shutting down or has no model: try again after Retry-After seconds.",
     504: "The deadline has passed.",
 }
-
-
-class Strict(BaseModel):
-    """An answer with these fields and no others."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Image(Strict):
-    """A photo: its z, and the file in base64."""
-
-    z: list[float]
-    png: str = Field(description="PNG, base64")
-    realism: str | None = Field(default=None, description="PNG with transparency to lay over it, base64")
-
-
-class SeededImage(Image):
-    """A photo, with its seed unless z was given."""
-
-    seed: int | None
-
-
-class Common(Strict):
-    """What all photos of an answer have in common."""
-
-    request_id: str
-    model: str
-    timings: dict[str, float] = Field(description="Milliseconds: decode, queue, inference, encode")
-
-
-class TranslateAnswer(Common):
-    """Photos of a sketch."""
-
-    images: list[SeededImage]
-
-
-class InterpolateAnswer(Common):
-    """Photos of the steps from one z to another, both included."""
-
-    frames: list[Image]
-
-
-class EncodeAnswer(Strict):
-    """The z of a photo."""
-
-    request_id: str
-    model: str
-    z: list[float]
-
-
-class ArithmeticAnswer(EncodeAnswer):
-    """The sum, and its photo if the request has a sketch."""
-
-    image: Image | None = None
-    timings: dict[str, float] | None = None
-
-
-class SeedsAnswer(Strict):
-    """Seeds whose photos differ clearly."""
-
-    request_id: str
-    model: str
-    seeds: list[int]
-
-
-class Direction(Strict):
-    """A direction of z along which photos change."""
-
-    vector: list[float]
-    attribute: str
-    effect: float
-    share: float
-    colours: list[str]
-
-
-class ModelDescription(Strict):
-    """The properties of a model."""
-
-    name: str
-    title: str
-    size_px: int
-    latent_size: int
-    encodes: bool
-    judges: bool
-    directions: list[Direction]
-    device: str
-
-
-class ModelsAnswer(Strict):
-    """The models, the default one first."""
-
-    models: list[ModelDescription]
-
-
-class Problem(BaseModel):
-    """An error (RFC 9457)."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
-    request_id: str
-    errors: list[dict[str, str]] = Field(default=[], description="pointer, received, message of each field")
-
-
-class SketchUpload(Strict):
-    """A picture of a sketch."""
-
-    sketch: bytes = Field(
-        description="Picture of a sketch: PNG, JPEG or WebP, any paper and ink",
-        json_schema_extra={"contentMediaType": "image/*"},
-    )
-
-
-class State(BaseModel):
-    """The state of the server."""
-
-    status: str
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ from app.http.api import choose_latents, describe
 from app.http.batch import Batch, max_batch
 from app.http.batcher import DEADLINE_S, SMALL_PIXELS
 from app.http.generate import Answer, restore_overlay
-from app.http.payloads import TranslateRequest
 from app.http.problems import describe_invalid, describe_known, describe_problem
+from app.http.request_models import TranslateRequest
 from pix2pix.errors import DeadlineExceeded, Pix2PixError
 from pix2pix.images.io import (
     WEB_FORMATS,

@@ -10,7 +10,7 @@ from flask import g, request
 from werkzeug.exceptions import ServiceUnavailable, UnsupportedMediaType
 
 from app.http.batcher import Client
-from app.http.payloads import Payload
+from app.http.request_models import Payload
 from pix2pix.errors import UsageError
 
 if TYPE_CHECKING:

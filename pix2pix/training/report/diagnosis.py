@@ -84,6 +84,7 @@ WEIGHT_OF = {  # fields of TrainConfig
     "g_perceptual": "perceptual_weight",
     "g_alpha": "alpha_weight",
     "g_strokes": "strokes_weight",
+    "g_layout": "layout_weight",
 }
 TOO_LARGE = 1e30  # larger than any number of a run
 

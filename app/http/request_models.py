@@ -219,6 +219,17 @@ class ArithmeticRequest(SketchPayload):
     )
 
 
+class SketchUpload(BaseModel):
+    """A picture of a sketch."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sketch: bytes = Field(
+        description="Picture of a sketch: PNG, JPEG or WebP, any paper and ink",
+        json_schema_extra={"contentMediaType": "image/*"},
+    )
+
+
 def chosen(info: ValidationInfo) -> Translator | None:
     """Returns the translator of the requested model, by default the first; None if the name is unknown."""
     translator: Translator | None = (info.context or {}).get("chosen")
