@@ -5,18 +5,22 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from small_backbone import SmallBackbone
 
 from pix2pix.model.bundle import Header, save_bundle
 from pix2pix.model.config import DiscriminatorConfig, ModelConfig
-from pix2pix.model.networks import Model, build_model
 from pix2pix.training.config import LayoutConfig, TrainConfig
+
+if TYPE_CHECKING:
+    from pix2pix.model.networks import Model
+
+# Before PyTorch is imported, which most tests do not need: threads cost small networks more than they gain.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 pytest_plugins = ["canvas"]
 
@@ -31,14 +35,11 @@ needs_features = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.fixture
 def small_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Discriminators look through a network of no size: for tests of all else about training."""
+    from small_backbone import SmallBackbone
+
     monkeypatch.setattr("pix2pix.training.picture_step.Backbone", SmallBackbone)
 
 
@@ -127,6 +128,10 @@ def make_header(model: ModelConfig) -> Header:
 
 def make_model(config: ModelConfig, discriminator: DiscriminatorConfig | None = None) -> Model:
     """Untrained, but with weights with which every part changes the answer."""
+    import torch
+
+    from pix2pix.model.networks import build_model
+
     torch.manual_seed(0)
     model = build_model(config, discriminator).eval()
     with torch.no_grad():
@@ -152,9 +157,9 @@ def save_critic(path: Path, model: ModelConfig, bias: float = 0.0) -> Path:
     whole = make_model(model, CRITIC)
     assert whole.discriminator is not None
     head = whole.discriminator.convs[-1]
-    with torch.no_grad():
-        head.weight.mul_(20)
-        head.bias.fill_(bias)
+    head.requires_grad_(False)
+    head.weight.mul_(20)
+    head.bias.fill_(bias)
     save_bundle(path, whole.state_dict(), replace(make_header(model), discriminator=CRITIC))
     return path
 
