@@ -1,4 +1,4 @@
-"""Drawing on the canvas page: a real Chromium, the real app, the shipped shoes, small untrained models."""
+"""Drawing on the canvas page: a real Chromium, the real app, small untrained models, the shipped shoes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import shutil
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -35,6 +36,7 @@ OUTLINE = [
 SOLE = [(0.10, 0.67), (0.35, 0.68), (0.60, 0.67), (0.91, 0.68)]
 SCRIBBLE = [(0.20, 0.50), (0.70, 0.63), (0.25, 0.60), (0.60, 0.55), (0.30, 0.45), (0.50, 0.65)]
 
+AS_LARGE_AS_THE_PAGE = replace(TINY, size_px=256, widths=(8, 8, 8, 8, 8))
 COLOURS = ("#282221", "#ede6e0")
 DIRECTIONS = (
     Direction(vector=(1.0, 0.0, 0.0, 0.0), attribute="lightness", effect=1.5, share=0.5, colours=COLOURS),
@@ -44,15 +46,19 @@ DIRECTIONS = (
 
 @pytest.fixture(scope="module")
 def translators(tmp_path_factory):
-    """`player` reads photos and has directions, `literal` and `single` have one answer, `critic` judges."""
+    """`shoes`, the default, and `shipped` have the page's size; `shipped` is the only trained model.
+
+    `player` reads photos and has directions, `literal` and `single` have one answer, `critic` judges.
+    """
     models = tmp_path_factory.mktemp("models")
     bundles = [
+        save_untrained(models / "shoes.safetensors", AS_LARGE_AS_THE_PAGE, title="Shoes"),
         save_untrained(models / "literal.safetensors", LITERAL),
         save_untrained(models / "player.safetensors", TINY, directions=DIRECTIONS),
         save_untrained(models / "single.safetensors", LITERAL, title="Single"),
         save_critic(models / "critic.safetensors", TINY),
     ]
-    return {"shoes": pix2pix.load("shoes"), **{path.stem: pix2pix.load(path) for path in bundles}}
+    return {**{path.stem: pix2pix.load(path) for path in bundles}, "shipped": pix2pix.load("shoes")}
 
 
 @contextmanager

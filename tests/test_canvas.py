@@ -40,7 +40,8 @@ from pix2pix.inference.realism import MADE, REAL
 from pix2pix.model.latents import MAX_SEED
 
 
-def test_drawing_a_shoe_shows_a_photo_that_follows_the_drawing(page):
+def test_drawing_a_shoe_shows_a_photo_that_follows_the_drawing(open_page):
+    page = open_page("#model=shipped", viewport={"width": 1280, "height": 800})
     expect(page.locator("#hint")).to_be_visible()
     draw(page, OUTLINE)
     first = photo(page)
@@ -208,9 +209,8 @@ def test_another_models_photo_does_not_pass_for_one_of_the_model_that_is_picked(
 
 
 def test_a_finger_draws_on_a_phone_and_the_page_stays_still(open_page):
-    page = open_page(
-        viewport={"width": 390, "height": 844}, device_scale_factor=2, has_touch=True, is_mobile=True
-    )
+    window = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}
+    page = open_page("#model=shipped", **window, has_touch=True, is_mobile=True)
     finger = page.context.new_cdp_session(page)
 
     def touch(kind, *points):
@@ -237,7 +237,7 @@ def test_a_finger_draws_on_a_phone_and_the_page_stays_still(open_page):
 
 
 @pytest.mark.parametrize("width", [320, 390])
-@pytest.mark.parametrize("model", ["shoes", "player", "single", "critic"])
+@pytest.mark.parametrize("model", ["shipped", "player", "single", "critic"])
 def test_nothing_is_wider_than_a_phone(open_page, width, model):
     page = open_page(f"#model={model}", viewport={"width": width, "height": 640}, is_mobile=True)
     expect(page.locator("#model")).to_have_value(model)
