@@ -79,6 +79,7 @@ class Manifest:
             tuple[str, str], tuple[str, str]
         ] = {}  # in lower case: some file systems ignore case
         self._contents: dict[str, Record] = {}  # by source_sha256
+        self._sources: dict[str, list[Record]] = {}
         self._hashes = HashIndex()
         self._hashed: list[Record] = []  # in the order of `_hashes`
         for record in self._records.values():
@@ -116,6 +117,10 @@ class Manifest:
         record = self._contents.get(source_sha256)
         return record if record and self._is_current(record) else None
 
+    def of_source(self, source: str) -> list[Record]:
+        """Returns the pairs made from these files; several if prefixes differ."""
+        return [record for record in self._sources.get(source, []) if self._is_current(record)]
+
     def like(self, likeness: Hashes) -> list[Record]:
         """Returns the pairs whose photos are near-duplicates of a photo with this hash (K,)."""
         found = (self._hashed[index] for index in self._hashes.like(likeness))
@@ -139,6 +144,7 @@ class Manifest:
     def _index(self, record: Record) -> None:
         self._keys[record.split, record.name.casefold()] = (record.split, record.name)
         self._contents[record.source_sha256] = record
+        self._sources.setdefault(record.source, []).append(record)
         if len(record.likeness) == 16 * WORDS:
             self._hashes.add(from_hex(record.likeness))
             self._hashed.append(record)

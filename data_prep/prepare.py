@@ -24,10 +24,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from data_prep.layouts import find_sources
 from data_prep.manifest import Manifest, Record, Records, read_manifest, to_hex
+from data_prep.names import with_distinct_names
 from data_prep.near_duplicates import Hashes
 from data_prep.pair_worker import Made, Recipe, add_mask, make_pair, makers
-from data_prep.sources import Fault, Kind, SourcePair, find_sources
+from data_prep.sources import Fault, Kind, SourcePair
 from pix2pix.errors import ImageError, PairsError, UsageError
 from pix2pix.files import write_together
 from pix2pix.images.subject import Fit
@@ -101,7 +103,10 @@ def prepare(
     if pairs.resolve().is_relative_to(src.resolve()):
         raise UsageError(f"{pairs} lies inside of {src}: the next run would take its pictures for sources")
     found = find_sources(src, kind, prefix)
-    return _Import(src, pairs, Manifest(pairs), recipe, val_fraction).run(found, workers)
+    manifest = Manifest(pairs)
+    return _Import(src, pairs, manifest, recipe, val_fraction).run(
+        with_distinct_names(found, manifest), workers
+    )
 
 
 _Pending: TypeAlias = Prepared | _Job
@@ -136,9 +141,9 @@ class _Import:
             status: Status = "ignored" if item.harmless else "left out"
             return Prepared(item.file.relative_to(self.src).as_posix(), status, reason=item.reason)
         shown = " + ".join(path.relative_to(self.src).as_posix() for path in item.files)
-        source = " + ".join(path.resolve().as_posix() for path in item.files)
+        source = item.source
         try:
-            digest = _file_hash(*item.files)
+            digest = item.sha256()
             before = self._earlier_record(item, source, digest)
             if before and self._is_up_to_date(before, digest):
                 return Prepared(shown, "unchanged", item.name, before.split, files=len(item.files))
@@ -304,11 +309,4 @@ def _left_out(item: SourcePair, shown: str, error: Exception) -> Prepared:
 
 
 def _is_file(path: Path, sha256: str) -> bool:
-    return path.is_file() and _file_hash(path) == sha256
-
-
-def _file_hash(*paths: Path) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256

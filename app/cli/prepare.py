@@ -14,7 +14,8 @@ from app.cli.progress import Reporter
 from data_prep import Prepared
 from data_prep import prepare as prepare_pairs
 from data_prep.manifest import read_manifest
-from data_prep.sources import Kind, refuse_pairs_as_photos
+from data_prep.recognise import recognise
+from data_prep.sources import KINDS
 from pix2pix.errors import UsageError
 from pix2pix.files import printable
 from pix2pix.images.listing import list_pictures
@@ -28,9 +29,10 @@ FILES_PER_PROCESS = 32  # at least: about a second's work, which is what startin
 @click.option(
     "--from",
     "kind",
-    type=click.Choice(["photos", "ab", "ba", "folders"]),
-    default="photos",
-    help="Photos; side-by-side images, sketch left (ab) or right (ba); folders of sketches and photos.",
+    type=click.Choice(["auto", *KINDS]),
+    default="auto",
+    help="What SRC holds: recognised (auto); photos; side-by-side images, sketch left (ab) or right (ba); "
+    "sketches and photos in two folders, or in one with names that differ.",
 )
 @click.option(
     "--edges",
@@ -57,14 +59,16 @@ FILES_PER_PROCESS = 32  # at least: about a second's work, which is what startin
 @click.option("--workers", type=click.IntRange(1, 1024), show_default="all cores", help="Processes to use.")
 @click.pass_context
 def prepare(
-    ctx: click.Context, /, source: Path, pairs: Path, kind: Kind, workers: int | None, **options: Any
+    ctx: click.Context, /, source: Path, pairs: Path, kind: str, workers: int | None, **options: Any
 ) -> None:
     """Make the pairs folder PAIRS for `pix2pix train` from the files below SRC.
 
     Each file left out is listed with the reason. A second run does only what is missing.
     """
-    if not given(ctx, "kind"):
-        refuse_pairs_as_photos(source)
+    if kind == "auto":
+        recognised = recognise(source)
+        kind = recognised.kind
+        click.echo(printable(f"{source} holds {recognised.seen} (--from {kind})"), err=True)
     if kind != "photos" and (given(ctx, "edges") or given(ctx, "fit")):
         raise UsageError(f"--edges and --fit are for photos; --from {kind} has sketches already")
     counts = _run(source, pairs, kind=kind, workers=workers, **options)

@@ -8,11 +8,10 @@ least 0.44 with the pair's own photo, and under 0.24 with 99 of 100 other photos
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -20,6 +19,7 @@ import numpy.typing as npt
 from PIL.Image import Image
 
 from data_prep.doctor.silhouette import Silhouette, silhouette
+from data_prep.looks import MAP_PX, in_lines, is_coloured, over_channels, small
 from data_prep.near_duplicates import Hashes, perceptual_hash
 from data_prep.pair_worker import one_cv2_thread
 from pix2pix.errors import ImageError
@@ -29,12 +29,8 @@ from pix2pix.images.mask import stored_or_found
 
 Float32 = npt.NDArray[np.float32]
 
-MAP_PX = 128  # side of the copies that are compared; the lengths below are in its pixels
 SMOOTH_PX, FLATTEN_PX = 1.0, 6.0  # sigmas of the band-pass on the edge maps
 REACH_PX = 26  # the largest shift tried, 20 % of the side
-THICK_PX = 5  # marks that contain a square of this side are areas, not lines
-OFF_PAPER = 24  # levels; a pixel that differs more from the paper is a mark
-COLOURED = 32  # levels between the channels of a coloured pixel
 DARK_PAPER = 100  # of 255
 SAME = 0.9  # correlation of ink with darkness; official pairs: at most 0.5
 
@@ -132,12 +128,12 @@ def _looks(pair: PairFiles, pictures: dict[Path, Image], others: tuple[PairFiles
     sketch_picture, photo_picture = pictures[pair.sketch], pictures[pair.photo]
     mask_picture = pictures[pair.mask] if pair.mask else None
     sketch, photo = read_sketch(sketch_picture), read_photo(photo_picture)
-    small = _small(photo)
+    reduced = small(photo)
     # of the file, before inverted sketches are turned to black on white:
-    sketch_in_lines, sketch_paper = _in_lines(_small(read_photo(sketch_picture)))
-    photo_in_lines, _ = _in_lines(small)
+    sketch_in_lines, sketch_paper = in_lines(small(read_photo(sketch_picture)))
+    photo_in_lines, _ = in_lines(reduced)
     ink = _ink_map(sketch)
-    rim = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
+    rim = np.concatenate([reduced[0], reduced[-1], reduced[:, 0], reduced[:, -1]])
     lab = cv2.cvtColor((np.median(rim, axis=0) / 255).astype(np.float32)[None, None], cv2.COLOR_RGB2LAB)
     light, green_red, blue_yellow = (float(value) for value in lab[0, 0])
     return Looks(
@@ -149,11 +145,11 @@ def _looks(pair: PairFiles, pictures: dict[Path, Image], others: tuple[PairFiles
         ink=float(np.mean(sketch < 128)),
         sketch_in_lines=sketch_in_lines,
         sketch_inverted=sketch_in_lines and sketch_paper < DARK_PAPER,
-        photo_in_lines=photo_in_lines and not _coloured(small),
-        same_picture=_correlation(ink, 255 - _over_channels(np.min, small)) > SAME,
-        contrast=float(small.std()),
+        photo_in_lines=photo_in_lines and not is_coloured(reduced),
+        same_picture=_correlation(ink, 255 - over_channels(np.min, reduced)) > SAME,
+        contrast=float(reduced.std()),
         background=(light, green_red, blue_yellow),
-        fit=_fit(_band_passed(ink), _edge_map(small), pair.key, others),
+        fit=_fit(_band_passed(ink), _edge_map(reduced), pair.key, others),
         silhouette=_silhouette(mask_picture, sketch, photo),
     )
 
@@ -185,7 +181,7 @@ def _edge_maps(pairs: tuple[PairFiles, ...]) -> tuple[list[str], Float32]:
         except ImageError:
             continue
         keys.append(pair.key)
-        maps.append(_edge_map(_small(photo)).reshape(1, -1))
+        maps.append(_edge_map(small(photo)).reshape(1, -1))
     return keys, np.concatenate(maps)
 
 
@@ -203,12 +199,12 @@ def _edge_map(photo: UInt8) -> Float32:
     """(MAP_PX, MAP_PX, 3) uint8 -> band-passed edges: square root of the steepest channel's gradient."""
     levels = photo.astype(np.float32) / 255
     across, down = cv2.Sobel(levels, cv2.CV_32F, 1, 0), cv2.Sobel(levels, cv2.CV_32F, 0, 1)
-    steepest = _over_channels(np.max, across * across + down * down)
+    steepest = over_channels(np.max, across * across + down * down)
     return _band_passed(np.sqrt(np.sqrt(steepest)))
 
 
 def _ink_map(sketch: UInt8) -> Float32:
-    return np.asarray(255 - _small(sketch), np.float32)
+    return np.asarray(255 - small(sketch), np.float32)
 
 
 def _band_passed(values: Float32) -> Float32:
@@ -223,30 +219,6 @@ def _correlation(ink: Float32, darkness: UInt8) -> float:
     pair = [values - values.mean() for values in (ink, darkness.astype(np.float32))]
     norm = float(np.linalg.norm(pair[0]) * np.linalg.norm(pair[1]))
     return float(np.vdot(*pair)) / norm if norm else 0.0
-
-
-def _in_lines(picture: UInt8) -> tuple[bool, float]:
-    """Whether (MAP_PX, MAP_PX, 3) has thin marks and hardly any areas, and the mean level of its paper."""
-    paper = np.median(picture.reshape(-1, 3), axis=0)
-    off = cv2.absdiff(picture, np.full_like(picture, paper))
-    marks = (_over_channels(np.max, off) > OFF_PAPER).astype(np.uint8)
-    areas = cv2.morphologyEx(marks, cv2.MORPH_OPEN, np.ones((THICK_PX, THICK_PX), np.uint8))
-    # Share of the marks in areas: official edge maps at most 0.015, people's drawings 0.12, most photos 0.8.
-    return bool(marks.any()) and float(areas.sum()) < 0.15 * float(marks.sum()), float(paper.mean())
-
-
-def _coloured(picture: UInt8) -> bool:
-    spread = _over_channels(np.max, picture) - _over_channels(np.min, picture)
-    return float(np.mean(spread > COLOURED)) > 0.002
-
-
-def _over_channels(reduce: Callable[..., npt.NDArray[Any]], picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """(H, W, 3) -> (H, W); several times faster than reducing along the last axis."""
-    return reduce(cv2.split(picture), axis=0)
-
-
-def _small(picture: UInt8) -> UInt8:
-    return np.asarray(cv2.resize(picture, (MAP_PX, MAP_PX), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _pixel_digest(picture: UInt8) -> str:
