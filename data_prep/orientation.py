@@ -6,14 +6,12 @@ Programs that ignore the note, or drop it when they save, leave sketch and photo
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from PIL import Image
 
 from pix2pix.images.decode import FORMATS, ORIENTATION_TAG, TRANSPOSED
 
 UPRIGHT = 1
-Side = Literal["sketch", "photo"]
 
 
 def exif_orientation(path: Path) -> int:

@@ -336,6 +336,44 @@ def test_a_mirrored_photo_is_said_to_be_mirrored(folder: Path) -> None:
     assert "mirrored" in faults(folder)["mismatched"].cases[0].detail
 
 
+def turn_by_exif(path: Path, orientation: int) -> None:
+    """Adds an EXIF orientation to a file whose pixels need none."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.open(path).save(path, exif=exif)
+
+
+@pytest.mark.parametrize("of", ["photo", "sketch"])
+@pytest.mark.parametrize("orientation, turn", [(6, "90°"), (3, "180°"), (8, "90°")])
+def test_an_exif_orientation_that_one_file_lacks_is_named_as_the_cause(
+    folder: Path, of: str, orientation: int, turn: str
+) -> None:
+    turn_by_exif((photo_of if of == "photo" else sketch_of)(folder, ONE), orientation)
+    found = faults(folder)
+    assert set(found) == {"turned"}
+    (case,) = found["turned"].cases
+    assert f"with the photo turned by {turn}" in case.detail
+    assert f"the {of} has EXIF orientation {orientation}, the other file was made without" in case.detail
+
+
+@pytest.mark.parametrize("quarters, turn", [(1, "90° clockwise"), (2, "180°"), (3, "90° counterclockwise")])
+def test_a_photo_that_lost_its_exif_orientation_is_said_to_be_turned(
+    folder: Path, quarters: int, turn: str
+) -> None:
+    Image.fromarray(np.rot90(draw_pair(3)[1], quarters)).save(photo_of(folder, ONE))
+    found = faults(folder)
+    assert set(found) == {"turned"} and "EXIF orientation was lost" in found["turned"].message
+    assert f"with the photo turned by {turn}, " in found["turned"].cases[0].detail
+
+
+def test_a_size_that_an_exif_orientation_exchanged_is_said_to_be(folder: Path) -> None:
+    for path in (sketch_of(folder, ONE), photo_of(folder, ONE)):
+        Image.open(path).crop((0, 16, 128, 112)).save(path)
+    turn_by_exif(photo_of(folder, ONE), 6)
+    (case,) = faults(folder)["size-mismatch"].cases
+    assert case.detail == "sketch 128x96, photo 96x128: the photo is turned by its EXIF orientation 6"
+
+
 def test_one_bad_pair_of_many_is_a_warning_but_many_are_an_error(tmp_path: Path) -> None:
     folder = make_pairs(tmp_path / "pairs", 110, 10)
     moved_photo(folder)

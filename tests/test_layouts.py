@@ -147,6 +147,17 @@ def test_several_sketches_of_one_photo_are_pairs_of_one_split(tmp_path: Path) ->
     assert {split for split, _ in pairs} == {"train", "val"}
 
 
+def test_sizes_that_an_exif_orientation_exchanged_are_refused_with_the_cause(tmp_path: Path) -> None:
+    save(tmp_path / "src/sketches/1.png", drawing(1, 64, 96))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    (tmp_path / "src/photos").mkdir()
+    Image.fromarray(product(1, 64, 96)).save(tmp_path / "src/photos/1.jpg", exif=turned)
+    result = prepare(tmp_path)
+    assert result.exit_code == 2
+    assert "the sketch is 96x64, the photo 64x96: the EXIF orientation of 1.jpg turns it" in result.stderr
+
+
 def test_photos_are_photos_whatever_their_shape(tmp_path: Path) -> None:
     for seed in range(4):
         save(tmp_path / f"src/boots/{seed}.png", product(seed, 100, 150))

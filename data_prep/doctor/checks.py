@@ -15,6 +15,7 @@ from typing import Literal
 
 from data_prep.doctor.measure import Fit, Looks, Measured
 from data_prep.doctor.silhouette import Silhouette
+from data_prep.orientation import UPRIGHT
 
 Severity = Literal["error", "warning", "note"]
 
@@ -183,12 +184,22 @@ def _not_sketch_and_photo(drawn: Seen) -> Iterator[Finding]:
 
 
 def _alignment(pairs: Seen) -> Iterator[Finding]:
-    shifted, mismatched = [], []
+    shifted, mismatched, turned = [], [], []
     for key, looks in sorted(pairs, key=lambda pair: pair[1].fit.score):
-        if _is_moved(looks.fit):
+        if _is_turned(looks.fit):
+            turned.append(Case((key,), _turned_by(looks)))
+        elif _is_moved(looks.fit):
             shifted.append(Case((key,), _moved_by(looks.fit)))
         elif looks.fit.score < FITTING and looks.fit.lead < LEADING:
             mismatched.append(Case((key,), _misfit(looks.fit)))
+    yield from finding(
+        "turned",
+        _graded(turned, len(pairs)),
+        turned,
+        "Photos turned against their sketch: {n}. An EXIF orientation was lost, or not applied when the "
+        "other file was made: turn the pixels of both files upright, or make the pairs again from the "
+        "originals.",
+    )
     yield from finding(
         "shifted",
         _graded(shifted, len(pairs)),
@@ -243,6 +254,24 @@ def _masks(fitting: Seen) -> Iterator[Finding]:
 
 def _covers(key: str, mask: Silhouette) -> Case:
     return Case((key,), f"{mask.covered:.0%} of the picture is product")
+
+
+def _is_turned(fit: Fit) -> bool:
+    return fit.score < FITTING and fit.turned >= max(
+        FITTING, fit.score + BETTER_MOVED, fit.best, fit.mirrored
+    )
+
+
+def _turned_by(looks: Looks) -> str:
+    turn = {1: "90° clockwise", 2: "180°", 3: "90° counterclockwise"}[looks.fit.quarters]
+    orientations = {"sketch": looks.sketch_orientation, "photo": looks.photo_orientation}
+    cause = [
+        f"; the {file} has EXIF orientation {value}, the other file was made without it"
+        for file, value in orientations.items()
+        if value != UPRIGHT
+    ]
+    fits = f"fits {looks.fit.turned:.2f} with the photo turned by {turn}, {looks.fit.score:.2f} as it is"
+    return fits + (cause[0] if len(cause) == 1 else "")
 
 
 def _is_moved(fit: Fit) -> bool:

@@ -11,6 +11,7 @@ from data_prep.doctor.checks import Case, Finding, Seen, finding, is_blank, look
 from data_prep.doctor.measure import Looks, Measured
 from data_prep.manifest import Records
 from data_prep.near_duplicates import near_duplicates
+from data_prep.orientation import exchanges_sides
 
 COMMON_SHARE = 0.8  # of the pairs; a size of so many is the common size
 ODD_BACKGROUND = 8.0  # times the usual distance from the usual colour
@@ -111,7 +112,7 @@ def _sizes(seen: Seen) -> Iterator[Finding]:
         "size-mismatch",
         "error",
         (
-            Case((key,), f"sketch {_by(looks.sketch_px)}, photo {_by(looks.photo_px)}")
+            Case((key,), f"sketch {_by(looks.sketch_px)}, photo {_by(looks.photo_px)}{_turned(looks)}")
             for key, looks in seen
             if looks.sketch_px != looks.photo_px
         ),
@@ -140,6 +141,15 @@ def _sizes(seen: Seen) -> Iterator[Finding]:
         f"Pairs of another size than the usual {_by(usual)}: {{n}}. Training resizes them, and small ones "
         "blur: prepare all in one size.",
     )
+
+
+def _turned(looks: Looks) -> str:
+    """The cause, if sizes differ because an EXIF orientation exchanges the sides of one of the files."""
+    orientations = {"sketch": looks.sketch_orientation, "photo": looks.photo_orientation}
+    turned = [(file, value) for file, value in orientations.items() if exchanges_sides(value)]
+    if looks.sketch_px != looks.photo_px[::-1] or len(turned) != 1:
+        return ""
+    return f": the {turned[0][0]} is turned by its EXIF orientation {turned[0][1]}"
 
 
 def _by(size: tuple[int, int]) -> str:

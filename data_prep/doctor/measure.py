@@ -21,6 +21,7 @@ from PIL.Image import Image
 from data_prep.doctor.silhouette import Silhouette, silhouette
 from data_prep.looks import MAP_PX, in_lines, is_coloured, over_channels, small
 from data_prep.near_duplicates import Hashes, perceptual_hash
+from data_prep.orientation import exif_orientation
 from data_prep.pair_worker import one_cv2_thread
 from pix2pix.errors import ImageError
 from pix2pix.images.framing import UInt8
@@ -51,7 +52,8 @@ class Fit:
 
     `score` in [-1, 1]; `lead`: standard deviations by which it exceeds the scores with other pairs' photos (0
     if there are too few); `best`: the highest score of all shifts, with the photo moved by (`right`, `down`)
-    in shares of its side; `mirrored`: the score with the photo's mirror image.
+    in shares of its side; `mirrored`: the score with the photo's mirror image; `turned`: the highest score
+    with the photo turned clockwise by `quarters` of a turn, 1 to 3.
     """
 
     score: float
@@ -60,19 +62,24 @@ class Fit:
     right: float
     down: float
     mirrored: float
+    turned: float
+    quarters: int
 
 
 @dataclass(frozen=True)
 class Looks:
     """Measurements of the two decoded pictures of a pair.
 
-    Sizes are (width, height); digests are of the decoded pixels; `ink` is the share of the sketch that is
-    ink, `contrast` the standard deviation of the photo's levels, `background` the CIELAB colour of its rim.
-    `silhouette` is of the stored mask, or of the one that training computes; None if the sizes differ.
+    Sizes are (width, height) after turning upright by the EXIF `orientations`, 1 to 8; digests are of the
+    decoded pixels; `ink` is the share of the sketch that is ink, `contrast` the standard deviation of the
+    photo's levels, `background` the CIELAB colour of its rim. `silhouette` is of the stored mask, or of the
+    one that training computes; None if the sizes differ.
     """
 
     sketch_px: tuple[int, int]
     photo_px: tuple[int, int]
+    sketch_orientation: int
+    photo_orientation: int
     sketch_digest: str
     photo_digest: str
     likeness: Hashes
@@ -139,6 +146,8 @@ def _looks(pair: PairFiles, pictures: dict[Path, Image], others: tuple[PairFiles
     return Looks(
         sketch_px=(sketch.shape[1], sketch.shape[0]),
         photo_px=(photo.shape[1], photo.shape[0]),
+        sketch_orientation=exif_orientation(pair.sketch),
+        photo_orientation=exif_orientation(pair.photo),
         sketch_digest=_pixel_digest(sketch),
         photo_digest=_pixel_digest(photo),
         likeness=perceptual_hash(photo),
@@ -168,7 +177,8 @@ def _fit(ink: Float32, edges: Float32, key: str, others: tuple[PairFiles, ...]) 
     spread = float(elsewhere.std()) if len(elsewhere) >= 8 else 0.0
     lead = (score - float(elsewhere.mean())) / spread if spread else 0.0
     best, right, down = _best_shift(ink, edges)
-    return Fit(score, lead, best, right, down, float(np.vdot(ink, edges[:, ::-1])))
+    turned, quarters = max((float(np.vdot(ink, np.rot90(edges, -turns))), turns) for turns in (1, 2, 3))
+    return Fit(score, lead, best, right, down, float(np.vdot(ink, edges[:, ::-1])), turned, quarters)
 
 
 @lru_cache(maxsize=1)
