@@ -174,7 +174,7 @@ def test_prepare_counts_and_names(tmp_path: Path) -> None:
         (["prepare", "{}/missing", "pairs", "--from", "ab"], "does not exist"),
         (["train", "{}", "--name", "a/b"], "plain name"),
         (["train", "{}", "--name", "a", "--time-limit", "soon"], "90m"),
-        (["train", "{}", "--name", "a", "--resume", "--preset", "fast"], "leave out --preset"),
+        (["train", "{}", "--name", "a", "--resume", "--preset", "fast"], "nothing to resume"),
         (["train", "{}", "--name", "a", "--runs", "{}", "--resume"], "nothing to resume"),
         (["train", "{}", "--name", "a", "--dry-run"], "no pairs"),
         (["convert", "{}", "out", "--variants", "0"], "variants"),

@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from pix2pix.training.run_folder import Status
 
 MOST_WORKERS = 8
+MAY_CHANGE = ("steps", "time_limit_s", "title", "licence")  # of a run that is resumed
 
 
 @click.command()
@@ -51,7 +53,9 @@ MOST_WORKERS = 8
     help="The configuration: this project's, the pix2pix paper's, or a small fast one.",
 )
 @click.option("--from", "start_from", show_default="untrained", help="Model (name or file) to start from.")
-@click.option("--resume", is_flag=True, help="Go on with the run of that name, with its configuration.")
+@click.option(
+    "--resume", is_flag=True, help="Go on with the run of that name; options that began it may stay."
+)
 @click.option("--other-pairs", is_flag=True, help="With --resume: go on though the pairs have changed.")
 @click.option(
     "--steps",
@@ -154,8 +158,8 @@ class TrainArguments:
 def configuration(arguments: TrainArguments, *, preset_given: bool) -> TrainConfig:
     """Returns the preset, or the configuration of the run to resume, with the options applied.
 
-    Raises UsageError for options that --resume does not allow and for a --from of another model, BundleError
-    for a --from that cannot be read, RunError if there is nothing to resume.
+    Raises UsageError for options that differ from the run to resume and for a --from of another model,
+    BundleError for a --from that cannot be read, RunError if there is nothing to resume.
     """
     fields = {
         "steps": arguments.steps,
@@ -165,14 +169,7 @@ def configuration(arguments: TrainArguments, *, preset_given: bool) -> TrainConf
     }
     overrides: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
     if arguments.resume:
-        given = {"--preset": preset_given, "--from": arguments.start_from, "--size": arguments.size_px}
-        if refused := [option for option, value in given.items() if value]:
-            raise UsageError(f"--resume uses the configuration of the run; leave out {', '.join(refused)}")
-        from pix2pix.training.run_folder import RunFolder
-
-        return with_settings(
-            dataclasses.replace(RunFolder(arguments.run).config(), **overrides), arguments.settings
-        )
+        return _resumed(arguments, overrides, preset_given=preset_given)
     if arguments.size_px is not None:
         model = train_config(arguments.preset).model
         overrides["model"] = dataclasses.replace(model, size_px=arguments.size_px)
@@ -186,6 +183,37 @@ def configuration(arguments: TrainArguments, *, preset_given: bool) -> TrainConf
             read_header(find_bundle(arguments.start_from)).model, config.model, arguments.start_from
         )
     return config
+
+
+def _resumed(arguments: TrainArguments, overrides: dict[str, Any], *, preset_given: bool) -> TrainConfig:
+    """The configuration of the run to resume, with the fields in MAY_CHANGE replaced.
+
+    Raises UsageError, with both values, for other options that differ from the run's.
+    """
+    from pix2pix.training.run_folder import RunFolder
+
+    folder = RunFolder(arguments.run)
+    config = folder.config()
+    wanted = with_settings(dataclasses.replace(config, **overrides), arguments.settings)
+    other: dict[str, object] = {}  # option -> what the run has
+    if preset_given and arguments.preset != config.preset:
+        other[f"--preset {arguments.preset}"] = config.preset
+    if arguments.start_from and not folder.began_from(arguments.start_from):
+        other[f"--from {arguments.start_from}"] = folder.start_from()
+    if arguments.size_px not in (None, config.size_px):
+        other[f"--size {arguments.size_px}"] = config.size_px
+    for setting in arguments.settings:
+        name = setting.partition("=")[0]
+        has = attrgetter(name)(config)
+        if name not in MAY_CHANGE and attrgetter(name)(wanted) != has:
+            other[f"--set {setting}"] = has
+    if other:
+        differences = ", ".join(f"{option} (the run has {has})" for option, has in other.items())
+        raise UsageError(
+            f"--resume goes on with the configuration of the run, but there is {differences}; leave out what "
+            "differs, or begin a new run with another --name"
+        )
+    return wanted
 
 
 def describe(arguments: TrainArguments, config: TrainConfig) -> str:
@@ -220,6 +248,9 @@ def run(
     workers = arguments.workers
     if workers is None:
         workers = min(MOST_WORKERS, max(0, cores() // arguments.devices - 1))  # one core computes the steps
+    start_from = None  # a run that is resumed has its weights
+    if arguments.start_from and not arguments.resume:
+        start_from = find_bundle(arguments.start_from)
     last: Status | None = None
     for status in train(
         config,
@@ -227,7 +258,7 @@ def run(
         arguments.run,
         resume=arguments.resume,
         other_pairs=arguments.other_pairs,
-        start_from=find_bundle(arguments.start_from) if arguments.start_from else None,
+        start_from=start_from,
         device=arguments.device,
         devices=arguments.devices,
         nodes=arguments.nodes,

@@ -124,7 +124,7 @@ def train(
 
         # --- run folder, logs, header of the bundles
         if writes:
-            folder.begin(config, pairs_hash, after=step if resume else None)
+            folder.begin(config, pairs_hash, start_from=start_from, after=step if resume else None)
         tensorboard = TensorBoard(run / "events" if writes else None, after=step)
         stack.enter_context(closing(tensorboard))
         untrained = Header(

@@ -12,14 +12,17 @@ import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pix2pix.errors import RunError, UsageError
+from pix2pix.errors import BundleNotFound, RunError, UsageError
 from pix2pix.files import sweep, write_atomically
+from pix2pix.model.bundle import digest_of, find_bundle
 from pix2pix.model.config import from_json
 from pix2pix.training.config import TrainConfig
+
+UNTRAINED = "untrained"
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,12 @@ class Status:
 
 @dataclass(frozen=True)
 class Recorded:
-    """The content of config.json."""
+    """The content of config.json. Runs of earlier versions do not say what they began from."""
 
     train: TrainConfig
     data_hash: str
+    start_from: str = ""  # path of a bundle, or UNTRAINED
+    start_from_sha256: str = ""
 
 
 class RunFolder:
@@ -66,23 +71,36 @@ class RunFolder:
         """Returns the path of the samples of a step."""
         return self.path / "samples" / f"{step:07d}.png"
 
-    def begin(self, config: TrainConfig, data_hash: str, *, after: int | None = None) -> None:
+    def begin(
+        self,
+        config: TrainConfig,
+        data_hash: str,
+        *,
+        start_from: Path | None = None,
+        after: int | None = None,
+    ) -> None:
         """Makes the folder for a new run, or removes what a resumed run wrote `after` its checkpoint's step.
 
-        Raises RunError if a new run's folder holds a checkpoint.
+        Records the bundle that a new run starts from. Raises RunError if the folder of a new run holds a
+        checkpoint.
         """
         if after is not None:
             sweep(self.path)
+            recorded = replace(self._recorded(), train=config, data_hash=data_hash)
         elif self.state_file.exists() or spare_of(self.state_file).exists():
             raise RunError(
                 f"{self.path} already holds a run: --resume goes on with it, another --name starts a new one"
             )
+        elif start_from:
+            recorded = Recorded(config, data_hash, str(start_from.resolve()), digest_of(start_from))
+        else:
+            recorded = Recorded(config, data_hash, UNTRAINED)
         for name in ("samples", "snapshots"):
             (self.path / name).mkdir(parents=True, exist_ok=True)
         for file in (self.stats_file, self.scores_file):  # later steps will be logged again
             kept = [line for line in read_lines(file) if after is not None and line["step"] <= after]
             write_atomically(file, "".join(f"{json.dumps(line)}\n" for line in kept).encode())
-        content = json.dumps(dataclasses.asdict(Recorded(config, data_hash)), indent=1)
+        content = json.dumps(dataclasses.asdict(recorded), indent=1)
         write_atomically(self.config_file, f"{content}\n".encode())
 
     def has_pairs(self, data_hash: str) -> bool:
@@ -92,6 +110,31 @@ class RunFolder:
     def config(self) -> TrainConfig:
         """Returns the configuration the run was last trained with. Raises RunError if it cannot be read."""
         return self._recorded().train
+
+    def start_from(self) -> str:
+        """Returns the path of the bundle the run began from, UNTRAINED, or "" if it was not recorded.
+
+        Raises RunError as `config`.
+        """
+        return self._recorded().start_from
+
+    def began_from(self, model: str) -> bool:
+        """Returns whether the run began from a model, by name or path, or did not record what it began from.
+
+        The bundle may have been moved, changed or deleted since. Raises RunError as `config`.
+        """
+        recorded = self._recorded()
+        path = Path(recorded.start_from)
+        if (
+            not recorded.start_from
+            or path == Path(model).resolve()
+            or (path.is_absolute() and path.stem == model)
+        ):
+            return True
+        try:
+            return digest_of(find_bundle(model)) == recorded.start_from_sha256
+        except BundleNotFound:
+            return False
 
     def _recorded(self) -> Recorded:
         if not self.config_file.is_file():
