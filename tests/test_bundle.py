@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 from conftest import TINY, make_model
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import pix2pix
+from app.cli.main import main
+from app.http.models import Models
 from pix2pix.errors import BundleNotFound, CorruptBundle, UsageError
 from pix2pix.model.bundle import (
     FORMAT,
@@ -65,6 +69,70 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
     save_file({"x": torch.zeros(1)}, path)
     with pytest.raises(CorruptBundle, match="format"):
         read_header(path)
+
+
+def foreign_checkpoint(path: Path, *, legacy: bool = False) -> Path:
+    """A checkpoint as pix2pix's latest_net_G.pth, in PyTorch's format since 1.6 or the one before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    weights = {"model.model.0.weight": torch.zeros(64, 3, 4, 4)}
+    torch.save(weights, path, _use_new_zipfile_serialization=not legacy)
+    return path
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize(
+    "name", ["latest_net_G.pth", "model.pt", "last.ckpt", "renamed.safetensors", "model"]
+)
+def test_a_checkpoint_of_another_program_is_named_as_such(tmp_path: Path, name: str, legacy: bool) -> None:
+    path = foreign_checkpoint(tmp_path / name, legacy=legacy)
+    with pytest.raises(CorruptBundle, match=rf"{name} is a checkpoint of another.*pix2pix train PAIRS"):
+        read_header(find_bundle(path))
+
+
+def test_a_checkpoint_in_the_models_folder_is_named_and_hides_no_model(
+    tiny_bundle: Path,
+) -> None:
+    models = tiny_bundle.parent
+    for name in ("latest_net_G.pth", "tiny.pth", "shoes.pt"):
+        foreign_checkpoint(models / name)
+    (models / "state.pt").write_bytes(b"of a run: its folder is a models folder, too")
+    found = {info.name: info for info in list_bundles(models)}
+    assert found["tiny"].header is not None and found["shoes"].header is not None and "state" not in found
+    assert "checkpoint of another" in (found["latest_net_G"].error or "")
+    for name in ("latest_net_G", "latest_net_G.pth"):
+        assert find_bundle(name, models) == models / "latest_net_G.pth"
+    assert "latest_net_G" not in {info.name for info in list_bundles()}
+    listed = CliRunner().invoke(main, ["models", "--models", str(models)])
+    assert listed.exit_code == 1 and "latest_net_G.pth is a checkpoint of another" in listed.stderr
+
+
+def test_commands_name_a_checkpoint_of_another_program(tmp_path: Path, pairs: Path) -> None:
+    path = foreign_checkpoint(tmp_path / "latest_net_G.pth")
+    (tmp_path / "in").mkdir()
+    Image.new("L", (64, 64), 255).save(tmp_path / "in/a.png")
+    for command in (
+        ["train", pairs, "--name", "a", "--runs", tmp_path / "runs", "--from", path],
+        ["convert", tmp_path / "in", tmp_path / "out", "--model", path],
+        ["convert", tmp_path / "in", tmp_path / "out", "--model", "latest_net_G", "--models", tmp_path],
+        ["evaluate", path, pairs],
+        ["directions", path],
+    ):
+        result = CliRunner().invoke(main, [str(word) for word in command])
+        assert result.exit_code == 2 and "is a checkpoint of another" in result.stderr, result.output
+
+
+def test_a_runs_state_is_named_with_the_bundle_to_give(tmp_path: Path) -> None:
+    state = foreign_checkpoint(tmp_path / "runs/mine/state.pt")
+    with pytest.raises(CorruptBundle, match=r"the state of a run.*runs/mine/mine\.safetensors"):
+        read_header(state)
+
+
+def test_a_server_names_a_checkpoint_and_serves_the_models(tiny_bundle: Path) -> None:
+    foreign_checkpoint(tiny_bundle.with_name("latest_net_G.pth"))
+    messages: list[str] = []
+    models = Models(tiny_bundle.parent, "cpu", messages.append)
+    assert "tiny" in models and "latest_net_G" not in models
+    assert len(messages) == 1 and "latest_net_G.pth is a checkpoint of another" in messages[0]
 
 
 def test_a_bundle_of_an_earlier_version_is_refused_with_the_reason(tiny_bundle: Path) -> None:

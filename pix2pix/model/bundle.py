@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 FORMAT = "pix2pix-bundle/2"
 EARLIER_FORMATS = ("pix2pix-bundle/1",)  # of architectures that were removed
 DISCRIMINATORS = "discriminators.safetensors"  # in the folder of a bundle
+CHECKPOINTS = (".pth", ".pt", ".ckpt", ".h5", ".keras")  # suffixes of other programs' weights
+STARTS_OF_CHECKPOINTS = (b"PK\x03\x04", b"\x80\x02\x8a", b"\x89HDF")  # PyTorch or Keras, old PyTorch, HDF5
+STATES = ("state.pt", "state.spare.pt", "state.new.pt")  # of a run: see `pix2pix.training.checkpoint`
 SHIPPED = Path(__file__).parent.parent / "pretrained"
 
 
@@ -136,11 +139,13 @@ def _read(path: Path) -> tuple[dict[str, NDArray[Any]], Header]:
     """
     if not path.is_file():
         raise BundleNotFound(f"no bundle at {path}")
+    data = b""
     try:
         data = path.read_bytes()
         tensors = load(data)
     except (SafetensorError, OSError) as error:
-        raise CorruptBundle(f"{path} is not a complete safetensors file: {error}") from error
+        reason = _as_checkpoint(path, data) or f"{path} is not a complete safetensors file: {error}"
+        raise CorruptBundle(reason) from error
     length = int.from_bytes(data[:8], "little")
     metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
     if metadata.get("format") in EARLIER_FORMATS:
@@ -158,6 +163,20 @@ def _read(path: Path) -> tuple[dict[str, NDArray[Any]], Header]:
         return tensors, from_json(Header, metadata.get("header", ""))
     except UsageError as error:
         raise CorruptBundle(f"{path}: a field of its header is missing or wrong: {error}") from error
+
+
+def _as_checkpoint(path: Path, data: bytes) -> str | None:
+    """What to do instead with a file that is the checkpoint of a run or of another program; else None."""
+    if path.name in STATES:
+        run = path.parent
+        return f"{path} is the state of a run: give its bundle, {run / f'{run.name}.safetensors'}"
+    if path.suffix.lower() not in CHECKPOINTS and not data.startswith(STARTS_OF_CHECKPOINTS):
+        return None
+    return (
+        f"{path} is a checkpoint of another program, such as pix2pix's latest_net_G.pth, whose network is "
+        "another one: it cannot be used or converted here. Train on its pairs instead, made with `pix2pix "
+        "prepare`: pix2pix train PAIRS --name NAME"
+    )
 
 
 def read_weights(path: Path) -> tuple[dict[str, NDArray[np.float32]], Header]:
@@ -217,6 +236,7 @@ def find_bundle(name_or_path: str | Path, models: Path | None = None) -> Path:
             raise BundleNotFound(f"no bundle at {path}")
         return path
     known = {info.name: info.path for info in list_bundles(models)}
+    known |= {other.name: other for other in _checkpoints(models)}
     if str(name_or_path) not in known:
         folders = ", ".join(str(folder) for folder in search_path(models))
         raise BundleNotFound(
@@ -226,7 +246,10 @@ def find_bundle(name_or_path: str | Path, models: Path | None = None) -> Path:
 
 
 def list_bundles(models: Path | None = None) -> list[BundleInfo]:
-    """Returns all bundles, without torch. If two have one name, that of the earlier folder."""
+    """Returns all bundles, without torch. If two have one name, that of the earlier folder.
+
+    Checkpoints of other programs in `models` are among them, as bundles that cannot be used.
+    """
     found: dict[str, Path] = {}
     for path in bundle_files(models):
         found.setdefault(path.stem, path)
@@ -234,11 +257,17 @@ def list_bundles(models: Path | None = None) -> list[BundleInfo]:
 
 
 def bundle_files(models: Path | None = None) -> list[Path]:
-    """Returns all files on the search path, in its order; several may have one name."""
+    """Returns all files on the search path, in its order, then checkpoints; several may have one name."""
     folders: dict[Path, Path] = {}
     for folder in search_path(models):
         folders.setdefault(folder.resolve(), folder)
-    return [path for folder in folders.values() for path in _bundles(folder)]
+    return [path for folder in folders.values() for path in _bundles(folder)] + _checkpoints(models)
+
+
+def _checkpoints(models: Path | None) -> list[Path]:
+    """Files of other programs in the folder that a user named."""
+    files = sorted(models.iterdir()) if models and models.is_dir() else []
+    return [path for path in files if path.suffix.lower() in CHECKPOINTS and path.name not in STATES]
 
 
 def _bundles(folder: Path) -> list[Path]:
