@@ -80,7 +80,7 @@ def sides_by_folder(src: Path, pictures: list[Path]) -> Sides | None:
     Raises PairsError if several folders could be the sketches or the photos.
     """
     places = {path: _place(path.relative_to(src)) for path in pictures}
-    labels = sorted({label for label, _ in places.values()})
+    labels = sorted({label for label, _ in places.values()} - OTHER_WORDS)
     sketches, photos = (
         [label for label in labels if label in words] for words in (SKETCH_WORDS, PHOTO_WORDS)
     )
