@@ -137,6 +137,67 @@ def test_a_plain_picture_of_several_variants_is_refused(client):
     assert "variants" in assert_problem(upload(client, png(), "image/png", variants="2"), 422)["detail"]
 
 
+def post_picture(client, data, query="", kind="image/png", accept="application/json", route="translate"):
+    return client.post(f"/api/v1/{route}?{query}", data=data, content_type=kind, headers={"Accept": accept})
+
+
+@pytest.mark.parametrize("save_as", ["PNG", "JPEG", "WEBP"])
+def test_a_picture_as_the_body_is_the_sketch_and_the_query_has_the_other_fields(client, save_as):
+    data = png(90, 60, save_as=save_as)
+    response = post_picture(client, data, "seed=5&variants=2&model=spots", f"image/{save_as.lower()}")
+    assert response.json["model"] == "spots"
+    uploaded = upload(client, data, seed="5", variants="2", model="spots")
+    assert response.json["images"] == uploaded.json["images"]
+    plain = post_picture(client, data, "z=[0.5,-1,0,2]", accept="image/png")
+    assert plain.content_type == "image/png"
+    z = translate(client, sketch=b64(data), z=[0.5, -1, 0, 2]).json["images"][0]
+    assert plain.data == base64.b64decode(z["png"])
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("seed=-1", "#/seed"),
+        ("seed=1&seed=2", "#/seed"),
+        ("model=boots", "#/model"),
+        ("z=[1,", "#/z"),
+        ("sketch=abcd", "#/sketch"),
+        ("sead=1", "#/sead"),
+    ],
+)
+def test_a_wrong_field_in_the_query_is_named(client, query, pointer):
+    (error,) = assert_problem(post_picture(client, png(), query), 422)["errors"]
+    assert error["pointer"] == pointer
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "status"),
+    [(b"", "image/png", 400), (b"text", "image/png", 400), (b"<svg/>", "image/svg+xml", 415)],
+)
+def test_a_body_that_is_no_picture_is_refused_whatever_its_content_type_says(client, data, kind, status):
+    assert_problem(post_picture(client, data, kind=kind), status)
+
+
+def test_a_picture_as_the_body_has_the_limit_of_every_body():
+    small = create_app({"blots": InkBlot()}, max_upload_bytes=100).test_client()
+    assert_problem(post_picture(small, png(90, 60)), 413)
+
+
+@pytest.mark.parametrize("route", ["seeds", "interpolate", "arithmetic"])
+def test_a_picture_is_no_body_of_a_request_that_needs_more_or_none(client, route):
+    detail = assert_problem(post_picture(client, png(), route=route), 415)["detail"]
+    assert "image/png" in detail and "application/json and multipart/form-data are allowed" in detail
+
+
+def test_a_field_in_the_query_is_not_ignored_where_the_body_has_the_fields(client):
+    """`curl -F sketch=@shoe.png '…/translate?seed=7'` gave the photo of seed 0."""
+    form = {"sketch": (io.BytesIO(png()), "x.png")}
+    for body in ({"data": form}, {"json": {"sketch": b64(png())}}):
+        refused = client.post("/api/v1/translate?seed=7&variants=2", **body)
+        assert "seed and variants" in assert_problem(refused, 422)["detail"]
+    assert client.post("/api/v1/translate?_=123", json={"sketch": b64(png())}).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [

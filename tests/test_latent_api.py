@@ -83,6 +83,13 @@ def test_a_photo_is_answered_with_its_z_uploaded_or_in_json(client, translators)
     assert np.abs(np.subtract(as_json["z"], other["z"])).max() > 0.01
 
 
+def test_a_photo_may_be_the_whole_body(client):
+    sent = {"data": photo_file(0), "content_type": "image/png"}
+    by_json = client.post("/api/v1/encode", json={"photo": b64(photo_file(0))}).json
+    assert client.post("/api/v1/encode?model=tiny", **sent).json["z"] == by_json["z"]
+    assert_only_wrong(client.post("/api/v1/encode?model=literal", **sent), "#/model")
+
+
 def test_the_z_of_a_photo_can_be_translated_with(client):
     z = client.post("/api/v1/encode", json={"photo": b64(photo_file(0))}).json["z"]
     (image,) = translate(client, z=z).json["images"]

@@ -94,6 +94,25 @@ def test_answers_to_sound_questions_are_as_described(app, path, body) -> None:
     assert response.status_code == 200
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["image/png", "image/jpeg", "image/webp"])
+def test_a_picture_as_the_body_is_described_with_the_other_fields_in_the_query(app, document, kind) -> None:
+    for route, picture, fields in (
+        ("translate", "sketch", {"model", "realism", "stream", "seed", "z", "variants", "latents"}),
+        ("encode", "photo", {"model"}),
+    ):
+        operation = document["paths"][f"/api/v1/{route}"]["post"]
+        assert {"image/png", "image/jpeg", "image/webp"} < operation["requestBody"]["content"].keys()
+        parameters = operation["parameters"]
+        assert {parameter["name"] for parameter in parameters} == fields and picture not in fields
+        # Swagger UI would send a default with bodies of JSON, too
+        assert not any("required" in one or "default" in one["schema"] for one in parameters)
+    operation = schemathesis.openapi.from_wsgi("/openapi.json", app)["/api/v1/translate"]["POST"]
+    body = png(save_as=kind.removeprefix("image/").upper())
+    case = operation.Case(body=body, media_type=kind, query={"seed": 3, "variants": 2})
+    assert len(case.call_and_validate().json()["images"]) == 2
+
+
 def test_only_what_is_described_may_be_in_an_answer(document) -> None:
     schemas = document["components"]["schemas"]
     assert all(schemas[name]["additionalProperties"] is False for name in schemas if name.endswith("Answer"))

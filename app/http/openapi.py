@@ -36,6 +36,7 @@ from app.http.response_models import (
 )
 from pix2pix import __version__
 
+PICTURES: dict[str, Any] = {f"image/{kind}": {} for kind in ("png", "jpeg", "webp")}  # the file itself
 REFERENCE = "#/components/schemas/{model}"
 PROBLEMS = {
     400: "The body is not valid JSON, or the picture cannot be decoded.",
@@ -60,7 +61,7 @@ class Route:
     path: str
     summary: str
     answer: type[BaseModel] | None = None  # JSON of a 200
-    payload: type[Payload] | None = None  # the body, as JSON or multipart
+    payload: type[Payload] | None = None  # the body, as JSON or multipart; or a picture, and the query
     upload: type[BaseModel] | None = None  # the body, as multipart only
     also: str | None = None  # another content type of a 200
     problems: tuple[int, ...] = ()
@@ -148,17 +149,34 @@ def _operation(route: Route) -> dict[str, Any]:
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
         ]
     if route.payload:
-        schema = _reference(route.payload)
-        operation["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": schema}, "multipart/form-data": {"schema": schema}},
-        }
+        schema = {"schema": _reference(route.payload)}
+        body = {"application/json": schema, "multipart/form-data": schema}
+        if route.payload.picture:
+            operation["parameters"] = _query_parameters(route.payload)
+            body |= PICTURES
+        operation["requestBody"] = {"required": True, "content": body}
     elif route.upload:
         operation["requestBody"] = {
             "required": True,
             "content": {"multipart/form-data": {"schema": _reference(route.upload)}},
         }
     return operation
+
+
+def _query_parameters(kind: type[Payload]) -> list[dict[str, Any]]:
+    """The fields that the query has if the body is the picture: all but the picture."""
+    parameters = []
+    for name, field in kind.model_json_schema(ref_template=REFERENCE)["properties"].items():
+        if name == kind.picture:
+            continue
+        # a query has no null, and Swagger UI would send a default along with other bodies, too
+        (typed,) = [one for one in field.get("anyOf", [field]) if one.get("type") != "null"]
+        schema = {key: value for key, value in typed.items() if key != "default"}
+        if schema["type"] == "array":  # as JSON
+            schema = {"type": "string", "contentMediaType": "application/json", "contentSchema": schema}
+        description = f"{field['description']}. Only if the body is the picture"
+        parameters.append({"name": name, "in": "query", "description": description, "schema": schema})
+    return parameters
 
 
 def _reference(kind: type[BaseModel]) -> dict[str, str]:

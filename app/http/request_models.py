@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -62,9 +62,11 @@ class Payload(BaseModel):
     """A body. Validate it in the context {"translators": {model name: Translator}}, a new dict each time.
 
     `model`, the first field, adds its Translator to the context as "chosen", for the fields after it.
+    `picture` is the field that may be the whole body, with all others in the query.
     """
 
     model_config = ConfigDict(extra="forbid")
+    picture: ClassVar[str | None] = None
 
     model: str | None = Field(
         default=None,
@@ -130,6 +132,8 @@ class SketchPayload(Payload):
 class TranslateRequest(SketchPayload):
     """A sketch to translate: with a seed and those after it, with a z, or with each of `latents`."""
 
+    picture = "sketch"
+
     sketch: Picture = Field(description=SKETCH, examples=[EXAMPLE_PICTURE])
     seed: Seed | None = Field(default=None, description=SEED, examples=[7])
     z: Numbers | None = Field(default=None, description=Z, examples=[EXAMPLE_Z])
@@ -175,6 +179,8 @@ class TranslateRequest(SketchPayload):
 
 class EncodeRequest(Payload):
     """A photo to encode to z."""
+
+    picture = "photo"
 
     photo: Picture = Field(
         description="Photo of a product on a light or plain background: PNG, JPEG or WebP",

@@ -1,4 +1,4 @@
-"""Reads the current request: its validated JSON or multipart body, its client, its preferred content type."""
+"""Reads the current request: its validated fields, its client, its preferred content type."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import g, request
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import ServiceUnavailable, UnsupportedMediaType
 
 from app.http.batcher import Client
@@ -20,18 +21,24 @@ Kind = TypeVar("Kind", bound=Payload)
 
 
 def read_payload(kind: type[Kind], translators: Mapping[str, Translator]) -> tuple[Kind, str, Translator]:
-    """Returns the validated body, and name and translator of its model.
+    """Returns the validated request, and name and translator of its model.
 
-    The translator is the one that the body was validated against: `translators` may change at any time.
-    Raises pydantic's ValidationError, UnsupportedMediaType, and ServiceUnavailable if no model is loaded.
+    The translator is the one that the request was validated against: `translators` may change at any time.
+    Raises pydantic's ValidationError, UsageError, UnsupportedMediaType, and ServiceUnavailable if no model is
+    loaded.
     """
     loaded = dict(translators.items())
     if not loaded:
         raise ServiceUnavailable("No model is loaded.")
     context = {"translators": loaded}
-    if request.is_json:
+    if kind.picture and is_picture():
+        payload = kind.model_validate(query_fields(kind.picture), context=context)
+    elif request.is_json:
+        refuse_fields_in_query(kind)
         payload = kind.model_validate_json(request.get_data(), strict=True, context=context)
     else:
+        refuse_other_than("application/json", "multipart/form-data", *(["image/*"] if kind.picture else []))
+        refuse_fields_in_query(kind)
         payload = kind.model_validate(form_fields(), context=context)
     name = payload.model or next(iter(loaded))
     return payload, name, loaded[name]
@@ -43,17 +50,41 @@ def current_client() -> Client:
     return Client(request.remote_addr, g.started, gone)
 
 
+def is_picture() -> bool:
+    """Returns whether the body is a picture, of any format."""
+    return request.mimetype.startswith("image/")
+
+
+def query_fields(picture: str) -> dict[str, Any]:
+    """Returns the fields in the query, and the body as the field `picture`."""
+    body = request.get_data()
+    fields = parse_fields(request.args)
+    # a picture in the query as well makes a list, which validation refuses
+    return {**fields, picture: [fields[picture], body] if picture in fields else body}
+
+
+def refuse_fields_in_query(kind: type[Payload]) -> None:
+    """Raises UsageError for fields in the query, which would have no effect."""
+    names = [field.alias or name for name, field in kind.model_fields.items()]
+    if given := [name for name in names if name in request.args]:
+        raise UsageError(
+            f"The query has {' and '.join(given)}: fields are in the body, if that is JSON or "
+            "multipart/form-data."
+        )
+
+
 def form_fields() -> dict[str, Any]:
-    """Returns the fields and files of a multipart body by name. Raises UnsupportedMediaType for others."""
-    refuse_other_than("application/json", "multipart/form-data")
-    # a repeated field stays a list, which validation refuses
-    fields: dict[str, Any] = {
-        name: values if len(values) > 1 else parse_field(values[0]) for name, values in request.form.lists()
-    }
+    """Returns the fields and files of a multipart body by name."""
+    fields = parse_fields(request.form)
     for name, files in request.files.lists():
         values = [*request.form.getlist(name), *(file.read() for file in files)]
         fields[name] = values if len(values) > 1 else values[0]
     return fields
+
+
+def parse_fields(texts: MultiDict[str, str]) -> dict[str, Any]:
+    """Returns fields by name; a repeated one stays a list, which validation refuses."""
+    return {name: values if len(values) > 1 else parse_field(values[0]) for name, values in texts.lists()}
 
 
 def parse_field(text: str) -> Any:
