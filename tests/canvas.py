@@ -62,10 +62,12 @@ def translators(tmp_path_factory):
 
 
 @contextmanager
-def serving(translators):
-    """A server's address; it is gone once the block ends."""
+def serving(translators, **options):
+    """A server's address, with `options` of `create_app`; it is gone once the block ends."""
     # a model fits into memory: waitress leaves what it spools on disk to the garbage collector, which warns
-    server = create_server(create_app(translators), host="127.0.0.1", port=0, outbuf_overflow=2**25)
+    server = create_server(
+        create_app(translators, **options), host="127.0.0.1", port=0, outbuf_overflow=2**25
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

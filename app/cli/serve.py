@@ -14,6 +14,7 @@ from app.http import create_app, serving
 from app.http.access import RATE, is_loopback, rate_in_words
 from app.http.middleware import JsonLines
 from app.http.models import Models
+from app.http.origins import check_origins
 from pix2pix.errors import UsageError
 from pix2pix.memory import return_freed_memory
 
@@ -34,6 +35,15 @@ from pix2pix.memory import return_freed_memory
     help="Clients must send it as Authorization: Bearer TOKEN. PIX2PIX_TOKEN hides it from process lists.",
 )
 @click.option("--public", is_flag=True, help="Let other machines use the service without a token.")
+@click.option(
+    "--allow-origin",
+    "origins",
+    multiple=True,
+    show_default="none",
+    metavar="ORIGIN",
+    help="Origin of a page of your own that may use the API, such as https://shop.example; repeatable. '*' "
+    "allows every page, without a token only.",
+)
 @click.option(
     "--behind-proxy",
     "proxies",
@@ -63,6 +73,7 @@ def serve(
     open_page: bool,
     token: str | None,
     public: bool,
+    origins: tuple[str, ...],
     proxies: int,
     rate: str,
     drain: float,
@@ -76,6 +87,7 @@ def serve(
         )
     if rate:
         rate_in_words(rate)  # validates it before models are loaded
+    check_origins(origins, token)
 
     return_freed_memory()
 
@@ -98,5 +110,5 @@ def serve(
             handler.setFormatter(JsonLines())
     translators = Models(models, device, say, engine)
     translators.watch()
-    app = create_app(translators, token=token, rate=rate, proxies=proxies)
+    app = create_app(translators, token=token, rate=rate, proxies=proxies, allow_origins=origins)
     serving.listen(app, host, port, ready, drain_s=drain)

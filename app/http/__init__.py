@@ -9,7 +9,7 @@ Importing this package does not import torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,12 +44,13 @@ def create_app(
     token: str | None = None,
     rate: str | None = None,
     proxies: int = 0,
+    allow_origins: Sequence[str] = (),
 ) -> Flask:
     """Returns the WSGI application that serves `translators`, by name; the first one is the default.
 
     `max_upload_bytes` limits a request body (base64 makes a picture a third larger). At most `max_admitted`
     photos are processed at a time, each within `deadline_s`; `max_pixels` limits the pixels that are decoded
-    and encoded at a time. For `token`, `rate` and `proxies` see `app.http.access.restrict`.
+    and encoded at a time. For `token`, `rate`, `proxies` and `allow_origins` see `app.http.access.restrict`.
     """
     app = Flask("app")  # serves the static/ and templates/ of that package
     app.config["MAX_CONTENT_LENGTH"] = max_upload_bytes
@@ -61,7 +62,7 @@ def create_app(
     app.extensions["batcher"] = batcher
     trace_requests(app, metrics)
     report_problems(app)
-    restrict(app, metrics, token=token, rate=rate, proxies=proxies)
+    restrict(app, metrics, token=token, rate=rate, proxies=proxies, origins=allow_origins)
     app.add_url_rule("/", "canvas", render_canvas)
     app.register_blueprint(create_monitoring(translators, batcher, metrics))
     app.register_blueprint(create_api(translators, batcher))

@@ -1,11 +1,10 @@
-"""Access control: the same-origin rule, the token, and the rate limit of each client."""
+"""Access control: the origins of pages, the token, and the rate limit of each client."""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, redirect, request
 from flask.typing import ResponseReturnValue
@@ -13,10 +12,11 @@ from flask_limiter import ApplicationLimit, Limiter
 from flask_limiter.util import get_remote_address
 from limits import RateLimitItem, parse_many
 from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import Forbidden, Unauthorized
+from werkzeug.exceptions import Unauthorized
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.http.monitoring import Metrics
+from app.http.origins import allow_origins, check_origins
 from pix2pix.errors import UsageError
 
 RATE = "60 per second"  # of each client; while a pen moves, the canvas sends up to 20 requests a second
@@ -32,17 +32,27 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def restrict(app: Flask, metrics: Metrics, *, token: str | None, rate: str | None, proxies: int) -> None:
-    """Makes `app` refuse requests of other origins, without the `token`, and above the `rate`.
+def restrict(
+    app: Flask,
+    metrics: Metrics,
+    *,
+    token: str | None,
+    rate: str | None,
+    proxies: int,
+    origins: Sequence[str],
+) -> None:
+    """Makes `app` refuse requests of other `origins`, without the `token`, and above the `rate`.
 
     `rate` is in the notation of `limits`, such as "60 per second;1000 per hour". A client is an address; with
-    `proxies` trusted proxies in front, the address in their X-Forwarded-For header.
+    `proxies` trusted proxies in front, the address in their X-Forwarded-For header. Raises UsageError
+    as `check_origins`.
     """
+    check_origins(origins, token)
     if proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies
         )
-    app.before_request(_refuse_other_origins)
+    allow_origins(app, origins)
     if rate:
         limit = ApplicationLimit(
             rate,
@@ -77,23 +87,6 @@ def rate_in_words(rate: str) -> str:
         raise UsageError(
             f'{rate!r} is not a rate: give counts per time, such as "60 per second;1000 per hour"'
         ) from error
-
-
-def _refuse_other_origins() -> None:
-    """Refuses POST requests that a page of another site makes a visitor's browser send."""
-    origin = request.headers.get("Origin")
-    if origin is not None and request.method == "POST" and _host_of(origin) != request.host:
-        raise Forbidden(
-            f"Origin {origin[:80]!r} is not this server; only its own pages may send POST requests."
-        )
-
-
-def _host_of(origin: str) -> str | None:
-    """The host and port of an origin; None if it is malformed, such as `http://[`."""
-    try:
-        return urlsplit(origin).netloc
-    except ValueError:
-        return None
 
 
 def _times(item: RateLimitItem) -> str:

@@ -41,7 +41,7 @@ REFERENCE = "#/components/schemas/{model}"
 PROBLEMS = {
     400: "The body is not valid JSON, or the picture cannot be decoded.",
     401: "The server requires a token; the request has none or a wrong one.",
-    403: "The request comes from a page of another origin.",
+    403: "The request comes from a page of another origin, which is not allowed.",
     404: "No model has this name.",
     409: "A newer request of the same stream has arrived, or the client has disconnected.",
     413: "More bytes or pixels than are allowed.",
