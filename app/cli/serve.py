@@ -15,6 +15,7 @@ from app.http.access import RATE, is_loopback, rate_in_words
 from app.http.middleware import JsonLines
 from app.http.models import Models
 from app.http.origins import check_origins
+from app.http.prefix import check_prefix
 from pix2pix.errors import UsageError
 from pix2pix.memory import return_freed_memory
 
@@ -51,6 +52,13 @@ from pix2pix.memory import return_freed_memory
     default=0,
     help="Number of your own proxies in front, whose client addresses are trusted.",
 )
+@click.option(
+    "--prefix",
+    default="",
+    show_default="none",
+    metavar="PATH",
+    help="Path under which a proxy publishes the server, such as /sketch; the proxy may take it away or not.",
+)
 @click.option("--rate", default=RATE, help='Limit for each client, such as "60 per second;1000 per hour".')
 @click.option(
     "--drain",
@@ -75,6 +83,7 @@ def serve(
     public: bool,
     origins: tuple[str, ...],
     proxies: int,
+    prefix: str,
     rate: str,
     drain: float,
     log_format: str,
@@ -88,6 +97,7 @@ def serve(
     if rate:
         rate_in_words(rate)  # validates it before models are loaded
     check_origins(origins, token)
+    prefix = check_prefix(prefix)
 
     return_freed_memory()
 
@@ -98,6 +108,7 @@ def serve(
             click.echo(message, err=True)
 
     def ready(url: str) -> None:
+        url += f"{prefix}/".lstrip("/")
         page = f"{url}?token={quote(token)}" if token else url
         shown = page if sys.stderr.isatty() or not token else f"{url}?token=..."  # keeps it out of log files
         say(f"Draw at {shown} (models: {', '.join(translators)}; Ctrl-C stops the server)")
@@ -110,5 +121,7 @@ def serve(
             handler.setFormatter(JsonLines())
     translators = Models(models, device, say, engine)
     translators.watch()
-    app = create_app(translators, token=token, rate=rate, proxies=proxies, allow_origins=origins)
+    app = create_app(
+        translators, token=token, rate=rate, proxies=proxies, prefix=prefix, allow_origins=origins
+    )
     serving.listen(app, host, port, ready, drain_s=drain)

@@ -22,6 +22,7 @@ from app.http.batcher import DEADLINE_S, MAX_ADMITTED, MAX_PIXELS_AT_WORK, Batch
 from app.http.middleware import trace_requests
 from app.http.monitoring import Metrics, create_monitoring
 from app.http.openapi import serve_description
+from app.http.prefix import Prefix, check_prefix
 from app.http.problems import report_problems
 
 if TYPE_CHECKING:
@@ -44,13 +45,15 @@ def create_app(
     token: str | None = None,
     rate: str | None = None,
     proxies: int = 0,
+    prefix: str = "",
     allow_origins: Sequence[str] = (),
 ) -> Flask:
     """Returns the WSGI application that serves `translators`, by name; the first one is the default.
 
     `max_upload_bytes` limits a request body (base64 makes a picture a third larger). At most `max_admitted`
     photos are processed at a time, each within `deadline_s`; `max_pixels` limits the pixels that are decoded
-    and encoded at a time. For `token`, `rate`, `proxies` and `allow_origins` see `app.http.access.restrict`.
+    and encoded at a time. For `token`, `rate`, `proxies` and `allow_origins` see `app.http.access.restrict`,
+    for `prefix` `app.http.prefix`. Raises UsageError for an origin or a prefix that is not allowed.
     """
     app = Flask("app")  # serves the static/ and templates/ of that package
     app.config["MAX_CONTENT_LENGTH"] = max_upload_bytes
@@ -62,6 +65,7 @@ def create_app(
     app.extensions["batcher"] = batcher
     trace_requests(app, metrics)
     report_problems(app)
+    app.wsgi_app = Prefix(app.wsgi_app, check_prefix(prefix))  # type: ignore[method-assign]
     restrict(app, metrics, token=token, rate=rate, proxies=proxies, origins=allow_origins)
     app.add_url_rule("/", "canvas", render_canvas)
     app.register_blueprint(create_monitoring(translators, batcher, metrics))

@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
-from flask import Flask, Response, redirect, request
+from flask import Flask, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_limiter import ApplicationLimit, Limiter
 from flask_limiter.util import get_remote_address
@@ -50,7 +50,11 @@ def restrict(
     check_origins(origins, token)
     if proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies
+            app.wsgi_app,
+            x_for=proxies,
+            x_proto=proxies,
+            x_host=proxies,
+            x_prefix=1,  # one proxy names it, and the others pass it on
         )
     allow_origins(app, origins)
     if rate:
@@ -113,8 +117,11 @@ def _token_check(token: str) -> Callable[[], ResponseReturnValue | None]:
                 www_authenticate=WWWAuthenticate("bearer"),
             )
         if request.path == "/" and "token" in request.args:  # a cookie keeps it out of the address
-            response: Response = redirect("/")  # type: ignore[assignment]
-            response.set_cookie(COOKIE, token, httponly=True, samesite="Strict", secure=request.is_secure)
+            response: Response = redirect(url_for("canvas"))  # type: ignore[assignment]
+            path = request.script_root or "/"
+            response.set_cookie(
+                COOKIE, token, path=path, httponly=True, samesite="Strict", secure=request.is_secure
+            )
             return response
         return None
 

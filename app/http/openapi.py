@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from flask_swagger_ui import get_swaggerui_blueprint
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -124,8 +124,14 @@ def serve_description(app: Flask, max_upload_bytes: int) -> None:
     Its package serves its files; `templates/index.template.html` replaces its page, which has an inline
     script. The Content-Security-Policy forbids those.
     """
-    document = json.dumps(describe_api(max_upload_bytes))  # not jsonify, which sorts: translate comes first
-    app.add_url_rule("/openapi.json", "openapi", lambda: Response(document, mimetype="application/json"))
+    document = describe_api(max_upload_bytes)
+
+    def openapi() -> Response:
+        servers = [{"url": request.script_root or "/"}]
+        # not jsonify, which sorts: translate comes first
+        return Response(json.dumps({**document, "servers": servers}), mimetype="application/json")
+
+    app.add_url_rule("/openapi.json", "openapi", openapi)
     app.register_blueprint(get_swaggerui_blueprint("/docs", "/openapi.json"))
 
 

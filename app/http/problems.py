@@ -131,7 +131,7 @@ def log_failure(error: Exception) -> None:
 
 def problem(described: dict[str, Any]) -> Response:
     """Returns a problem document as the response to the current request."""
-    body = {**described, "instance": quote(request.path), "request_id": g.request_id}
+    body = {**described, "instance": quote(request.script_root + request.path), "request_id": g.request_id}
     return Response(json.dumps(body), status=described["status"], content_type="application/problem+json")
 
 

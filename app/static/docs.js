@@ -1,2 +1,3 @@
 document.documentElement.classList.toggle("dark-mode", matchMedia("(prefers-color-scheme: dark)").matches);
-SwaggerUIBundle({ url: "/openapi.json", dom_id: "#swagger-ui", validatorUrl: null }); // null: asks no other server
+const url = document.currentScript.src.replace("/static/docs.js", "/openapi.json"); // under the same prefix
+SwaggerUIBundle({ url, dom_id: "#swagger-ui", validatorUrl: null }); // null: asks no other server

@@ -1,6 +1,5 @@
 // The client of the HTTP API.
 
-const API = "/api/v1";
 const TIMEOUT_MS = 60_000;
 /** The largest seed, and the largest absolute value in z, that the server accepts. */
 export const MAX_SEED = 2 ** 31 - 1;
@@ -35,10 +34,11 @@ export class ServerProblem extends Error {
 /** The server does not have the requested model, or no longer has it. */
 export class ModelNotFound extends ServerProblem {}
 
-/** Sends the page's requests. `fetch` and `now` are arguments so that tests need no server. */
+/** Sends the page's requests to `api`. `fetch` and `now` are arguments so that tests need no server. */
 export class Client {
-  /** @param {{fetch?: typeof fetch, now?: () => number}} [options] */
-  constructor({ fetch = globalThis.fetch.bind(globalThis), now = () => performance.now() } = {}) {
+  /** @param {{api?: string, fetch?: typeof fetch, now?: () => number}} [options] */
+  constructor({ api = "/api/v1", fetch = globalThis.fetch.bind(globalThis), now = () => performance.now() } = {}) {
+    this.api = api;
     this.fetch = fetch;
     this.now = now;
     /** Identifies this page, so that the server can skip its sketches that a newer one has replaced. */
@@ -134,7 +134,7 @@ export class Client {
   async #send(path, options) {
     let response;
     try {
-      response = await this.fetch(API + path, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) });
+      response = await this.fetch(this.api + path, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) });
     } catch {
       const offline = globalThis.navigator?.onLine === false;
       throw new ServerProblem(offline ? "You are offline." : "The server cannot be reached.", true);

@@ -27,7 +27,7 @@ const LOOK_PX = 128; // of the small copy of a photo whose look is used
 /** @param {string} id */
 const $ = (id) => document.getElementById(id);
 
-const client = new Client();
+const client = new Client({ api: new URL("../../api/v1", import.meta.url).pathname });
 const translator = new Translator(client, $("on-device"), {
   model: () => (menu.isReady ? menu.current : undefined),
   onProgress: show,

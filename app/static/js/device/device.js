@@ -41,7 +41,7 @@ export class Device {
    */
   async load(model, engineBytes, onProgress) {
     if (this.#loaded.has(model.name)) return;
-    const url = new URL(`/api/v1/models/${encodeURIComponent(model.name)}.onnx`, import.meta.url).href;
+    const url = new URL(`../../../api/v1/models/${encodeURIComponent(model.name)}.onnx`, import.meta.url).href;
     const request = { kind: "load", model: model.name, url, size: model.size_px, threads: this.threads };
     const names = await this.#request(request, ({ file, bytes }) => {
       // the engine is sent compressed, so the bytes counted here are not those that were sent
