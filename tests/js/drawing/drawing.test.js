@@ -41,6 +41,20 @@ test("a new stroke after an undo removes the redo steps", () => {
   assert.equal(drawing.undone.length, 0);
 });
 
+test("steps that are taken back are neither done nor undone, and only if they are the last", () => {
+  const drawing = new Drawing();
+  const [kept, first, second] = [stroke(1), stroke(2), stroke(3)];
+  for (const step of [kept, first, second]) drawing.add(step);
+  drawing.takeBack([first]);
+  assert.deepEqual(drawing.items, [kept, first, second]);
+  drawing.takeBack([first, second]);
+  assert.deepEqual(drawing.items, [kept]);
+  drawing.redo();
+  assert.deepEqual(drawing.items, [kept]);
+  drawing.takeBack([]);
+  assert.deepEqual(drawing.items, [kept]);
+});
+
 test("undo and redo on an empty drawing do nothing", () => {
   const drawing = new Drawing();
   drawing.undo();

@@ -11,6 +11,8 @@ const PAPER = "#fff";
 const INK = "#000";
 /** `buttons` of a pen's eraser end. */
 const PEN_ERASER = 32;
+/** Strokes of touches that ended this shortly before a pen's stroke were the palm's. */
+const PALM_MS = 500;
 /** Of a canvas, in pixels: limits the memory that a phone needs. */
 const MAX_SIDE = 2048;
 
@@ -109,11 +111,14 @@ function paintStroke(context, stroke) {
   }
 }
 
-/** The canvas for drawing with mouse, pen or finger. */
+/** The canvas for drawing with mouse, pen or finger. A pen takes the place of a touch, which is the palm's. */
 export class SketchPad {
   /** @type {OpenStroke | null} */
   #open = null;
   #pointer = -1;
+  #pointerType = "";
+  /** The strokes of touches that ended last. @type {{stroke: Stroke, endedMs: number}[]} */
+  #touched = [];
   #frame = 0;
   #zoom = 1;
 
@@ -142,6 +147,11 @@ export class SketchPad {
 
   get isDrawing() {
     return this.#open !== null;
+  }
+
+  /** Whether a pen is drawing. */
+  get penIsDown() {
+    return this.isDrawing && this.#pointerType === "pen";
   }
 
   /** Repaints before the next frame. */
@@ -214,10 +224,12 @@ export class SketchPad {
   /** @param {PointerEvent} event */
   #begin(event) {
     const upsideDown = event.buttons === PEN_ERASER;
-    if (this.#open || (event.button > 0 && !upsideDown)) return;
+    if (event.button > 0 && !upsideDown) return;
+    if (event.pointerType === "pen") this.#takeBackPalm(event.timeStamp);
+    if (this.#open) return;
     event.preventDefault();
     this.element.setPointerCapture(event.pointerId);
-    this.#pointer = event.pointerId;
+    [this.#pointer, this.#pointerType] = [event.pointerId, event.pointerType];
     const tool = this.tool();
     this.#open = new OpenStroke(this.#locate(event), { ...tool, erase: tool.erase || upsideDown });
     this.#changed();
@@ -234,9 +246,24 @@ export class SketchPad {
   /** @param {PointerEvent} event */
   #end(event) {
     if (!this.#open || event.pointerId !== this.#pointer) return;
-    this.drawing.add(this.#open.stroke);
+    const { stroke } = this.#open;
+    const isTouch = this.#pointerType === "touch";
     this.#open = null;
+    // browsers cancel touches that they take for a palm's
+    if (!isTouch || event.type !== "pointercancel") this.drawing.add(stroke);
+    if (isTouch) this.#touched = [...this.#recentTouches(event.timeStamp), { stroke, endedMs: event.timeStamp }];
     this.#changed();
+  }
+
+  /** Removes what the palm of the pen's hand has drawn. @param {number} nowMs */
+  #takeBackPalm(nowMs) {
+    if (this.#pointerType === "touch") this.#open = null;
+    this.drawing.takeBack(this.#recentTouches(nowMs).map(({ stroke }) => stroke));
+  }
+
+  /** @param {number} nowMs */
+  #recentTouches(nowMs) {
+    return this.#touched.filter(({ endedMs }) => nowMs - endedMs < PALM_MS);
   }
 
   #changed() {

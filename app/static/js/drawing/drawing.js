@@ -45,6 +45,14 @@ export class Drawing {
     this.replace([]);
   }
 
+  /**
+   * Removes steps, if they are the last, so that they can be neither undone nor redone.
+   * @param {Step[]} steps
+   */
+  takeBack(steps) {
+    while (steps.includes(this.done.at(-1))) this.done.pop();
+  }
+
   undo() {
     const step = this.done.pop();
     if (step) this.undone.push(step);

@@ -39,7 +39,11 @@ export class Paper {
     this.pad = new SketchPad($("sketch"), this.drawing, { tool: () => this.tools.current, onChange });
     this.view = new View(
       { paper: $("paper"), sheet: $("sheet"), buttons: { out: $("zoom-out"), fit: $("fit"), in: $("zoom-in") } },
-      { onGrab: () => this.pad.cancelStroke(), onZoom: (scale) => this.pad.setZoom(scale) },
+      {
+        onGrab: () => this.pad.cancelStroke(),
+        onZoom: (scale) => this.pad.setZoom(scale),
+        penIsDown: () => this.pad.penIsDown,
+      },
     );
     const tracing = { image: $("trace"), group: $("tracing"), slider: $("strength"), remove: $("trace-remove") };
     this.trace = new Trace(tracing, onTrace);

@@ -1,4 +1,6 @@
 // Zoom and pan: with two fingers, Ctrl and the wheel, or the space bar or the middle button and a drag.
+// A hand that holds a pen touches the paper, too: touches beside a pen's stroke are kept from the canvas, and once
+// there has been a pen a single touch is.
 
 const MAX_SCALE = 8;
 const STEP = 1.25;
@@ -15,6 +17,7 @@ export class View {
   /** The position of each finger, or of the dragging mouse. @type {Map<number, Point>} */
   #held = new Map();
   #spaceIsDown = false;
+  #penWasSeen = false;
 
   /**
    * @param {object} elements
@@ -24,9 +27,11 @@ export class View {
    * @param {object} hooks
    * @param {() => void} hooks.onGrab  a drag begins, so the first finger's stroke has to be discarded
    * @param {(scale: number) => void} hooks.onZoom
+   * @param {() => boolean} hooks.penIsDown
    */
-  constructor({ paper, sheet, buttons }, { onGrab, onZoom }) {
-    [this.paper, this.sheet, this.buttons, this.onGrab, this.onZoom] = [paper, sheet, buttons, onGrab, onZoom];
+  constructor({ paper, sheet, buttons }, { onGrab, onZoom, penIsDown }) {
+    [this.paper, this.sheet, this.buttons] = [paper, sheet, buttons];
+    [this.onGrab, this.onZoom, this.penIsDown] = [onGrab, onZoom, penIsDown];
     buttons.out.addEventListener("click", () => this.zoom(1 / STEP));
     buttons.in.addEventListener("click", () => this.zoom(STEP));
     buttons.fit.addEventListener("click", () => this.fit());
@@ -94,11 +99,20 @@ export class View {
   /** @param {PointerEvent} event */
   #grab(event) {
     if (event.target.closest("button, input, label")) return;
+    const isTouch = event.pointerType === "touch";
+    if (isTouch && this.penIsDown()) return event.stopPropagation();
+    if (event.pointerType === "pen") {
+      this.#penWasSeen = true;
+      this.#letGo(); // the touches so far are of its hand
+    }
     const drags = event.button === MIDDLE_BUTTON || this.#spaceIsDown;
-    if (event.pointerType !== "touch" && !drags) return;
+    if (!isTouch && !drags) return;
     if (event.isPrimary) this.#held.clear(); // no other finger is down, even if its pointerup was lost
     this.#held.set(event.pointerId, this.#locate(event));
-    if (!drags && this.#held.size < 2) return;
+    if (!drags && this.#held.size < 2) {
+      if (this.#penWasSeen) event.stopPropagation();
+      return;
+    }
     event.preventDefault();
     event.stopPropagation();
     this.paper.setPointerCapture(event.pointerId);
@@ -108,6 +122,8 @@ export class View {
 
   /** @param {PointerEvent} event */
   #drag(event) {
+    this.#penWasSeen ||= event.pointerType === "pen"; // above the paper, too
+    if (event.pointerType === "touch" && this.penIsDown()) return event.stopPropagation();
     const isHeld = this.#held.has(event.pointerId);
     if (!isHeld || !this.paper.classList.contains("grabbed")) return;
     event.stopPropagation();
@@ -121,7 +137,12 @@ export class View {
   /** @param {number} pointer */
   #release(pointer) {
     this.#held.delete(pointer);
-    if (this.#held.size === 0) this.paper.classList.remove("grabbed");
+    if (this.#held.size === 0) this.#letGo();
+  }
+
+  #letGo() {
+    this.#held.clear();
+    this.paper.classList.remove("grabbed");
   }
 
   /**
