@@ -124,9 +124,8 @@ def form(name: str, data: bytes, boundary: str = "b0") -> Upload:
 
 
 def carried(dice: random.Random, data: bytes) -> Upload:
-    if dice.random() < 0.5:
-        return form("sketch", data)
-    return "application/json", json.dumps({"sketch": b64(data)}).encode()
+    as_json = "application/json", json.dumps({"sketch": b64(data)}).encode()
+    return dice.choice([form("sketch", data), as_json, ("image/png", data)])
 
 
 def broken_form(dice: random.Random) -> Upload:
@@ -147,7 +146,7 @@ def broken_form(dice: random.Random) -> Upload:
 def another_type(dice: random.Random) -> Upload:
     kinds = [
         "text/plain",
-        "image/png",
+        "video/png",
         "application/xml",
         "application/x-www-form-urlencoded",
         "",
