@@ -1,4 +1,4 @@
-"""What glibc does with freed memory: servers return it to the system, training keeps it.
+"""Memory of large pictures: what glibc does with it when it is freed, and how much threads take together.
 
 Call one of the functions before any thread starts. They do nothing with other C libraries.
 """
@@ -6,7 +6,9 @@ Call one of the functions before any thread starts. They do nothing with other C
 from __future__ import annotations
 
 import ctypes
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 M_ARENA_MAX, M_MMAP_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -8, -4, -3, -1  # of malloc.h
 
@@ -31,3 +33,36 @@ def _mallopt(values: dict[int, int]) -> None:
         mallopt = ctypes.CDLL(None).mallopt
         for parameter, value in values.items():
             mallopt(parameter, value)
+
+
+class Budget:
+    """An amount that threads share. A request for more than all of it is granted when nothing is taken."""
+
+    def __init__(self, size: int) -> None:
+        """Of `size` in all."""
+        self._size, self._taken = size, 0
+        self._changed = threading.Condition()
+
+    def acquire(self, amount: int, within_s: float | None = None) -> bool:
+        """Waits until `amount` is free and takes it; returns False after `within_s`."""
+        with self._changed:
+            granted = self._changed.wait_for(
+                lambda: not (self._taken and amount) or self._taken + amount <= self._size, within_s
+            )
+            self._taken += amount if granted else 0
+            return granted
+
+    def release(self, amount: int) -> None:
+        """Gives back what `acquire` took."""
+        with self._changed:
+            self._taken -= amount
+            self._changed.notify_all()
+
+    @contextmanager
+    def hold(self, amount: int) -> Iterator[None]:
+        """Waits until `amount` is free, and takes it for the block."""
+        self.acquire(amount)
+        try:
+            yield
+        finally:
+            self.release(amount)

@@ -27,6 +27,7 @@ from pix2pix.convert.manifest import Note
 from pix2pix.convert.plan import Converted, Options, convert_folder
 from pix2pix.errors import FolderInUse, UsageError
 from pix2pix.files import only_writer, sweep
+from pix2pix.images import decode
 from pix2pix.images.io import encode_png, read_photo, save_image
 from pix2pix.model.latents import MAX_SEED
 from pix2pix.storage import RealNames, place, real
@@ -754,6 +755,50 @@ def test_a_file_too_large_for_any_picture_is_not_read(
     save_sketch(tmp_path / "in/a.png")
     monkeypatch.setattr(pipeline, "MAX_BYTES", 10)
     assert "are allowed" in (run(tmp_path / "in", tmp_path / "out")["a.png"].error or "")
+
+
+def pixels_of(path: Path) -> tuple[int, int]:
+    with Image.open(path) as image:
+        return image.size
+
+
+def test_the_photo_of_a_large_scan_has_half_its_size_and_a_note_says_so(
+    tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode, "MAX_PIXELS", 3000)
+    monkeypatch.setattr(pipeline, "MAX_PIXELS", 3000)
+    save_sketch(tmp_path / "in/large.png", 80, 101)
+    save_sketch(tmp_path / "in/small.png", 50, 60)
+    arguments = ["convert", str(tmp_path / "in"), str(tmp_path / "out"), "--model", str(tiny_bundle)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.stderr
+    assert pixels_of(tmp_path / "out/large.png") == (51, 40)
+    (note,) = [line for line in result.stderr.splitlines() if line.startswith("note: ")]
+    assert "large.png: it has 8,080 pixels, over 3,000: its photo has half its size, 51 x 40" in note
+    result = CliRunner().invoke(main, [*arguments, "--size", "101", "--overwrite"])
+    assert "note: " not in result.stderr
+    assert pixels_of(tmp_path / "out/large.png") == (101, 79)
+
+
+def test_large_sketches_are_read_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as there are cores took a gigabyte each."""
+    monkeypatch.setattr(pipeline, "MAX_PIXELS_AT_WORK", 64 * 64)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    at_work, most = [], []
+    read_sketch = pipeline.read_sketch
+
+    def read(data: bytes) -> np.ndarray:
+        at_work.append(1)
+        most.append(len(at_work))
+        page = read_sketch(data)
+        at_work.pop()
+        return page
+
+    monkeypatch.setattr(pipeline, "read_sketch", read)
+    for number in range(12):
+        save_sketch(tmp_path / f"in/{number}.png")
+    assert {result.status for result in run(tmp_path / "in", tmp_path / "out").values()} == {"converted"}
+    assert len(most) == 12 and max(most) == 1
 
 
 def test_lists_may_hold_folders_pipes_and_nul_bytes(tmp_path: Path, tiny_bundle: Path) -> None:

@@ -16,7 +16,11 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageDraw
 
 from pix2pix.errors import ImageError, ImageTooLarge, UnreadableImage, UnsupportedImage
+from pix2pix.images import decode
 from pix2pix.images.io import (
+    FORMATS,
+    WEB,
+    Limits,
     encode_png,
     open_image,
     read_photo,
@@ -97,6 +101,7 @@ BROUGHT = {
     "16-bit PNG bytes": encoded(Image.fromarray(drawing().astype(np.uint16) * 257), "PNG"),
     "CMYK JPEG bytes": encoded(GREY.convert("CMYK"), "JPEG", quality=95),
     "WebP bytes": encoded(GREY, "WEBP", lossless=True),
+    "AVIF bytes": encoded(GREY.convert("RGB"), "AVIF", quality=100),
     "binary file": io.BytesIO(encoded(GREY, "PNG")),
 }
 
@@ -232,7 +237,63 @@ def bomb(width: int, height: int) -> bytes:
 @pytest.mark.parametrize("side", [6_400, 10_000, 60_000])
 def test_a_bomb_is_refused_from_its_header(side: int) -> None:
     with pytest.raises(ImageTooLarge, match="40,000,000"):
+        open_image(bomb(side, side), WEB)
+
+
+@pytest.mark.parametrize("side", [17_400, 60_000])
+def test_a_file_of_ones_own_has_a_limit_too(side: int) -> None:
+    with pytest.raises(ImageTooLarge, match=r"300,000,000.*: reduce it"):
         open_image(bomb(side, side))
+
+
+def with_corner(mode: str, width: int, height: int) -> Image.Image:
+    """A page with a dark box at its top left, 8 x 16 of 32 x 40 parts."""
+    page = Image.new("L", (width, height), 255)
+    page.paste(0, (0, 0, width * 8 // 32, height * 16 // 40))
+    if mode == "I;16":
+        return Image.fromarray(np.asarray(page, np.uint16) * 257)
+    return page.convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"),
+    [
+        ("L", "PNG"),
+        ("1", "TIFF"),
+        ("P", "GIF"),
+        ("I;16", "PNG"),
+        ("RGBA", "PNG"),
+        ("CMYK", "JPEG"),
+        ("L", "JPEG"),
+        ("RGB", "AVIF"),
+    ],
+)
+def test_a_large_file_is_read_at_half_its_size_and_turned_upright(
+    mode: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(decode, "STRIP_PIXELS", 200)  # several strips
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = encoded(with_corner(mode, 47, 61), kind, **({} if kind == "GIF" else {"exif": exif.tobytes()}))
+    seen = read_photo(file)
+    if kind == "GIF":
+        seen = np.rot90(seen, -1)
+    assert seen.shape == (24, 31, 3)
+    assert seen[:5, -11:].max() < 30 and seen[7:].min() > 225 and seen[:, :18].min() > 225
+
+
+def test_a_very_large_file_is_read_at_a_quarter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "MAX_PIXELS", 200)
+    assert read_sketch(encoded(with_corner("L", 48, 60), "PNG")).shape == (15, 12)
+    image = with_corner("L", 48, 60)
+    assert read_photo(image).shape == (15, 12, 3) and image.size == (48, 60)
+
+
+def test_only_a_fraction_of_a_large_jpeg_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(decode, "_reduced", lambda *_: pytest.fail("decoded in full"))
+    assert open_image(encoded(with_corner("RGB", 48, 60), "JPEG")).size == (24, 30)
 
 
 WHOLE = encoded(GREY.convert("RGB"), "JPEG")
@@ -244,7 +305,9 @@ REFUSED = {
     "header only": (WHOLE[:3], UnreadableImage, "cut short"),
     "PDF": (b"%PDF-1.7 ...", UnsupportedImage, "PDF"),
     "SVG": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", UnsupportedImage, "SVG"),
-    "HEIC": (b"\x00\x00\x00\x18ftypheic....", UnsupportedImage, "HEIC"),
+    "video": (b"\x00\x00\x00\x18ftypisom....", UnsupportedImage, "video"),
+    "truncated AVIF": (encoded(GREY, "AVIF")[:-40], UnreadableImage, "cut short"),
+    "header of an AVIF only": (encoded(GREY, "AVIF")[:60], UnreadableImage, "cut short|damaged"),
     "icon": (encoded(GREY, "ICO"), UnsupportedImage, "icon"),
     "animation": (
         encoded(GREY, "GIF", save_all=True, append_images=[Image.new("L", GREY.size)]),
@@ -262,6 +325,24 @@ def test_what_cannot_be_used_is_refused_in_plain_words(kind: str) -> None:
     brought, error, words = REFUSED[kind]
     with pytest.raises(error, match=words):
         read_sketch(brought)
+
+
+@pytest.mark.parametrize(
+    ("brand", "words"), [(b"heic", r"HEIC.*\.\[heic\]"), (b"avif", "AVIF.*save it as PNG")]
+)
+def test_what_would_read_a_format_that_is_missing_is_named(brand: bytes, words: str) -> None:
+    few = Limits(tuple(kind for kind in FORMATS if kind not in ("AVIF", "HEIF")), 1000)
+    with pytest.raises(UnsupportedImage, match=words):
+        open_image(b"\x00\x00\x00\x18ftyp" + brand + b"....", few)
+
+
+def test_an_iphones_photo_is_read_and_turned_upright_once() -> None:
+    pytest.importorskip("pillow_heif")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    seen = read_photo(encoded(with_corner("RGB", 64, 80), "HEIF", quality=90, exif=exif.tobytes()))
+    assert seen.shape == (64, 80, 3)
+    assert seen[:14, -30:].max() < 60 and seen[:, :40].min() > 200
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from pix2pix.convert.plan import Conversion, Converted, Options
 from pix2pix.errors import UsageError
 from pix2pix.files import printable
 from pix2pix.inference import translator
+from pix2pix.memory import return_freed_memory
 from pix2pix.model.latents import MAX_SEED
 from pix2pix.storage import is_local, place, real
 
@@ -106,6 +107,7 @@ def convert(
     Prints the path of each photo written. Sub-folders and names are kept. Run the same command again to
     continue a job that was stopped; DST/manifest.jsonl records what was done.
     """
+    return_freed_memory()  # each of many threads would keep that of a large scan
     if style is not None and (given(ctx, "seed") or given(ctx, "variants")):
         raise UsageError("--style chooses the answer: leave out --seed and --variants")
 
@@ -185,6 +187,8 @@ def _report(results: Iterable[Converted], total: int, out: TextIO) -> Counter[st
                         click.echo(printable(str(output)), file=out)
                 elif result.status != "skipped" or total <= MAX_NAMED_SKIPS:
                     progress.say(f"{result.status}: {printable(str(result.source))}: {result.error}")
+                if result.notice:
+                    progress.say(f"note: {printable(str(result.source))}: {result.notice}")
                 progress.advance()
         except OSError as error:
             if isinstance(error, BrokenPipeError) or not counts["converted"]:

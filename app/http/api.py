@@ -30,7 +30,7 @@ from app.http.request_models import (
 )
 from app.http.requests import current_client, prefers_picture, read_payload, uploaded_file
 from pix2pix.errors import UsageError
-from pix2pix.images.io import WEB_FORMATS, encode_png, fit_sketch, read_photo, read_sketch
+from pix2pix.images.io import WEB, encode_png, fit_sketch, read_photo, read_sketch
 from pix2pix.model import latents
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def create_api(translators: Mapping[str, Translator], batcher: Batcher) -> Bluep
         """Sends the sketch in any picture, black on white, for the canvas to open."""
 
         def extract(file: bytes) -> np.ndarray:
-            return fit_sketch(read_sketch(file, WEB_FORMATS), OPENED_SKETCH_PX)[0]
+            return fit_sketch(read_sketch(file, WEB), OPENED_SKETCH_PX)[0]
 
         file = uploaded_file("sketch")
         with batcher.admit(1):
@@ -95,7 +95,7 @@ def create_api(translators: Mapping[str, Translator], batcher: Batcher) -> Bluep
         client = current_client()
 
         def find(file: bytes) -> np.ndarray:  # takes seconds for some photos: not on the device's thread
-            photo = read_photo(file, WEB_FORMATS)
+            photo = read_photo(file, WEB)
             return translator.subject(photo)
 
         with batcher.admit(1):

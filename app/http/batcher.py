@@ -23,6 +23,7 @@ import numpy as np
 
 from app.http.batch import Batch, max_batch
 from pix2pix.errors import Abandoned, DeadlineExceeded, Saturated, ShuttingDown
+from pix2pix.memory import Budget
 
 if TYPE_CHECKING:
     from app.http.monitoring import Metrics
@@ -92,7 +93,7 @@ class Batcher:
     ) -> None:
         """The thread starts with the first job."""
         self.max_admitted, self.deadline_s = max_admitted, deadline_s
-        self._pixels = _Budget(max_pixels)
+        self._pixels = Budget(max_pixels)
         self._metrics = metrics
         self._changed = threading.Condition()
         self._waiting: deque[TranslateJob | _CallJob] = deque()
@@ -306,26 +307,3 @@ def _fits(job: TranslateJob | _CallJob, taken: list[TranslateJob | _CallJob]) ->
             return False
         photos += len(other.z)
     return photos <= max_batch(job.translator)
-
-
-class _Budget:
-    """An amount that threads share. A request for more than all of it is granted when nothing is taken."""
-
-    def __init__(self, size: int) -> None:
-        self._size, self._taken = size, 0
-        self._changed = threading.Condition()
-
-    def acquire(self, amount: int, within_s: float) -> bool:
-        """Waits until `amount` is free and takes it; returns False after `within_s`."""
-        with self._changed:
-            granted = self._changed.wait_for(
-                lambda: not (self._taken and amount) or self._taken + amount <= self._size, within_s
-            )
-            self._taken += amount if granted else 0
-            return granted
-
-    def release(self, amount: int) -> None:
-        """Gives back what `acquire` took."""
-        with self._changed:
-            self._taken -= amount
-            self._changed.notify_all()

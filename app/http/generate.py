@@ -14,7 +14,7 @@ import numpy as np
 from app.http.batcher import Batcher, Client, TranslateJob
 from app.http.requests import current_client
 from pix2pix.images.io import (
-    WEB_FORMATS,
+    WEB,
     Placement,
     check_answer_size,
     count_pixels,
@@ -63,7 +63,7 @@ def generate(
     client = current_client()
 
     def fit(file: bytes) -> tuple[np.ndarray, Placement]:
-        sketch = read_sketch(file, WEB_FORMATS)
+        sketch = read_sketch(file, WEB)
         check_answer_size(sketch.shape, len(z), noun)
         return fit_sketch(sketch, translator.size_px)
 
@@ -89,7 +89,7 @@ def decode(file: bytes, read: Callable[[bytes], T], batcher: Batcher, client: Cl
 
     Raises ImageError for an invalid picture, and as `Batcher.check`.
     """
-    with batcher.room(count_pixels(file, WEB_FORMATS), client):
+    with batcher.room(count_pixels(file, WEB), client):
         batcher.check(client)
         decoded = read(file)
     batcher.check(client)

@@ -31,7 +31,7 @@ from app.http.problems import describe_invalid, describe_known, describe_problem
 from app.http.request_models import TranslateRequest
 from pix2pix.errors import DeadlineExceeded, Pix2PixError
 from pix2pix.images.io import (
-    WEB_FORMATS,
+    WEB,
     check_answer_size,
     count_pixels,
     encode_png,
@@ -138,7 +138,7 @@ class Photos:
 
     async def _answer(self, payload: TranslateRequest, z: np.ndarray) -> Answer:
         def fit() -> Any:
-            sketch = read_sketch(payload.sketch, WEB_FORMATS)
+            sketch = read_sketch(payload.sketch, WEB)
             check_answer_size(sketch.shape, len(z), "variants")
             return fit_sketch(sketch, self.translator.size_px)
 
@@ -148,7 +148,7 @@ class Photos:
                 file["realism"] = encode_png(restore_overlay(overlay, placement))
             return file
 
-        fitted, placement = await self._work(count_pixels(payload.sketch, WEB_FORMATS), fit)
+        fitted, placement = await self._work(count_pixels(payload.sketch, WEB), fit)
         made: Any = await self._compute(_Job(fitted, z, payload.realism))
         if failure := next((one for one in made if isinstance(one, Exception)), None):
             raise failure

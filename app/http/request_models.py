@@ -50,7 +50,8 @@ EXAMPLE_PICTURE = "iVBORw0KGgoAAAANSUhEUgAA..."
 EXAMPLE_Z = [0.5, -1, *[0] * 14]
 SEED = "Seed of the latent: the same seed gives the same photo; seed 0 is z = 0, the middle of all answers"
 Z = "The latent, latent_size numbers, instead of a seed"
-SKETCH = "Picture of a sketch: PNG, JPEG or WebP, any paper and ink; the photo gets its size and position"
+KINDS = "PNG, JPEG, WebP, AVIF, GIF or TIFF"
+SKETCH = f"Picture of a sketch: {KINDS}, any paper and ink; the photo gets its size and position"
 
 Picture = Annotated[bytes, BeforeValidator(decode_base64)]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
@@ -183,7 +184,7 @@ class EncodeRequest(Payload):
     picture = "photo"
 
     photo: Picture = Field(
-        description="Photo of a product on a light or plain background: PNG, JPEG or WebP",
+        description=f"Photo of a product on a light or plain background: {KINDS}",
         examples=[EXAMPLE_PICTURE],
     )
 
@@ -231,7 +232,7 @@ class SketchUpload(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     sketch: bytes = Field(
-        description="Picture of a sketch: PNG, JPEG or WebP, any paper and ink",
+        description=f"Picture of a sketch: {KINDS}, any paper and ink",
         json_schema_extra={"contentMediaType": "image/*"},
     )
 

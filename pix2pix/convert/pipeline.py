@@ -23,8 +23,18 @@ import numpy as np
 from pix2pix.convert.manifest import Line, Note, Stamp
 from pix2pix.errors import ImageError, ImageTooLarge, UnreadableImage
 from pix2pix.images.framing import UInt8, resized
-from pix2pix.images.io import Placement, fit_sketch, read_sketch, restore_photo, save_image
+from pix2pix.images.io import (
+    MAX_PIXELS,
+    Placement,
+    fit_sketch,
+    read_sketch,
+    reading_factor,
+    restore_photo,
+    save_image,
+    size_of,
+)
 from pix2pix.inference.engines import Float32
+from pix2pix.memory import Budget
 
 if TYPE_CHECKING:
     from pix2pix.inference.translator import Translator
@@ -32,6 +42,8 @@ if TYPE_CHECKING:
 Status = Literal["converted", "skipped", "ignored", "failed"]
 
 MAX_BYTES = 500_000_000  # of a file: more than any picture that is accepted takes
+MAX_PIXELS_AT_WORK = 100_000_000  # of pictures read and written at a time: each takes up to 28 bytes
+FRACTIONS = {2: "half", 4: "a quarter of"}
 AHEAD = 3  # batches that are read, or written, while one is computed
 THERE, OTHERWISE = "already there", "already there, made with other settings"
 HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # no other file can be written either
@@ -42,7 +54,8 @@ class Converted:
     """The result for one file.
 
     `converted`: `outputs` were written. `skipped`: all were there already. `ignored`: the file is not a
-    picture by its name, which is no failure. `failed`: `error` gives the reason.
+    picture by its name, which is no failure. `failed`: `error` gives the reason. `notice` is what else
+    there is to know.
     """
 
     source: Path
@@ -50,6 +63,7 @@ class Converted:
     outputs: tuple[Path, ...] = ()
     error: str | None = None
     line: Line | None = None  # to add to the manifest
+    notice: str | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -63,6 +77,7 @@ class Job:
     # Set by the pipeline.
     status: Status = "converted"
     error: str | None = None
+    notice: str | None = None
     stamp: Stamp = field(default_factory=lambda: Stamp(0, ""))
     fitted: UInt8 | None = None
     placement: Placement | None = None
@@ -89,6 +104,7 @@ class Pipeline:
         self.made_with = [Note.of("", settings, one.tolist()).made_with for one in z]  # each variant
         self.batch_size, self.overwrite = batch_size, overwrite
         self.window = AHEAD * batch_size
+        self.pixels = Budget(MAX_PIXELS_AT_WORK)
         self.pool = ThreadPoolExecutor(max(2, min(16, os.cpu_count() or 2)), "files")
         self.under_way: deque[Job] = deque()  # in their order, from when they are read to their result
         self.writing: deque[tuple[Job, int, Future[tuple[Stamp, float]]]] = deque()
@@ -162,12 +178,26 @@ class Pipeline:
         if not wanted:
             return THERE
 
-        page = read_sketch(data)
-        if page.min() == page.max():
-            raise UnreadableImage("the image is blank: nothing is drawn on it")
-        job.fitted, job.placement = fit_sketch(page, self.translator.size_px)
+        self._read_page(job, data)
         job.wanted = wanted
         return None
+
+    def _read_page(self, job: Job, data: bytes) -> None:
+        """Reads the sketch and fits it to the model's square. A large one waits until there is memory."""
+        width, height = size_of(data)
+        factor = reading_factor(width, height)
+        with self.pixels.hold(
+            width * height // (4 if factor > 1 else 1)
+        ):  # it is decoded in full, or by half
+            page = read_sketch(data)
+            if page.min() == page.max():
+                raise UnreadableImage("the image is blank: nothing is drawn on it")
+            job.fitted, job.placement = fit_sketch(page, self.translator.size_px)
+        if factor > 1 and self.settings["size"] == "source":
+            job.notice = (
+                f"it has {width * height:,} pixels, over {MAX_PIXELS:,}: its photo has {FRACTIONS[factor]} "
+                f"its size, {page.shape[1]} x {page.shape[0]}; --size sets another"
+            )
 
     def _note(self, job: Job, variant: int, stamp: Stamp) -> Note | None:
         """The note of a photo that is there: from the manifest, else from the photo."""
@@ -195,7 +225,8 @@ class Pipeline:
         output = job.outputs[variant]
         output.parent.mkdir(parents=True, exist_ok=True)
         note = Note(job.stamp.sha256, self.made_with[variant])
-        save_image(output, _sized(photo, job.placement, self.settings["size"]), note.to_text())
+        with self.pixels.hold(job.placement.height * job.placement.width):
+            save_image(output, _sized(photo, job.placement, self.settings["size"]), note.to_text())
         return Stamp.of(output), 1000 * (time.perf_counter() - began)
 
     def _results(self, at_most: int) -> Iterator[Converted]:
@@ -238,7 +269,7 @@ class Pipeline:
             missed = line if line.adds_to(job.before) else None  # by a job that was killed
             return Converted(job.source, "skipped", job.outputs, job.error, missed)
         outputs = () if failed else tuple(job.outputs[i] for i in job.wanted)
-        return Converted(job.source, job.status, outputs, job.error, line)
+        return Converted(job.source, job.status, outputs, job.error, line, job.notice)
 
 
 def _read_bytes(source: Path, size: int) -> bytes:

@@ -5,21 +5,32 @@ from __future__ import annotations
 import io
 import re
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, features
 
 from pix2pix.errors import ImageTooLarge, UnreadableImage, UnsupportedImage
 
+try:
+    from pillow_heif import register_heif_opener  # the extra "heic"
+
+    register_heif_opener()
+    HEIF: tuple[str, ...] = ("HEIF",)
+except ImportError:
+    HEIF = ()
+
 Source: TypeAlias = bytes | BinaryIO | str | Path | Image.Image
 
-MAX_PIXELS = 40_000_000
+MAX_PIXELS = 40_000_000  # of a picture from the network, and of any picture once it is read
+MAX_FILE_PIXELS = 300_000_000  # of a file of one's own: A1 at 600 dpi
 MAX_SCANS = 100  # of a JPEG: encoders write a dozen
 MAX_SEGMENTS = 10_000  # of a JPEG: metadata is split into segments of 64 kB
 MAX_SIDE_PX = 32_000  # a longer strip is not a drawing, and slow to process
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
-WEB_FORMATS = ("PNG", "JPEG", "WEBP")  # accepted from the network: fewer decoders to attack
+STRIP_PIXELS = 4_000_000  # reduced at a time
+WEB_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", *(("AVIF",) if features.check("avif") else ()), *HEIF)
+FORMATS = (*WEB_FORMATS, "BMP", "PPM")
 SUFFIXES = frozenset(
     [
         ".png",
@@ -35,6 +46,9 @@ SUFFIXES = frozenset(
         ".ppm",
         ".pgm",
         ".pbm",
+        ".avif",
+        ".heic",
+        ".heif",
     ]
 )
 OTHER_KINDS = {
@@ -45,6 +59,15 @@ OTHER_KINDS = {
     b"%!PS": "PostScript",
     b"\x00\x00\x01\x00": "a Windows icon",
     b"gimp xcf": "a GIMP file",
+}
+BRANDS = {  # of files that begin with a box "ftyp" (ISO/IEC 14496-12): their format
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIF"),
+}
+MISSING = {
+    "AVIF": "an AVIF picture, which the Pillow installed here cannot read: save it as PNG",
+    "HEIF": "an HEIC photo, which needs the extra heic (pip install -e '.[heic]'): add it, or export JPEG",
+    "": "a video, or a kind of picture that is not known here",
 }
 ORIENTATION_TAG = 0x0112
 MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]", re.DOTALL)  # of a segment; scan data contain no such bytes
@@ -58,19 +81,52 @@ TRANSPOSED = {  # EXIF orientation -> transposition that makes the picture uprig
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+AVERAGED_AS = {"1": "L", "P": "RGB"}  # modes that have no averages
+
+Image.MAX_IMAGE_PIXELS = MAX_FILE_PIXELS  # where Pillow warns; `_bound` refuses before anything is decoded
 
 
-def open_image(source: Source, formats: tuple[str, ...] = FORMATS) -> Image.Image:
+@dataclass(frozen=True)
+class Limits:
+    """The pictures that are accepted: Pillow's names of formats, and the number of pixels."""
+
+    formats: tuple[str, ...]
+    max_pixels: int
+
+
+OWN = Limits(FORMATS, MAX_FILE_PIXELS)  # files of the user who runs this process
+WEB = Limits(WEB_FORMATS, MAX_PIXELS)  # from the network: fewer decoders to attack
+
+
+def open_image(source: Source, limits: Limits = OWN) -> Image.Image:
     """Opens a picture, decodes it and turns it upright; keeps its mode (any that Pillow has).
 
     `source` is the encoded bytes, a binary file, a path, or a Pillow image. Colour profiles are not applied.
+    A picture of more than `MAX_PIXELS` is read at a half or a quarter of its width and height,
+    whichever is the first to have no more.
 
-    Raises `UnreadableImage` (missing, empty, truncated, not an image), `UnsupportedImage` (a format outside
-    of `formats`, or an animation or several pages) and `ImageTooLarge` (over `MAX_PIXELS` by its header;
+    Raises `UnreadableImage` (missing, empty, truncated, not an image), `UnsupportedImage` (a format that is
+    not accepted, or an animation or several pages) and `ImageTooLarge` (too many pixels by its header;
     nothing is decoded then).
     """
     if isinstance(source, Image.Image):
+        _bound(source, "the image", limits)
         return _decoded(source, "the image")
+    data, name = _read(source)
+    image = _identified(data, name, limits)
+    _bound(image, name, limits)
+    if (factor := reading_factor(*image.size)) > 1:
+        image.draft(None, (image.width // factor, image.height // factor))  # only JPEG: decodes a fraction
+    return _decoded(image, name)
+
+
+def reading_factor(width: int, height: int) -> int:
+    """Returns 1, 2 or 4: a picture of that size is read at 1/factor of it, rounded up."""
+    return next(f for f in (1, 2, 4) if f == 4 or -(-width // f) * -(-height // f) <= MAX_PIXELS)
+
+
+def _read(source: bytes | BinaryIO | str | Path) -> tuple[bytes, str]:
+    """Returns the encoded bytes and the name for messages. Raises UnreadableImage."""
     if isinstance(source, (str, Path)):
         name = Path(source).name
         try:
@@ -80,32 +136,36 @@ def open_image(source: Source, formats: tuple[str, ...] = FORMATS) -> Image.Imag
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise UnreadableImage(f"{source} cannot be read: {reason}.") from error
-    else:
-        name = "the image"
-        data = source if isinstance(source, bytes) else source.read()
-    return _decoded(_identified(data, name, formats), name)
+        return data, name
+    return source if isinstance(source, bytes) else source.read(), "the image"
 
 
-def count_pixels(data: bytes, formats: tuple[str, ...] = FORMATS) -> int:
-    """Returns the number of pixels from the picture's header: decoding needs memory for so many.
+def size_of(data: bytes, limits: Limits = OWN) -> tuple[int, int]:
+    """Returns width and height from the picture's header, before it is turned upright.
 
     Raises as `open_image`, except for errors that only decoding finds.
     """
-    image = _identified(data, "the image", formats)
-    _bound(image, "the image")
-    return image.width * image.height
+    image = _identified(data, "the image", limits)
+    _bound(image, "the image", limits)
+    return image.size
 
 
-def _identified(data: bytes, name: str, formats: tuple[str, ...]) -> Image.Image:
+def count_pixels(data: bytes, limits: Limits = OWN) -> int:
+    """Returns the number of pixels: decoding needs memory for so many. Raises as `size_of`."""
+    width, height = size_of(data, limits)
+    return width * height
+
+
+def _identified(data: bytes, name: str, limits: Limits) -> Image.Image:
     """Opens the picture lazily: reads only the header."""
     if not data:
         raise UnreadableImage(f"{name} is empty (0 bytes).")
     try:
-        image = Image.open(io.BytesIO(data), formats=formats)
+        image = Image.open(io.BytesIO(data), formats=limits.formats)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageTooLarge(f"{name} has over {MAX_PIXELS:,} pixels, the limit.") from error
+        raise ImageTooLarge(f"{name} has over {limits.max_pixels:,} pixels, the limit: reduce it.") from error
     except UnidentifiedImageError as error:
-        raise _not_a_picture(data, name, formats) from error
+        raise _not_a_picture(data, name, limits.formats) from error
     except Exception as error:  # Pillow's parsers raise many kinds on damaged headers
         raise UnreadableImage(f"{name} is damaged: {error}.") from error
     if image.format in ("JPEG", "MPO") and not _is_quickly_read(data):
@@ -134,7 +194,8 @@ def _not_a_picture(data: bytes, name: str, formats: tuple[str, ...]) -> Unreadab
     start = data[:64].lstrip()
     found = next((kind for magic, kind in OTHER_KINDS.items() if start.startswith(magic)), None)
     if data[4:8] == b"ftyp":
-        found = "HEIC, AVIF or a video"
+        kind = BRANDS.get(data[8:12], "")
+        found = None if kind in formats else MISSING[kind]
     if len(formats) < len(FORMATS):
         with suppress(Exception):  # Pillow's parsers raise many kinds on damaged headers
             found = f"a {Image.open(io.BytesIO(data), formats=FORMATS).format} file"
@@ -147,40 +208,58 @@ def _not_a_picture(data: bytes, name: str, formats: tuple[str, ...]) -> Unreadab
 
 
 def _decoded(image: Image.Image, name: str) -> Image.Image:
-    """Checks the limits, decodes all pixels and turns the picture upright."""
-    _bound(image, name)
+    """Decodes all pixels, reduces too many of them, and turns the picture upright."""
     try:
-        several = image.format != "MPO"  # a phone's JPEG with a second view: the first is the picture
-        if several and getattr(image, "is_animated", False):
+        is_phones = image.format in ("MPO", "HEIF")  # may have a second view: the first is the picture
+        if not is_phones and getattr(image, "is_animated", False):
             raise UnsupportedImage(f"{name} is an animation or has several pages; use a single picture.")
         image.load()
     except UnsupportedImage:
         raise
     except Exception as error:  # Pillow's decoders raise many kinds on damaged data
         raise UnreadableImage(f"{name} is damaged or cut short: {error}.") from error
-    return _upright(image)
+    turn = _turn(image)
+    if (factor := reading_factor(*image.size)) > 1:
+        image = _reduced(image, factor)
+    return image if turn is None else _turned(image, turn)
 
 
-def _bound(image: Image.Image, name: str) -> None:
+def _bound(image: Image.Image, name: str, limits: Limits) -> None:
     """Raises ImageTooLarge or UnreadableImage for too many pixels, and for none."""
     width, height = image.size
-    if width * height > MAX_PIXELS:
+    if width * height > limits.max_pixels:
         raise ImageTooLarge(
-            f"{name} is {width}x{height} = {width * height:,} pixels; the limit is {MAX_PIXELS:,}."
+            f"{name} is {width}x{height} = {width * height:,} pixels; the limit is {limits.max_pixels:,}: "
+            "reduce it."
         )
     if max(width, height) > MAX_SIDE_PX:
-        raise ImageTooLarge(f"{name} is {width}x{height}; no side may be over {MAX_SIDE_PX} pixels.")
+        raise ImageTooLarge(
+            f"{name} is {width}x{height}; no side may be over {MAX_SIDE_PX} pixels: reduce or cut it."
+        )
     if width * height == 0:
         raise UnreadableImage(f"{name} has no pixels ({width}x{height}).")
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _reduced(image: Image.Image, factor: int) -> Image.Image:
+    """Averages squares of `factor` pixels; in strips, as a converted copy of the whole takes gigabytes."""
+    mode = "RGBA" if image.has_transparency_data else AVERAGED_AS.get(image.mode, image.mode)
+    mode = "I" if image.mode.startswith("I;") else mode
+    rows = factor * max(1, STRIP_PIXELS // (factor * image.width))
+    reduced = Image.new(mode, (-(-image.width // factor), -(-image.height // factor)))
+    for top in range(0, image.height, rows):
+        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        reduced.paste(strip.convert(mode).reduce(factor), (0, top // factor))
+    return reduced
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
     try:
-        turn = TRANSPOSED.get(image.getexif().get(ORIENTATION_TAG, 1))
+        return TRANSPOSED.get(image.getexif().get(ORIENTATION_TAG, 1))
     except Exception:  # a damaged EXIF block; the pixels may be fine
-        turn = None
-    if turn is None:
-        return image
+        return None
+
+
+def _turned(image: Image.Image, turn: Image.Transpose) -> Image.Image:
     upright = image.transpose(turn)
     kept = ("transparency", "icc_profile")  # not EXIF: it would turn the picture a second time
     upright.info = {key: value for key, value in image.info.items() if key in kept}

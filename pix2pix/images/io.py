@@ -19,7 +19,19 @@ from PIL import ExifTags, Image
 
 from pix2pix.errors import ImageTooLarge, UnreadableImage, UnsupportedImage
 from pix2pix.files import write_atomically
-from pix2pix.images.decode import FORMATS, MAX_PIXELS, SUFFIXES, WEB_FORMATS, Source, count_pixels, open_image
+from pix2pix.images.decode import (
+    FORMATS,
+    MAX_PIXELS,
+    OWN,
+    SUFFIXES,
+    WEB,
+    Limits,
+    Source,
+    count_pixels,
+    open_image,
+    reading_factor,
+    size_of,
+)
 from pix2pix.images.framing import Placement, UInt8, fit_sketch, restore_photo
 from pix2pix.images.ink import ink_on_paper
 
@@ -27,7 +39,8 @@ __all__ = [
     "FORMATS",
     "MAX_PIXELS",
     "SUFFIXES",
-    "WEB_FORMATS",
+    "WEB",
+    "Limits",
     "Placement",
     "Source",
     "check_answer_size",
@@ -40,8 +53,10 @@ __all__ = [
     "read_note",
     "read_photo",
     "read_sketch",
+    "reading_factor",
     "restore_photo",
     "save_image",
+    "size_of",
 ]
 
 SAVED_AS = {
@@ -60,26 +75,26 @@ SAVE_OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def read_sketch(source: Source | npt.NDArray[Any], formats: tuple[str, ...] = FORMATS) -> UInt8:
+def read_sketch(source: Source | npt.NDArray[Any], limits: Limits = OWN) -> UInt8:
     """Reads a drawing of any kind as a sketch: (H, W) uint8, paper 255, ink 0.
 
-    `source` and `formats` are as in `open_image`; or `source` is an array, (H, W), (H, W, 1), (H, W, 3) RGB
+    `source` and `limits` are as in `open_image`; or `source` is an array, (H, W), (H, W, 1), (H, W, 3) RGB
     or (H, W, 4) RGBA, of bool, uint8 or uint16. Ink is what differs from the paper: coloured strokes, white
     on black, strokes on transparency, pencil, a photographed page. A blank page is all 255. Clean sketches
     only lose noise; reading a result again does not change it.
 
     Raises as `open_image`.
     """
-    image = _image_of_array(source) if isinstance(source, np.ndarray) else open_image(source, formats)
+    image = _image_of_array(source) if isinstance(source, np.ndarray) else open_image(source, limits)
     image = _eight_bit(image)
     if image.has_transparency_data:
         return ink_on_paper(_over_contrasting_paper(np.asarray(image.convert("RGBA"))))
     return ink_on_paper(np.asarray(image.convert("L" if image.mode in ("1", "L", "LA", "La") else "RGB")))
 
 
-def read_photo(source: Source, formats: tuple[str, ...] = FORMATS) -> UInt8:
+def read_photo(source: Source, limits: Limits = OWN) -> UInt8:
     """Reads a photo as (H, W, 3) uint8 RGB, transparency over white. Takes and raises as `open_image`."""
-    image = _eight_bit(open_image(source, formats))
+    image = _eight_bit(open_image(source, limits))
     if image.has_transparency_data:
         return _over(np.asarray(image.convert("RGBA")), 255)
     return np.asarray(image.convert("RGB"), np.uint8)
