@@ -119,7 +119,7 @@ class _Import:
         self, src: Path, pairs: Path, manifest: Manifest, recipe: Recipe, val_fraction: float
     ) -> None:
         self.src, self.pairs, self.manifest, self.recipe = src, pairs, manifest, recipe
-        self.val_fraction = val_fraction
+        self.root, self.val_fraction = pairs.resolve(), val_fraction
         self.file_of: dict[str, str] = {}  # of this run's sources, by SHA-256
 
     def run(self, found: list[SourcePair | Fault], workers: int) -> Generator[Prepared, None, None]:
@@ -141,6 +141,9 @@ class _Import:
             status: Status = "ignored" if item.harmless else "left out"
             return Prepared(item.file.relative_to(self.src).as_posix(), status, reason=item.reason)
         shown = " + ".join(path.relative_to(self.src).as_posix() for path in item.files)
+        if any(path.resolve().is_relative_to(self.root) for path in item.files):  # by a link
+            reason = f"lies in the pairs folder {self.pairs}"
+            return Prepared(shown, "ignored", item.name, reason=reason, files=len(item.files))
         source = item.source
         try:
             digest = item.sha256()

@@ -13,7 +13,7 @@ from torch import Tensor
 from pix2pix.errors import ImageError, PairsError
 from pix2pix.images.framing import UInt8, resized
 from pix2pix.images.io import read_photo, read_sketch
-from pix2pix.images.listing import PHOTO_SUFFIXES
+from pix2pix.images.listing import PHOTO_SUFFIXES, list_pictures
 from pix2pix.images.mask import stored_or_found
 from pix2pix.images.tensors import from_pixels
 
@@ -31,10 +31,13 @@ class Pair:
 def list_pairs(pairs: Path, split: str) -> list[Pair]:
     """Lists the pairs of one split, sorted by name.
 
-    Raises PairsError, naming what was expected, if there is none or if a sketch has no photo.
+    Raises PairsError, naming what was expected, if there is none or if a sketch has no photo; UsageError for
+    a folder that cannot be read.
     """
     folder = pairs / split
-    sketches = sorted(path for path in (folder / "sketches").rglob("*.png") if path.is_file())
+    listed = list_pictures(folder / "sketches") if (folder / "sketches").is_dir() else ([], [])
+    files = (path for some in listed for path in some)
+    sketches = sorted(path for path in files if path.suffix == ".png" and path.is_file())
     if not sketches:
         raise PairsError(
             f"no pairs in {folder}: expected {split}/sketches/NAME.png with {split}/photos/NAME.jpg "

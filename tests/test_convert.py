@@ -196,13 +196,94 @@ def test_stopping_leaves_only_whole_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("names", [("a.png", "a.jpg"), ("a.png", "A.png"), ("a.png", "a-1.jpg", "a-1.png")])
-def test_two_sources_of_one_output_are_refused_up_front(tmp_path: Path, names: tuple[str, ...]) -> None:
-    """A glob flattened to NAME.png lets files overwrite each other; here nothing is written at all."""
-    for name in names:
+def test_sketches_of_one_output_are_left_out_and_the_rest_is_done(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    """A glob flattened to NAME.png lets files overwrite each other. One pair of names ended the whole job."""
+    for name in (*names, "b.png", "b.webp", "other.png"):
         save_sketch(tmp_path / "in" / name)
-    with pytest.raises(UsageError, match="would both become"):
-        run(tmp_path / "in", tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    results = run(tmp_path / "in", tmp_path / "out")
+    failed = {name: result.error or "" for name, result in results.items() if result.status == "failed"}
+    assert failed.keys() == {*names[-2:], "b.png", "b.webp"}
+    assert f"would become {tmp_path}/out/b.png, as would {tmp_path}/in/b.webp: rename" in failed["b.png"]
+    assert "as would" in failed[names[-1]] and names[-2] in failed[names[-1]]
+    assert photos_in(tmp_path / "out").keys() == {"other.png", *names[:-2]}
+
+
+def test_of_many_sketches_of_one_output_each_is_named(
+    tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = [f"{number}/x.png" for number in range(6)]
+    for path in (*paths, "y.png"):
+        save_sketch(Path(path))
+    result = CliRunner().invoke(main, ["convert", *paths, "y.png", "out", "--model", str(tiny_bundle)])
+    assert (result.exit_code, result.stdout) == (1, "out/y.png\n"), result.stderr
+    assert "6 failed, 1 converted" in result.stderr
+    for path in paths:
+        assert f"failed: {path}: would become out/x.png, as would" in result.stderr
+    assert (
+        "as would 0/x.png, 1/x.png, 2/x.png and 2 more: rename one of them, or give a list (-)"
+        in result.stderr
+    )
+
+
+def test_one_sketch_becomes_one_file(
+    tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder called photo.png was made, or the command refused."""
+    monkeypatch.chdir(tmp_path)
+    save_sketch(Path("in.png"))
+    arguments = ["convert", "in.png", "new/PHOTO.JPG", "--model", str(tiny_bundle)]
+    result = CliRunner().invoke(main, arguments)
+    assert (result.exit_code, result.stdout) == (0, "new/PHOTO.JPG\n"), result.stderr
+    with Image.open("new/PHOTO.JPG") as image:
+        assert (image.format, image.size) == ("JPEG", (64, 64))
+    assert [path.name for path in Path("new").iterdir()] == ["PHOTO.JPG"]
+    assert "already there" in CliRunner().invoke(main, arguments).stderr
+    save_sketch(Path("in.png"), 64, 80)
+    assert CliRunner().invoke(main, arguments).stdout == "new/PHOTO.JPG\n", "the sketch has changed"
+    several = CliRunner().invoke(main, [*arguments, "--variants", "2"])
+    assert several.stdout.splitlines() == ["new/PHOTO-1.JPG", "new/PHOTO-2.JPG"]
+    other = CliRunner().invoke(main, [*arguments, "--format", "png"])
+    assert other.exit_code == 2 and "--format png and the name new/PHOTO.JPG contradict" in other.stderr
+    same = CliRunner().invoke(main, ["convert", "in.png", "in.png", "--model", str(tiny_bundle)])
+    assert same.exit_code == 2 and "in.png would be replaced by a photo" in same.stderr
+
+
+def test_several_files_and_folders_go_to_a_folder(
+    tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the shell gives them for `convert * out`."""
+    monkeypatch.chdir(tmp_path)
+    for path in ("deep/a.png", "b.jpg", "shoes/c.png", "shoes/sub/d.png", "out/old.png"):
+        save_sketch(Path(path))
+    sources = ["deep/a.png", "b.jpg", "shoes", "out", "gone.png"]
+    result = CliRunner().invoke(main, ["convert", *sources, "out", "--model", str(tiny_bundle)])
+    assert result.stdout.splitlines() == ["out/a.png", "out/b.png", "out/shoes/c.png", "out/shoes/sub/d.png"]
+    assert result.exit_code == 1 and "failed: gone.png: cannot be read" in result.stderr
+    assert "ignored: out: lies in the destination" in result.stderr
+    beside = CliRunner().invoke(main, ["convert", "deep/a.png", "b.jpg", ".", "--model", str(tiny_bundle)])
+    assert beside.stdout.splitlines() == ["a.png", "b.png"]
+    alone = CliRunner().invoke(main, ["convert", "b.jpg", "-", "out", "--model", str(tiny_bundle)])
+    assert alone.exit_code == 2 and "stands alone" in alone.stderr
+
+
+def test_links_to_folders_are_followed_and_photos_are_no_sketches(tmp_path: Path) -> None:
+    """They were passed over without a word."""
+    save_sketch(tmp_path / "in/a.png")
+    save_sketch(tmp_path / "elsewhere/b.png")
+    save_sketch(tmp_path / "work/c.png")
+    for name in ("elsewhere", "work"):
+        (tmp_path / "in" / name).symlink_to(tmp_path / name)
+    (tmp_path / "elsewhere/up").symlink_to("..")
+    out = tmp_path / "work/out"
+    for status in ("converted", "skipped"):
+        results = run(tmp_path / "in", out)
+        done = {name for name, result in results.items() if result.status == status}
+        assert done == {"a.png", "elsewhere/b.png", "work/c.png"}
+    assert "holds this folder" in (results["elsewhere/up"].error or "")
+    assert results["work/out/a.png"].error == "lies in the destination"
 
 
 @pytest.mark.parametrize(
@@ -453,17 +534,20 @@ def test_photos_are_of_the_format_that_is_asked_for(tmp_path: Path, suffix: str,
 
 
 def test_a_destination_with_the_name_of_a_picture_is_refused(tmp_path: Path) -> None:
-    save_sketch(tmp_path / "a.png")
-    with pytest.raises(UsageError, match="must be a folder"):
-        convert_folder(PaintingTranslator(), tmp_path / "a.png", tmp_path / "photo.png")
+    save_sketch(tmp_path / "in/a.png")
+    for source in (tmp_path / "in", [tmp_path / "in/a.png"]):
+        with pytest.raises(UsageError, match="must be a folder"):
+            convert_folder(PaintingTranslator(), source, tmp_path / "photo.png")
+    with pytest.raises(UsageError, match=r"photo.gif has the name of a picture.*one of \.png, \.jpg"):
+        convert_folder(PaintingTranslator(), tmp_path / "in/a.png", tmp_path / "photo.gif")
 
 
 def test_sketches_of_one_name_do_not_collide_where_their_formats_are_kept(tmp_path: Path) -> None:
     for name in ("a.png", "a.jpg"):
         save_sketch(tmp_path / "in" / name)
     assert len(run(tmp_path / "in", tmp_path / "out", suffix="")) == 2
-    with pytest.raises(UsageError, match="would both become"):
-        run(tmp_path / "in", tmp_path / "other")
+    clashes = run(tmp_path / "in", tmp_path / "other").values()
+    assert all("keep each one's own format" in (result.error or "") for result in clashes)
 
 
 @pytest.mark.parametrize(("options", "words"), [({"size": 0}, "size 0"), ({"suffix": ".gif"}, "'.gif'")])

@@ -532,12 +532,18 @@ def test_the_doctor_pairs_files_as_training_does(folder: Path) -> None:
     shutil.copy(sketch_of(folder, ONE), folder / "train/sketches/sub/a.b.png")
     (folder / "val/photos").rename(folder.parent / "elsewhere")
     (folder / "val/photos").symlink_to(folder.parent / "elsewhere")
+    for kind in ("sketches", "photos"):
+        (folder / f"train/{kind}/sub").rename(folder.parent / kind)
+        (folder / f"train/{kind}/sub").symlink_to(folder.parent / kind)
+    (folder / "train/sketches/up").symlink_to("..")
     listed = [
         (f"{split}/{p.name}", p.sketch, p.photo)
         for split in ("train", "val")
         for p in dataset.list_pairs(folder, split)
     ]
     assert sorted((p.key, p.sketch, p.photo) for p in survey(folder).pairs) == sorted(listed)
+    assert "train/sub/a.b" in {p.key for p in survey(folder).pairs}
+    assert [finding.kind for finding in survey(folder).findings] == ["no-manifest"]
 
 
 def test_a_folder_that_is_no_pairs_folder_is_refused(tmp_path: Path) -> None:

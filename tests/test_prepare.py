@@ -648,6 +648,23 @@ def test_the_report_has_a_line_a_file_whatever_its_name(tmp_path: Path) -> None:
     ]
 
 
+def test_links_to_folders_are_followed_and_pairs_are_no_sources(tmp_path: Path) -> None:
+    """They were passed over without a word."""
+    src, pairs = tmp_path / "src", tmp_path / "work/pairs"
+    for number, path in enumerate(("src/a.png", "elsewhere/b.png", "work/c.png")):
+        save(tmp_path / path, product(number))
+    for name in ("elsewhere", "work"):
+        (src / name).symlink_to(tmp_path / name)
+    (src / "again").symlink_to("elsewhere")
+    first = command(src, pairs, "--edges", "canny")
+    assert first.exit_code == 0 and "3 written" in first.stderr
+    assert f"ignored: elsewhere: leads to {(tmp_path / 'elsewhere').resolve()}, which is read" in first.stderr
+    second = command(src, pairs, "--edges", "canny")
+    assert second.exit_code == 0 and "3 unchanged" in second.stderr
+    assert f"ignored: 9 files: lies in the pairs folder {pairs}" in second.stderr
+    assert {record.name for record in read_manifest(pairs).values()} == {"a", "again/b", "work/c"}
+
+
 @pytest.mark.parametrize(
     "make, options, words",
     [

@@ -26,7 +26,7 @@ from app.cli.progress import Reporter
 from app.http.batch import max_batch
 from pix2pix.convert.contact_sheet import Sheet
 from pix2pix.convert.pipeline import OTHERWISE
-from pix2pix.convert.plan import Conversion, Converted, Options
+from pix2pix.convert.plan import Conversion, Converted, Options, is_one_file
 from pix2pix.errors import UsageError
 from pix2pix.files import printable
 from pix2pix.inference import translator
@@ -39,7 +39,7 @@ MAX_NAMED_SKIPS = 1000  # files of a job; a larger one gives only the number of 
 
 
 @click.command()
-@click.argument("source", metavar="SRC")
+@click.argument("sources", metavar="SRC...", nargs=-1, required=True)
 @click.argument("destination", metavar="DST")
 @model_option
 @models_option
@@ -88,7 +88,7 @@ MAX_NAMED_SKIPS = 1000  # files of a job; a larger one gives only the number of 
 def convert(
     ctx: click.Context,
     /,
-    source: str,
+    sources: tuple[str, ...],
     destination: str,
     model: str,
     models: Path | None,
@@ -101,19 +101,24 @@ def convert(
     ray: str | None,
     **options: Any,
 ) -> None:
-    """Turn the sketches below SRC (a folder, one file, or - for a list of paths) into photos below DST.
+    """Turn the sketches below SRC (a folder, files, or - for a list of paths) into photos below DST.
 
-    SRC and DST may be addresses, such as s3://bucket/folder (extra "remote", and the store's own package).
-    Prints the path of each photo written. Sub-folders and names are kept. Run the same command again to
-    continue a job that was stopped; DST/manifest.jsonl records what was done.
+    One file may also become one file: SKETCH.png PHOTO.png. SRC and DST may be addresses, such as
+    s3://bucket/folder (extra "remote", and the store's own package). Prints
+    the path of each photo written. Sub-folders and names are kept. Run the same command again to continue a
+    job that was stopped; DST/manifest.jsonl records what was done.
     """
     return_freed_memory()  # each of many threads would keep that of a large scan
     if style is not None and (given(ctx, "seed") or given(ctx, "variants")):
         raise UsageError("--style chooses the answer: leave out --seed and --variants")
+    sketches, photos = _sketches(sources), place(destination)
+    if given(ctx, "suffix") and is_one_file(sketches, photos) and suffix != photos.suffix[1:].lower():
+        raise UsageError(f"--format {suffix} and the name {destination} contradict each other: leave out one")
 
     counts = _run(
-        source,
-        destination,
+        sketches,
+        photos,
+        by_name=len(sources) > 1,
         model=model,
         models=models,
         device=device,
@@ -129,9 +134,10 @@ def convert(
 
 
 def _run(
-    source: str,
-    destination: str,
+    sketches: Path | list[Path],
+    destination: Path,
     *,
+    by_name: bool,
     model: str,
     models: Path | None,
     device: str,
@@ -146,16 +152,13 @@ def _run(
     options["size"] = int(size) if size.isdecimal() else size
     if options["size"] not in ("source", "model") and not isinstance(options["size"], int):
         raise UsageError(f"--size {size!r} is not source, model or a number of pixels")
-    sketches = _read_list() if source == LIST else place(source)
-    if not isinstance(sketches, list) and not sketches.exists():
-        raise UsageError(f"{source} does not exist")
     if sheet is not None:
-        _refuse_in_the_way(sheet, sketches, place(destination))
+        _refuse_in_the_way(sheet, sketches, destination)
     loaded = translator.load(model, models=models, device=device, engine=engine)
     options["batch_size"] = max_batch(loaded)
     if style is not None:
         options["z"] = loaded.encode(style)
-    conversion = Conversion(loaded, sketches, place(destination), Options(**options))
+    conversion = Conversion(loaded, sketches, destination, Options(**options), by_name=by_name)
     out = sys.stdout
     with ExitStack() as stack:
         workers = None
@@ -207,6 +210,22 @@ def _refuse_in_the_way(sheet: Path, sketches: Path | list[Path], destination: Pa
     for taken in [destination, *(sketches if isinstance(sketches, list) else [sketches])]:
         if is_local(taken) and real(sheet).is_relative_to(real(taken)):
             raise UsageError(f"the contact sheet {sheet} would lie in {taken}: choose another place for it")
+
+
+def _sketches(sources: tuple[str, ...]) -> Path | list[Path]:
+    """The sources as paths: a list of them, or the only one. Raises UsageError."""
+    if sources == (LIST,):
+        return _read_list()
+    if LIST in sources:
+        raise UsageError(
+            f"{LIST} is a list on standard input and stands alone; leave out the other {len(sources) - 1}"
+        )
+    paths = [place(source) for source in sources]
+    if len(paths) > 1:
+        return paths
+    if not paths[0].exists():
+        raise UsageError(f"{sources[0]} does not exist")
+    return paths[0]
 
 
 def _read_list() -> list[Path]:

@@ -81,17 +81,18 @@ def _run(source: Path, pairs: Path, *, workers: int | None, **options: Any) -> C
     workers = workers or min(cores(), 1 + total // FILES_PER_PROCESS)
     results = prepare_pairs(source, pairs, workers=workers, **options)
     counts: Counter[str] = Counter()
-    ignored: Counter[str] = Counter()
+    ignored: dict[str, list[str]] = {}
     with closing(results), Reporter("preparing", total, "files") as progress:
         for result in results:
             counts["left out" if result.status == "stopped" else result.status] += 1
             if result.status == "ignored":
-                ignored[result.reason or ""] += 1
+                ignored.setdefault(result.reason or "", []).append(result.source)
             elif not result.split:
                 progress.say(_line(result))
             progress.advance(result.files)
-    for reason, count in ignored.most_common():
-        click.echo(f"ignored: {count} {'file' if count == 1 else 'files'}: {printable(reason)}", err=True)
+    for reason, names in sorted(ignored.items(), key=lambda item: -len(item[1])):
+        what = names[0] if len(names) == 1 else f"{len(names)} files"
+        click.echo(printable(f"ignored: {what}: {reason}"), err=True)
     splits = Counter(split for split, _ in read_manifest(pairs))
     summary = f"{splits['train']} pairs for training, {splits['val']} held out (val)"
     click.echo(f"{click.format_filename(pairs)} has {summary}")

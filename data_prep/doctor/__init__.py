@@ -144,10 +144,12 @@ def diagnose(found: Survey, measured: list[Measured]) -> Report:
 
 
 def _files(folder: Path) -> list[Path]:
-    """All files of a pairs folder, sorted; the folders of its splits may be links."""
+    """All files of a pairs folder, sorted; its folders may be links."""
     inside = (folder / split / kind for split in SPLITS for kind in ("sketches", "photos", "masks"))
     roots = [folder, *(root for root in inside if root.is_dir())]
-    return sorted({path for root in roots for paths in list_pictures(root) for path in paths})
+    return sorted(
+        {path for root in roots for paths in list_pictures(root) for path in paths if not path.is_dir()}
+    )
 
 
 def _unpaired(sketches: dict[str, Path], photos: dict[str, list[Path]]) -> Iterator[Finding]:

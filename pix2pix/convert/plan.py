@@ -20,10 +20,10 @@ import numpy as np
 
 from pix2pix.convert.manifest import Manifest
 from pix2pix.convert.pipeline import Converted, Job, Pipeline
+from pix2pix.convert.sketches import find_sketches
 from pix2pix.errors import UsageError
-from pix2pix.files import only_writer, sweep
-from pix2pix.images.io import SAVED_AS
-from pix2pix.images.listing import list_pictures, why_not_a_picture
+from pix2pix.files import only_writer, printable, sweep
+from pix2pix.images.io import SAVED_AS, SUFFIXES
 from pix2pix.inference.engines import Float32
 from pix2pix.model.latents import seeds_from
 from pix2pix.storage import RealNames, is_local, real
@@ -36,6 +36,7 @@ __all__ = ["Conversion", "Converted", "Options", "convert_folder"]
 
 MAX_VARIANTS = 100
 MAX_SIZE_PX = 8192
+MAX_NAMED = 3  # sketches that clash with one
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,14 @@ class Options:
         }
 
     def outputs(self, name: PurePosixPath, destination: Path) -> tuple[Path, ...]:
-        """The photos of a sketch, one a variant."""
+        """The photos below a destination of a sketch of this name, one a variant."""
         own = name.suffix.lower() if name.suffix.lower() in SAVED_AS else ".png"
+        return self.numbered(destination / str(name.with_suffix("")), self.suffix or own)
+
+    def numbered(self, photo: Path, suffix: str) -> tuple[Path, ...]:
+        """`photo` with the suffix, one a variant: NAME-1 to NAME-K if there are several."""
         numbers = [f"-{i + 1}" for i in range(self.variants)] if self.variants > 1 else [""]
-        photo = destination / str(name.with_suffix(""))
-        return tuple(photo.with_name(f"{photo.name}{number}{self.suffix or own}") for number in numbers)
+        return tuple(photo.with_name(f"{photo.name}{number}{suffix}") for number in numbers)
 
 
 def convert_folder(
@@ -95,30 +99,42 @@ def convert_folder(
     destination: Path,
     options: Options | None = None,
     workers: RayWorkers | None = None,
+    *,
+    by_name: bool = False,
 ) -> Iterator[Converted]:
     """Converts the sketches below a folder, one file, or a list of files; yields one result a file, in order.
 
     Takes and raises as `Conversion` and its `run`.
     """
-    return Conversion(translator, source, destination, options or Options()).run(workers)
+    return Conversion(translator, source, destination, options or Options(), by_name=by_name).run(workers)
 
 
 class Conversion:
     """A planned conversion of `total` files.
 
-    Sub-folders and names are kept (of a list, where they are relative). Every photo is written whole or not
-    at all, and does not depend on its batch. A photo stays if it was made of the same sketch with the same
+    Sub-folders and names are kept: those below a folder, and of a list those of relative paths, or with
+    `by_name` the last part of each path, as `cp` does; a folder in such a list is converted whole. One sketch
+    may also become one file: a destination that is not a folder and has the name of a picture that can be
+    written. Sketches that would become one photo are failures. Every photo is written whole or not at all,
+    and does not depend on its batch. A photo stays if it was made of the same sketch with the same
     settings; it is replaced if the sketch has changed. Without `overwrite`, a photo without a note stays, and
     if one photo of a sketch was made with other settings, all of them stay.
     """
 
     def __init__(
-        self, translator: Translator, source: Path | list[Path], destination: Path, options: Options
+        self,
+        translator: Translator,
+        source: Path | list[Path],
+        destination: Path,
+        options: Options,
+        *,
+        by_name: bool = False,
     ) -> None:
         """Lists the files. Writes nothing.
 
         Raises UsageError for options out of range or not for this model, a missing source, a destination
-        inside the source (its photos would be sketches the next time), two sources of one output name.
+        inside the source (its photos would be sketches the next time), and a sketch that a photo would
+        replace.
         """
         self.translator, self.destination = translator, destination
         self.how: dict[str, Any] = {
@@ -127,19 +143,21 @@ class Conversion:
             "batch_size": options.batch_size,
             "overwrite": options.overwrite,
         }
-        _refuse_destination(destination, source)
-        names: dict[Path, PurePosixPath]
-        if isinstance(source, list):
-            sketches, self.others = _listed(source, destination)
-            names = {path: _listed_name(path) for path in sketches}
-        elif source.is_file():
-            names, self.others = {source: PurePosixPath(source.name)}, []
-        else:
-            sketches, others = list_pictures(source)
-            names = {path: PurePosixPath(path.relative_to(source).as_posix()) for path in sketches}
-            self.others = [Converted(path, "ignored", error=why_not_a_picture(path)) for path in others]
-        self.jobs = [Job(path, str(name), options.outputs(name, destination)) for path, name in names.items()]
-        _refuse_collisions(self.jobs)
+        self.is_file = is_one_file(source, destination)
+        _refuse_destination(destination, source, self.is_file)
+        jobs, self.others = [], []
+        for one in find_sketches(source, destination, by_name):
+            if isinstance(one, Converted):
+                self.others.append(one)
+            elif self.is_file:
+                photos = options.numbered(destination.with_suffix(""), destination.suffix)
+                jobs.append(Job(one[0], one[1].name, photos))
+            else:
+                jobs.append(Job(one[0], str(one[1]), options.outputs(one[1], destination)))
+        _refuse_replaced_sketches(jobs)
+        clashes = _clashes(jobs)
+        self.others += [Converted(job.source, "failed", error=why) for job, why in clashes.items()]
+        self.jobs = [job for job in jobs if job not in clashes]
         self.total = len(self.others) + len(self.jobs)
 
     def run(self, workers: RayWorkers | None = None) -> Iterator[Converted]:
@@ -151,82 +169,89 @@ class Conversion:
         yield from self.others
         if not self.jobs:
             return
-        destination = self.destination
-        destination.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            if is_local(destination):
-                stack.enter_context(only_writer(destination))
-                folders = {job.outputs[0].parent for job in self.jobs}
-                sweep(destination, *folders)
-                stack.callback(sweep, destination, *folders)  # a worker elsewhere may have been killed
-            manifest = stack.enter_context(Manifest(destination))
+            manifest = None if self.is_file else self._manifest(stack)
             for job in self.jobs:
-                job.before = manifest.line(job.name, [output.name for output in job.outputs])
+                if manifest is not None:
+                    job.before = manifest.line(job.name, [output.name for output in job.outputs])
             if workers is None:
                 results = Pipeline(self.translator, **self.how).run(self.jobs)
             else:
                 results = workers.run(self.jobs, **self.how)
             for result in stack.enter_context(closing(results)):
-                if result.line is not None:
+                if manifest is not None and result.line is not None:
                     manifest.add(result.line)
                 yield result
 
+    def _manifest(self, stack: ExitStack) -> Manifest:
+        """Locks the destination for the time of the stack, and returns its manifest."""
+        destination = self.destination
+        destination.mkdir(parents=True, exist_ok=True)
+        if is_local(destination):
+            stack.enter_context(only_writer(destination))
+            folders = {job.outputs[0].parent for job in self.jobs}
+            sweep(destination, *folders)
+            stack.callback(sweep, destination, *folders)  # a worker elsewhere may have been killed
+        return stack.enter_context(Manifest(destination))
 
-def _refuse_destination(destination: Path, source: Path | list[Path]) -> None:
+
+def is_one_file(source: Path | list[Path], destination: Path) -> bool:
+    """Whether one sketch is to become one file, not a file in a folder."""
+    one = not isinstance(source, list) and source.is_file()
+    return one and destination.suffix.lower() in SAVED_AS and not destination.is_dir()
+
+
+def _refuse_destination(destination: Path, source: Path | list[Path], is_file: bool) -> None:
     folder = None if isinstance(source, list) or not source.is_dir() else source
     beside = folder is not None and is_local(folder) == is_local(destination)
     if folder and beside and real(destination).is_relative_to(real(folder)):
         raise UsageError(
             f"the destination {destination} lies inside of the source {folder}; choose one outside"
         )
-    if destination.exists() and not destination.is_dir():
-        raise UsageError(f"the destination {destination} is a file; it must be a folder")
-    if destination.suffix.lower() in SAVED_AS and not destination.exists():
-        raise UsageError(f"the destination {destination} has the name of a picture; it must be a folder")
+    if is_file or destination.is_dir():
+        return
+    allowed = f"it must be a folder, or for one sketch the name of a file with one of {', '.join(SAVED_AS)}"
+    if destination.exists():
+        raise UsageError(f"the destination {destination} is a file; {allowed}")
+    if destination.suffix.lower() in SUFFIXES:
+        raise UsageError(f"the destination {destination} has the name of a picture; {allowed}")
 
 
-def _listed(source: list[Path], destination: Path) -> tuple[list[Path], list[Converted]]:
-    """The sketches of a list, and the results of its other entries."""
-    below, local = real(destination), is_local(destination)
-    sketches, others = [], []
-    for path in dict.fromkeys(source):
-        if is_local(path) == local and real(path).is_relative_to(below):  # `find` lists the photos, too
-            others.append(Converted(path, "ignored", error="lies in the destination"))
-        elif not path.name:  # "." and "/"
-            others.append(Converted(path, "failed", error="is a folder"))
-        else:
-            sketches.append(path)
-    return sketches, others
-
-
-def _listed_name(path: Path) -> PurePosixPath:
-    """Relative paths keep their folders."""
-    alone = not is_local(path) or path.is_absolute() or ".." in path.parts
-    return PurePosixPath(path.name if alone else path.as_posix())
-
-
-def _refuse_collisions(jobs: list[Job]) -> None:
-    """Raises UsageError if two sketches would write one file, or a photo would replace a sketch."""
+def _refuse_replaced_sketches(jobs: list[Job]) -> None:
+    """Raises UsageError if a photo would replace a sketch."""
     real_name = RealNames()
     sketches = {real_name(job.source): job.source for job in jobs}
-    writers: dict[str, Path] = {}
     for job in jobs:
         for output in job.outputs:
             if (sketch := sketches.get(real_name(output))) is not None:
                 raise UsageError(
                     f"the sketch {sketch} would be replaced by a photo; choose another destination"
                 )
+
+
+def _clashes(jobs: list[Job]) -> dict[Job, str]:
+    """Returns the jobs that would write one file, and why each is left out."""
+    writers: dict[str, list[Job]] = {}
+    for job in jobs:
+        for output in job.outputs:
             # On many systems A.png and a.png are one file.
-            first = writers.setdefault(str(output).lower(), job.source)
-            if first != job.source:
-                way_out = _way_out(first, job.source)
-                raise UsageError(f"{first} and {job.source} would both become {output}: {way_out}")
+            writers.setdefault(str(output).lower(), []).append(job)
+    clashes: dict[Job, str] = {}
+    for group in writers.values():
+        for job in group if len(group) > 1 else ():
+            others = [other for other in group if other is not job]
+            names = ", ".join(printable(str(other.source)) for other in others[:MAX_NAMED])
+            more = f" and {len(others) - MAX_NAMED} more" if len(others) > MAX_NAMED else ""
+            photo = next(output for output in job.outputs if writers[str(output).lower()] is group)
+            way_out = _way_out(job.source, others[0].source)
+            clashes.setdefault(job, f"would become {photo}, as would {names}{more}: {way_out}")
+    return clashes
 
 
 def _way_out(a: Path, b: Path) -> str:
     """What to do about two sketches of one name."""
     if a.suffix.lower() != b.suffix.lower() and a.with_suffix("") == b.with_suffix(""):
-        return "rename one of them, or keep each one's own format"
-    if a.parent != b.parent and a.is_absolute():
-        return "list them relative to the working directory, which keeps their folders, or rename one of them"
+        return "rename one of them, or keep each one's own format (--format source)"
+    if a.parent != b.parent:
+        return "rename one of them, or give a list (-) of relative paths, which keep their folders"
     return "rename one of them"

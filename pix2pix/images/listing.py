@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
 from pix2pix.errors import UsageError
 from pix2pix.images.decode import SUFFIXES
-from pix2pix.storage import files_below, is_local
+from pix2pix.storage import files_below, is_local, real
 
 PHOTO_SUFFIXES = (".jpg", ".png", ".webp")  # of the photos in a pairs folder
 
@@ -16,7 +17,9 @@ PHOTO_SUFFIXES = (".jpg", ".png", ".webp")  # of the photos in a pairs folder
 def list_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
     """Returns (pictures, other files) below `folder`, by suffix, sorted; hidden ones are "other".
 
-    Does not follow links to folders. Raises UsageError for a folder that is missing or cannot be read.
+    Links to folders are followed. Each folder is read once, under its own name where it has one below
+    `folder`; a link to it is "other", and so is a link to a folder that holds `folder`. Raises UsageError for
+    a folder that is missing or cannot be read.
     """
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder.")
@@ -31,16 +34,34 @@ def list_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    for parent, _, names in os.walk(folder, onerror=_refuse):
-        yield from (Path(parent) / name for name in names)
+    """Yields every file, and every link that is not followed. Links come after all folders found so far."""
+    root, read = real(folder), set[Path]()
+    links = deque([folder])
+    while links:
+        top = links.popleft()
+        if top != folder and root.is_relative_to(real(top)):
+            yield top
+            continue
+        for parent, folders, names in os.walk(top, onerror=_refuse):
+            here = Path(parent)
+            if real(here) in read:
+                folders.clear()
+                yield here
+                continue
+            read.add(real(here))
+            folders.sort()
+            links += (here / name for name in folders if (here / name).is_symlink())
+            yield from (here / name for name in names)
 
 
 def why_not_a_picture(path: Path) -> str:
     """Returns the reason for one of the other files of `list_pictures`."""
+    if path.is_dir():
+        return f"leads to {real(path)}, which is read already or holds this folder"
+    if is_local(path) and path.is_symlink() and not path.exists():
+        return "a link to something that does not exist"
     if path.suffix.lower() in SUFFIXES:
         return "hidden" if path.is_file() else "not a regular file"
-    if path.suffix.lower() in (".heic", ".heif"):
-        return "an HEIC photo, which cannot be read here: export it as JPEG"
     return f"not a picture by its suffix {path.suffix!r}" if path.suffix else "not a picture: no suffix"
 
 
