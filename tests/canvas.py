@@ -190,7 +190,25 @@ def alike(a, b):
 
 def drop(page, target, image):
     """Drop a picture on an element, as from a folder."""
-    transfer = page.evaluate_handle(
+    transfer = transfer_of(page, image)
+    for event in ("dragover", "drop"):
+        page.locator(target).dispatch_event(event, {"dataTransfer": transfer})
+
+
+def paste(page, target, image, text=""):
+    """Paste a picture, and text with it, where an element has the focus."""
+    page.locator(target).evaluate(
+        """(element, [transfer, text]) => {
+          if (text) transfer.setData("text/plain", text);
+          element.dispatchEvent(new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true }));
+        }""",
+        [transfer_of(page, image), text],
+    )
+
+
+def transfer_of(page, image):
+    """What a browser gives to events for a picture that is dropped or pasted."""
+    return page.evaluate_handle(
         """(base64) => {
           const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
           const transfer = new DataTransfer();
@@ -199,5 +217,3 @@ def drop(page, target, image):
         }""",
         base64.b64encode(png(image)).decode(),
     )
-    for event in ("dragover", "drop"):
-        page.locator(target).dispatch_event(event, {"dataTransfer": transfer})

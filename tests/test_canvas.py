@@ -23,6 +23,7 @@ from canvas import (
     draw,
     drop,
     inside_outline,
+    paste,
     path_on_canvas,
     photo,
     pixels,
@@ -113,6 +114,38 @@ def test_a_white_on_black_picture_opens_as_a_sketch(page):
     assert np.median(shown) > 250 and shown.min() < 60, "the canvas should show dark lines on white paper"
     page.locator("#undo").click()
     expect(page.locator("#hint")).to_be_visible()
+
+
+@pytest.mark.parametrize("target", ["body", "#seed"])
+def test_a_picture_that_is_pasted_opens_as_a_sketch(page, target):
+    chalk = Image.new("RGB", (400, 300), "black")
+    ImageDraw.Draw(chalk).line([(x * 400, y * 300) for x, y in OUTLINE], fill="white", width=4)
+    paste(page, target, chalk)
+    photo(page)
+    shown = np.asarray(Image.open(io.BytesIO(page.locator("#sketch").screenshot())).convert("L"))
+    assert np.median(shown) > 250 and shown.min() < 60
+    page.locator("#undo").click()
+    expect(page.locator("#hint")).to_be_visible()
+
+
+def test_text_that_is_pasted_into_a_field_is_no_picture(page):
+    """Word processors copy text as a picture, too."""
+    page.on("request", lambda request: pytest.fail(request.url) if "/sketch" in request.url else None)
+    paste(page, "#seed", Image.new("L", (40, 40)), text="12")
+    draw(page, OUTLINE)
+    photo(page)
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "GIF", "AVIF"])
+def test_pictures_of_scanners_and_of_other_pages_open_as_sketches(page, kind):
+    box = Image.new("L", (80, 80), 255)
+    ImageDraw.Draw(box).rectangle((10, 20, 70, 60), outline=0, width=2)
+    file = io.BytesIO()
+    box.save(file, kind)
+    page.locator("#file").set_input_files(
+        {"name": "box", "mimeType": f"image/{kind.lower()}", "buffer": file.getvalue()}
+    )
+    photo(page)
 
 
 def test_of_two_pictures_opened_the_newer_one_wins_though_the_older_is_read_last(page):

@@ -1,4 +1,4 @@
-// Opening files, with a button or by dropping them on the page, and downloading files.
+// Opening files, with a button, by dropping them on the page or by pasting them, and downloading files.
 
 const QUALITY = 0.85;
 
@@ -96,5 +96,19 @@ export function handleDrops({ photoSide, acceptsLook, onLook, onSketch }) {
     leave();
     const [file] = event.dataTransfer.files;
     if (file) (isLook(event) ? onLook : onSketch)(file);
+  });
+}
+
+/**
+ * Handles pictures that are pasted on the page.
+ * @param {(file: File) => void} onSketch
+ */
+export function handlePastes(onSketch) {
+  document.addEventListener("paste", (event) => {
+    const { files, types } = event.clipboardData;
+    const isText = types.includes("text/plain") && event.target.closest("input:not([type=range], [type=radio])");
+    if (files.length === 0 || isText) return; // word processors copy text as a picture, too
+    event.preventDefault();
+    onSketch(files[0]);
   });
 }

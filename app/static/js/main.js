@@ -12,7 +12,7 @@ import { Shelf } from "./answers/shelf.js";
 import { Client, MAX_SEED, ModelNotFound } from "./client.js";
 import { Translator } from "./device/translator.js";
 import { Paper, withImages } from "./drawing/paper.js";
-import { asDataUrl, handleDrops, loadImage, openOnClick, shrink } from "./files.js";
+import { asDataUrl, handleDrops, handlePastes, loadImage, openOnClick, shrink } from "./files.js";
 import { updateAddress, watchAddress } from "./link.js";
 import { ModelMenu } from "./menu.js";
 import { Persistence, loadState } from "./persistence.js";
@@ -418,6 +418,7 @@ handleDrops({
   onLook: useLook,
   onSketch: openSketch,
 });
+handlePastes(openSketch);
 handleKeys(
   {
     undo: () => change("undo"),

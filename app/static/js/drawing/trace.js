@@ -27,7 +27,7 @@ export class Trace {
   /** @param {File} file */
   async open(file) {
     const url = await shrink(file, LONGEST_PX);
-    if (url === "") throw new Error("This browser cannot decode it.");
+    if (url === "") throw new Error("This browser cannot show it: save it as PNG or JPEG.");
     this.#show(url);
   }
 
