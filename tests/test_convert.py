@@ -265,6 +265,8 @@ def test_several_files_and_folders_go_to_a_folder(
     assert "ignored: out: lies in the destination" in result.stderr
     beside = CliRunner().invoke(main, ["convert", "deep/a.png", "b.jpg", ".", "--model", str(tiny_bundle)])
     assert beside.stdout.splitlines() == ["a.png", "b.png"]
+    one = CliRunner().invoke(main, ["convert", "b.jpg"])
+    assert one.exit_code == 2 and "only one of SRC and DST was given" in one.stderr
     alone = CliRunner().invoke(main, ["convert", "b.jpg", "-", "out", "--model", str(tiny_bundle)])
     assert alone.exit_code == 2 and "stands alone" in alone.stderr
 
@@ -543,9 +545,12 @@ def test_a_destination_with_the_name_of_a_picture_is_refused(tmp_path: Path) -> 
 
 
 def test_sketches_of_one_name_do_not_collide_where_their_formats_are_kept(tmp_path: Path) -> None:
-    for name in ("a.png", "a.jpg"):
-        save_sketch(tmp_path / "in" / name)
-    assert len(run(tmp_path / "in", tmp_path / "out", suffix="")) == 2
+    for path in ("in/a.png", "in/a.jpg", "others/a.png", "others/a.avif"):
+        save_sketch(tmp_path / path)
+    clashes = run(tmp_path / "others", tmp_path / "out").values()
+    assert all((result.error or "").endswith("rename one of them") for result in clashes)
+    results = run(tmp_path / "in", tmp_path / "out", suffix="").values()
+    assert [result.status for result in results] == ["converted", "converted"]
     clashes = run(tmp_path / "in", tmp_path / "other").values()
     assert all("keep each one's own format" in (result.error or "") for result in clashes)
 

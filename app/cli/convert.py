@@ -39,7 +39,7 @@ MAX_NAMED_SKIPS = 1000  # files of a job; a larger one gives only the number of 
 
 
 @click.command()
-@click.argument("sources", metavar="SRC...", nargs=-1, required=True)
+@click.argument("sources", metavar="SRC...", nargs=-1)
 @click.argument("destination", metavar="DST")
 @model_option
 @models_option
@@ -214,6 +214,8 @@ def _refuse_in_the_way(sheet: Path, sketches: Path | list[Path], destination: Pa
 
 def _sketches(sources: tuple[str, ...]) -> Path | list[Path]:
     """The sources as paths: a list of them, or the only one. Raises UsageError."""
+    if not sources:
+        raise UsageError("only one of SRC and DST was given; give the sketches, then where their photos go")
     if sources == (LIST,):
         return _read_list()
     if LIST in sources:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -84,8 +84,7 @@ class Options:
 
     def outputs(self, name: PurePosixPath, destination: Path) -> tuple[Path, ...]:
         """The photos below a destination of a sketch of this name, one a variant."""
-        own = name.suffix.lower() if name.suffix.lower() in SAVED_AS else ".png"
-        return self.numbered(destination / str(name.with_suffix("")), self.suffix or own)
+        return self.numbered(destination / str(name.with_suffix("")), self.suffix or _own_suffix(name))
 
     def numbered(self, photo: Path, suffix: str) -> tuple[Path, ...]:
         """`photo` with the suffix, one a variant: NAME-1 to NAME-K if there are several."""
@@ -195,6 +194,11 @@ class Conversion:
         return stack.enter_context(Manifest(destination))
 
 
+def _own_suffix(sketch: PurePath) -> str:
+    """The suffix of a photo that keeps the format of its sketch, where that can be written."""
+    return sketch.suffix.lower() if sketch.suffix.lower() in SAVED_AS else ".png"
+
+
 def is_one_file(source: Path | list[Path], destination: Path) -> bool:
     """Whether one sketch is to become one file, not a file in a folder."""
     one = not isinstance(source, list) and source.is_file()
@@ -250,7 +254,7 @@ def _clashes(jobs: list[Job]) -> dict[Job, str]:
 
 def _way_out(a: Path, b: Path) -> str:
     """What to do about two sketches of one name."""
-    if a.suffix.lower() != b.suffix.lower() and a.with_suffix("") == b.with_suffix(""):
+    if _own_suffix(a) != _own_suffix(b) and a.with_suffix("") == b.with_suffix(""):
         return "rename one of them, or keep each one's own format (--format source)"
     if a.parent != b.parent:
         return "rename one of them, or give a list (-) of relative paths, which keep their folders"
