@@ -76,7 +76,7 @@ def resident_mib(pid: int) -> float:
 def picture(dice: random.Random) -> bytes:
     side = dice.randrange(16, 200)
     image = Image.frombytes("RGB", (side, side), dice.randbytes(side * side * 3))
-    return encoded(image, dice.choice(["PNG", "JPEG", "WEBP"]))
+    return encoded(image, dice.choice(["PNG", "JPEG", "WEBP", "GIF", "TIFF", "AVIF"]))
 
 
 def cut_short(dice: random.Random) -> bytes:
@@ -111,7 +111,7 @@ def polyglot(dice: random.Random) -> bytes:
 
 
 def another_kind(dice: random.Random) -> bytes:
-    return encoded(Image.new("RGB", (20, 20)), dice.choice(["GIF", "BMP", "TIFF", "PPM", "ICO", "PDF"]))
+    return encoded(Image.new("RGB", (20, 20)), dice.choice(["BMP", "PPM", "ICO", "PDF", "JPEG2000", "TGA"]))
 
 
 # Bodies that are none.
