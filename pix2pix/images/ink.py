@@ -14,7 +14,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from pix2pix.images.areas import outlined_areas, outlines
 from pix2pix.images.framing import UInt8
+from pix2pix.images.notices import AREAS, Notice
+from pix2pix.images.rules import without_rules
 
 Float32 = npt.NDArray[np.float32]
 Scalar = TypeVar("Scalar", np.uint8, np.float32)
@@ -26,28 +29,43 @@ DARKEST_SHADE = 0.45  # share of the light that paper in shadow keeps at least; 
 KERNEL = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (13, 13))  # wider than strokes of a 160 px copy
 LOUDEST_GRAIN = 0.15  # limit of the noise of photographed paper
 THICKEST = 0.02  # of the picture's side: half the width of the widest stroke on a photographed page
+LEAST_OUTLINED = 0.005  # share of the picture that the borders of areas cover at least
 NEAR_LEVELS = 6  # largest distance of paper from its colour
 OFF_LEVELS = 40  # the same in a soft shade
 SHADOW_LEVELS = 130  # the same in a hard shadow
 
 
-def ink_on_paper(pixels: UInt8) -> UInt8:
-    """Turns (H, W) or (H, W, 3) uint8 of any polarity into a sketch (H, W) uint8, paper 255, ink 0."""
+def ink_on_paper(pixels: UInt8) -> tuple[UInt8, tuple[Notice, ...]]:
+    """Turns (H, W) or (H, W, 3) uint8 of any polarity into a sketch (H, W) uint8, paper 255, ink 0.
+
+    Returns it with what its owner should know.
+    """
     pixels = _single_channel_if_grey(pixels)
     paper = _paper_colour(pixels)
+    if (outlined := outlined_areas(pixels, paper)) is not None:
+        return outlined, (AREAS,)
+    sketch, notice = _strokes_on_paper(pixels, paper)
+    if sketch.min() == 255:
+        outlined = outlines(pixels)
+        if float(np.mean(outlined < 128)) > LEAST_OUTLINED:
+            return outlined, (AREAS,)
+    return sketch, () if notice is None else (notice,)
+
+
+def _strokes_on_paper(pixels: UInt8, paper: Float32) -> tuple[UInt8, Notice | None]:
     if _is_flat(pixels, paper):
-        strength = _strength_on_flat_paper(pixels, paper)
+        strength, notice = without_rules(_strength_on_flat_paper(pixels, paper))
         levels = _levels(strength, FAINTEST, _grain(strength, across=1))
         kept = None if levels is None else strength >= levels[0]
     else:
-        strength = _strength_under_uneven_light(pixels, paper)
+        strength, notice = without_rules(_strength_under_uneven_light(pixels, paper))
         levels = _levels(strength, FAINTEST_PHOTO, _grain(strength, across=6))
         kept = None if levels is None else _connected_to_strong(strength, *levels)
     if levels is None or kept is None:
-        return np.full(pixels.shape[:2], 255, np.uint8)
+        return np.full(pixels.shape[:2], 255, np.uint8), notice
     # Ink below the noise floor is cut, not faded, so that a second pass changes nothing.
     ink = np.where(kept, np.minimum(strength / levels[1], 1.0), 0.0)
-    return (255.0 - np.round(255.0 * ink)).astype(np.uint8)
+    return (255.0 - np.round(255.0 * ink)).astype(np.uint8), notice
 
 
 def _single_channel_if_grey(pixels: UInt8) -> UInt8:

@@ -34,6 +34,8 @@ from pix2pix.images.decode import (
 )
 from pix2pix.images.framing import Placement, UInt8, fit_sketch, restore_photo
 from pix2pix.images.ink import ink_on_paper
+from pix2pix.images.notices import Notice
+from pix2pix.images.transparency import over, over_paper
 
 __all__ = [
     "FORMATS",
@@ -41,6 +43,7 @@ __all__ = [
     "SUFFIXES",
     "WEB",
     "Limits",
+    "Notice",
     "Placement",
     "Source",
     "check_answer_size",
@@ -49,6 +52,7 @@ __all__ = [
     "encode_jpeg",
     "encode_png",
     "fit_sketch",
+    "inspect_sketch",
     "open_image",
     "read_note",
     "read_photo",
@@ -80,15 +84,23 @@ def read_sketch(source: Source | npt.NDArray[Any], limits: Limits = OWN) -> UInt
 
     `source` and `limits` are as in `open_image`; or `source` is an array, (H, W), (H, W, 1), (H, W, 3) RGB
     or (H, W, 4) RGBA, of bool, uint8 or uint16. Ink is what differs from the paper: coloured strokes, white
-    on black, strokes on transparency, pencil, a photographed page. A blank page is all 255. Clean sketches
-    only lose noise; reading a result again does not change it.
+    on black, strokes on transparency, pencil, a photographed page; printed rules are paper, and areas of
+    colour are outlined. A blank page is all 255. Clean sketches only lose noise; reading a result again does
+    not change it.
 
     Raises as `open_image`.
     """
+    return inspect_sketch(source, limits)[0]
+
+
+def inspect_sketch(
+    source: Source | npt.NDArray[Any], limits: Limits = OWN
+) -> tuple[UInt8, tuple[Notice, ...]]:
+    """Returns the sketch as `read_sketch`, and what the person who brought it should know."""
     image = _image_of_array(source) if isinstance(source, np.ndarray) else open_image(source, limits)
     image = _eight_bit(image)
     if image.has_transparency_data:
-        return ink_on_paper(_over_contrasting_paper(np.asarray(image.convert("RGBA"))))
+        return ink_on_paper(over_paper(np.asarray(image.convert("RGBA"))))
     return ink_on_paper(np.asarray(image.convert("L" if image.mode in ("1", "L", "LA", "La") else "RGB")))
 
 
@@ -96,7 +108,7 @@ def read_photo(source: Source, limits: Limits = OWN) -> UInt8:
     """Reads a photo as (H, W, 3) uint8 RGB, transparency over white. Takes and raises as `open_image`."""
     image = _eight_bit(open_image(source, limits))
     if image.has_transparency_data:
-        return _over(np.asarray(image.convert("RGBA")), 255)
+        return over(np.asarray(image.convert("RGBA")), np.full(3, 255, np.uint8))
     return np.asarray(image.convert("RGB"), np.uint8)
 
 
@@ -194,22 +206,3 @@ def _image_of_array(array: npt.NDArray[Any]) -> Image.Image:
     elif array.dtype == np.dtype(np.uint16):
         array = np.round(array * (255.0 / max(int(array.max()), 1))).astype(np.uint8)
     return Image.fromarray(np.ascontiguousarray(array))
-
-
-def _over_contrasting_paper(rgba: UInt8) -> UInt8:
-    """Composites strokes over white paper; over black if nearly all opaque pixels are white."""
-    opaque = rgba[rgba[:, :, 3] > 127][:, :3]
-    if opaque.size == 0:
-        opaque = rgba[rgba[:, :, 3] > 0][:, :3]
-    see_through = float(np.mean(rgba[:, :, 3] < 128)) > 0.05
-    white = opaque.size > 0 and float(np.mean(opaque.min(axis=1) > 200)) > 0.97
-    return _over(rgba, 0 if see_through and white else 255)
-
-
-def _over(rgba: UInt8, paper: int) -> UInt8:
-    """Composites (H, W, 4) over a grey level: (H, W, 3) uint8."""
-    if rgba[:, :, 3].min() == 255:
-        return np.ascontiguousarray(rgba[:, :, :3])
-    alpha = rgba[:, :, 3:].astype(np.uint16)
-    mixed = rgba[:, :, :3] * alpha + np.uint16(paper) * (255 - alpha) + 127
-    return (mixed // 255).astype(np.uint8)

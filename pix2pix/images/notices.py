@@ -1,0 +1,21 @@
+"""What a reader of a drawing should tell the person who brought it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A remark about a drawing: a name for programs, and a sentence for people."""
+
+    name: str
+    message: str
+
+
+RULES_LEFT_OUT = Notice("ruled-paper", "Ruled paper was seen; its lines were left out.")
+RULES_KEPT = Notice(
+    "ruled-paper-kept",
+    "Ruled paper was seen, but its lines are about as strong as the drawing's; they were taken for strokes.",
+)
+AREAS = Notice("areas", "The picture has areas of colour, not lines; their borders were taken for strokes.")

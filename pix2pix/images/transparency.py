@@ -1,0 +1,54 @@
+"""Puts pictures with transparency on paper that their strokes differ from."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from pix2pix.images.framing import UInt8
+
+LOOKED_AT_PX = 512  # the longer side of the copy in which the paper is chosen
+LIGHT = 200  # least level of all channels of white and cream
+THICK = 0.035  # share of the longer side; a filling is somewhere wider than this, strokes are not
+LEAST_LINES = 0.0005  # share of the opaque pixels that lines on a filling cover
+SOLID = 250  # alpha; the soft edges of white strokes may be dark below it
+SEE_THROUGH, NEARLY_ALL = 0.05, 0.97  # shares of pixels: transparent ones; white ones, of the opaque
+
+
+def over_paper(rgba: UInt8) -> UInt8:
+    """Composites a drawing (H, W, 4) over paper: (H, W, 3) uint8.
+
+    The paper has the colour of a light filling with lines on it. Without one it is white; or black, if nearly
+    all opaque pixels are white: those are strokes.
+    """
+    step = max(1, max(rgba.shape[:2]) // LOOKED_AT_PX)
+    small = rgba[::step, ::step]
+    if (filling := _filling(small)) is not None:
+        return over(rgba, filling)
+    opaque = small[small[:, :, 3] > 127]
+    if opaque.size == 0:
+        opaque = small[small[:, :, 3] > 0]
+    see_through = float(np.mean(small[:, :, 3] < 128)) > SEE_THROUGH
+    white = opaque.size > 0 and float(np.mean(opaque[:, :3].min(axis=1) > LIGHT)) > NEARLY_ALL
+    return over(rgba, np.full(3, 0 if see_through and white else 255, np.uint8))
+
+
+def over(rgba: UInt8, paper: UInt8) -> UInt8:
+    """Composites (H, W, 4) over a colour (3,): (H, W, 3) uint8."""
+    if rgba[:, :, 3].min() == 255:
+        return np.ascontiguousarray(rgba[:, :, :3])
+    alpha = rgba[:, :, 3:].astype(np.uint16)
+    mixed = rgba[:, :, :3] * alpha + paper.astype(np.uint16) * (255 - alpha) + 127
+    return (mixed // 255).astype(np.uint8)
+
+
+def _filling(rgba: UInt8) -> UInt8 | None:
+    """Returns the colour (3,) of a light area that is too wide for a stroke and has lines on it, or None."""
+    alpha, is_light = rgba[:, :, 3], rgba[:, :, :3].min(axis=2) > LIGHT
+    light = is_light & (alpha > 127)
+    side = max(3, round(THICK * max(rgba.shape[:2])))
+    wide = cv2.erode(light.view(np.uint8), np.ones((side, side), np.uint8), borderValue=(0.0,))
+    lines = np.count_nonzero(~is_light & (alpha >= SOLID))
+    if not wide.any() or lines < LEAST_LINES * np.count_nonzero(alpha > 127):
+        return None
+    return np.asarray(np.median(rgba[light][:, :3], axis=0), np.uint8)
