@@ -77,6 +77,7 @@ def test_a_sketch_becomes_a_picture_of_its_own_size_with_the_subject_in_its_own_
         "model",
         "images",
         "timings",
+        "notices",
     }
     assert body["timings"].keys() == {"decode", "queue", "inference", "encode"}
     (image,) = body["images"]
@@ -668,12 +669,13 @@ def test_the_deadline_counts_while_a_picture_is_decoded(path, name, monkeypatch)
     """Regression: it began with the question, after minutes of decoding."""
     late = threading.Event()
     app = create_app({"blots": Reader()}, deadline_s=0.2)
-    for reader in (
-        "app.http.generate.read_sketch",
-        "app.http.api.read_sketch",
-        "app.http.api.read_photo",
+    page = np.full((9, 9), 255, np.uint8)
+    for reader, read in (
+        ("app.http.generate.inspect_sketch", (page, ())),
+        ("app.http.api.inspect_sketch", (page, ())),
+        ("app.http.api.read_photo", page),
     ):
-        monkeypatch.setattr(reader, lambda *_: late.wait(0.25) or np.full((9, 9), 255, np.uint8))
+        monkeypatch.setattr(reader, lambda *_, read=read: late.wait(0.25) or read)
     assert "0.2 s" in assert_problem(send(app, path, name), 504)["detail"]
 
 
@@ -681,8 +683,8 @@ def test_the_deadline_counts_while_a_picture_is_decoded(path, name, monkeypatch)
 def test_the_picture_of_a_client_that_is_gone_is_not_decoded(path, name, monkeypatch):
     app = create_app({"blots": Reader()})
     for reader in (
-        "app.http.generate.read_sketch",
-        "app.http.api.read_sketch",
+        "app.http.generate.inspect_sketch",
+        "app.http.api.inspect_sketch",
         "app.http.api.read_photo",
     ):
         monkeypatch.setattr(reader, lambda *_: pytest.fail("decoded"))

@@ -862,10 +862,10 @@ def test_the_photo_of_a_large_scan_has_half_its_size_and_a_note_says_so(
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.stderr
     assert pixels_of(tmp_path / "out/large.png") == (51, 40)
-    (note,) = [line for line in result.stderr.splitlines() if line.startswith("note: ")]
+    (note,) = [line for line in result.stderr.splitlines() if line.startswith("large: ")]
     assert "large.png: it has 8,080 pixels, over 3,000: its photo has half its size, 51 x 40" in note
     result = CliRunner().invoke(main, [*arguments, "--size", "101", "--overwrite"])
-    assert "note: " not in result.stderr
+    assert "large: " not in result.stderr
     assert pixels_of(tmp_path / "out/large.png") == (101, 79)
 
 

@@ -22,6 +22,7 @@ from canvas import (
     set_seed,
     translated,
 )
+from drawings import label_map
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -292,6 +293,21 @@ def test_an_opened_picture_and_a_photo_below_survive_a_reload(page):
     page.reload()
     assert alike(photo(page), before)
     expect(page.locator("#trace")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_what_was_noticed_about_an_opened_picture_stays_with_it(open_page, width):
+    page = open_page(viewport={"width": width, "height": 800})
+    file = {"name": "a.png", "mimeType": "image/png", "buffer": png(label_map())}
+    page.locator("#file").set_input_files(file)
+    expect(page.locator("#status")).to_have_text("Areas of colour were seen; their borders are the strokes.")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.wait_for_timeout(600)
+    page.reload()
+    expect(page.locator("#status")).to_have_text("Areas of colour were seen; their borders are the strokes.")
+    page.locator("#clear").click()
+    draw(page, OUTLINE)
+    expect(page.locator("#status")).to_have_text("Photo is up to date")
 
 
 def test_each_tab_has_its_own_drawing_and_a_new_one_begins_with_the_last(page):

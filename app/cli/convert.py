@@ -188,10 +188,10 @@ def _report(results: Iterable[Converted], total: int, out: TextIO) -> Counter[st
                 if result.status == "converted":
                     for output in result.outputs:
                         click.echo(printable(str(output)), file=out)
+                    for notice in result.notices:
+                        progress.say(f"{notice.name}: {printable(str(result.source))}: {notice.message}")
                 elif result.status != "skipped" or total <= MAX_NAMED_SKIPS:
                     progress.say(f"{result.status}: {printable(str(result.source))}: {result.error}")
-                if result.notice:
-                    progress.say(f"note: {printable(str(result.source))}: {result.notice}")
                 progress.advance()
         except OSError as error:
             if isinstance(error, BrokenPipeError) or not counts["converted"]:

@@ -17,7 +17,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
 from app.http.batcher import Batcher
-from app.http.generate import decode, generate
+from app.http.generate import decode, describe_notices, generate, notice_headers
 from app.http.models import OnnxFiles
 from app.http.request_models import (
     MAX_Z,
@@ -30,7 +30,7 @@ from app.http.request_models import (
 )
 from app.http.requests import current_client, prefers_picture, read_payload, uploaded_file
 from pix2pix.errors import UsageError
-from pix2pix.images.io import WEB, encode_png, fit_sketch, read_photo, read_sketch
+from pix2pix.images.io import WEB, Notice, encode_png, fit_sketch, inspect_sketch, read_photo
 from pix2pix.model import latents
 
 if TYPE_CHECKING:
@@ -63,15 +63,16 @@ def create_api(translators: Mapping[str, Translator], batcher: Batcher) -> Bluep
 
     @api.post("/sketch")
     def sketch() -> ResponseReturnValue:
-        """Sends the sketch in any picture, black on white, for the canvas to open."""
+        """Sends the sketch in any picture, black on white, for the canvas to open; notices in a header."""
 
-        def extract(file: bytes) -> np.ndarray:
-            return fit_sketch(read_sketch(file, WEB), OPENED_SKETCH_PX)[0]
+        def extract(file: bytes) -> tuple[np.ndarray, tuple[Notice, ...]]:
+            found, notices = inspect_sketch(file, WEB)
+            return fit_sketch(found, OPENED_SKETCH_PX)[0], notices
 
         file = uploaded_file("sketch")
         with batcher.admit(1):
-            found = decode(file, extract, batcher, current_client())
-        return Response(encode_png(found), content_type="image/png")
+            found, notices = decode(file, extract, batcher, current_client())
+        return Response(encode_png(found), content_type="image/png", headers=notice_headers(notices))
 
     @api.post("/translate")
     def translate() -> ResponseReturnValue:
@@ -84,9 +85,11 @@ def create_api(translators: Mapping[str, Translator], batcher: Batcher) -> Bluep
             raise UsageError("A PNG answer has no realism map: accept JSON.")
         answer = generate(translator, payload.sketch, z, payload, batcher, "variants")
         if as_png:
-            return Response(answer.files[0]["png"], content_type="image/png")
+            headers = notice_headers(answer.notices)
+            return Response(answer.files[0]["png"], content_type="image/png", headers=headers)
         images = [{"seed": seed, **image} for seed, image in zip(seeds, answer.images(), strict=True)]
-        return {"request_id": g.request_id, "model": name, "images": images, "timings": answer.timings_ms}
+        about = {"timings": answer.timings_ms, "notices": describe_notices(answer.notices)}
+        return {"request_id": g.request_id, "model": name, "images": images, **about}
 
     @api.post("/encode")
     def encode() -> ResponseReturnValue:

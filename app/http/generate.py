@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -15,12 +16,13 @@ from app.http.batcher import Batcher, Client, TranslateJob
 from app.http.requests import current_client
 from pix2pix.images.io import (
     WEB,
+    Notice,
     Placement,
     check_answer_size,
     count_pixels,
     encode_png,
     fit_sketch,
-    read_sketch,
+    inspect_sketch,
     restore_photo,
 )
 
@@ -41,6 +43,7 @@ class Answer:
     files: list[dict[str, bytes]]
     z: np.ndarray
     timings_ms: dict[str, float]
+    notices: tuple[Notice, ...] = ()
 
     def images(self) -> list[dict[str, Any]]:
         """Returns the JSON of each photo."""
@@ -62,14 +65,14 @@ def generate(
     timings_ms: dict[str, float] = {}
     client = current_client()
 
-    def fit(file: bytes) -> tuple[np.ndarray, Placement]:
-        sketch = read_sketch(file, WEB)
+    def fit(file: bytes) -> tuple[np.ndarray, Placement, tuple[Notice, ...]]:
+        sketch, notices = inspect_sketch(file, WEB)
         check_answer_size(sketch.shape, len(z), noun)
-        return fit_sketch(sketch, translator.size_px)
+        return *fit_sketch(sketch, translator.size_px), notices
 
     with batcher.admit(len(z)):
         with timed(timings_ms, "decode"):
-            fitted, placement = decode(file, fit, batcher, client)
+            fitted, placement, notices = decode(file, fit, batcher, client)
         job = TranslateJob(translator, fitted, z, payload.realism, payload.stream, client)
         generated = batcher.translate(job)
         timings_ms["queue"] = in_ms(generated.queue_s)
@@ -81,7 +84,7 @@ def generate(
                     one["realism"] = encode_png(restore_overlay(overlay, placement))
     batcher.observe("decode", translator.name, timings_ms["decode"] / 1000)
     batcher.observe("encode", translator.name, timings_ms["encode"] / 1000)
-    return Answer(files, z, timings_ms)
+    return Answer(files, z, timings_ms, notices)
 
 
 def decode(file: bytes, read: Callable[[bytes], T], batcher: Batcher, client: Client) -> T:
@@ -94,6 +97,16 @@ def decode(file: bytes, read: Callable[[bytes], T], batcher: Batcher, client: Cl
         decoded = read(file)
     batcher.check(client)
     return decoded
+
+
+def describe_notices(notices: tuple[Notice, ...]) -> list[dict[str, str]]:
+    """Returns the JSON of notices about a sketch."""
+    return [asdict(notice) for notice in notices]
+
+
+def notice_headers(notices: tuple[Notice, ...]) -> dict[str, str]:
+    """Returns the header of an answer that is a picture: the same JSON, in ASCII."""
+    return {"X-Notices": json.dumps(describe_notices(notices))}
 
 
 def restore_overlay(overlay: np.ndarray, placement: Placement) -> np.ndarray:

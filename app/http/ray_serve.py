@@ -26,7 +26,7 @@ from app.http import MAX_UPLOAD_BYTES
 from app.http.api import choose_latents, describe
 from app.http.batch import Batch, max_batch
 from app.http.batcher import DEADLINE_S, SMALL_PIXELS
-from app.http.generate import Answer, restore_overlay
+from app.http.generate import Answer, describe_notices, restore_overlay
 from app.http.problems import describe_invalid, describe_known, describe_problem
 from app.http.request_models import TranslateRequest
 from pix2pix.errors import DeadlineExceeded, Pix2PixError
@@ -36,7 +36,7 @@ from pix2pix.images.io import (
     count_pixels,
     encode_png,
     fit_sketch,
-    read_sketch,
+    inspect_sketch,
     restore_photo,
 )
 from pix2pix.inference.translator import load
@@ -127,7 +127,8 @@ class Photos:
             failed = describe_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed on this request.")
             return _problem(describe_known(error) or failed)
         images = [{"seed": seed, **image} for seed, image in zip(seeds, answer.images(), strict=True)]
-        return JSONResponse({"model": self.translator.name, "images": images, "timings": answer.timings_ms})
+        about = {"timings": answer.timings_ms, "notices": describe_notices(answer.notices)}
+        return JSONResponse({"model": self.translator.name, "images": images, **about})
 
     async def _answer_in_time(self, payload: TranslateRequest, z: np.ndarray) -> Answer:
         try:
@@ -138,9 +139,9 @@ class Photos:
 
     async def _answer(self, payload: TranslateRequest, z: np.ndarray) -> Answer:
         def fit() -> Any:
-            sketch = read_sketch(payload.sketch, WEB)
+            sketch, notices = inspect_sketch(payload.sketch, WEB)
             check_answer_size(sketch.shape, len(z), "variants")
-            return fit_sketch(sketch, self.translator.size_px)
+            return *fit_sketch(sketch, self.translator.size_px), notices
 
         def encode(photo: np.ndarray, overlay: np.ndarray | None) -> dict[str, bytes]:
             file = {"png": encode_png(restore_photo(photo, placement))}
@@ -148,13 +149,13 @@ class Photos:
                 file["realism"] = encode_png(restore_overlay(overlay, placement))
             return file
 
-        fitted, placement = await self._work(count_pixels(payload.sketch, WEB), fit)
+        fitted, placement, notices = await self._work(count_pixels(payload.sketch, WEB), fit)
         made: Any = await self._compute(_Job(fitted, z, payload.realism))
         if failure := next((one for one in made if isinstance(one, Exception)), None):
             raise failure
         pixels = placement.height * placement.width
         files = [await self._work(pixels, partial(encode, photo, overlay)) for photo, overlay in made]
-        return Answer(files, z, {})
+        return Answer(files, z, {}, notices)
 
     async def _work(self, pixels: int, call: Callable[[], T]) -> T:
         """Calls a function in a thread. All large pictures share one: only one of them is in memory.

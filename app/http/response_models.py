@@ -33,10 +33,18 @@ class Common(Strict):
     timings: dict[str, float] = Field(description="Milliseconds: decode, queue, inference, encode")
 
 
+class Notice(Strict):
+    """A remark about how a sketch was read, such as `ruled-paper` or `areas`."""
+
+    name: str
+    message: str
+
+
 class TranslateAnswer(Common):
     """Photos of a sketch."""
 
     images: list[SeededImage]
+    notices: list[Notice]
 
 
 class InterpolateAnswer(Common):

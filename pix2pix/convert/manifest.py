@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Self
 
-from pix2pix.images.io import read_note
+from pix2pix.images.io import Notice, read_note
 from pix2pix.storage import is_local, version_of
 
 NAME, NAMES = "manifest.jsonl", "manifest*.jsonl"
@@ -77,6 +77,7 @@ class Line:
     z: tuple[list[float], ...] = ()  # one an output
     timings_ms: dict[str, float] = field(default_factory=dict)
     error: str | None = None
+    notices: tuple[Notice, ...] = ()  # about how the sketch was read
 
     def note(self, photo: str, stamp: Stamp) -> Note | None:
         """The note of one of its photos; None if the photo has changed since."""

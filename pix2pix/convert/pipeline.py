@@ -25,9 +25,10 @@ from pix2pix.errors import ImageError, ImageTooLarge, UnreadableImage
 from pix2pix.images.framing import UInt8, resized
 from pix2pix.images.io import (
     MAX_PIXELS,
+    Notice,
     Placement,
     fit_sketch,
-    read_sketch,
+    inspect_sketch,
     reading_factor,
     restore_photo,
     save_image,
@@ -54,8 +55,7 @@ class Converted:
     """The result for one file.
 
     `converted`: `outputs` were written. `skipped`: all were there already. `ignored`: the file is not a
-    picture by its name, which is no failure. `failed`: `error` gives the reason. `notice` is what else
-    there is to know.
+    picture by its name, which is no failure. `failed`: `error` gives the reason.
     """
 
     source: Path
@@ -63,7 +63,7 @@ class Converted:
     outputs: tuple[Path, ...] = ()
     error: str | None = None
     line: Line | None = None  # to add to the manifest
-    notice: str | None = None
+    notices: tuple[Notice, ...] = ()  # about how the sketch was read
 
 
 @dataclass(slots=True, eq=False)
@@ -77,7 +77,6 @@ class Job:
     # Set by the pipeline.
     status: Status = "converted"
     error: str | None = None
-    notice: str | None = None
     stamp: Stamp = field(default_factory=lambda: Stamp(0, ""))
     fitted: UInt8 | None = None
     placement: Placement | None = None
@@ -85,6 +84,7 @@ class Job:
     unwritten: int = 0
     made: dict[int, Stamp] = field(default_factory=dict)  # photos of this sketch and these settings
     timings_ms: dict[str, float] = field(default_factory=dict)
+    notices: tuple[Notice, ...] = ()
 
 
 class Pipeline:
@@ -186,18 +186,18 @@ class Pipeline:
         """Reads the sketch and fits it to the model's square. A large one waits until there is memory."""
         width, height = size_of(data)
         factor = reading_factor(width, height)
-        with self.pixels.hold(
-            width * height // (4 if factor > 1 else 1)
-        ):  # it is decoded in full, or by half
-            page = read_sketch(data)
+        # it is decoded in full, or at half of its width and height
+        with self.pixels.hold(width * height // (4 if factor > 1 else 1)):
+            page, job.notices = inspect_sketch(data)
             if page.min() == page.max():
                 raise UnreadableImage("the image is blank: nothing is drawn on it")
             job.fitted, job.placement = fit_sketch(page, self.translator.size_px)
         if factor > 1 and self.settings["size"] == "source":
-            job.notice = (
-                f"it has {width * height:,} pixels, over {MAX_PIXELS:,}: its photo has {FRACTIONS[factor]} "
-                f"its size, {page.shape[1]} x {page.shape[0]}; --size sets another"
+            message = (
+                f"It has {width * height:,} pixels, over {MAX_PIXELS:,}: its photo has {FRACTIONS[factor]} "
+                f"its size, {page.shape[1]} x {page.shape[0]}; --size sets another."
             )
+            job.notices = (*job.notices, Notice("large", message))
 
     def _note(self, job: Job, variant: int, stamp: Stamp) -> Note | None:
         """The note of a photo that is there: from the manifest, else from the photo."""
@@ -264,12 +264,13 @@ class Pipeline:
             z=tuple(self.z[i].tolist() for i in made),
             timings_ms={stage: round(took_ms, 1) for stage, took_ms in job.timings_ms.items()},
             error=job.error if failed else None,
+            notices=job.notices,
         )
         if job.status == "skipped":
             missed = line if line.adds_to(job.before) else None  # by a job that was killed
             return Converted(job.source, "skipped", job.outputs, job.error, missed)
         outputs = () if failed else tuple(job.outputs[i] for i in job.wanted)
-        return Converted(job.source, job.status, outputs, job.error, line, job.notice)
+        return Converted(job.source, job.status, outputs, job.error, line, job.notices)
 
 
 def _read_bytes(source: Path, size: int) -> bytes:

@@ -15,7 +15,6 @@ class Notice:
 
 RULES_LEFT_OUT = Notice("ruled-paper", "Ruled paper was seen; its lines were left out.")
 RULES_KEPT = Notice(
-    "ruled-paper-kept",
-    "Ruled paper was seen, but its lines are about as strong as the drawing's; they were taken for strokes.",
+    "ruled-paper-kept", "Ruled paper was seen; its lines are as strong as strokes, so they stay."
 )
-AREAS = Notice("areas", "The picture has areas of colour, not lines; their borders were taken for strokes.")
+AREAS = Notice("areas", "Areas of colour were seen; their borders are the strokes.")

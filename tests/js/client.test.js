@@ -86,6 +86,14 @@ test("an error message starts with a capital letter, also if the server's does n
   await assert.rejects(new Client({ fetch }).openSketch(new Blob()), { message: "The image is not a picture." });
 });
 
+test("an opened picture comes with what was noticed about it", async () => {
+  const notices = [{ name: "areas", message: "Areas of colour were seen." }];
+  const opened = async (headers) => new Client({ fetch: async () => new Response("png", { headers }) }).openSketch(new Blob());
+  assert.equal((await opened({ "X-Notices": JSON.stringify(notices) })).notice, "Areas of colour were seen.");
+  assert.equal((await opened({})).notice, "");
+  assert.equal(await (await opened({})).picture.text(), "png");
+});
+
 test("a missing model has its own error", async () => {
   const failed = (errors) => {
     const fetch = async () => Response.json({ detail: "The request is not valid.", errors }, { status: 422 });

@@ -54,13 +54,14 @@ export class Client {
   /**
    * Extracts the sketch from any picture: dark paper, transparency, a phone photo.
    * @param {Blob} file
-   * @returns {Promise<Blob>} a PNG, black ink on white paper
+   * @returns {Promise<{picture: Blob, notice: string}>} a PNG, black ink on white paper, and what to tell about it
    */
   async openSketch(file) {
     const body = new FormData();
     body.append("sketch", file);
     const response = await this.#send("/sketch", { method: "POST", body });
-    return response.blob();
+    const notices = JSON.parse(response.headers.get("X-Notices") ?? "[]");
+    return { picture: await response.blob(), notice: notices.map(({ message }) => message).join(" ") };
   }
 
   /**

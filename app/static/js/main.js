@@ -181,7 +181,10 @@ function show() {
   } else if (live.isWaiting) showStatus("waiting", "Waiting for the server");
   else if (picturesToRequest().length > 0 || (morph.position > 0 && !morph.picture)) {
     showStatus("working", progress || "Making the photo");
-  } else showStatus("ready", progress || "Photo is up to date");
+  } else {
+    const notice = paper.drawing.items.find(({ kind }) => kind === "picture")?.notice;
+    showStatus("ready", progress || notice || "Photo is up to date");
+  }
 }
 
 /** The latent of the large picture. */
@@ -270,11 +273,12 @@ function pin() {
 async function openSketch(file) {
   const order = ++openedCount;
   try {
-    const url = await asDataUrl(await retry(() => client.openSketch(file), onRetry));
+    const { picture, notice } = await retry(() => client.openSketch(file), onRetry);
+    const url = await asDataUrl(picture);
     const image = await loadImage(url);
     if (order !== openedCount) return;
     showAlert("");
-    replaceDrawing([{ kind: "picture", url, image }]);
+    replaceDrawing([{ kind: "picture", url, image, notice }]);
   } catch (problem) {
     if (order === openedCount) showAlert(`${file.name} could not be opened. ${problem.message}`);
   }

@@ -14,7 +14,8 @@ const PRESSURE_SHARE = 0.3;
  * @typedef {{x: number, y: number, pressure?: number}} Point  `pressure` in [0, 1], of pens that report it
  * @typedef {{width: number, erase: boolean, mirrored: boolean, smooth: boolean}} Tool
  * @typedef {{kind: "stroke", points: Point[], width: number, erase: boolean, mirrored: boolean}} Stroke
- * @typedef {{kind: "picture", url: string, image: CanvasImageSource}} Picture  covers the paper
+ * @typedef {{kind: "picture", url: string, image: CanvasImageSource, notice?: string}} Picture  covers the paper;
+ *   `notice` is about how it was read
  * @typedef {{kind: "sheet", items: (Stroke | Picture)[]}} Sheet  a new sheet of paper with these items
  * @typedef {Stroke | Picture} Item
  * @typedef {Item | Sheet} Step

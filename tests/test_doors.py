@@ -1,0 +1,94 @@
+"""One drawing through every door: `convert`, `prepare`, the HTTP API, and the page's route for opening."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from drawings import clip_art, filled, label_map, on_paper, printed, shoe
+from PIL import Image
+from web import encoded
+
+import pix2pix
+from app.cli.main import main
+from app.http import create_app
+from pix2pix.images.framing import fit_sketch, padded_square, place_sketch
+from pix2pix.images.io import read_sketch
+
+HEIGHT, WIDTH = 600, 600
+
+
+def page(kind: str, degrees: float, is_photo: bool) -> Image.Image:
+    ink = shoe(HEIGHT, WIDTH, 5)
+    return Image.fromarray(on_paper(ink, printed(kind, HEIGHT, WIDTH, 24, degrees), is_photo=is_photo))
+
+
+STRONG_RULES = on_paper(
+    shoe(HEIGHT, WIDTH, 4),
+    printed("ruled", HEIGHT, WIDTH, 24, 0),
+    colour=(90, 90, 90),
+    rule_colour=(90, 90, 90),
+)
+BROUGHT: dict[str, tuple[Image.Image, list[str]]] = {
+    "white filling, thin lines": (filled(1024, 2), []),
+    "ruled scan": (page("ruled", 1, False), ["ruled-paper"]),
+    "squared photo": (page("squared", -3, True), ["ruled-paper"]),
+    "dotted scan": (page("dotted", 0, False), ["ruled-paper"]),
+    "rules as strong as strokes": (Image.fromarray(STRONG_RULES), ["ruled-paper-kept"]),
+    "label map": (label_map(), ["areas"]),
+    "coloured drawing": (clip_art((0, 0, 0)), ["areas"]),
+}
+
+
+@pytest.mark.parametrize("kind", BROUGHT)
+def test_every_door_reads_a_drawing_alike_and_tells_the_same(
+    kind: str, tmp_path: Path, tiny_bundle: Path
+) -> None:
+    picture, expected = BROUGHT[kind]
+    data = encoded(picture) if picture.mode == "RGBA" else encoded(picture, "JPEG", quality=92)
+    sketch = read_sketch(data)
+    client = create_app({"tiny": pix2pix.load(tiny_bundle, device="cpu")}).test_client()
+
+    opened = client.post("/api/v1/sketch", data={"sketch": (io.BytesIO(data), "a.png")})
+    assert (np.asarray(Image.open(io.BytesIO(opened.data))) == fit_sketch(sketch, 512)[0]).all()
+    notices = json.loads(opened.headers["X-Notices"])
+    assert [notice["name"] for notice in notices] == expected
+
+    form = {"sketch": (io.BytesIO(data), "a.png")}
+    answered = client.post("/api/v1/translate", data=form, headers={"Accept": "application/json"})
+    assert answered.json["notices"] == notices
+    form = {"sketch": (io.BytesIO(data), "a.png")}
+    photo = client.post("/api/v1/translate", data=form, headers={"Accept": "image/png"})
+    assert json.loads(photo.headers["X-Notices"]) == notices
+
+    for folder in ("sketches", "photos"):
+        (tmp_path / "src" / folder).mkdir(parents=True)
+        (tmp_path / f"src/{folder}/a.png").write_bytes(data)
+    arguments = [
+        str(tmp_path / "src/sketches"),
+        str(tmp_path / "out"),
+        "--model",
+        str(tiny_bundle),
+        "--device",
+        "cpu",
+    ]
+    converted = CliRunner().invoke(main, ["convert", *arguments])
+    assert converted.exit_code == 0, converted.output
+    assert (
+        np.asarray(Image.open(tmp_path / "out/a.png")) == np.asarray(Image.open(io.BytesIO(photo.data)))
+    ).all()
+    for notice in notices:
+        assert f"{notice['name']}: {tmp_path / 'src/sketches/a.png'}: {notice['message']}" in converted.stderr
+    assert json.loads((tmp_path / "out/manifest.jsonl").read_text())["notices"] == notices
+
+    arguments = ["--from", "folders", "--val-fraction", "0", "--workers", "1"]
+    prepared = CliRunner().invoke(
+        main, ["prepare", str(tmp_path / "src"), str(tmp_path / "pairs"), *arguments]
+    )
+    assert prepared.exit_code == 0, prepared.output
+    stored = np.asarray(Image.open(tmp_path / "pairs/train/sketches/a.png"))
+    assert (stored == place_sketch(sketch, padded_square(*sketch.shape), 256)).all()
