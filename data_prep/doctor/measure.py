@@ -136,8 +136,9 @@ def _looks(pair: PairFiles, pictures: dict[Path, Image], others: tuple[PairFiles
     mask_picture = pictures[pair.mask] if pair.mask else None
     sketch, photo = read_sketch(sketch_picture), read_photo(photo_picture)
     reduced = small(photo)
-    # of the file, before inverted sketches are turned to black on white:
-    sketch_in_lines, sketch_paper = in_lines(small(read_photo(sketch_picture)))
+    # of the file, before inverted sketches are turned to black on white, and areas are outlined:
+    sketch_file = small(read_photo(sketch_picture))
+    sketch_in_lines, sketch_paper = in_lines(sketch_file)
     photo_in_lines, _ = in_lines(reduced)
     ink = _ink_map(sketch)
     rim = np.concatenate([reduced[0], reduced[-1], reduced[:, 0], reduced[:, -1]])
@@ -155,7 +156,7 @@ def _looks(pair: PairFiles, pictures: dict[Path, Image], others: tuple[PairFiles
         sketch_in_lines=sketch_in_lines,
         sketch_inverted=sketch_in_lines and sketch_paper < DARK_PAPER,
         photo_in_lines=photo_in_lines and not is_coloured(reduced),
-        same_picture=_correlation(ink, 255 - over_channels(np.min, reduced)) > SAME,
+        same_picture=_correlation(_darkness(sketch_file), _darkness(reduced)) > SAME,
         contrast=float(reduced.std()),
         background=(light, green_red, blue_yellow),
         fit=_fit(_band_passed(ink), _edge_map(reduced), pair.key, others),
@@ -225,8 +226,13 @@ def _band_passed(values: Float32) -> Float32:
     return np.asarray(kept / max(float(np.linalg.norm(kept)), 1e-6), np.float32)
 
 
-def _correlation(ink: Float32, darkness: UInt8) -> float:
-    pair = [values - values.mean() for values in (ink, darkness.astype(np.float32))]
+def _darkness(picture: UInt8) -> Float32:
+    """Returns how far (H, W, 3) is from white, the largest of the channels, (H, W)."""
+    return np.float32(255) - over_channels(np.min, picture)
+
+
+def _correlation(first: Float32, second: Float32) -> float:
+    pair = [values - values.mean() for values in (first, second)]
     norm = float(np.linalg.norm(pair[0]) * np.linalg.norm(pair[1]))
     return float(np.vdot(*pair)) / norm if norm else 0.0
 
