@@ -863,7 +863,7 @@ def test_the_photo_of_a_large_scan_has_half_its_size_and_a_note_says_so(
     assert result.exit_code == 0, result.stderr
     assert pixels_of(tmp_path / "out/large.png") == (51, 40)
     (note,) = [line for line in result.stderr.splitlines() if line.startswith("large: ")]
-    assert "large.png: it has 8,080 pixels, over 3,000: its photo has half its size, 51 x 40" in note
+    assert "large.png: It has 8,080 pixels, over 3,000: its photo has half its size, 51 x 40" in note
     result = CliRunner().invoke(main, [*arguments, "--size", "101", "--overwrite"])
     assert "large: " not in result.stderr
     assert pixels_of(tmp_path / "out/large.png") == (101, 79)
@@ -874,16 +874,16 @@ def test_large_sketches_are_read_one_after_the_other(tmp_path: Path, monkeypatch
     monkeypatch.setattr(pipeline, "MAX_PIXELS_AT_WORK", 64 * 64)
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     at_work, most = [], []
-    read_sketch = pipeline.read_sketch
+    inspect_sketch = pipeline.inspect_sketch
 
-    def read(data: bytes) -> np.ndarray:
+    def read(data: bytes) -> tuple:
         at_work.append(1)
         most.append(len(at_work))
-        page = read_sketch(data)
+        page = inspect_sketch(data)
         at_work.pop()
         return page
 
-    monkeypatch.setattr(pipeline, "read_sketch", read)
+    monkeypatch.setattr(pipeline, "inspect_sketch", read)
     for number in range(12):
         save_sketch(tmp_path / f"in/{number}.png")
     assert {result.status for result in run(tmp_path / "in", tmp_path / "out").values()} == {"converted"}
