@@ -383,7 +383,8 @@ def test_a_stopped_training_saves_says_how_to_go_on_and_goes_on(pairs: Path, tmp
     """The real command in its own process, stopped after its first line of statistics."""
     options = ["--name", "a", "--runs", str(tmp_path / "runs"), "--device", "cpu", "--threads", "1"]
     command = [str(Path(sys.executable).parent / "pix2pix"), "train", str(pairs), *options]
-    first = [*command, "--preset", "fast", "--size", "64", "--steps", "100000"]
+    small = ["--set", "batch_size=2", "--set", "layout.batch_size=8"]
+    first = [*command, "--preset", "fast", "--size", "64", *small, "--steps", "100000"]
     with subprocess.Popen(first, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         stats = tmp_path / "runs" / "a" / "stats.jsonl"
         while not (stats.exists() and stats.read_text()):

@@ -160,7 +160,7 @@ def test_server_and_device_get_the_same_square_and_make_the_same_photos(browser,
     page.on("request", lambda request: sent.append(request) if request.url.endswith("/translate") else None)
     drawings = [DOT, SMALL, OUTLINE, SOLE, SCRIBBLE]  # the first two are framed more closely
     with serving(translators) as address:
-        page.goto(address + "#model=shipped")
+        page.goto(address)
         expect(page.locator("#model")).to_be_enabled()
         by_server, squares = [], []
         for corners in drawings:
