@@ -17,14 +17,17 @@ test, the pairs of the latter are named test/NAME.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from data_prep.looks import small, some_of, which_are_sketches
 from data_prep.sources import Fault, Kind, SourcePair
-from pix2pix.errors import PairsError
+from pix2pix.errors import ImageError, PairsError
+from pix2pix.images.framing import UInt8
+from pix2pix.images.io import read_photo
 from pix2pix.images.listing import list_pictures, why_not_a_picture
+from pix2pix.images.looks import small, which_are_sketches
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "val"}
 SKETCH_WORDS = {"a", "drawing", "drawings", "edge", "edges", "input", "inputs", "label", "labels"}
@@ -33,6 +36,7 @@ PHOTO_WORDS = {"b", "image", "images", "img", "imgs", "photo", "photos", "pictur
 PHOTO_WORDS |= {"target", "targets"}
 OTHER_WORDS = {"inst", "feat", "mask", "masks"}  # folders that are no fault: of pix2pixHD, of pairs
 OF_SPLIT = re.compile(rf"(.+[-_. ])?({'|'.join(SPLITS)})([-_. ].+|[ab])?", re.IGNORECASE)
+SAMPLED = 12  # pictures; decoding large photos takes 0.1 s each
 NUMBERED = re.compile(r"(.+?)(?:[-_. ]+\d+| ?\(\d+\))")
 
 SourceName = tuple[str | None, str]  # split of the source, and relative name without suffix
@@ -112,6 +116,13 @@ def sides_by_name(src: Path, pictures: list[Path]) -> Sides | None:
     called = (words[sketches[0]], words[photos[0]])
     one, two = ({path: names[path] for path in side} for side in (sketches, photos))
     return _by_pixels(Sides(one, two, called, shown=set(called) != {"a", "b"}))
+
+
+def some_of(paths: Sequence[Path]) -> Iterator[UInt8]:
+    """Yields up to SAMPLED of the pictures, (H, W, 3) uint8, from all over the list; not unreadable ones."""
+    for path in paths[:: max(1, len(paths) // SAMPLED)][:SAMPLED]:
+        with suppress(ImageError):
+            yield read_photo(path)
 
 
 def pairs_in(sides: Sides) -> int:

@@ -11,14 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_prep.layouts import Sides, pairs_in, sides_by_folder, sides_by_name
-from data_prep.looks import MOSTLY, share_of_drawings, small, some_of, which_are_sketches
+from data_prep.layouts import Sides, pairs_in, sides_by_folder, sides_by_name, some_of
 from data_prep.sources import Kind
 from pix2pix.errors import PairsError
 from pix2pix.images.framing import UInt8
 from pix2pix.images.listing import list_pictures
-
-NEARLY = 0.04  # of the height: an odd width, or a line between the halves
+from pix2pix.images.looks import MOSTLY, NEARLY, share_of_drawings, small, which_are_sketches
 
 
 @dataclass(frozen=True)

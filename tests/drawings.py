@@ -94,3 +94,20 @@ def label_map(side_px: int = 256) -> Image.Image:
         x, y = 20 + 60 * (number % 4), 20 + 60 * (number // 4)
         draw.rectangle((x, y, x + 35, y + 40), fill=colours[number % 3 + number // 12])
     return page
+
+
+def product_photo(height: int, width: int) -> np.ndarray:
+    """A shoe of red leather, lit from above, on white, (H, W, 3) uint8."""
+    mask = np.zeros((height, width), np.uint8)
+    corners = np.array(OUTLINE) * [width / 512, height / 512]
+    cv2.fillPoly(mask, [corners.round().astype(np.int32)], (1.0,))
+    light = np.linspace(1.4, 0.4, height)[:, None] + 0.25 * np.sin(np.arange(width) / 25)
+    grain = np.random.default_rng(0).normal(0, 0.25, (height, width, 3))
+    leather = np.array([170, 70, 60]) * (light[..., None] + grain)
+    return np.where(mask[..., None] > 0, np.clip(leather, 0, 255), 255).astype(np.uint8)
+
+
+def side_by_side(height: int) -> np.ndarray:
+    """A drawing and the photo beside it, as training pairs are stored, (H, 2 H, 3) uint8."""
+    lines = 255 * (1 - shoe(height, height, 2))
+    return np.concatenate([np.repeat(lines[..., None], 3, axis=2), product_photo(height, height)], axis=1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from drawings import clip_art, filled, label_map, on_paper, printed, shoe
+from drawings import clip_art, filled, label_map, on_paper, printed, product_photo, shoe, side_by_side
 from PIL import Image
 from web import encoded
 
@@ -41,6 +41,8 @@ BROUGHT: dict[str, tuple[Image.Image, list[str]]] = {
     "rules as strong as strokes": (Image.fromarray(STRONG_RULES), ["ruled-paper-kept"]),
     "label map": (label_map(), ["areas"]),
     "coloured drawing": (clip_art((0, 0, 0)), ["areas"]),
+    "photograph": (Image.fromarray(product_photo(HEIGHT, WIDTH)), ["photograph"]),
+    "training pair": (Image.fromarray(side_by_side(256)), ["pair"]),
 }
 
 

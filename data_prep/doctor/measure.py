@@ -19,13 +19,13 @@ import numpy.typing as npt
 from PIL.Image import Image
 
 from data_prep.doctor.silhouette import Silhouette, silhouette
-from data_prep.looks import MAP_PX, in_lines, is_coloured, over_channels, small
 from data_prep.near_duplicates import Hashes, perceptual_hash
 from data_prep.orientation import exif_orientation
 from data_prep.pair_worker import one_cv2_thread
 from pix2pix.errors import ImageError
 from pix2pix.images.framing import UInt8
 from pix2pix.images.io import open_image, read_photo, read_sketch
+from pix2pix.images.looks import MAP_PX, in_lines, is_coloured, over_channels, small
 from pix2pix.images.mask import stored_or_found
 
 Float32 = npt.NDArray[np.float32]

@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from pix2pix.images import looks
 from pix2pix.images.areas import outlined_areas, outlines
 from pix2pix.images.framing import UInt8
-from pix2pix.images.notices import AREAS, Notice
+from pix2pix.images.notices import AREAS, PAIR, PHOTOGRAPH, Notice
 from pix2pix.images.rules import without_rules
 
 Float32 = npt.NDArray[np.float32]
@@ -41,6 +42,15 @@ def ink_on_paper(pixels: UInt8) -> tuple[UInt8, tuple[Notice, ...]]:
     Returns it with what its owner should know.
     """
     pixels = _single_channel_if_grey(pixels)
+    sketch, notices = _strokes_or_borders(pixels)
+    if pixels.ndim == 3 and looks.is_pair(pixels):
+        return sketch, (PAIR,)
+    if pixels.ndim == 3 and looks.is_photo(looks.small(pixels)):
+        return sketch, (PHOTOGRAPH,)
+    return sketch, notices
+
+
+def _strokes_or_borders(pixels: UInt8) -> tuple[UInt8, tuple[Notice, ...]]:
     paper = _paper_colour(pixels)
     if (outlined := outlined_areas(pixels, paper)) is not None:
         return outlined, (AREAS,)

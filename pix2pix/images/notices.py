@@ -18,3 +18,11 @@ RULES_KEPT = Notice(
     "ruled-paper-kept", "Ruled paper was seen; its lines are as strong as strokes, so they stay."
 )
 AREAS = Notice("areas", "Areas of colour were seen; their borders are the strokes.")
+PAIR = Notice(
+    "pair",
+    "A sketch and a photo side by side were seen: give the sketch alone. `pix2pix prepare --from ab` makes "
+    "training pairs of such pictures.",
+)
+PHOTOGRAPH = Notice(
+    "photograph", "A photograph was seen, not a drawing: what is dark in it was taken for ink."
+)
