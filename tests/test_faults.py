@@ -22,6 +22,8 @@ from PIL import Image
 from real_server import ask, connect, head, server
 from web import b64, encoded, png
 
+pytestmark = pytest.mark.alone
+
 STORM = 500
 ANSWER_WITHIN_S = 5.0
 MAY_GROW_MIB = 48

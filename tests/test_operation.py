@@ -20,6 +20,8 @@ from web import b64, png
 
 from app.http import serving
 
+pytestmark = pytest.mark.alone
+
 
 def test_sigterm_finishes_what_was_begun_turns_the_rest_away_and_exits_0() -> None:
     with server(takes_s=1.0) as (process, url), ThreadPoolExecutor(3) as pool:

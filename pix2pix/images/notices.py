@@ -24,5 +24,5 @@ PAIR = Notice(
     "training pairs of such pictures.",
 )
 PHOTOGRAPH = Notice(
-    "photograph", "A photograph was seen, not a drawing: what is dark in it was taken for ink."
+    "photograph", "A photograph was seen, not a drawing: its dark parts and borders were taken for ink."
 )
