@@ -262,7 +262,8 @@ def test_without_the_server_the_page_names_the_missing_model_and_the_loaded_one_
     page.close()
 
 
-def test_the_menu_states_the_size_of_the_download(page, engine) -> None:
+def test_the_menu_states_the_size_of_the_download(open_page, engine) -> None:
+    page = open_page("#model=shipped", viewport={"width": 1280, "height": 800})
     sent: list = []
     page.on("requestfinished", lambda request: sent.append(request) if "onnx" in request.url else None)
     draw(page, OUTLINE)
