@@ -7,8 +7,9 @@ import torch
 from conftest import TINY
 from torch import Tensor, nn
 
+from pix2pix.model.constants import CELLS
 from pix2pix.model.layers import doubled
-from pix2pix.model.picture_gan import PictureGenerator, compose
+from pix2pix.model.picture_gan import PictureGenerator, compose, recoloured
 
 SIDE = TINY.size_px
 
@@ -107,3 +108,59 @@ def test_compose_shows_white_where_alpha_is_0_and_the_colour_where_it_is_1() -> 
     photo, alpha = compose(rgba)
     assert alpha[0, 0, 0].tolist() == pytest.approx([0, 1, 0.5])
     assert photo[0, 0, 0].tolist() == pytest.approx([1, 0.2, 0.6])
+
+
+def layout_of_colour(*colour: float) -> Tensor:
+    """A product of one colour (3,) in [-1, 1] in the left half of the cells, (1, 4, 16, 16)."""
+    layout = torch.zeros(1, 4, CELLS, CELLS)
+    layout[0, :3, :, :8] = torch.tensor(colour)[:, None, None]
+    layout[0, 3, :, :8] = 1
+    return layout
+
+
+def luma(colour: Tensor) -> Tensor:
+    return (colour[:, :3] * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1)
+
+
+def no_strokes(side: int = 32) -> Tensor:
+    return torch.zeros(1, 4, side, side)
+
+
+def test_recolouring_keeps_luma_and_alpha_and_takes_most_of_the_chroma_from_the_layout() -> None:
+    """A grey picture on a layout of a brown of the same luma gets 85 % of its chroma."""
+    brown = torch.tensor([0.3, -0.1, -0.27])
+    grey = float(luma(brown[None, :, None, None]))
+    rgba = torch.full((1, 4, 64, 64), grey)
+    rgba[:, 3] = torch.randn(64, 64)
+    found = recoloured(rgba, layout_of_colour(*brown.tolist()), no_strokes())
+    torch.testing.assert_close(luma(found), luma(rgba), atol=1e-4, rtol=0)
+    assert torch.equal(found[:, 3], rgba[:, 3])
+    expected = (grey + 0.85 * (brown - grey))[:, None, None].expand(3, 64, 30)
+    torch.testing.assert_close(found[0, :3, :, :30], expected, atol=2e-3, rtol=0)
+
+
+def test_recolouring_leaves_a_picture_in_the_colour_of_its_layout_as_it_is() -> None:
+    rgba = torch.tensor([0.3, -0.1, -0.27, 5.0])[None, :, None, None].expand(1, 4, 64, 64)
+    found = recoloured(rgba, layout_of_colour(0.3, -0.1, -0.27), no_strokes())
+    torch.testing.assert_close(found, rgba, atol=1e-3, rtol=0)  # beside the product, too
+
+
+def test_coloured_speckle_becomes_faint_and_black_and_white_stay() -> None:
+    rgba = torch.zeros(1, 4, 64, 64)
+    rgba[0, :3, 10, 10] = torch.tensor([1.0, -0.5, -1.0])  # orange on grey
+    rgba[0, :3, 20, 20], rgba[0, :3, 30, 20] = -1.0, 1.0
+    found = recoloured(rgba, layout_of_colour(0.0, 0.0, 0.0), no_strokes())
+    speck, before = found[0, :3, 10, 10], rgba[0, :3, 10, 10]
+    assert (speck - speck.mean()).norm() < 0.2 * (before - before.mean()).norm()
+    red = recoloured(rgba, layout_of_colour(0.8, -0.5, -0.5), no_strokes())
+    torch.testing.assert_close(red[0, :3, 20, 20], torch.full((3,), -1.0), atol=1e-4, rtol=0)
+    torch.testing.assert_close(red[0, :3, 30, 20], torch.full((3,), 1.0), atol=1e-4, rtol=0)
+
+
+def test_under_colour_strokes_the_picture_keeps_its_colours() -> None:
+    strokes = no_strokes()
+    strokes[0, 3, :, 8:16] = 1
+    rgba = torch.tensor([0.8, -0.6, -0.6, 5.0])[None, :, None, None].repeat(1, 1, 64, 64)
+    found = recoloured(rgba, layout_of_colour(-0.2, 0.1, 0.4), strokes)
+    torch.testing.assert_close(found[..., 17:31], rgba[..., 17:31], atol=1e-4, rtol=0)
+    assert (found[0, 2, :, :14] > rgba[0, 2, :, :14] + 0.2).all()

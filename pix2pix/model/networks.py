@@ -17,7 +17,7 @@ from pix2pix.model.constants import LAYOUT_PX
 from pix2pix.model.layout_gan import LayoutEncoder, LayoutGenerator, complete, known_cells, layout_of
 from pix2pix.model.paper import PaperGenerator
 from pix2pix.model.patch_discriminator import PatchDiscriminator
-from pix2pix.model.picture_gan import PictureGenerator, compose
+from pix2pix.model.picture_gan import PictureGenerator, compose, recoloured
 
 
 class TwoStage(nn.Module):
@@ -43,9 +43,9 @@ class TwoStage(nn.Module):
         ink = (1 - sketch) / 2
         if strokes is None:
             strokes = ink.new_zeros(len(ink), 4, *(side // 2 for side in ink.shape[2:]))
-        photo, alpha = compose(
-            self.picture(ink, strokes, self.draw_layout(ink, strokes, z, sketch_of), sketch_of)
-        )
+        layout = self.draw_layout(ink, strokes, z, sketch_of)
+        rgba = self.picture(ink, strokes, layout, sketch_of)
+        photo, alpha = compose(recoloured(rgba, layout, strokes, sketch_of))
         return photo.clamp(-1, 1), alpha
 
     def draw_layout(self, ink: Tensor, strokes: Tensor, z: Tensor, sketch_of: Tensor | None = None) -> Tensor:

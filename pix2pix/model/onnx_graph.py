@@ -18,9 +18,13 @@ from pix2pix.model.config import ModelConfig
 from pix2pix.model.constants import (
     CELL_PX,
     CELLS,
+    CHROMA_SHARE,
+    DARKEST,
     GAIN,
     KNOWN_FROM,
     LAYOUT_PX,
+    LIGHTEST,
+    LUMA,
     NORM_EPSILON,
     PRODUCT_FROM,
     SMALLEST_SHARE,
@@ -46,7 +50,8 @@ def translate_graph(weights: Weights, header: Header) -> onnx.ModelProto:
         strokes = graph.input("strokes", TensorProto.UINT8, ["sketches", side // 2, side // 2, 4])
         ink, coloured = read_ink(graph, sketches), read_strokes(graph, strokes)
         layout = draw_layout(graph, config, ink, coloured, z, sketch_of)
-        photos, alpha = compose(graph, draw_picture(graph, config, ink, coloured, layout, sketch_of))
+        rgba = draw_picture(graph, config, ink, coloured, layout, sketch_of)
+        photos, alpha = compose(graph, recoloured(graph, config, rgba, layout, coloured, sketch_of))
     else:
         photos = graph.add(
             "Gather", draw_paper(graph, config, read_sketches(graph, sketches)), sketch_of, axis=0
@@ -175,6 +180,37 @@ def draw_picture(
     x = graph.modulated_conv(x, style, "picture.detail.conv")
     drawn = graph.output_conv(x, "picture.detail.to_rgba", COLOUR_SCALE, PAPER)
     return graph.add("Add", graph.doubled(rgba), drawn)
+
+
+def recoloured(
+    graph: Graph, config: ModelConfig, rgba: str, layout: str, strokes: str, sketch_of: str
+) -> str:
+    """`picture_gan.recoloured`, of colour in levels below white."""
+    own = graph.add(
+        "Clip", graph.add("Add", graph.add("Div", graph.channels(rgba, 0, 3), 255.0), 1.0), 0.0, 1.0
+    )
+    cells = graph.resized(layout, config.size_px // CELLS)
+    mean = graph.add("Unsqueeze", graph.channels(statistics(graph, layout), 0, 3), graph.ints(2, 3))
+    colour = graph.add("Add", graph.channels(cells, 0, 3), graph.add("Mul", mean, SMALLEST_SHARE))
+    colour = graph.add("Div", colour, graph.add("Add", graph.channels(cells, 3, 4), SMALLEST_SHARE))
+    given = graph.add("Mul", graph.add("Add", colour, 1.0), 0.5)
+    luma, given_luma = luma_of(graph, own), luma_of(graph, given)
+    limited = graph.add("Clip", given_luma, DARKEST, LIGHTEST)
+    darker = graph.add("Div", luma, limited)
+    lighter = graph.add("Div", graph.add("Sub", 1.0, luma), graph.add("Sub", 1.0, limited))
+    shade = graph.add("Clip", graph.add("Min", darker, lighter), 0.0, 1.0)
+    free = graph.add("Sub", 1.0, graph.doubled(graph.channels(strokes, 3, 4)))
+    share = graph.add("Gather", graph.add("Mul", free, CHROMA_SHARE), sketch_of, axis=0)
+    of_layout = graph.add("Mul", graph.add("Mul", share, shade), graph.add("Sub", given, given_luma))
+    of_own = graph.add("Mul", graph.add("Sub", 1.0, share), graph.add("Sub", own, luma))
+    mixed = graph.add("Clip", graph.add("Add", graph.add("Add", luma, of_layout), of_own), 0.0, 1.0)
+    colour = graph.add("Mul", graph.add("Sub", mixed, 1.0), 255.0)
+    return graph.add("Concat", colour, graph.channels(rgba, 3, 4), axis=1)
+
+
+def luma_of(graph: Graph, colour: str) -> str:
+    """Colour (N, 3, H, W) -> (N, 1, H, W)."""
+    return graph.add("Conv", colour, graph.constant(np.array(LUMA, np.float32)[None, :, None, None]))
 
 
 def look_at_ink(

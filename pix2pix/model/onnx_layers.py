@@ -165,7 +165,11 @@ class Graph:
 
     def doubled(self, x: str) -> str:
         """`layers.doubled`: bilinearly."""
-        scales = self.constant(np.array([1, 1, 2, 2], np.float32))
+        return self.resized(x, 2)
+
+    def resized(self, x: str, times: int) -> str:
+        """Bilinearly enlarged to a side `times` larger."""
+        scales = self.constant(np.array([1, 1, times, times], np.float32))
         return self.add("Resize", x, "", scales, mode="linear", coordinate_transformation_mode="half_pixel")
 
     def channels(self, x: str, start: int, end: int) -> str:

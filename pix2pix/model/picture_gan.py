@@ -13,7 +13,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pix2pix.model.config import ModelConfig
-from pix2pix.model.constants import CELLS, SLOPE
+from pix2pix.model.constants import (
+    CELLS,
+    CHROMA_SHARE,
+    DARKEST,
+    LIGHTEST,
+    LUMA,
+    SLOPE,
+    SMALLEST_SHARE,
+)
 from pix2pix.model.layers import Conv, Linear, ModulatedConv, activate, doubled, per_answer, statistics
 
 
@@ -99,6 +107,31 @@ class Detail(nn.Module):
         x = self.conv(self.up(x, style, activate(self.ink(ink))), style)
         finer: Tensor = self.to_rgba(x).float()
         return doubled(rgba) + finer
+
+
+def recoloured(rgba: Tensor, layout: Tensor, strokes: Tensor, sketch_of: Tensor | None = None) -> Tensor:
+    """Returns RGBA (N, 4, S, S) with the luma of `rgba`, and most of the chroma of its layout (N, 4, 16, 16).
+
+    So a product has even colours, and no coloured speckle. Chroma falls towards black and white, as in shades
+    and highlights. Under colour strokes (M, 4, S/2, S/2) the picture keeps its own.
+    """
+    own = ((rgba[:, :3] + 1) / 2).clamp(0, 1)
+    cells = F.interpolate(layout.float(), scale_factor=own.shape[-1] / CELLS, mode="bilinear")
+    mean = statistics(layout)[:, :3, None, None]  # where no cell is near
+    colour = (cells[:, :3] + SMALLEST_SHARE * mean) / (cells[:, 3:] + SMALLEST_SHARE)
+    given = (colour + 1) / 2
+    luma, given_luma = _luma(own), _luma(given)
+    limited = given_luma.clamp(DARKEST, LIGHTEST)
+    shade = torch.minimum(luma / limited, (1 - luma) / (1 - limited)).clamp(0, 1)
+    share = CHROMA_SHARE * (1 - doubled(per_answer(strokes[:, 3:], sketch_of)))
+    chroma = share * shade * (given - given_luma) + (1 - share) * (own - luma)
+    return torch.cat([2 * (luma + chroma).clamp(0, 1) - 1, rgba[:, 3:]], 1)
+
+
+def _luma(colour: Tensor) -> Tensor:
+    """Colour (N, 3, H, W) in 0..1 -> (N, 1, H, W)."""
+    weights = torch.tensor(LUMA, device=colour.device)[:, None, None]
+    return (colour * weights).sum(1, keepdim=True)
 
 
 def compose(rgba: Tensor) -> tuple[Tensor, Tensor]:
