@@ -13,6 +13,7 @@ from data_prep.orientation import exchanges_sides, exif_orientation
 from pix2pix.errors import PairsError
 from pix2pix.images.framing import UInt8, padded_square, place_photo, place_sketch
 from pix2pix.images.io import read_photo, read_sketch
+from pix2pix.images.looks import in_lines, small
 from pix2pix.images.subject import background, levelled
 
 Kind = Literal["photos", "ab", "ba", "folders", "names"]
@@ -70,11 +71,14 @@ def read_source(pair: SourcePair, size_px: int) -> tuple[UInt8, UInt8]:
 
 def _halves(pair: SourcePair) -> tuple[UInt8, UInt8]:
     image = read_photo(pair.files[0])
-    half = image.shape[1] // 2  # of an odd width, the column in the middle belongs to neither
+    height, width = image.shape[:2]
+    half = width // 2  # of an odd width, the column in the middle belongs to neither
     if not half:
         raise PairsError("it is 1 pixel wide; a side-by-side image has two halves")
     left, right = image[:, :half], image[:, -half:]
     sketch, photo = (left, right) if pair.sketch_on == "left" else (right, left)
+    if width <= height and not in_lines(small(sketch))[0]:
+        raise PairsError(f"it is {width}x{height}, and its {pair.sketch_on} half is no line drawing")
     return read_sketch(sketch), photo
 
 

@@ -44,7 +44,9 @@ def ask(one, **headers):
 
 def test_a_client_beyond_its_rate_is_told_when_to_come_again() -> None:
     one = client(rate="3 per minute")
-    assert [ask(one).status_code for _ in range(5)] == [200] * 3 + [429] * 2
+    answers = [ask(one) for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [200] * 3 + [429] * 2
+    assert not any("Retry-After" in answer.headers for answer in answers[:3])
     refused = ask(one)
     problem = assert_problem(refused, 429)
     assert "may send requests 3 times per minute" in problem["detail"]

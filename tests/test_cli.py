@@ -359,6 +359,15 @@ def test_progress_is_sparse_without_a_terminal(capsys: pytest.CaptureFixture[str
     assert lines[0].startswith("converting: ") and "files/s" in lines[0] and "left" in lines[0]
 
 
+def test_time_left_is_reckoned_from_the_first_step(capsys: pytest.CaptureFixture[str]) -> None:
+    """Regression: the 20 s in which a training loaded its model counted, too."""
+    now = iter([0, 20, 36])
+    with Reporter("training", 1.0, clock=lambda: float(next(now, 36))) as progress:
+        progress.start_at(0.1)
+        progress.update(0.2)
+    assert "2m 8s left" in capsys.readouterr().err  # 0.1 took 16 s, 0.8 is left
+
+
 def test_an_impossible_host_is_refused() -> None:
     with pytest.raises(UsageError, match="cannot be opened"):
         serving.listen(SimpleNamespace(), "not a host", 0, lambda url: None)

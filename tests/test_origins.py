@@ -12,7 +12,7 @@ from app.cli.main import main
 from app.http import create_app
 
 SHOP = "https://shop.example"
-EXPOSED = {"X-Request-ID", "Retry-After"}
+EXPOSED = {"X-Request-ID", "Retry-After", "X-Notices"}
 
 
 def client(*origins, **options):

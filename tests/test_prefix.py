@@ -88,7 +88,10 @@ def test_without_a_prefix_everything_is_where_it_was() -> None:
     ("options", "prefix"),
     [
         ({}, "/sketch"),
-        *[({"proxies": 1}, p) for p in ("//evil.example", 'x"y', "/a b", "http://evil.example", "/", "")],
+        *[
+            ({"proxies": 1}, p)
+            for p in ("//evil.example", 'x"y', "/a b", "/..", "/a/../b", "http://evil.example", "/", "")
+        ],
     ],
 )
 def test_a_client_cannot_choose_where_the_links_lead(options, prefix) -> None:
@@ -107,7 +110,9 @@ def test_slashes_around_a_prefix_do_not_matter(prefix: str) -> None:
     assert f'href="/{prefix.strip("/")}/docs/"' in client(prefix=prefix).get("/").text
 
 
-@pytest.mark.parametrize("prefix", ["/a//b", "https://host/sketch", "/a b", "/ä", "/api", "/static/x"])
+@pytest.mark.parametrize(
+    "prefix", ["/a//b", "https://host/sketch", "/a b", "/ä", "/api", "/static/x", "/healthz", "/.."]
+)
 def test_a_prefix_that_cannot_be_is_named_before_anything_is_loaded(prefix: str) -> None:
     result = CliRunner().invoke(main, ["serve", "--prefix", prefix])
     assert result.exit_code == 2 and f"--prefix {prefix!r}" in result.stderr

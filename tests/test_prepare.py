@@ -196,7 +196,7 @@ def test_every_fault_of_a_side_by_side_source_is_named(faulty: Path, tmp_path: P
     expected = {
         "train/good.png": ("written", None),
         "train/good.webp": ("written", None),
-        "train/square.png": ("left out", "blank"),
+        "train/square.png": ("left out", "its left half is no line drawing"),
         "train/blank.png": ("left out", "blank"),
         "train/empty.png": ("left out", "empty"),
         "train/text.jpg": ("left out", "not a picture"),

@@ -48,6 +48,7 @@ class Reporter:
     def start_at(self, done: float) -> None:
         """Sets what was done before, for a resumed job; the rate counts from here."""
         self._done = self._start = done
+        self._began = self._clock()
 
     def update(self, done: float, note: str = "") -> None:
         """Sets how much is done; `note` is shown beside it."""

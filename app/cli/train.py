@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -276,8 +277,8 @@ def run(
 
 def exit_stopped(ctx: click.Context, pairs: Path, name: str, runs: Path, *, resume: bool) -> None:
     """Prints the command that goes on with a stopped run, and exits."""
-    again = f"pix2pix train {pairs} --name {name} --runs {runs}{' --resume' if resume else ''}"
-    click.echo(f"Stopped. To go on: {again}", err=True)
+    command = ["pix2pix", "train", str(pairs), "--name", name, "--runs", str(runs)]
+    click.echo(f"Stopped. To go on: {shlex.join([*command, *['--resume'] * resume])}", err=True)
     ctx.exit(INTERRUPTED)
 
 

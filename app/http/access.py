@@ -64,6 +64,7 @@ def restrict(
             "seconds.",
             exempt_when=lambda: _is_not_counted(token),
         )
+        app.after_request(_only_refusals_ask_to_wait)  # runs after the limiter's own, which comes later
         Limiter(
             get_remote_address,
             app=app,
@@ -74,6 +75,13 @@ def restrict(
         )
     if token:
         app.before_request(_token_check(token))  # after the rate limit, which slows down guessing
+
+
+def _only_refusals_ask_to_wait(response: Response) -> Response:
+    """Removes the Retry-After that the limiter adds to every response."""
+    if response.status_code < 400:
+        response.headers.pop("Retry-After", None)
+    return response
 
 
 def _is_not_counted(token: str | None) -> bool:

@@ -19,7 +19,7 @@ PREFLIGHT_HEADERS = {
     "Access-Control-Allow-Headers": "Authorization, Content-Type, X-Request-ID",
     "Access-Control-Max-Age": "600",  # s
 }
-EXPOSED = "X-Request-ID, Retry-After"
+EXPOSED = "X-Request-ID, Retry-After, X-Notices"
 
 
 def check_origins(origins: Sequence[str], token: str | None) -> None:

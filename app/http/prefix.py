@@ -11,8 +11,9 @@ from pix2pix.errors import UsageError
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")  # without a second slash at its start, which would name a host
-OWN_PATH = re.compile(r"/(api|docs|static)\b.*")
+# Without a second slash at its start, which would name a host, and without . and .. as names.
+PREFIX = re.compile(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]{1,100}){1,8}")
+OWN_PATH = re.compile(r"/(api|docs|static|healthz|readyz|metrics|openapi\.json)\b.*")
 
 
 def check_prefix(prefix: str) -> str:
@@ -26,7 +27,7 @@ def check_prefix(prefix: str) -> str:
     if not PREFIX.fullmatch(path) or OWN_PATH.fullmatch(path):
         raise UsageError(
             f"--prefix {prefix!r} is not allowed: give a path of letters, digits and . _ ~ -, such as "
-            "/sketch, that does not begin with /api, /docs or /static"
+            "/sketch, that does not begin as a path of the server, such as /api or /healthz"
         )
     return path
 

@@ -83,7 +83,7 @@ TRANSPOSED = {  # EXIF orientation -> transposition that makes the picture uprig
 }
 AVERAGED_AS = {"1": "L", "P": "RGB"}  # modes that have no averages
 
-Image.MAX_IMAGE_PIXELS = MAX_FILE_PIXELS  # where Pillow warns; `_bound` refuses before anything is decoded
+Image.MAX_IMAGE_PIXELS = None  # Pillow would warn; `_bound` refuses before anything is decoded
 
 
 @dataclass(frozen=True)
@@ -162,8 +162,6 @@ def _identified(data: bytes, name: str, limits: Limits) -> Image.Image:
         raise UnreadableImage(f"{name} is empty (0 bytes).")
     try:
         image = Image.open(io.BytesIO(data), formats=limits.formats)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageTooLarge(f"{name} has over {limits.max_pixels:,} pixels, the limit: reduce it.") from error
     except UnidentifiedImageError as error:
         raise _not_a_picture(data, name, limits.formats) from error
     except Exception as error:  # Pillow's parsers raise many kinds on damaged headers

@@ -137,7 +137,7 @@ def read_note(path: Path) -> str:
     try:
         with path.open("rb") as file, Image.open(file) as image:
             return str(image.getexif().get(ExifTags.Base.ImageDescription, ""))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (OSError, ValueError, SyntaxError):
         return ""
 
 
