@@ -60,7 +60,7 @@ class TrainConfig:
 
     adversarial: Literal["hinge", "bce"] = "hinge"
     # Loss weights by discriminator; the paper's architecture has only the discriminator on pixels.
-    features_weight: float = 0.15
+    features_weight: float = 0.03
     pixels_weight: float = 1.0
     coarse_weight: float = 0.5
     reconstruction_weight: float = 40.0  # L1
