@@ -66,9 +66,7 @@ def generate(
     client = current_client()
 
     def fit(file: bytes) -> tuple[np.ndarray, Placement, tuple[Notice, ...]]:
-        sketch, notices = inspect_sketch(file, WEB)
-        check_answer_size(sketch.shape, len(z), noun)
-        return *fit_sketch(sketch, translator.size_px), notices
+        return read_and_fit(file, translator.size_px, len(z), noun)
 
     with batcher.admit(len(z)):
         with timed(timings_ms, "decode"):
@@ -85,6 +83,18 @@ def generate(
     batcher.observe("decode", translator.name, timings_ms["decode"] / 1000)
     batcher.observe("encode", translator.name, timings_ms["encode"] / 1000)
     return Answer(files, z, timings_ms, notices)
+
+
+def read_and_fit(
+    file: bytes, size_px: int, count: int, noun: str
+) -> tuple[np.ndarray, Placement, tuple[Notice, ...]]:
+    """Returns a sketch as the model's square (S, S), its place, and notices.
+
+    Raises ImageError for an invalid sketch, ImageTooLarge if `count` photos of its size are too many pixels.
+    """
+    sketch, notices = inspect_sketch(file, WEB)
+    check_answer_size(sketch.shape, count, noun)
+    return *fit_sketch(sketch, size_px), notices
 
 
 def decode(file: bytes, read: Callable[[bytes], T], batcher: Batcher, client: Client) -> T:

@@ -26,19 +26,11 @@ from app.http import MAX_UPLOAD_BYTES
 from app.http.api import choose_latents, describe
 from app.http.batch import Batch, max_batch
 from app.http.batcher import DEADLINE_S, SMALL_PIXELS
-from app.http.generate import Answer, describe_notices, restore_overlay
+from app.http.generate import Answer, describe_notices, read_and_fit, restore_overlay
 from app.http.problems import describe_invalid, describe_known, describe_problem
 from app.http.request_models import TranslateRequest
 from pix2pix.errors import DeadlineExceeded, Pix2PixError
-from pix2pix.images.io import (
-    WEB,
-    check_answer_size,
-    count_pixels,
-    encode_png,
-    fit_sketch,
-    inspect_sketch,
-    restore_photo,
-)
+from pix2pix.images.io import WEB, count_pixels, encode_png, restore_photo
 from pix2pix.inference.translator import load
 from pix2pix.memory import return_freed_memory
 
@@ -138,10 +130,7 @@ class Photos:
             raise DeadlineExceeded(f"The request was not finished within {DEADLINE_S:g} s.") from None
 
     async def _answer(self, payload: TranslateRequest, z: np.ndarray) -> Answer:
-        def fit() -> Any:
-            sketch, notices = inspect_sketch(payload.sketch, WEB)
-            check_answer_size(sketch.shape, len(z), "variants")
-            return *fit_sketch(sketch, self.translator.size_px), notices
+        fit = partial(read_and_fit, payload.sketch, self.translator.size_px, len(z), "variants")
 
         def encode(photo: np.ndarray, overlay: np.ndarray | None) -> dict[str, bytes]:
             file = {"png": encode_png(restore_photo(photo, placement))}

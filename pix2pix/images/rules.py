@@ -52,7 +52,10 @@ def without_rules(strength: Float32) -> tuple[Float32, Notice | None]:
     if min(size) < FEWEST * NEAREST_PX:
         return strength, None
     small = cv2.resize(strength, size, interpolation=cv2.INTER_AREA) if scale < 1 else strength
-    both = [_find(np.ascontiguousarray(view, np.float32)) for view in (small, small.T)]
+    searched = [_Search(np.ascontiguousarray(view, np.float32)) for view in (small, small.T)]
+    if not any(one.may_be_even() for one in searched):  # of most drawings: fitting lines takes longer
+        return strength, None
+    both = [one.rules() for one in searched]
     if not any(rules.are_even for rules in both):
         return strength, None
     reach = int(np.ceil(2 / scale)) + 1  # pixels from the middle of a rule to paper
@@ -66,35 +69,57 @@ def without_rules(strength: Float32) -> tuple[Float32, Notice | None]:
     return np.where((near > 0) & (with_soft_edges == 0), np.float32(0), strength), RULES_LEFT_OUT
 
 
-def _find(small: Float32) -> _Rules:
-    """Returns the rules along the rows of the copy (H, W)."""
-    width = small.shape[1]
-    profile, crests = _crests(small)
-    upright, steepest = np.pi / 2, STEEPEST
-    lines = cv2.HoughLines(
-        crests, 1, np.pi / 720, width // 3, min_theta=upright - steepest, max_theta=upright + steepest
-    )
-    square = np.ones((DARK_PX, DARK_PX), np.uint8)
-    dark = np.asarray(cv2.morphologyEx((small > DARK).view(np.uint8), cv2.MORPH_OPEN, square), np.uint8)
-    across = np.arange(width)
-    found: dict[float, Float64] = {}  # by the height at the middle
-    levels: list[float] = []
-    for rho, theta in [] if lines is None else lines[:, 0]:  # the most certain first
-        line = (rho - across * np.cos(theta)) / np.sin(theta)
-        middle = float(line[width // 2])
-        if all(abs(middle - other) >= NEAREST_PX for other in found):
-            curve = _fitted(crests, line)
-            level = 0.0 if curve is None else _level_from_edge_to_edge(curve, profile, crests, dark)
-            if curve is not None and level > 0:
-                found[middle] = curve
-                levels.append(level)
-    sure = sorted(
-        one for one, level in zip(found, levels, strict=True) if level >= SURE * np.quantile(levels, 0.75)
-    )
-    curves = np.array([found[middle] for middle in sure]).reshape(-1, 3)
-    if not _are_even(np.array(sure), int(np.count_nonzero(dark[:, width // 2] == 0))):
-        return _Rules(curves, False)
-    return _Rules(_completed(curves, small.shape), True)
+class _Search:
+    """The search for rules along the rows of the copy (H, W)."""
+
+    def __init__(self, small: Float32) -> None:
+        self.shape = small.shape
+        width = small.shape[1]
+        self.profile, self.crests = _crests(small)
+        upright, steepest = np.pi / 2, STEEPEST
+        angles = {"min_theta": upright - steepest, "max_theta": upright + steepest}
+        found = cv2.HoughLines(self.crests, 1, np.pi / 720, width // 3, **angles)  # the most certain first
+        self.lines = np.empty((0, 2)) if found is None else found[:, 0]  # (N, 2): rho, theta
+        self.middles = _heights_at(np.array(width // 2), *self.lines.T)
+        square = np.ones((DARK_PX, DARK_PX), np.uint8)
+        dark = cv2.morphologyEx((small > DARK).view(np.uint8), cv2.MORPH_OPEN, square)
+        self.dark = np.asarray(dark, np.uint8)
+        self.paper_px = int(np.count_nonzero(self.dark[:, width // 2] == 0))
+
+    def may_be_even(self) -> bool:
+        """Whether there are enough lines, far enough apart, for `_are_even`."""
+        apart: list[float] = []
+        for middle in np.sort(self.middles):
+            if not apart or middle - apart[-1] >= NEAREST_PX:
+                apart.append(float(middle))
+        return len(apart) >= FEWEST and bool(np.ptp(self.middles) >= COVERED * self.paper_px)
+
+    def rules(self) -> _Rules:
+        """Returns the lines that are rules."""
+        found: dict[float, Float64] = {}  # by the height at the middle
+        levels: list[float] = []
+        across = np.arange(self.shape[1])
+        for line, middle in zip(self.lines, self.middles.tolist(), strict=True):
+            if all(abs(middle - other) >= NEAREST_PX for other in found):
+                curve = _fitted(self.crests, _heights_at(across, *line))
+                if curve is None:
+                    continue
+                level = _level_from_edge_to_edge(curve, self.profile, self.crests, self.dark)
+                if level > 0:
+                    found[middle] = curve
+                    levels.append(level)
+        sure = sorted(
+            one for one, level in zip(found, levels, strict=True) if level >= SURE * np.quantile(levels, 0.75)
+        )
+        curves = np.array([found[middle] for middle in sure]).reshape(-1, 3)
+        if not _are_even(np.array(sure), self.paper_px):
+            return _Rules(curves, False)
+        return _Rules(_completed(curves, self.shape), True)
+
+
+def _heights_at(x: npt.NDArray[Any], rho: npt.NDArray[Any], theta: npt.NDArray[Any]) -> Float64:
+    """Returns y of lines at columns; one of them may be an array."""
+    return np.asarray((rho - x * np.cos(theta)) / np.sin(theta), np.float64)
 
 
 def _crests(small: Float32) -> tuple[Float32, UInt8]:
