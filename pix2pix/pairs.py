@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pix2pix.errors import ImageError, PairsError
 from pix2pix.images.framing import UInt8, resized
-from pix2pix.images.io import read_photo, read_sketch
+from pix2pix.images.io import read_photo, read_prepared_sketch
 from pix2pix.images.listing import PHOTO_SUFFIXES, list_pictures
 from pix2pix.images.mask import stored_or_found
 from pix2pix.images.tensors import from_pixels
@@ -73,7 +73,7 @@ def load_pair(pair: Pair, size_px: int | None = None) -> tuple[UInt8, UInt8]:
     Raises PairsError, naming the files, if they cannot be read or differ in size.
     """
     try:
-        sketch, photo = read_sketch(pair.sketch), read_photo(pair.photo)
+        sketch, photo = read_prepared_sketch(pair.sketch), read_photo(pair.photo)
     except ImageError as error:
         raise PairsError(f"pair {pair.name}: {error} ({pair.sketch}, {pair.photo})") from error
     if sketch.shape != photo.shape[:2]:

@@ -50,6 +50,12 @@ def ink_on_paper(pixels: UInt8) -> tuple[UInt8, tuple[Notice, ...]]:
     return sketch, notices
 
 
+def strokes_alone(pixels: UInt8) -> UInt8:
+    """Returns the sketch as `ink_on_paper`, but does not look for rules, areas or photos."""
+    pixels = _single_channel_if_grey(pixels)
+    return _strokes_on_paper(pixels, _paper_colour(pixels), may_be_ruled=False)[0]
+
+
 def _strokes_or_borders(pixels: UInt8) -> tuple[UInt8, tuple[Notice, ...]]:
     paper = _paper_colour(pixels)
     if (outlined := outlined_areas(pixels, paper)) is not None:
@@ -62,13 +68,16 @@ def _strokes_or_borders(pixels: UInt8) -> tuple[UInt8, tuple[Notice, ...]]:
     return sketch, () if notice is None else (notice,)
 
 
-def _strokes_on_paper(pixels: UInt8, paper: Float32) -> tuple[UInt8, Notice | None]:
-    if _is_flat(pixels, paper):
-        strength, notice = without_rules(_strength_on_flat_paper(pixels, paper))
+def _strokes_on_paper(
+    pixels: UInt8, paper: Float32, *, may_be_ruled: bool = True
+) -> tuple[UInt8, Notice | None]:
+    is_flat = _is_flat(pixels, paper)
+    strength = (_strength_on_flat_paper if is_flat else _strength_under_uneven_light)(pixels, paper)
+    strength, notice = without_rules(strength) if may_be_ruled else (strength, None)
+    if is_flat:
         levels = _levels(strength, FAINTEST, _grain(strength, across=1))
         kept = None if levels is None else strength >= levels[0]
     else:
-        strength, notice = without_rules(_strength_under_uneven_light(pixels, paper))
         levels = _levels(strength, FAINTEST_PHOTO, _grain(strength, across=6))
         kept = None if levels is None else _connected_to_strong(strength, *levels)
     if levels is None or kept is None:

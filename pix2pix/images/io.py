@@ -33,7 +33,7 @@ from pix2pix.images.decode import (
     size_of,
 )
 from pix2pix.images.framing import Placement, UInt8, fit_sketch, restore_photo
-from pix2pix.images.ink import ink_on_paper
+from pix2pix.images.ink import ink_on_paper, strokes_alone
 from pix2pix.images.notices import Notice
 from pix2pix.images.transparency import over, over_paper
 
@@ -56,6 +56,7 @@ __all__ = [
     "open_image",
     "read_note",
     "read_photo",
+    "read_prepared_sketch",
     "read_sketch",
     "reading_factor",
     "restore_photo",
@@ -93,15 +94,17 @@ def read_sketch(source: Source | npt.NDArray[Any], limits: Limits = OWN) -> UInt
     return inspect_sketch(source, limits)[0]
 
 
+def read_prepared_sketch(source: Source) -> UInt8:
+    """Reads a sketch of a pairs folder as `read_sketch`, but does not look for rules, areas or photos."""
+    return strokes_alone(_on_paper(open_image(source)))
+
+
 def inspect_sketch(
     source: Source | npt.NDArray[Any], limits: Limits = OWN
 ) -> tuple[UInt8, tuple[Notice, ...]]:
     """Returns the sketch as `read_sketch`, and what the person who brought it should know."""
     image = _image_of_array(source) if isinstance(source, np.ndarray) else open_image(source, limits)
-    image = _eight_bit(image)
-    if image.has_transparency_data:
-        return ink_on_paper(over_paper(np.asarray(image.convert("RGBA"))))
-    return ink_on_paper(np.asarray(image.convert("L" if image.mode in ("1", "L", "LA", "La") else "RGB")))
+    return ink_on_paper(_on_paper(image))
 
 
 def read_photo(source: Source, limits: Limits = OWN) -> UInt8:
@@ -175,6 +178,14 @@ def _encoded(array: UInt8, kind: str, note: str = "") -> bytes:
         height, width = array.shape[:2]
         raise UnsupportedImage(f"{width} x {height} pixels cannot be saved as {kind}: {error}") from error
     return buffer.getvalue()
+
+
+def _on_paper(image: Image.Image) -> UInt8:
+    """Returns a drawing's pixels, (H, W) or (H, W, 3), transparency over paper."""
+    image = _eight_bit(image)
+    if image.has_transparency_data:
+        return over_paper(np.asarray(image.convert("RGBA")))
+    return np.asarray(image.convert("L" if image.mode in ("1", "L", "LA", "La") else "RGB"))
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:

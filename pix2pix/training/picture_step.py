@@ -65,6 +65,7 @@ class Generated:
     rgba: Tensor  # (N, 4, s, s): colour and the logit of alpha
     fake: Tensor  # (N, 3, s, s): the same on white
     photo: Tensor  # (N, 3, s, s): ground truth
+    mask: Tensor  # (N, 1, s, s): of the product
     layout: Tensor  # (N, 4, 16, 16): generated from it
     real_input: DiscriminatorInput
     fake_input: DiscriminatorInput
@@ -79,16 +80,20 @@ class FrozenFeatures(nn.Module):
         self.projection = Projection()
         self.backbone = Backbone()
 
-    def compare(self, rgba: Tensor, photo: Tensor, ink: Tensor, layout: Tensor, shifts: Tensor) -> Generated:
+    def compare(
+        self, rgba: Tensor, photo: Tensor, mask: Tensor, ink: Tensor, layout: Tensor, shifts: Tensor
+    ) -> Generated:
         """Returns the inputs of discriminators for generated and real pictures, shifted alike.
 
-        Generated RGBA (N, 4, s, s), photos (N, 3, s, s), ink (N, 1, s, s), layouts (N, 4, 16, 16).
+        Generated RGBA (N, 4, s, s), photos (N, 3, s, s), masks and ink (N, 1, s, s), layouts (N, 4, 16, 16).
+        Alpha gets no gradient from the pictures: to please discriminators, it would become holes that look
+        like highlights.
         """
-        fake, _ = compose(rgba)
+        fake, _ = compose(torch.cat([rgba[:, :3], rgba[:, 3:].detach()], 1))
         with torch.no_grad():
             real_input = self._input(photo, ink, shifts)
         fake_input = self._input(fake.clamp(-LIMIT, LIMIT), ink, shifts)
-        return Generated(rgba, fake, photo, layout, real_input, fake_input)
+        return Generated(rgba, fake, photo, mask, layout, real_input, fake_input)
 
     def _input(self, photo: Tensor, ink: Tensor, shifts: Tensor) -> DiscriminatorInput:
         photo, ink = shifted(photo, shifts, 1.0), shifted(ink, shifts, 0.0)
@@ -159,7 +164,7 @@ class AdversarialStep:
         *,
         measure: bool,
     ) -> tuple[Named, Named, Tensor]:
-        """Lowers the adversarial, perceptual and L1 terms, and `more_terms`.
+        """Lowers the adversarial, perceptual, L1 and alpha terms, and `more_terms`.
 
         Returns losses, statistics, and the L1 (N,) of each picture, NaN where the layout is generated. With
         `measure` the statistics hold the norm of each term's gradient at the picture.
@@ -183,6 +188,8 @@ class AdversarialStep:
                     error, exact
                 )
                 values["g_perceptual"] = self.config.perceptual_weight * losses.weighted_mean(distance, exact)
+                alpha = losses.alpha_error(generated.rgba[:, 3:], generated.mask)
+                values["g_alpha"] = self.config.alpha_weight * losses.weighted_mean(alpha, _exactness(part))
                 values["g_range"] = losses.beyond(generated.rgba[:, :3])
                 values |= more_terms(part, generated)
                 if measure and i == 0:
@@ -297,8 +304,8 @@ class PictureStep:
         ink, layout = _ink(part), self.layouts_of(part)
         rgba, *_ = self.picture.draw(ink, part.strokes, layout)
         side = rgba.shape[-1]
-        photo, small = F.adaptive_avg_pool2d(part.photo, side), F.adaptive_avg_pool2d(ink, side)
-        return self.features.compare(rgba, photo, small, layout, part.shifts)
+        photo, mask, small = (F.adaptive_avg_pool2d(x, side) for x in (part.photo, part.mask, ink))
+        return self.features.compare(rgba, photo, mask, small, layout, part.shifts)
 
     def _generate_windows(self, part: Pictures) -> Generated:
         ink, layout = _ink(part), self.layouts_of(part)
@@ -306,8 +313,10 @@ class PictureStep:
             base = self.picture.draw(ink, part.strokes, layout)
         rgba = self.picture.detail(*base, ink)
         side = self.config.model.seen_px
-        cut_rgba, photo, cut_ink = (windows(x, ink, part.corners, side) for x in (rgba, part.photo, ink))
-        return self.features.compare(cut_rgba, photo, cut_ink, layout, part.shifts)
+        cut_rgba, photo, mask, cut_ink = (
+            windows(x, ink, part.corners, side) for x in (rgba, part.photo, part.mask, ink)
+        )
+        return self.features.compare(cut_rgba, photo, mask, cut_ink, layout, part.shifts)
 
     @torch.no_grad()
     def layouts_of(self, part: Pictures) -> Tensor:
@@ -316,14 +325,11 @@ class PictureStep:
         return torch.where(is_generated(part)[:, None, None, None], generated, training_layout(part))
 
     def _whole_terms(self, part: Pictures, generated: Generated) -> Named:
-        """Returns the terms of whole pictures alone: the product's mask, colour strokes, the layout."""
-        mask = F.adaptive_avg_pool2d(part.mask, generated.rgba.shape[-1])
-        alpha = losses.alpha_error(generated.rgba[:, 3:], mask)
+        """Returns the terms of whole pictures alone: colour strokes and the layout."""
         strokes = losses.l1_where(generated.fake, part.strokes, STROKES_LEAST).mean()
-        own = layout_of(generated.fake, mask)
+        own = layout_of(generated.fake, generated.mask)
         layout = losses.l1_where(own[:, :3], generated.layout * own[:, 3:])
         return {
-            "g_alpha": self.config.alpha_weight * losses.weighted_mean(alpha, _exactness(part)),
             "g_strokes": self.config.strokes_weight * strokes,
             "g_layout": self.config.layout_weight * (layout * is_generated(part)).mean(),
         }
