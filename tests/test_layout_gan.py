@@ -10,6 +10,7 @@ from pix2pix.model.layout_gan import (
     LayoutEncoder,
     LayoutGenerator,
     complete,
+    evened,
     known_cells,
     layout_of,
     moved_layout_of,
@@ -92,15 +93,32 @@ def test_known_colours_replace_drawn_ones_within_the_drawn_product() -> None:
     assert not layout[0, :, 8:].any()
 
 
-def test_a_drawn_cell_takes_the_mean_colour_of_the_product_around_it() -> None:
+def test_a_light_cell_is_smoothed_into_the_product_around_it_and_evened_away() -> None:
     drawn, known = torch.zeros(1, 4, 16, 16), torch.zeros(1, 4, 16, 16)
     drawn[0, 3] = -1
     drawn[0, 3, 4:12, 4:12] = 1
     drawn[0, :3, 8, 8] = 0.9  # one light cell
     drawn[0, :3, 8, 2] = 9.0  # no product
     layout = complete(drawn[:, :3], drawn[:, 3:], known)
-    assert layout[0, 0, 7:10, 7:10].flatten().tolist() == pytest.approx([0.1] * 9)
-    assert layout[0, :3].abs().sum() == pytest.approx(3 * 0.9)
+    smooth = torch.zeros(1, 4, 16, 16)
+    smooth[0, 3, 4:12, 4:12] = 1
+    smooth[0, :3, 7:10, 7:10] = 0.1  # the mean of 3 x 3 cells
+    torch.testing.assert_close(layout, evened(smooth))
+    assert layout[0, :3].max() < 0.02 and not layout[0, :3, :4].any()
+
+
+def test_evening_gives_each_part_one_colour() -> None:
+    """Two colours with shades, one cell far from both, and cells without product."""
+    layout, shades = torch.zeros(1, 4, 16, 16), 0.1 * torch.linspace(-1, 1, 16)
+    layout[0, :3, :6], layout[0, :3, 6:14] = 0.5 + shades, -0.5 + shades
+    layout[0, :3, 3, 3] = 3.0
+    layout[0, 3, :14] = 1
+    even = evened(layout)
+    assert torch.equal(even[:, 3], layout[:, 3]) and not even[0, :, 14:].any()
+    assert even[0, 0, 3, 3] == pytest.approx(3.0)
+    even[0, :3, 3, 3] = 0.5
+    torch.testing.assert_close(even[0, :3, :6], torch.full((3, 6, 16), 0.5), atol=0.01, rtol=0)
+    torch.testing.assert_close(even[0, :3, 6:14], torch.full((3, 8, 16), -0.5), atol=0.01, rtol=0)
 
 
 def test_colours_grow_into_empty_cells_and_leave_the_others() -> None:

@@ -11,14 +11,13 @@ from conftest import CRITIC, LITERAL, TINY
 from torch import Tensor
 
 from pix2pix.model.constants import CELLS
-from pix2pix.model.layout_gan import layout_of
+from pix2pix.model.layout_gan import evened, layout_of
 from pix2pix.model.networks import Paper, TwoStage
 from pix2pix.training.batch import Pictures
 from pix2pix.training.config import TrainConfig
 from pix2pix.training.distributed import make_fabric
 from pix2pix.training.paper_step import PaperStep
 from pix2pix.training.picture_step import (
-    COLOUR_NOISE,
     GENERATED,
     MOST_CELLS,
     MOVED,
@@ -64,7 +63,6 @@ def pictures(**changes: Tensor) -> Pictures:
         moves=torch.zeros(COUNT, 5),
         choices=torch.tensor([1.0, 0.0, 0.0, 1.0]).expand(COUNT, 4),
         cells=torch.rand(COUNT, 1, CELLS, CELLS),
-        colours=torch.zeros(COUNT, 3, CELLS, CELLS),
         z=torch.randn(COUNT, TINY.latent_size),
         shifts=torch.full((COUNT, 2), 0.5),
         corners=torch.rand(COUNT, 2),
@@ -79,11 +77,11 @@ def test_parts_of_a_batch_hold_each_picture_once() -> None:
     assert all(torch.equal(part.photo, whole.photo[part.place]) and len(part) == 2 for part in parts)
 
 
-def test_the_layout_is_the_photos_own() -> None:
+def test_the_layout_is_the_photos_own_and_even() -> None:
     given = pictures()
     layout = training_layout(given)
     small = [F.avg_pool2d(x, 2) for x in (given.photo, given.mask)]
-    torch.testing.assert_close(layout, layout_of(*small))
+    torch.testing.assert_close(layout, evened(layout_of(*small)))
     assert layout.shape == (COUNT, 4, CELLS, CELLS) and layout[:, 3].any()
 
 
@@ -106,13 +104,6 @@ def test_some_layouts_have_cells_missing() -> None:
     left = layout[:, 3].sum((1, 2)) / whole[:, 3].sum((1, 2))
     assert left.tolist() == pytest.approx([0, 0.5 * MOST_CELLS, MOST_CELLS, 1], abs=0.12)
     assert torch.equal(layout, whole * (layout[:, 3:] > 0))
-
-
-def test_colours_of_a_layout_are_noisy_where_there_is_product() -> None:
-    colours = torch.randn(COUNT, 3, CELLS, CELLS)
-    layout, plain = training_layout(pictures(colours=colours)), training_layout(pictures())
-    torch.testing.assert_close(layout[:, :3] - plain[:, :3], COLOUR_NOISE * colours * plain[:, 3:])
-    assert torch.equal(layout[:, 3], plain[:, 3])
 
 
 def test_pictures_of_one_pair_are_shifted_alike_by_up_to_a_tenth() -> None:

@@ -1,10 +1,11 @@
 """The layout GAN: where the product has which colour.
 
 A *layout* has 16 x 16 cells: the mean colour of the product in and around each, in [-1, 1], times its mask,
-and the mask, 1 for a cell with product: (N, 4, 16, 16). Its colours are smooth: details such as shading and
-seams are left to the picture GAN, and no single cell becomes a patch. The noise z enters here, as a sketch
-does not determine colours. The colours of some cells may be known: from a user's colour strokes. As in
-BicycleGAN (Zhu et al. 2017), an encoder computes z from a layout, and so from a photo.
+and the mask, 1 for a cell with product: (N, 4, 16, 16). Its colours are smooth, so that no single cell
+becomes a patch. The picture GAN gets them *even*: about one colour for each part, without the shades of a
+photo, which it draws itself. The noise z enters here, as a sketch does not determine colours. The colours of
+some cells may be known: from a user's colour strokes. As in BicycleGAN (Zhu et al. 2017), an encoder computes
+z from a layout, and so from a photo.
 """
 
 from __future__ import annotations
@@ -15,7 +16,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pix2pix.model.constants import CELL_PX, CELLS, KNOWN_FROM, PRODUCT_FROM, SLOPE, SMALLEST_SHARE
+from pix2pix.model.constants import (
+    CELL_PX,
+    CELLS,
+    EVEN_STEPS,
+    EVEN_WIDTH,
+    KNOWN_FROM,
+    PRODUCT_FROM,
+    SLOPE,
+    SMALLEST_SHARE,
+)
 from pix2pix.model.layers import (
     Conv,
     Linear,
@@ -163,6 +173,21 @@ def smoothed(layout: Tensor) -> Tensor:
     return torch.cat([near[:, :3] / near[:, 3:].clamp(min=SMALLEST_SHARE) * mask, mask], 1)
 
 
+def evened(layout: Tensor) -> Tensor:
+    """Moves the colours of product cells of a layout (N, 4, 16, 16) to the closest frequent colours.
+
+    Mean shift (Comaniciu & Meer 2002) with a normal kernel, in the space of colours alone.
+    """
+    cells = layout.flatten(2).transpose(1, 2)  # (N, 256, 4)
+    colour, mask = cells[..., :3], cells[..., 3:]
+    for _ in range(EVEN_STEPS):
+        square = colour.square().sum(-1, keepdim=True)
+        distance = square + square.transpose(1, 2) - 2 * colour @ colour.transpose(1, 2)  # squared
+        weight = torch.exp(distance / (-2 * EVEN_WIDTH**2)) * mask.transpose(1, 2)
+        colour = weight @ colour / weight.sum(-1, keepdim=True).clamp(min=SMALLEST_SHARE) * mask
+    return torch.cat([colour, mask], -1).transpose(1, 2).reshape(layout.shape)
+
+
 def known_cells(strokes: Tensor) -> Tensor:
     """Colour strokes (N, 4, H, H), colour times mask and mask -> the cells under them (N, 4, 16, 16)."""
     return _cells_of(strokes, CELLS, KNOWN_FROM)
@@ -174,7 +199,7 @@ def complete(colour: Tensor, mask: Tensor, known: Tensor) -> Tensor:
     Shapes are (N, 3, 16, 16), (N, 1, 16, 16) and (N, 4, 16, 16). Known cells keep their colour.
     """
     product = (mask > 0).float()
-    layout = smoothed(torch.cat([colour * product, product], 1))
+    layout = evened(smoothed(torch.cat([colour * product, product], 1)))
     colour = torch.where(known[:, 3:] > 0, known[:, :3], layout[:, :3])
     return torch.cat([colour * product, product], 1)
 

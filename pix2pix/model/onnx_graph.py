@@ -20,6 +20,8 @@ from pix2pix.model.constants import (
     CELLS,
     CHROMA_SHARE,
     DARKEST,
+    EVEN_STEPS,
+    EVEN_WIDTH,
     GAIN,
     KNOWN_FROM,
     LAYOUT_PX,
@@ -137,6 +139,7 @@ def complete(graph: Graph, colour: str, mask: str, known: str) -> str:
     """`layout_gan.complete`: (N, 4, 16, 16)."""
     product = positive(graph, mask)
     layout = smoothed(graph, graph.add("Concat", graph.add("Mul", colour, product), product, axis=1))
+    layout = evened(graph, layout)
     is_known = graph.add("Greater", graph.channels(known, 3, 4), 0.0)
     known = graph.add("Mul", graph.channels(known, 0, 3), product)
     colour = graph.add("Where", is_known, known, graph.channels(layout, 0, 3))
@@ -151,6 +154,23 @@ def smoothed(graph: Graph, layout: str) -> str:
     mask = graph.channels(layout, 3, 4)
     colour = graph.add("Mul", graph.add("Div", graph.channels(near, 0, 3), share), mask)
     return graph.add("Concat", colour, mask, axis=1)
+
+
+def evened(graph: Graph, layout: str) -> str:
+    """`layout_gan.evened`: (N, 4, 16, 16)."""
+    rows = graph.add("Reshape", layout, graph.ints(0, 4, CELLS**2))  # (N, 4, 256)
+    colour, mask = graph.channels(rows, 0, 3), graph.channels(rows, 3, 4)
+    for _ in range(EVEN_STEPS):
+        column = graph.add("Transpose", colour, perm=[0, 2, 1])  # (N, 256, 3)
+        square = graph.add("ReduceSum", graph.add("Mul", colour, colour), graph.ints(1), keepdims=1)
+        squares = graph.add("Add", square, graph.add("Transpose", square, perm=[0, 2, 1]))
+        product = graph.add("MatMul", column, graph.add("Mul", colour, 2.0))
+        near = graph.add("Mul", graph.add("Sub", squares, product), -0.5 / EVEN_WIDTH**2)
+        weight = graph.add("Mul", graph.add("Exp", near), graph.add("Transpose", mask, perm=[0, 2, 1]))
+        total = graph.add("ReduceSum", weight, graph.ints(1), keepdims=1)
+        mean = graph.add("Div", graph.add("MatMul", colour, weight), graph.add("Max", total, SMALLEST_SHARE))
+        colour = graph.add("Mul", mean, mask)
+    return graph.add("Reshape", graph.add("Concat", colour, mask, axis=1), graph.ints(0, 4, CELLS, CELLS))
 
 
 def draw_picture(

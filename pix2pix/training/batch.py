@@ -29,7 +29,6 @@ class Pictures:
     moves: Tensor  # (N, 5) normal: parameters of the layout's random move
     choices: Tensor  # (N, 4) uniform: is it moved, has it all cells, which share of them; is it generated
     cells: Tensor  # (N, 1, 16, 16) uniform: which cells are left out
-    colours: Tensor  # (N, 3, 16, 16) normal: noise of the layout's colours
     z: Tensor  # (N, Z) normal: latents of generated layouts
     shifts: Tensor  # (N, 2) uniform: shift of the discriminators' inputs
     corners: Tensor  # (N, 2) uniform: position of the window at full size
@@ -94,7 +93,6 @@ def draw_batch(
         moves=to_device(random(n, 5, normal=True)),
         choices=to_device(random(n, 4)),
         cells=to_device(random(n, 1, CELLS, CELLS)),
-        colours=to_device(random(n, 3, CELLS, CELLS, normal=True)),
         z=to_device(random(n, config.model.latent_size, normal=True)),
         shifts=random(n, 2),
         corners=random(n, 2),

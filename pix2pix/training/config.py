@@ -65,7 +65,7 @@ class TrainConfig:
     coarse_weight: float = 0.5
     reconstruction_weight: float = 40.0  # L1
     perceptual_weight: float = 2.0  # distance of unit-length features of EfficientNet-Lite0
-    alpha_weight: float = 4.0  # log loss of alpha against the product's mask
+    alpha_weight: float = 20.0  # log loss of alpha against the product's mask
     strokes_weight: float = 36.0  # L1 under colour strokes
     layout_weight: float = 10.0  # L1 between a generated layout and that of the picture generated from it
     coarse_penalty_weight: float = 0.005  # R1 of the coarse discriminator

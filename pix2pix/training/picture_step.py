@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from pix2pix.model.layout_gan import layout_of, moved_layout_of
+from pix2pix.model.layout_gan import evened, layout_of, moved_layout_of
 from pix2pix.model.networks import TwoStage
 from pix2pix.model.picture_gan import compose
 from pix2pix.training import losses
@@ -34,7 +34,6 @@ PENALTY_EVERY = 8  # steps (lazy regularisation, Karras et al. 2020, section 3.2
 GENERATED = 0.5  # share of layouts that the layout GAN generates
 MOVED, WHOLE = 0.67, 0.9  # shares of the photos' own layouts that are moved, and that have all cells
 MOST_CELLS = 0.5  # largest share of its cells that any other layout keeps
-COLOUR_NOISE = 0.04
 SHIFT = 0.1  # largest shift of the discriminators' inputs, as a share of the side (Zhao et al. 2020)
 LIMIT = 1.1  # the generated photos that they see are clamped to [-LIMIT, LIMIT]
 ROUGHEST = 0.2  # weight of a pair of roughness 1, against 1 of an exact one
@@ -321,13 +320,14 @@ class PictureStep:
     @torch.no_grad()
     def layouts_of(self, part: Pictures) -> Tensor:
         """Returns the layouts (N, 4, 16, 16): generated ones, and the photos' own."""
-        generated = self.model.draw_layout(_ink(part), part.strokes, part.z)
-        return torch.where(is_generated(part)[:, None, None, None], generated, training_layout(part))
+        with torch.autocast(part.photo.device.type, enabled=False):  # too coarse for colours and coordinates
+            generated, own = self.model.draw_layout(_ink(part), part.strokes, part.z), training_layout(part)
+        return torch.where(is_generated(part)[:, None, None, None], generated, own)
 
     def _whole_terms(self, part: Pictures, generated: Generated) -> Named:
         """Returns the terms of whole pictures alone: colour strokes and the layout."""
         strokes = losses.l1_where(generated.fake, part.strokes, STROKES_LEAST).mean()
-        own = layout_of(generated.fake, generated.mask)
+        own = evened(layout_of(generated.fake, generated.mask))
         layout = losses.l1_where(own[:, :3], generated.layout * own[:, 3:])
         return {
             "g_strokes": self.config.strokes_weight * strokes,
@@ -341,16 +341,13 @@ def is_generated(part: Pictures) -> Tensor:
 
 
 def training_layout(part: Pictures) -> Tensor:
-    """Returns the photos' own layouts (N, 4, 16, 16): most moved, some with cells missing, all with noise."""
+    """Returns the photos' own layouts (N, 4, 16, 16): even, most moved, some with cells missing."""
     side = part.strokes.shape[-1]
     photo, mask = (F.adaptive_avg_pool2d(x, side) for x in (part.photo, part.mask))
     is_moved, is_whole, share = (part.choices[:, i, None, None, None] for i in range(3))
-    with torch.autocast(photo.device.type, enabled=False):  # bfloat16 is too coarse for coordinates
-        near = moved_layout_of(photo, mask, part.moves)
+    near = moved_layout_of(photo, mask, part.moves)
     layout = torch.where(is_moved < MOVED, near, layout_of(photo, mask))
-    layout = layout * ((is_whole < WHOLE) | (part.cells < MOST_CELLS * share))
-    noise = COLOUR_NOISE * part.colours * layout[:, 3:]
-    return layout + F.pad(noise, [0, 0, 0, 0, 0, 1])
+    return evened(layout) * ((is_whole < WHOLE) | (part.cells < MOST_CELLS * share))
 
 
 def shifted(x: Tensor, shifts: Tensor, paper: float) -> Tensor:
