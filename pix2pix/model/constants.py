@@ -13,6 +13,7 @@ BLUR = (0.25, 0.5, 0.25)
 PRODUCT_FROM = 0.1  # a cell counts as product above this share of product
 SMALLEST_SHARE = 1e-3  # least divisor of a cell's colour
 EVEN_WIDTH, EVEN_STEPS = 0.15, 4  # of `layout_gan.evened`: a distance of colours, and updates
+NOWHERE = -1e4  # the logarithm of a weight that is 0
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
 CHROMA_SHARE = 0.85  # share of a picture's chroma that comes from its layout
 DARKEST, LIGHTEST = 0.02, 0.98  # limits of a layout's luma where it divides

@@ -22,6 +22,7 @@ from pix2pix.model.constants import (
     EVEN_STEPS,
     EVEN_WIDTH,
     KNOWN_FROM,
+    NOWHERE,
     PRODUCT_FROM,
     SLOPE,
     SMALLEST_SHARE,
@@ -176,15 +177,15 @@ def smoothed(layout: Tensor) -> Tensor:
 def evened(layout: Tensor) -> Tensor:
     """Moves the colours of product cells of a layout (N, 4, 16, 16) to the closest frequent colours.
 
-    Mean shift (Comaniciu & Meer 2002) with a normal kernel, in the space of colours alone.
+    Mean shift (Comaniciu & Meer 2002) with a normal kernel, in the space of colours alone. The new colour
+    of a cell is the mean of all, weighted by exp(-distance^2 / (2 width^2)): a softmax, as in attention.
     """
     cells = layout.flatten(2).transpose(1, 2)  # (N, 256, 4)
     colour, mask = cells[..., :3], cells[..., 3:]
     for _ in range(EVEN_STEPS):
-        square = colour.square().sum(-1, keepdim=True)
-        distance = square + square.transpose(1, 2) - 2 * colour @ colour.transpose(1, 2)  # squared
-        weight = torch.exp(distance / (-2 * EVEN_WIDTH**2)) * mask.transpose(1, 2)
-        colour = weight @ colour / weight.sum(-1, keepdim=True).clamp(min=SMALLEST_SHARE) * mask
+        own = -0.5 * colour.square().sum(-1, keepdim=True) / EVEN_WIDTH**2 + NOWHERE * (1 - mask)
+        near = colour @ colour.transpose(1, 2) / EVEN_WIDTH**2 + own.transpose(1, 2)  # (N, 256, 256)
+        colour = near.softmax(-1) @ colour * mask
     return torch.cat([colour, mask], -1).transpose(1, 2).reshape(layout.shape)
 
 

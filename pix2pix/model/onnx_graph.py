@@ -28,6 +28,7 @@ from pix2pix.model.constants import (
     LIGHTEST,
     LUMA,
     NORM_EPSILON,
+    NOWHERE,
     PRODUCT_FROM,
     SMALLEST_SHARE,
 )
@@ -158,18 +159,17 @@ def smoothed(graph: Graph, layout: str) -> str:
 
 def evened(graph: Graph, layout: str) -> str:
     """`layout_gan.evened`: (N, 4, 16, 16)."""
-    rows = graph.add("Reshape", layout, graph.ints(0, 4, CELLS**2))  # (N, 4, 256)
-    colour, mask = graph.channels(rows, 0, 3), graph.channels(rows, 3, 4)
+    cells = graph.add("Reshape", layout, graph.ints(0, 4, CELLS**2))  # (N, 4, 256)
+    colour, mask = graph.channels(cells, 0, 3), graph.channels(cells, 3, 4)
+    without = graph.add("Mul", graph.add("Sub", 1.0, mask), NOWHERE)
     for _ in range(EVEN_STEPS):
-        column = graph.add("Transpose", colour, perm=[0, 2, 1])  # (N, 256, 3)
         square = graph.add("ReduceSum", graph.add("Mul", colour, colour), graph.ints(1), keepdims=1)
-        squares = graph.add("Add", square, graph.add("Transpose", square, perm=[0, 2, 1]))
-        product = graph.add("MatMul", column, graph.add("Mul", colour, 2.0))
-        near = graph.add("Mul", graph.add("Sub", squares, product), -0.5 / EVEN_WIDTH**2)
-        weight = graph.add("Mul", graph.add("Exp", near), graph.add("Transpose", mask, perm=[0, 2, 1]))
-        total = graph.add("ReduceSum", weight, graph.ints(1), keepdims=1)
-        mean = graph.add("Div", graph.add("MatMul", colour, weight), graph.add("Max", total, SMALLEST_SHARE))
-        colour = graph.add("Mul", mean, mask)
+        own = graph.add("Add", graph.add("Mul", square, -0.5 / EVEN_WIDTH**2), without)
+        rows = graph.add("Transpose", colour, perm=[0, 2, 1])  # (N, 256, 3)
+        product = graph.add("Mul", graph.add("MatMul", rows, colour), 1 / EVEN_WIDTH**2)
+        weight = graph.add("Softmax", graph.add("Add", product, own), axis=-1)
+        rows = graph.add("MatMul", weight, rows)
+        colour = graph.add("Mul", graph.add("Transpose", rows, perm=[0, 2, 1]), mask)
     return graph.add("Reshape", graph.add("Concat", colour, mask, axis=1), graph.ints(0, 4, CELLS, CELLS))
 
 
