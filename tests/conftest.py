@@ -28,19 +28,11 @@ TINY = ModelConfig(
     size_px=64, widths=(8, 8, 8), latent_size=4, style_size=8, detail_width=4, layout_widths=(8, 8, 8)
 )
 LITERAL = ModelConfig(architecture="paper", size_px=64, widths=(4, 8, 8), latent_size=0)  # one answer
-CRITIC = DiscriminatorConfig(widths=(4, 8), coarse_widths=(8, 8, 8), features_width=8)
+CRITIC = DiscriminatorConfig(widths=(4, 8), coarse_widths=(8, 8, 8))
 
 needs_features = pytest.mark.skipif(
     not os.environ.get("PIX2PIX_FEATURES"), reason="PIX2PIX_FEATURES is not set"
 )
-
-
-@pytest.fixture
-def small_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Discriminators look through a network of no size: for tests of all else about training."""
-    from small_backbone import SmallBackbone
-
-    monkeypatch.setattr("pix2pix.training.picture_step.Backbone", SmallBackbone)
 
 
 @pytest.fixture
@@ -51,6 +43,7 @@ def tiny_config() -> TrainConfig:
         steps=4,
         batch_size=2,
         layout=LayoutConfig(batch_size=8, discriminator_widths=(8, 8, 8)),
+        perceptual_weight=0.0,
         detail_every=2,
         warmup_steps=0,
         discriminator=CRITIC,

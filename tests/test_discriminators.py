@@ -6,14 +6,12 @@ import pytest
 import torch
 from conftest import CRITIC
 from torch import nn
-from torch.nn.utils import parametrize
 
 from pix2pix.errors import UsageError
 from pix2pix.model.config import DiscriminatorConfig
 from pix2pix.model.patch_discriminator import InstanceNorm, PatchDiscriminator
 from pix2pix.training.config import PRESETS, train_config
-from pix2pix.training.discriminators import CoarseDiscriminator, FeatureDiscriminator, PictureDiscriminators
-from pix2pix.training.projected import MIXED
+from pix2pix.training.discriminators import CoarseDiscriminator, PictureDiscriminators
 
 
 @pytest.fixture(autouse=True)
@@ -87,16 +85,6 @@ def test_instance_norm_equals_torchs_own() -> None:
     assert torch.equal(fresh(x[..., :1, :1]), x[..., :1, :1])  # a 1x1 map passes
 
 
-@pytest.mark.parametrize("side, halvings, patches", [(40, 2, 10), (20, 1, 10), (10, 0, 10), (5, 0, 5)])
-def test_every_stage_of_features_ends_in_few_patches(side: int, halvings: int, patches: int) -> None:
-    d = FeatureDiscriminator(6, halvings, width=8)
-    features, folded = torch.randn(2, 6, side, side), torch.rand(2, 16, 32, 32)
-    logits = d(features, folded)
-    assert logits.shape == (2, 1, patches, patches)
-    assert not torch.allclose(d(features, folded.roll(1, 0)), logits)  # whose sketch it is
-    assert not torch.allclose(d(features.roll(1, 0), folded), logits)
-
-
 def test_the_coarse_one_sees_the_deviation_of_two_pictures_and_of_no_others() -> None:
     d, small = CoarseDiscriminator((8, 8, 8)), torch.randn(1, 4, 32, 32).repeat(4, 1, 1, 1)
     logits = d(small)
@@ -139,52 +127,33 @@ def test_the_penalty_is_the_squared_gradient_and_can_be_learned_from() -> None:
 
 
 @pytest.fixture
-def looked_at() -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:
-    projected = [torch.randn(2, MIXED, side, side) for side in (16, 8, 4, 2)]
-    return torch.randn(2, 3, 64, 64), torch.rand(2, 1, 64, 64), projected
+def looked_at() -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.randn(2, 3, 64, 64), torch.rand(2, 1, 64, 64)
 
 
-def test_windows_are_not_judged_as_whole_pictures(
-    looked_at: tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]],
-) -> None:
-    whole, windows = (PictureDiscriminators(CRITIC, coarse=coarse)(*looked_at) for coarse in (True, False))
-    assert set(whole) == {"features", "pixels", "coarse"} and set(windows) == {"features", "pixels"}
-    assert [len(logits) for logits in whole.values()] == [4, 1, 1]
+def test_windows_are_not_judged_as_whole_pictures(looked_at: tuple[torch.Tensor, torch.Tensor]) -> None:
+    whole, windows = (PictureDiscriminators(CRITIC, coarse=coarse)(*looked_at)[0] for coarse in (True, False))
+    assert set(whole) == {"pixels", "coarse"} and set(windows) == {"pixels"}
 
 
-def test_all_depend_on_the_sketch(looked_at: tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]) -> None:
-    d = PictureDiscriminators(CRITIC, coarse=True).eval()
-    photo, ink, projected = looked_at
-    found, other = d(photo, ink, projected), d(photo, ink.square(), projected)
-    for kind, logits in found.items():
-        assert all((x - y).abs().max() > 1e-5 for x, y in zip(logits, other[kind], strict=True))
+def test_all_depend_on_the_sketch(looked_at: tuple[torch.Tensor, torch.Tensor]) -> None:
+    d = PictureDiscriminators(CRITIC, coarse=True)
+    photo, ink = looked_at
+    found, other = d(photo, ink)[0], d(photo, ink.square())[0]
+    assert all((logits - other[kind]).abs().max() > 1e-5 for kind, logits in found.items())
 
 
 def test_pixels_are_judged_beside_a_sketch_with_white_paper(
-    looked_at: tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]],
+    looked_at: tuple[torch.Tensor, torch.Tensor],
 ) -> None:
     """As for the realism map."""
     d = PictureDiscriminators(CRITIC, coarse=False)
-    photo, ink, _ = looked_at
-    (logits,) = d(*looked_at)["pixels"]
-    torch.testing.assert_close(logits, d.pixels(1 - 2 * ink, photo))
+    photo, ink = looked_at
+    torch.testing.assert_close(d(photo, ink)[0]["pixels"], d.pixels(1 - 2 * ink, photo))
 
 
-def test_spectral_norms_are_updated_when_called_and_by_no_forward_pass(
-    looked_at: tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]],
-) -> None:
-    d = PictureDiscriminators(CRITIC, coarse=True).eval()
-    before = {name: value.clone() for name, value in d.state_dict().items()}
-    d(*looked_at)
-    assert all(torch.equal(value, before[name]) for name, value in d.state_dict().items())
-    d.update_spectral_norms()
-    moved = {name for name, value in d.state_dict().items() if not torch.equal(value, before[name])}
-    assert moved and all(".parametrizations.weight.0._" in name for name in moved)
-    assert not any(module.training for module in d.modules())
-    for _ in range(50):
-        d.update_spectral_norms()
-    normed = [module for module in d.modules() if parametrize.is_parametrized(module, "weight")]
-    assert len(normed) == 3 * 4 + 3
-    for module in normed:
-        largest = torch.linalg.matrix_norm(module.weight.flatten(1), ord=2)  # type: ignore[operator]
-        assert largest.item() == pytest.approx(1, abs=0.02)
+def test_features_are_the_outputs_of_all_layers(looked_at: tuple[torch.Tensor, torch.Tensor]) -> None:
+    d = PictureDiscriminators(CRITIC, coarse=True)
+    logits, features = d(*looked_at)
+    assert [x.shape[1] for x in features] == [*CRITIC.widths, 1]
+    torch.testing.assert_close(features[-1], logits["pixels"])

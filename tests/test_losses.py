@@ -75,11 +75,6 @@ def test_means_under_weights_add_up_over_parts() -> None:
     assert torch.stack(parts).mean().item() == pytest.approx(21 / 4)
 
 
-def test_a_loss_of_several_discriminators_is_their_mean() -> None:
-    several = [torch.tensor([1.0, 3.0]), torch.tensor([2.0, -1.0])]
-    assert losses.mean_over(several).tolist() == [1.5, 1]
-
-
 def test_gradients_of_known_terms_at_the_picture() -> None:
     """Of half a sum of squares it is the picture itself; a term that looks elsewhere has none."""
     picture = torch.zeros(1, 3, 2, 2, requires_grad=True)
@@ -94,3 +89,9 @@ def test_gradients_of_known_terms_at_the_picture() -> None:
     )
     square.backward()  # the graph is still there, and no gradient was added to
     assert torch.equal(picture.grad, picture.detach())
+
+
+def test_feature_matching_is_the_mean_l1_of_all_layers() -> None:
+    fake = [torch.tensor([[[[1.0, 3.0]]], [[[0.0, 0.0]]]]), torch.zeros(2, 2, 1, 1)]
+    real = [torch.zeros(2, 1, 1, 2), torch.tensor([[[[4.0]], [[0.0]]], [[[1.0]], [[1.0]]]])]
+    assert losses.feature_matching(fake, real).tolist() == [(2 + 2) / 2, (0 + 1) / 2]

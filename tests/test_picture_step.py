@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import CRITIC, LITERAL, TINY
+from conftest import CRITIC, LITERAL, TINY, needs_features
 from torch import Tensor
 
 from pix2pix.model.constants import CELLS
@@ -18,30 +19,19 @@ from pix2pix.training.config import TrainConfig
 from pix2pix.training.distributed import make_fabric
 from pix2pix.training.paper_step import PaperStep
 from pix2pix.training.picture_step import (
-    GENERATED,
     MOST_CELLS,
     MOVED,
     SHIFT,
     WHOLE,
-    FrozenFeatures,
     PictureStep,
+    compare,
     shifted,
     training_layout,
     windows,
 )
 
 SIDE, COUNT = 64, 4
-TERMS = {
-    "features",
-    "pixels",
-    "coarse",
-    "reconstruction",
-    "perceptual",
-    "range",
-    "alpha",
-    "strokes",
-    "layout",
-}
+TERMS = {"pixels", "coarse", "matching", "reconstruction", "range", "alpha", "strokes"}
 
 
 def pictures(**changes: Tensor) -> Pictures:
@@ -61,9 +51,8 @@ def pictures(**changes: Tensor) -> Pictures:
         strokes=torch.zeros(COUNT, 4, SIDE // 2, SIDE // 2),
         detailed=torch.ones(COUNT),
         moves=torch.zeros(COUNT, 5),
-        choices=torch.tensor([1.0, 0.0, 0.0, 1.0]).expand(COUNT, 4),
+        choices=torch.tensor([1.0, 0.0, 0.0]).expand(COUNT, 3),
         cells=torch.rand(COUNT, 1, CELLS, CELLS),
-        z=torch.randn(COUNT, TINY.latent_size),
         shifts=torch.full((COUNT, 2), 0.5),
         corners=torch.rand(COUNT, 2),
     )
@@ -119,28 +108,22 @@ def test_pictures_of_one_pair_are_shifted_alike_by_up_to_a_tenth() -> None:
     assert (both[0, :, :reach] == 0.25).all() and (both[3, :, :, -reach:] == 0.25).all()
 
 
-@pytest.mark.usefixtures("small_backbone")
 def test_discriminators_see_both_pictures_and_their_ink_shifted_alike() -> None:
     """Photos and generated pictures are their own ink, black on white."""
     ink = (torch.rand(COUNT, 1, SIDE, SIDE) < 0.3).float()
     photo = (1 - 2 * ink).expand(-1, 3, -1, -1)
     rgba = torch.cat([photo, torch.full_like(ink, 100.0)], 1)  # opaque
-    generated = FrozenFeatures().compare(
-        rgba, photo, torch.ones_like(ink), ink, torch.zeros(COUNT, 4, CELLS, CELLS), torch.rand(COUNT, 2)
-    )
+    generated = compare(rgba, photo, torch.ones_like(ink), ink, torch.rand(COUNT, 2))
     for given in (generated.real_input, generated.fake_input):
         torch.testing.assert_close(given.photo, (1 - 2 * given.ink).expand(-1, 3, -1, -1))
     assert not torch.equal(generated.real_input.ink, ink)
 
 
-@pytest.mark.usefixtures("small_backbone")
 def test_alpha_gets_no_gradient_from_pictures() -> None:
     """Trained by discriminators, it got holes along dense lines, which look like white speckle."""
     rgba = torch.zeros(COUNT, 4, SIDE, SIDE, requires_grad=True)
     ink, photo = torch.zeros(COUNT, 1, SIDE, SIDE), torch.zeros(COUNT, 3, SIDE, SIDE)
-    generated = FrozenFeatures().compare(
-        rgba, photo, ink, ink, torch.zeros(COUNT, 4, CELLS, CELLS), torch.rand(COUNT, 2)
-    )
+    generated = compare(rgba, photo, ink, ink, torch.rand(COUNT, 2))
     generated.fake.square().sum().backward()
     assert rgba.grad is not None and rgba.grad[:, :3].any() and not rgba.grad[:, 3].any()
 
@@ -193,7 +176,7 @@ def in_parts(*counts: int) -> Callable[..., Any]:
 
 def ready(config: TrainConfig) -> PictureStep:
     torch.manual_seed(0)
-    step = PictureStep(config, TwoStage(config.model), make_fabric("cpu", "32-true"))
+    step = PictureStep(config, TwoStage(config.model).picture, make_fabric("cpu", "32-true"), pytest.fail)
     step.set_up()
     return step
 
@@ -212,7 +195,6 @@ def networks(step: PictureStep) -> dict[str, dict[str, Tensor]]:
     return {name: {k: v.clone() for k, v in one.state_dict().items()} for name, one in found.items()}
 
 
-@pytest.mark.usefixtures("small_backbone")
 def test_whole_pictures_train_all_but_the_last_stage_and_windows_that_alone(tiny_config: TrainConfig) -> None:
     step = ready(replace(tiny_config, detail_every=2))
     before = networks(step)
@@ -221,23 +203,21 @@ def test_whole_pictures_train_all_but_the_last_stage_and_windows_that_alone(tiny
     base = {f"picture.{name}" for name, _ in step.picture.named_children() if name != "detail"}
     assert first >= base - {"picture.layout", "picture.refine"} and "picture.detail" not in first
     assert {name for name in first if name.startswith("window")} == set()
-    assert {f"whole_discriminators.{kind}" for kind in ("features", "pixels", "coarse")} <= first
+    assert {f"whole_discriminators.{kind}" for kind in ("pixels", "coarse")} <= first
     assert losses.keys() == {"d", "d_penalty", *(f"g_{term}" for term in TERMS)}
     assert errors.shape == (COUNT,) and {"d_gradient", "g_gradient", "accuracy_coarse"} <= statistics.keys()
 
     losses, statistics, _ = step.run(1, pictures(), 1.0, in_parts(1), measure=False)
     second = updated(step, before)
-    assert {"picture.detail", "window_discriminators.features", "window_discriminators.pixels"} <= second
+    assert {"picture.detail", "window_discriminators.pixels"} <= second
     assert "d_penalty" not in losses
     assert {name for name in losses if "detail" in name} == {
         "detail_d",
-        *(f"detail_g_{term}" for term in TERMS - {"coarse", "strokes", "layout"}),
+        *(f"detail_g_{term}" for term in TERMS - {"coarse", "strokes"}),
     }
     assert {"detail_d_gradient", "detail_p_real_pixels"} <= statistics.keys()
-    assert not any(name.startswith("projection") for name in second)
 
 
-@pytest.mark.usefixtures("small_backbone")
 def test_windows_of_photos_without_detail_teach_nothing(tiny_config: TrainConfig) -> None:
     step = ready(replace(tiny_config, detail_every=1))
     losses, statistics, _ = step.run(
@@ -247,20 +227,18 @@ def test_windows_of_photos_without_detail_teach_nothing(tiny_config: TrainConfig
     assert statistics["detail_d_gradient"] == 0 < statistics["d_gradient"]
 
 
-@pytest.mark.usefixtures("small_backbone")
 def test_windows_without_detail_lie_in_any_part_of_a_batch(tiny_config: TrainConfig) -> None:
     config, given = (
         replace(tiny_config, detail_every=1),
         pictures(detailed=torch.tensor([1.0, 0.0, 1.0, 1.0])),
     )
     whole, parts = (ready(config).run(0, given, 0.0, in_parts(n), measure=False) for n in (1, 2))
-    for name in ("detail_d", "detail_g_pixels", "detail_g_features", "detail_g_reconstruction"):
+    for name in ("detail_d", "detail_g_pixels", "detail_g_matching", "detail_g_reconstruction"):
         torch.testing.assert_close(parts[0][name], whole[0][name], atol=1e-4, rtol=1e-3)
     for name in ("detail_d_gradient", "detail_g_gradient"):
         torch.testing.assert_close(parts[1][name], whole[1][name], atol=1e-4, rtol=1e-2)
 
 
-@pytest.mark.usefixtures("small_backbone")
 def test_rough_sketches_are_compared_with_their_photos_less(tiny_config: TrainConfig) -> None:
     losses = {}
     for roughness in (0.0, 1.0):
@@ -270,54 +248,11 @@ def test_rough_sketches_are_compared_with_their_photos_less(tiny_config: TrainCo
         assert errors.mean() * 40 * (1 - 0.8 * roughness) == pytest.approx(
             float(losses[roughness]["g_reconstruction"]), rel=1e-4
         )
-    for term in ("g_reconstruction", "g_perceptual", "g_alpha"):
+    for term in ("g_reconstruction", "g_matching", "g_alpha"):
         assert float(losses[1.0][term]) == pytest.approx(0.2 * float(losses[0.0][term]), rel=1e-3)
     assert torch.equal(losses[1.0]["g_pixels"], losses[0.0]["g_pixels"])
 
 
-def half_generated() -> Tensor:
-    """The choices by which the first half of the layouts is generated."""
-    choices = pictures().choices.clone()
-    choices[: COUNT // 2, 3] = 0.99 * GENERATED
-    choices[COUNT // 2 :, 3] = GENERATED
-    return choices
-
-
-@pytest.mark.usefixtures("small_backbone")
-def test_pictures_of_generated_layouts_are_not_compared_with_their_photos(tiny_config: TrainConfig) -> None:
-    """Their photos have other colours; the discriminators see all pictures."""
-    step, given = ready(replace(tiny_config, detail_every=0)), pictures(choices=half_generated())
-    terms, _, errors = step.run(0, given, 0.0, in_parts(1), measure=False)
-    assert errors.isnan().tolist() == [True, True, False, False]
-    assert float(terms["g_reconstruction"]) == pytest.approx(40 * float(errors[2:].sum()) / COUNT, rel=1e-4)
-
-
-@pytest.mark.usefixtures("small_backbone")
-def test_a_generated_layout_is_what_inference_draws(tiny_config: TrainConfig) -> None:
-    step, given = ready(tiny_config), pictures(choices=half_generated())
-    ink = (1 - given.sketch) / 2
-    layouts = step.layouts_of(given)
-    assert torch.equal(layouts[:2], step.model.draw_layout(ink, given.strokes, given.z)[:2])
-    assert torch.equal(layouts[2:], training_layout(given)[2:])
-    assert not layouts.requires_grad
-
-
-@pytest.mark.usefixtures("small_backbone")
-def test_a_picture_keeps_the_colours_of_a_generated_layout(tiny_config: TrainConfig) -> None:
-    """Boxes of one colour have that colour in each cell; the photos' own layouts do not count here."""
-    config = replace(tiny_config, detail_every=0)
-    given, step = pictures(choices=half_generated()), ready(config)
-    mask = F.avg_pool2d(given.mask, 2)
-    box = layout_of(torch.full((COUNT, 3, SIDE // 2, SIDE // 2), 0.5), mask)
-    for colour, distance in ((0.5, 0.0), (-0.25, 0.75)):
-        rgba = torch.full((COUNT, 4, SIDE // 2, SIDE // 2), colour)
-        rgba[:, 3] = 100.0  # opaque
-        drawn = step.features.compare(rgba, F.avg_pool2d(given.photo, 2), mask, mask, box, given.shifts)
-        term = step._whole_terms(given, drawn)["g_layout"]
-        assert float(term) == pytest.approx(config.layout_weight * distance / 2, abs=0.05)
-
-
-@pytest.mark.usefixtures("small_backbone")
 def test_gradients_at_the_picture_are_measured_when_asked(tiny_config: TrainConfig) -> None:
     config = replace(tiny_config, detail_every=0)
     _, statistics, _ = ready(config).run(0, pictures(), 0.0, in_parts(1), measure=True)
@@ -329,7 +264,6 @@ def test_gradients_at_the_picture_are_measured_when_asked(tiny_config: TrainConf
     assert statistics[name] > 0 and float(twice[name]) == pytest.approx(2 * float(statistics[name]), rel=1e-3)
 
 
-@pytest.mark.usefixtures("small_backbone")
 def test_a_generator_out_of_memory_draws_again_what_the_discriminators_got_whole(
     tiny_config: TrainConfig,
 ) -> None:
@@ -352,3 +286,26 @@ def test_the_same_of_the_papers_architecture() -> None:
         results.append(step.run(0, pictures(), 0.0, in_parts(*counts), measure=False))
     torch.testing.assert_close(results[1][2], results[0][2], atol=1e-4, rtol=0)
     torch.testing.assert_close(results[1][0], results[0][0], atol=1e-4, rtol=1e-3)
+
+
+@needs_features
+def test_every_fourth_picture_is_compared_by_lpips(tiny_config: TrainConfig) -> None:
+    config = replace(tiny_config, detail_every=0, perceptual_weight=16.0)
+    whole, parts = (ready(config).run(0, pictures(), 0.0, in_parts(n), measure=True) for n in (1, 2))
+    assert whole[0]["g_perceptual"] > 0 and whole[1]["at_picture_g_perceptual"] > 0
+    torch.testing.assert_close(parts[0]["g_perceptual"], whole[0]["g_perceptual"], atol=1e-4, rtol=1e-3)
+    photo = pictures().photo.clone()
+    photo[1:] = -photo[1:]
+    others, _, _ = ready(config).run(0, pictures(photo=photo), 0.0, in_parts(1), measure=False)
+    torch.testing.assert_close(others["g_perceptual"], whole[0]["g_perceptual"], atol=1e-4, rtol=1e-3)
+
+
+def test_without_weights_of_vgg_training_goes_on_and_says_so(
+    tiny_config: TrainConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PIX2PIX_FEATURES", str(tmp_path))
+    config, messages = replace(tiny_config, detail_every=0, perceptual_weight=16.0), list[str]()
+    step = PictureStep(config, TwoStage(TINY).picture, make_fabric("cpu", "32-true"), messages.append)
+    step.set_up()
+    losses, _, _ = step.run(0, pictures(), 0.0, in_parts(1), measure=False)
+    assert "g_perceptual" not in losses and len(messages) == 1 and "lpips-vgg16.safetensors" in messages[0]

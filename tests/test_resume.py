@@ -29,13 +29,10 @@ from pix2pix.training.run_folder import spare_of
 TRAIN_AND_DIE = """
 import os, resource, signal, sys
 from pathlib import Path
-from small_backbone import SmallBackbone
-import pix2pix.training.picture_step
 from pix2pix.model.config import from_json
 from pix2pix.training.config import TrainConfig
 from pix2pix.training.loop import train
 
-pix2pix.training.picture_step.Backbone = SmallBackbone
 config, pairs, run = sys.argv[1:]
 signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
 for status in train(from_json(TrainConfig, config), Path(pairs), Path(run), device="cpu"):
@@ -43,8 +40,6 @@ for status in train(from_json(TrainConfig, config), Path(pairs), Path(run), devi
         half = (Path(run) / "state.pt").stat().st_size // 2
         resource.setrlimit(resource.RLIMIT_FSIZE, (half, half))
 """
-
-pytestmark = pytest.mark.usefixtures("small_backbone")
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from app.cli.main import main
 from pix2pix.training.config import TrainConfig
 from pix2pix.training.loop import train
 
-pytestmark = pytest.mark.usefixtures("small_backbone")
 BEGUN = ["--preset", "fast", "--size", "64", "--set", "batch_size=2", "--set", "discriminator_lr=2e-4"]
 BEGUN += ["--steps", "4", "--time-limit", "90m"]
 

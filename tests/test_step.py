@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,8 +22,6 @@ from pix2pix.training.config import TrainConfig
 from pix2pix.training.discriminators import PictureDiscriminators
 from pix2pix.training.loop import train
 from pix2pix.training.run_folder import Status
-
-pytestmark = pytest.mark.usefixtures("small_backbone")
 
 
 @pytest.fixture
@@ -94,13 +91,10 @@ def command(pairs: Path, runs: Path, name: str, *options: str) -> list[str]:
 LOSSES = """
 import json, sys, torch
 from pathlib import Path
-from small_backbone import SmallBackbone
-import pix2pix.training.picture_step
 from pix2pix.model.config import from_json
 from pix2pix.training.config import TrainConfig
 from pix2pix.training.loop import train
 
-pix2pix.training.picture_step.Backbone = SmallBackbone
 torch.set_num_threads(1)
 text, pairs, run, devices = sys.argv[1:]
 config = from_json(TrainConfig, text)
@@ -118,7 +112,6 @@ def test_two_processes_make_the_steps_of_one(config: TrainConfig, pairs: Path, t
     layout = replace(config.layout, batch_size=16, generator_lr=4e-5, discriminator_lr=4e-5)
     config = replace(config, steps=12, generator_lr=4e-5, discriminator_lr=4e-6, layout=layout)
     script = tmp_path / "losses.py"
-    shutil.copy(Path(__file__).with_name("small_backbone.py"), tmp_path)
     script.write_text(LOSSES)
     lines: dict[str, list[dict[str, float]]] = {}
     for devices in ("1", "2"):

@@ -24,8 +24,6 @@ from pix2pix.training.config import PRESETS, LayoutConfig, TrainConfig, train_co
 from pix2pix.training.loop import _rate, train
 from pix2pix.training.run_folder import RunFolder
 
-pytestmark = pytest.mark.usefixtures("small_backbone")
-
 
 def finish(config: TrainConfig, pairs: Path, run: Path, **options: object) -> list:
     return list(train(config, pairs, run, device="cpu", **options))  # type: ignore[arg-type]
@@ -388,7 +386,6 @@ def test_what_cannot_be_trained_is_refused(tiny_config: TrainConfig, option: dic
     [
         (LayoutConfig, "discriminator_widths", (8, 8)),
         (DiscriminatorConfig, "coarse_widths", (8, 8, 8, 8)),
-        (DiscriminatorConfig, "features_width", 0),
         (ModelConfig, "layout_widths", (8, 8, 0)),
     ],
 )

@@ -91,17 +91,13 @@ class DiscriminatorConfig:
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     widths: tuple[int, ...] = (24, 48, 96, 96)
-    # Two-stage only: the discriminators of the coarse picture and of projected features.
-    coarse_widths: tuple[int, ...] = (48, 96, 192)
-    features_width: int = 64
+    coarse_widths: tuple[int, ...] = (48, 96, 192)  # two-stage only: of the one on the coarse picture
 
     def __post_init__(self) -> None:
         """Raises UsageError for what no network can be built of."""
         if not self.widths or not all(0 < width <= MAX_WIDTH for width in self.widths):
             raise UsageError(f"discriminator widths {self.widths} are not channel counts in 1..{MAX_WIDTH}")
         refuse_other_than_three("coarse_widths", self.coarse_widths)
-        if not 0 < self.features_width <= MAX_WIDTH:
-            raise UsageError(f"features_width {self.features_width} is not in 1..{MAX_WIDTH}")
 
     def sees(self, side_px: int) -> bool:
         """Whether pictures of that side have at least one patch."""

@@ -54,12 +54,16 @@ class PatchDiscriminator(nn.Module):
 
     def forward(self, sketch: Tensor, photo: Tensor) -> Tensor:
         """(N, 1, S, S) and (N, 3, S, S), both in [-1, 1] -> logits of patches (N, 1, H, W)."""
-        x = torch.cat([sketch, photo], dim=1)
+        return self.features(sketch, photo)[-1]
+
+    def features(self, sketch: Tensor, photo: Tensor) -> list[Tensor]:
+        """Returns the output of each layer, the last being that of `forward`."""
+        x, outputs = torch.cat([sketch, photo], dim=1), []
         for i, conv in enumerate(self.convs[:-1]):
             x = conv(x)
             x = F.leaky_relu(self.norms[i - 1](x) if i else x, SLOPE)
-        logits: Tensor = self.convs[-1](x)
-        return logits
+            outputs.append(x)
+        return [*outputs, self.convs[-1](x)]
 
     def probabilities(self, sketch: Tensor, photo: Tensor, size_px: int) -> Tensor:
         """Returns the probability that each patch is real, (N, 1, H, W) in 0..1, at `size_px`.

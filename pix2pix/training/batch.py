@@ -27,9 +27,8 @@ class Pictures:
     strokes: Tensor  # (N, 4, S/2, S/2): colour times mask, and mask
     detailed: Tensor  # (N,) 1 where the photo has detail that only its full side shows, else 0
     moves: Tensor  # (N, 5) normal: parameters of the layout's random move
-    choices: Tensor  # (N, 4) uniform: is it moved, has it all cells, which share of them; is it generated
+    choices: Tensor  # (N, 3) uniform: is it moved, has it all cells, which share of them
     cells: Tensor  # (N, 1, 16, 16) uniform: which cells are left out
-    z: Tensor  # (N, Z) normal: latents of generated layouts
     shifts: Tensor  # (N, 2) uniform: shift of the discriminators' inputs
     corners: Tensor  # (N, 2) uniform: position of the window at full size
 
@@ -91,9 +90,8 @@ def draw_batch(
         strokes=to_device(loaded.strokes),
         detailed=to_device(loaded.detailed),
         moves=to_device(random(n, 5, normal=True)),
-        choices=to_device(random(n, 4)),
+        choices=to_device(random(n, 3)),
         cells=to_device(random(n, 1, CELLS, CELLS)),
-        z=to_device(random(n, config.model.latent_size, normal=True)),
         shifts=random(n, 2),
         corners=random(n, 2),
     )

@@ -43,8 +43,8 @@ class TrainConfig:
 
     Loss weights balance the gradients at the picture, not the values of the losses: the gradient of deep
     features is 100 times that of L1. Sources: Isola et al. 2017 (L1 + patch discriminator), Lim & Ye 2017
-    (hinge), Sauer et al. 2021 (projected discriminators), Mescheder et al. 2018 (R1), Karras et al. 2018
-    (average of the generator's weights).
+    (hinge), Wang et al. 2018 (feature matching), Zhang et al. 2018 (LPIPS), Mescheder et al. 2018 (R1),
+    Karras et al. 2018 (average of the generator's weights).
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
@@ -59,15 +59,14 @@ class TrainConfig:
     seed: int = 0
 
     adversarial: Literal["hinge", "bce"] = "hinge"
-    # Loss weights by discriminator; the paper's architecture has only the discriminator on pixels.
-    features_weight: float = 0.03
-    pixels_weight: float = 1.0
-    coarse_weight: float = 0.5
+    # Loss weights by discriminator; the paper's architecture has only the one on pixels.
+    pixels_weight: float = 0.25
+    coarse_weight: float = 0.15
+    matching_weight: float = 1.0  # L1 between features of the discriminator on pixels
     reconstruction_weight: float = 40.0  # L1
-    perceptual_weight: float = 2.0  # distance of unit-length features of EfficientNet-Lite0
+    perceptual_weight: float = 16.0  # LPIPS, of every fourth picture
     alpha_weight: float = 20.0  # log loss of alpha against the product's mask
     strokes_weight: float = 36.0  # L1 under colour strokes
-    layout_weight: float = 10.0  # L1 between a generated layout and that of the picture generated from it
     coarse_penalty_weight: float = 0.005  # R1 of the coarse discriminator
     detail_every: int = 8  # steps between two updates of the stage at full size; 0 is never
     layout: LayoutConfig = field(default_factory=LayoutConfig)
@@ -156,6 +155,7 @@ PRESETS: dict[str, TrainConfig] = {
         batch_size=1,
         steps=200_000,
         adversarial="bce",
+        pixels_weight=1.0,
         reconstruction_weight=100.0,
         discriminator=DiscriminatorConfig(widths=(64, 128, 256, 512)),
         generator_lr=2e-4,

@@ -108,7 +108,7 @@ class LayoutStep:
         self._d.clear()
         self.fabric.backward(loss)
         norm = self._d.step(rate)
-        statistics = discriminator_statistics("layout", [on_real], [on_fake])
+        statistics = discriminator_statistics("layout", on_real, on_fake)
         return loss.detach(), {**statistics, "layout_d_gradient": norm}
 
 

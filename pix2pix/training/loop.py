@@ -297,12 +297,12 @@ def _refuse_uneven_batches(config: TrainConfig, processes: int) -> None:
 def _all_errors(
     fabric: Fabric, config: TrainConfig, result: StepResult, indices: list[int]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Returns indices (K,) and errors (K,) of the pairs of all processes whose errors were measured."""
+    """Returns indices (K,) and errors (K,) of the pairs of all processes."""
     both = torch.zeros(2, config.batch_size, dtype=torch.float64)  # each process fills in its own places
     both[0, result.place] = torch.tensor(indices[: len(result.error)], dtype=torch.float64) + 1
     both[1, result.place] = result.error.double().cpu()
     both = torch.as_tensor(fabric.all_reduce(both.to(fabric.device), reduce_op="sum")).cpu()
-    index, error = both[:, (both[0] > 0) & ~both[1].isnan()].numpy()
+    index, error = both[:, both[0] > 0].numpy()
     return index.astype(np.int64) - 1, error
 
 

@@ -29,6 +29,14 @@ def generator_bce(fake: Tensor) -> Tensor:
     return _each(F.softplus(-fake))
 
 
+def feature_matching(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
+    """Returns the L1 (N,) between a discriminator's features of generated and of real pictures.
+
+    Averaged over its layers, (N, C, H, W) each. Wang et al. 2018 (pix2pixHD), eq. 4.
+    """
+    return torch.stack([l1(f.float(), r.float()) for f, r in zip(fake, real, strict=True)]).mean(0)
+
+
 def l1(photo: Tensor, target: Tensor) -> Tensor:
     """Returns the mean absolute difference (N,) of pictures in [-1, 1]. Isola et al. 2017, eq. 3."""
     return _each((photo - target).abs())
@@ -71,11 +79,6 @@ def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
     return (values * weights).mean()
 
 
-def mean_over(losses: Sequence[Tensor]) -> Tensor:
-    """Returns the mean (N,) over several discriminators of one kind."""
-    return torch.stack(list(losses)).mean(0)
-
-
 def gradients_at(picture: Tensor, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Returns the norm of each term's gradient at a picture (N, C, H, W), as at_picture_NAME."""
     norms = {}
@@ -95,17 +98,14 @@ GENERATOR_LOSSES = {"hinge": generator_hinge, "bce": generator_bce}
 
 
 @torch.no_grad()
-def discriminator_statistics(kind: str, real: Sequence[Tensor], fake: Sequence[Tensor]) -> dict[str, Tensor]:
-    """Returns scalars by name, of the logits (N, ...) of the discriminators of one kind.
+def discriminator_statistics(kind: str, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    """Returns scalars by name, of the logits (N, ...) of one kind of discriminator.
 
-    p_real_KIND, p_fake_KIND   mean probability that they give to real and to generated patches, 0..1
-    accuracy_KIND              share of patches that they classify correctly
+    p_real_KIND, p_fake_KIND   mean probability that it gives to real and to generated patches, 0..1
+    accuracy_KIND              share of patches that it classifies correctly
     """
-    probabilities = [[torch.sigmoid(x).mean() for x in logits] for logits in (real, fake)]
-    correct = [
-        0.5 * ((r > 0).float().mean() + (f <= 0).float().mean()) for r, f in zip(real, fake, strict=True)
-    ]
-    p_real, p_fake, accuracy = (torch.stack(list(values)).mean() for values in (*probabilities, correct))
+    accuracy = 0.5 * ((real > 0).float().mean() + (fake <= 0).float().mean())
+    p_real, p_fake = torch.sigmoid(real).mean(), torch.sigmoid(fake).mean()
     return {f"p_real_{kind}": p_real, f"p_fake_{kind}": p_fake, f"accuracy_{kind}": accuracy}
 
 

@@ -78,7 +78,7 @@ class PaperStep:
             loss = losses.DISCRIMINATOR_LOSSES[self.config.adversarial](on_real, on_fake).mean()
             self.fabric.backward(loss / parts)
             loss_parts.append({"d": loss.detach()})
-            statistics_parts.append(discriminator_statistics("pixels", [on_real], [on_fake]))
+            statistics_parts.append(discriminator_statistics("pixels", on_real, on_fake))
         return means(loss_parts), {**means(statistics_parts), "d_gradient": self._d.step(rate)}
 
     def _update_generator(

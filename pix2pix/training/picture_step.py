@@ -1,11 +1,9 @@
 """One training step of the picture GAN: its discriminators are updated, then its generator.
 
-Half of the pictures get the photo's own layout, so that L1 and the perceptual term do not average over
-colours that the sketch leaves open; mostly it is moved a little, as generated layouts are not exact. The
-other half get a layout that the layout GAN generates, as at inference. No photo is right for these:
-discriminators judge them, and the picture's own layout must be the given one. Two parts of the generator
-have discriminators of their own: all of it but the last stage, on whole pictures at half of the side; and,
-every few steps, the last stage, on windows at the full side.
+It gets the photo's own layout, so that L1 and LPIPS do not average over colours that the sketch leaves open;
+mostly the layout is moved a little, as generated ones are not exact. Two parts of the generator have
+discriminators of their own: all of it but the last stage, on whole pictures at half of the side; and, every
+few steps, the last stage, on windows at the full side.
 """
 
 from __future__ import annotations
@@ -19,42 +17,35 @@ import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from pix2pix.errors import UsageError
+from pix2pix.evaluate.perceptual import PerceptualDistance
 from pix2pix.model.layout_gan import evened, layout_of, moved_layout_of
-from pix2pix.model.networks import TwoStage
-from pix2pix.model.picture_gan import compose
+from pix2pix.model.picture_gan import PictureGenerator, compose
 from pix2pix.training import losses
 from pix2pix.training.batch import Pictures
 from pix2pix.training.config import TrainConfig
 from pix2pix.training.discriminators import PictureDiscriminators
 from pix2pix.training.losses import discriminator_statistics, means
 from pix2pix.training.optimiser import Optimiser, frozen
-from pix2pix.training.projected import Backbone, Projection, perceptual_distance
 
 PENALTY_EVERY = 8  # steps (lazy regularisation, Karras et al. 2020, section 3.2)
-GENERATED = 0.5  # share of layouts that the layout GAN generates
-MOVED, WHOLE = 0.67, 0.9  # shares of the photos' own layouts that are moved, and that have all cells
+MOVED, WHOLE = 0.67, 0.9  # shares of the layouts that are moved, and that have all cells
 MOST_CELLS = 0.5  # largest share of its cells that any other layout keeps
 SHIFT = 0.1  # largest shift of the discriminators' inputs, as a share of the side (Zhao et al. 2020)
 LIMIT = 1.1  # the generated photos that they see are clamped to [-LIMIT, LIMIT]
 ROUGHEST = 0.2  # weight of a pair of roughness 1, against 1 of an exact one
 STROKES_LEAST = 60.0  # values under a picture's strokes, below which their term fades
+PERCEIVED = 4  # one picture in so many gets the perceptual term: VGG takes longer than the generator
 
 Named = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class DiscriminatorInput:
-    """Photos as discriminators get them: shifted, beside their ink, with features."""
+    """Photos as discriminators get them, shifted, beside their ink."""
 
     photo: Tensor  # (N, 3, s, s)
     ink: Tensor  # (N, 1, s, s) in 0..1
-    maps: list[Tensor]  # of `Backbone`
-    projected: list[Tensor]  # of `Projection`
-
-    def detach(self) -> DiscriminatorInput:
-        """Returns the same tensors without gradients."""
-        maps, projected = ([x.detach() for x in features] for features in (self.maps, self.projected))
-        return DiscriminatorInput(self.photo.detach(), self.ink, maps, projected)
 
 
 @dataclass(frozen=True)
@@ -65,39 +56,22 @@ class Generated:
     fake: Tensor  # (N, 3, s, s): the same on white
     photo: Tensor  # (N, 3, s, s): ground truth
     mask: Tensor  # (N, 1, s, s): of the product
-    layout: Tensor  # (N, 4, 16, 16): generated from it
     real_input: DiscriminatorInput
     fake_input: DiscriminatorInput
 
 
-class FrozenFeatures(nn.Module):
-    """The features that all discriminators and the perceptual term work on. Nothing in it is trained."""
+def compare(rgba: Tensor, photo: Tensor, mask: Tensor, ink: Tensor, shifts: Tensor) -> Generated:
+    """Returns the inputs of discriminators for generated and real pictures, shifted alike.
 
-    def __init__(self) -> None:
-        """Weights of the projection are drawn from torch's global generator: seed it first."""
-        super().__init__()
-        self.projection = Projection()
-        self.backbone = Backbone()
-
-    def compare(
-        self, rgba: Tensor, photo: Tensor, mask: Tensor, ink: Tensor, layout: Tensor, shifts: Tensor
-    ) -> Generated:
-        """Returns the inputs of discriminators for generated and real pictures, shifted alike.
-
-        Generated RGBA (N, 4, s, s), photos (N, 3, s, s), masks and ink (N, 1, s, s), layouts (N, 4, 16, 16).
-        Alpha gets no gradient from the pictures: to please discriminators, it would become holes that look
-        like highlights.
-        """
-        fake, _ = compose(torch.cat([rgba[:, :3], rgba[:, 3:].detach()], 1))
-        with torch.no_grad():
-            real_input = self._input(photo, ink, shifts)
-        fake_input = self._input(fake.clamp(-LIMIT, LIMIT), ink, shifts)
-        return Generated(rgba, fake, photo, mask, layout, real_input, fake_input)
-
-    def _input(self, photo: Tensor, ink: Tensor, shifts: Tensor) -> DiscriminatorInput:
-        photo, ink = shifted(photo, shifts, 1.0), shifted(ink, shifts, 0.0)
-        maps = self.backbone(photo)
-        return DiscriminatorInput(photo, ink, maps, self.projection(maps))
+    Generated RGBA (N, 4, s, s), photos (N, 3, s, s), masks and ink (N, 1, s, s). Alpha gets no gradient from
+    the pictures: to please discriminators, it would become holes that look like highlights.
+    """
+    fake, _ = compose(torch.cat([rgba[:, :3], rgba[:, 3:].detach()], 1))
+    ink = shifted(ink, shifts, 0.0)
+    real_input, fake_input = (
+        DiscriminatorInput(shifted(x, shifts, 1.0), ink) for x in (photo, fake.clamp(-LIMIT, LIMIT))
+    )
+    return Generated(rgba, fake, photo, mask, real_input, fake_input)
 
 
 class AdversarialStep:
@@ -108,6 +82,7 @@ class AdversarialStep:
         config: TrainConfig,
         fabric: Fabric,
         discriminators: PictureDiscriminators,
+        perceptual: PerceptualDistance | None,
         generator: Iterable[nn.Parameter],
         generate: Callable[[Pictures], Generated],
         *,
@@ -115,7 +90,7 @@ class AdversarialStep:
     ) -> None:
         """`generate` draws pictures for pairs; `prefix` goes before the names of losses."""
         self.config, self.fabric, self.generate, self.prefix = config, fabric, generate, prefix
-        self.discriminators = discriminators
+        self.discriminators, self.perceptual = discriminators, perceptual
         self.g = Optimiser(generator, config.generator_lr, config.betas, fabric)
         self.d = Optimiser(discriminators.parameters(), config.discriminator_lr, config.betas, fabric)
         self._cached: Generated | None = None  # from the discriminators' update for the generator's
@@ -134,16 +109,14 @@ class AdversarialStep:
             with torch.set_grad_enabled(parts == 1), self.fabric.autocast():
                 generated = self.generate(part)
             self._cached = generated if parts == 1 else None
+            on_real, on_fake = generated.real_input, generated.fake_input
             with self.fabric.autocast():
-                real, fake = map(self._logits, (generated.real_input, generated.fake_input.detach()))
-            kinds = [
-                losses.mean_over([loss(r, f) for r, f in zip(real[kind], fake[kind], strict=True)])
-                for kind in real
-            ]
-            values = {"d": losses.weighted_mean(losses.mean_over(kinds), weights[i::parts])}
+                real, _ = self.discriminators(on_real.photo, on_real.ink)
+                fake, _ = self.discriminators(on_fake.photo.detach(), on_fake.ink)
+            kinds = torch.stack([loss(real[kind], fake[kind]) for kind in real])
+            values = {"d": losses.weighted_mean(kinds.mean(0), weights[i::parts])}
             if penalise and self.discriminators.coarse is not None:
-                real_input = generated.real_input
-                penalty = self.discriminators.coarse.penalty(real_input.photo, real_input.ink)
+                penalty = self.discriminators.coarse.penalty(on_real.photo, on_real.ink)
                 values["d_penalty"] = PENALTY_EVERY * self.config.coarse_penalty_weight * penalty
             self.fabric.backward(torch.stack(list(values.values())).sum() / parts)
             loss_parts.append({name: value.detach() for name, value in values.items()})
@@ -163,10 +136,10 @@ class AdversarialStep:
         *,
         measure: bool,
     ) -> tuple[Named, Named, Tensor]:
-        """Lowers the adversarial, perceptual, L1 and alpha terms, and `more_terms`.
+        """Lowers the terms of `_terms`, and `more_terms`.
 
-        Returns losses, statistics, and the L1 (N,) of each picture, NaN where the layout is generated. With
-        `measure` the statistics hold the norm of each term's gradient at the picture.
+        Returns losses, statistics, and the L1 (N,) of each picture. With `measure` the statistics hold the
+        norm of each term's gradient at the picture.
         """
         loss_parts: list[Named] = []
         gradients: Named = {}
@@ -178,44 +151,40 @@ class AdversarialStep:
             for i, part in enumerate(batch.parts(parts)):
                 with self.fabric.autocast():
                     generated = cached or self.generate(part)
-                    values = self._adversarial_terms(generated, weights[i::parts])
-                generated_layout = is_generated(part)
-                exact = weights[i::parts] * _exactness(part) * ~generated_layout  # L1's optimum is a blur
                 error = losses.l1(generated.fake, generated.photo)
-                distance = perceptual_distance(generated.fake_input.maps, generated.real_input.maps)
-                values["g_reconstruction"] = self.config.reconstruction_weight * losses.weighted_mean(
-                    error, exact
-                )
-                values["g_perceptual"] = self.config.perceptual_weight * losses.weighted_mean(distance, exact)
-                alpha = losses.alpha_error(generated.rgba[:, 3:], generated.mask)
-                values["g_alpha"] = self.config.alpha_weight * losses.weighted_mean(alpha, _exactness(part))
-                values["g_range"] = losses.beyond(generated.rgba[:, :3])
-                values |= more_terms(part, generated)
+                values = self._terms(part, generated, error, weights[i::parts]) | more_terms(part, generated)
                 if measure and i == 0:
                     gradients = losses.gradients_at(generated.rgba, values)
                 self.fabric.backward(torch.stack(list(values.values())).sum() / parts)
                 loss_parts.append({name: value.detach() for name, value in values.items()})
-                errors[i::parts] = error.detach().masked_fill(generated_layout, torch.nan)
+                errors[i::parts] = error.detach()
         norm = {"g_gradient": self.g.step(rate)}
         return self._named(means(loss_parts)), self._named({**gradients, **norm}), errors
 
-    def _logits(self, x: DiscriminatorInput) -> dict[str, list[Tensor]]:
-        logits: dict[str, list[Tensor]] = self.discriminators(x.photo, x.ink, x.projected)
-        return logits
-
-    def _adversarial_terms(self, generated: Generated, weights: Tensor) -> Named:
-        config = self.config
-        loss = losses.GENERATOR_LOSSES[config.adversarial]
-        weight_of = {
-            "features": config.features_weight,
-            "pixels": config.pixels_weight,
-            "coarse": config.coarse_weight,
+    def _terms(self, part: Pictures, generated: Generated, error: Tensor, weights: Tensor) -> Named:
+        """Returns the generator's losses, each times its weight; `weights` (N,) are of the pictures."""
+        config, mean = self.config, losses.weighted_mean
+        exact = weights * _exactness(part)
+        with self.fabric.autocast():
+            logits, features = self.discriminators(generated.fake_input.photo, generated.fake_input.ink)
+            with torch.no_grad():
+                _, aims = self.discriminators(generated.real_input.photo, generated.real_input.ink)
+        adversarial = {kind: losses.GENERATOR_LOSSES[config.adversarial](x) for kind, x in logits.items()}
+        weight_of = {"pixels": config.pixels_weight, "coarse": config.coarse_weight}
+        alpha = losses.alpha_error(generated.rgba[:, 3:], generated.mask)
+        terms = {
+            **{f"g_{kind}": weight_of[kind] * mean(x, weights) for kind, x in adversarial.items()},
+            "g_matching": config.matching_weight * mean(losses.feature_matching(features, aims), exact),
+            "g_reconstruction": config.reconstruction_weight * mean(error, exact),
+            "g_alpha": config.alpha_weight * mean(alpha, exact),
+            "g_range": losses.beyond(generated.rgba[:, :3]),
         }
-        return {
-            f"g_{kind}": weight_of[kind]
-            * losses.weighted_mean(losses.mean_over([loss(x) for x in logits]), weights)
-            for kind, logits in self._logits(generated.fake_input).items()
-        }
+        if self.perceptual is not None:
+            seen = torch.nonzero(part.place % PERCEIVED == 0).flatten()
+            with self.fabric.autocast():
+                distance = self.perceptual(generated.fake[seen], generated.photo[seen]).float()
+            terms["g_perceptual"] = config.perceptual_weight * (distance * exact[seen]).sum() / len(part)
+        return terms
 
     def _weights(self, batch: Pictures) -> Tensor:
         """Returns weights of pictures (N,), 1 on average over all processes, so that parts add up.
@@ -233,32 +202,39 @@ class AdversarialStep:
 class PictureStep:
     """Updates the picture generator and its discriminators: of whole pictures, of windows at full size."""
 
-    def __init__(self, config: TrainConfig, model: TwoStage, fabric: Fabric) -> None:
-        """Call `set_up` next, after weights are loaded."""
-        self.config, self.model, self.picture, self.fabric = config, model, model.picture, fabric
+    def __init__(
+        self, config: TrainConfig, picture: PictureGenerator, fabric: Fabric, notify: Callable[[str], None]
+    ) -> None:
+        """Call `set_up` next, after weights are loaded. `notify` is called with messages."""
+        self.config, self.picture, self.fabric, self.notify = config, picture, fabric, notify
         self.whole = PictureDiscriminators(config.discriminator, coarse=True)
         self.windows = PictureDiscriminators(config.discriminator, coarse=False)
-        self.features = FrozenFeatures()
 
     def set_up(self) -> None:
         """Moves networks to the device and makes the optimisers."""
-        for part in (self.whole, self.windows, self.features):
+        for part in (self.whole, self.windows):
             part.to(self.fabric.device).to(memory_format=torch.channels_last)
-            part.eval()  # spectral norms are updated in `update_spectral_norms` alone
+        perceptual = self._load_perceptual()
         detail = list(self.picture.detail.parameters())
         base = [p for name, p in self.picture.named_parameters() if not name.startswith("detail.")]
-        self._on_wholes = AdversarialStep(self.config, self.fabric, self.whole, base, self._generate_wholes)
+        common = self.config, self.fabric
+        self._on_wholes = AdversarialStep(*common, self.whole, perceptual, base, self._generate_wholes)
         self._on_windows = AdversarialStep(
-            self.config, self.fabric, self.windows, detail, self._generate_windows, prefix="detail_"
+            *common, self.windows, perceptual, detail, self._generate_windows, prefix="detail_"
         )
+
+    def _load_perceptual(self) -> PerceptualDistance | None:
+        if not self.config.perceptual_weight:
+            return None
+        try:
+            return PerceptualDistance("vgg").to(self.fabric.device).to(memory_format=torch.channels_last)
+        except UsageError as error:
+            self.notify(f"training without the perceptual term, with less detail: {error}")
+            return None
 
     def networks(self) -> dict[str, nn.Module]:
         """Networks that a checkpoint holds beside the model, by name."""
-        return {
-            "whole_discriminators": self.whole,
-            "window_discriminators": self.windows,
-            "projection": self.features.projection,
-        }
+        return {"whole_discriminators": self.whole, "window_discriminators": self.windows}
 
     def optimisers(self) -> dict[str, Optimiser]:
         """Optimisers by name in a checkpoint."""
@@ -278,17 +254,15 @@ class PictureStep:
         in which it fits into memory. With `measure` the gradient of each term at the picture is measured.
         """
         penalise, wholes, details = step % PENALTY_EVERY == 0, self._on_wholes, self._on_windows
-        self.whole.update_spectral_norms()
         d_losses, d_statistics = in_parts(
             lambda n: wholes.update_discriminators(batch, n, rate, penalise=penalise)
         )
         g_losses, g_statistics, errors = in_parts(
-            lambda n: wholes.update_generator(batch, n, rate, self._whole_terms, measure=measure)
+            lambda n: wholes.update_generator(batch, n, rate, self._stroke_term, measure=measure)
         )
         all_losses, statistics = {**d_losses, **g_losses}, {**d_statistics, **g_statistics}
         every = self.config.detail_every
         if every and step % every == every - 1:
-            self.windows.update_spectral_norms()
             d_losses, d_statistics = in_parts(
                 lambda n: details.update_discriminators(batch, n, rate, penalise=False)
             )
@@ -300,14 +274,14 @@ class PictureStep:
         return all_losses, statistics, errors
 
     def _generate_wholes(self, part: Pictures) -> Generated:
-        ink, layout = _ink(part), self.layouts_of(part)
+        ink, layout = _ink(part), training_layout(part)
         rgba, *_ = self.picture.draw(ink, part.strokes, layout)
         side = rgba.shape[-1]
         photo, mask, small = (F.adaptive_avg_pool2d(x, side) for x in (part.photo, part.mask, ink))
-        return self.features.compare(rgba, photo, mask, small, layout, part.shifts)
+        return compare(rgba, photo, mask, small, part.shifts)
 
     def _generate_windows(self, part: Pictures) -> Generated:
-        ink, layout = _ink(part), self.layouts_of(part)
+        ink, layout = _ink(part), training_layout(part)
         with torch.no_grad():
             base = self.picture.draw(ink, part.strokes, layout)
         rgba = self.picture.detail(*base, ink)
@@ -315,39 +289,25 @@ class PictureStep:
         cut_rgba, photo, mask, cut_ink = (
             windows(x, ink, part.corners, side) for x in (rgba, part.photo, part.mask, ink)
         )
-        return self.features.compare(cut_rgba, photo, mask, cut_ink, layout, part.shifts)
+        return compare(cut_rgba, photo, mask, cut_ink, part.shifts)
 
-    @torch.no_grad()
-    def layouts_of(self, part: Pictures) -> Tensor:
-        """Returns the layouts (N, 4, 16, 16): generated ones, and the photos' own."""
-        with torch.autocast(part.photo.device.type, enabled=False):  # too coarse for colours and coordinates
-            generated, own = self.model.draw_layout(_ink(part), part.strokes, part.z), training_layout(part)
-        return torch.where(is_generated(part)[:, None, None, None], generated, own)
-
-    def _whole_terms(self, part: Pictures, generated: Generated) -> Named:
-        """Returns the terms of whole pictures alone: colour strokes and the layout."""
+    def _stroke_term(self, part: Pictures, generated: Generated) -> Named:
         strokes = losses.l1_where(generated.fake, part.strokes, STROKES_LEAST).mean()
-        own = evened(layout_of(generated.fake, generated.mask))
-        layout = losses.l1_where(own[:, :3], generated.layout * own[:, 3:])
-        return {
-            "g_strokes": self.config.strokes_weight * strokes,
-            "g_layout": self.config.layout_weight * (layout * is_generated(part)).mean(),
-        }
+        return {"g_strokes": self.config.strokes_weight * strokes}
 
 
-def is_generated(part: Pictures) -> Tensor:
-    """Returns for which pictures (N,) the layout GAN generates the layout."""
-    return part.choices[:, 3] < GENERATED
-
-
+@torch.no_grad()
 def training_layout(part: Pictures) -> Tensor:
     """Returns the photos' own layouts (N, 4, 16, 16): even, most moved, some with cells missing."""
     side = part.strokes.shape[-1]
     photo, mask = (F.adaptive_avg_pool2d(x, side) for x in (part.photo, part.mask))
     is_moved, is_whole, share = (part.choices[:, i, None, None, None] for i in range(3))
-    near = moved_layout_of(photo, mask, part.moves)
-    layout = torch.where(is_moved < MOVED, near, layout_of(photo, mask))
-    return evened(layout) * ((is_whole < WHOLE) | (part.cells < MOST_CELLS * share))
+    with torch.autocast(
+        photo.device.type, enabled=False
+    ):  # bfloat16 is too coarse for colours and coordinates
+        near = moved_layout_of(photo, mask, part.moves)
+        layout = evened(torch.where(is_moved < MOVED, near, layout_of(photo, mask)))
+    return layout * ((is_whole < WHOLE) | (part.cells < MOST_CELLS * share))
 
 
 def shifted(x: Tensor, shifts: Tensor, paper: float) -> Tensor:

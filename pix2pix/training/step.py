@@ -41,7 +41,7 @@ class StepResult:
     losses: dict[str, Tensor]  # scalars by name, weighted
     statistics: dict[str, Tensor]  # scalars by name: `discriminator_statistics`, and norms of gradients
     place: Tensor  # (N,) places of the pairs in the batch of all processes
-    error: Tensor  # (N,) L1 of the generated pictures, pixels in [-1, 1]; NaN where it means nothing
+    error: Tensor  # (N,) L1 of the generated pictures, pixels in [-1, 1]
 
 
 class TrainingStep:
@@ -58,7 +58,7 @@ class TrainingStep:
         self.pictures: PictureStep | PaperStep
         if isinstance(self.model, TwoStage):
             self.layouts = LayoutStep(config.layout, self.model, fabric)
-            self.pictures = PictureStep(config, self.model, fabric)
+            self.pictures = PictureStep(config, self.model.picture, fabric, notify)
         else:
             self.pictures = PaperStep(config, self.model, fabric)
         self.parts = 1  # that an update is computed in: more once memory ran out
@@ -77,7 +77,7 @@ class TrainingStep:
         )
 
     def discriminators(self) -> dict[str, nn.Module]:
-        """All discriminators and the projection of their features, by name in a checkpoint."""
+        """All discriminators, by name in a checkpoint."""
         return {name: network for step in self._steps for name, network in step.networks().items()}
 
     def load_weights(self, bundle: Path) -> int:

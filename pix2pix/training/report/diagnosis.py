@@ -78,13 +78,12 @@ OUT_OF_BALANCE = 30.0
 AT_PICTURE = "at_picture_"  # prefix of the norms of the terms' gradients at the picture
 L1_AT_PICTURE = f"{AT_PICTURE}g_reconstruction"
 WEIGHT_OF = {  # fields of TrainConfig
-    "g_features": "features_weight",
     "g_pixels": "pixels_weight",
     "g_coarse": "coarse_weight",
+    "g_matching": "matching_weight",
     "g_perceptual": "perceptual_weight",
     "g_alpha": "alpha_weight",
     "g_strokes": "strokes_weight",
-    "g_layout": "layout_weight",
 }
 TOO_LARGE = 1e30  # larger than any number of a run
 
@@ -117,10 +116,8 @@ class Discriminator(NamedTuple):
 PIXELS = Discriminator("pixels", "on pixels")  # every architecture has it
 DISCRIMINATORS = (
     Discriminator("layout", "of layouts", gradient="layout_d_gradient", settings="layout."),
-    Discriminator("features", "on features"),
     PIXELS,
     Discriminator("coarse", "of the coarse picture"),
-    Discriminator("features", "on features of windows", "detail_", "detail_d_gradient"),
     Discriminator("pixels", "on pixels of windows", "detail_", "detail_d_gradient"),
 )
 
