@@ -13,7 +13,7 @@ from pix2pix.errors import ImageError
 from pix2pix.images.framing import UInt8, resized
 from pix2pix.images.io import check_suffix, read_photo, read_sketch, save_image
 
-ROWS, PHOTOS, CELL_PX, GAP_PX = 50, 8, 128, 4  # at most
+ROWS, PHOTOS, CELL_PX, GAP_PX = 50, 12, 128, 4  # at most
 
 
 class Sheet:
