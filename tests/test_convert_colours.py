@@ -149,6 +149,15 @@ def test_coloured_strokes_of_the_sketch_itself_are_hints(convert, tmp_path: Path
     assert np.abs(both - apart).max() <= 2
 
 
+def test_a_contact_sheet_of_coloured_drawings_shows_their_colours(convert, tmp_path: Path) -> None:
+    save_sketch(tmp_path / "in/a.png")
+    page = Image.open(tmp_path / "in/a.png").convert("RGB")
+    page.paste(RED, (20, 20, 40, 30))
+    page.save(tmp_path / "in/a.png")
+    assert convert("--colours", "--sheet", str(tmp_path / "sheet.png")).exit_code == 0
+    assert read_photo(tmp_path / "sheet.png")[4 + 25, 4 + 30].tolist() == list(RED)
+
+
 def test_hints_that_do_not_fit_fail_with_the_reason_and_the_rest_is_done(convert, tmp_path: Path) -> None:
     for name in "abc":
         save_sketch(tmp_path / f"in/{name}.png")

@@ -180,7 +180,7 @@ def _run(
             workers = stack.enter_context(cluster)
         results = conversion.run(workers)
         if sheet is not None:
-            page = stack.enter_context(Sheet(sheet, loaded.size_px))
+            page = stack.enter_context(Sheet(sheet, loaded.size_px, colours=options["colours"]))
             results = map(page.add, results)
         return _report(results, conversion.total, out)
 
