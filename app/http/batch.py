@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pix2pix.images.transparency import WHITE, over
+
 if TYPE_CHECKING:
     from pix2pix.inference.translator import Translator
 
@@ -31,9 +33,11 @@ class Batch:
     z: np.ndarray  # (N, Z) float32
     sketch_of: np.ndarray  # (N,): index of each photo's sketch
     realism: bool
+    strokes: np.ndarray | None = None  # (M, S/2, S/2, 4) uint8, of each sketch
+    transparent: bool = False
 
     def translate(self, at: np.ndarray, most: int) -> list[tuple[Any, Any] | Exception]:
-        """Returns photo (S, S, 3) and overlay (S, S, 4) or None of the indices `at` (K,), or the exception.
+        """Returns photo (S, S, 3 or 4) and overlay (S, S, 4) or None of the indices `at` (K,), or exceptions.
 
         At most `most` photos are computed together. A batch that fails is split, so that an invalid input
         fails alone, and a batch too large for the memory of the device fits.
@@ -51,8 +55,12 @@ class Batch:
     def _translate_together(self, at: np.ndarray) -> list[tuple[Any, Any] | Exception]:
         needed, sketch_of = np.unique(self.sketch_of[at], return_inverse=True)
         sketches = self.sketches[needed]
-        photos = self.translator.translate_batch(sketches, self.z[at], sketch_of)
+        strokes = None if self.strokes is None else self.strokes[needed]
+        photos = self.translator.translate_batch(
+            sketches, self.z[at], sketch_of, strokes, transparent=self.transparent
+        )
         overlays: Any = [None] * len(at)
         if self.realism:
-            overlays = self.translator.realism(sketches, photos, sketch_of)
+            opaque = np.stack([over(photo, WHITE) for photo in photos]) if self.transparent else photos
+            overlays = self.translator.realism(sketches, opaque, sketch_of)
         return list(zip(photos, overlays, strict=True))

@@ -1,11 +1,14 @@
-"""Puts pictures with transparency on paper that their strokes differ from."""
+"""Puts pictures with transparency on paper, and photos on white into pictures with transparency."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from pix2pix.images.framing import UInt8
+if TYPE_CHECKING:
+    from pix2pix.images.framing import UInt8
 
 LOOKED_AT_PX = 512  # the longer side of the copy in which the paper is chosen
 LIGHT = 200  # least level of all channels of white and cream
@@ -13,6 +16,12 @@ THICK = 0.035  # share of the longer side; a filling is somewhere wider than thi
 LEAST_LINES = 0.0005  # share of the opaque pixels that lines on a filling cover
 SOLID = 250  # alpha; the soft edges of white strokes may be dark below it
 SEE_THROUGH, NEARLY_ALL = 0.05, 0.97  # shares of pixels: transparent ones; white ones, of the opaque
+CLEAR = 8  # alpha of the ground
+RIM_PX, BESIDE_PX = (
+    3,
+    4,
+)  # of pictures of 256 px: reach of the rim from the ground, of the product from the rim
+WHITE = np.full(3, 255, np.uint8)
 
 
 def over_paper(rgba: UInt8) -> UInt8:
@@ -40,6 +49,35 @@ def over(rgba: UInt8, paper: UInt8) -> UInt8:
     alpha = rgba[:, :, 3:].astype(np.uint16)
     mixed = rgba[:, :, :3] * alpha + paper.astype(np.uint16) * (255 - alpha) + 127
     return (mixed // 255).astype(np.uint8)
+
+
+def cut_out(photo: UInt8, alpha: UInt8) -> UInt8:
+    """Photos on white (..., 3) with their alpha (...) -> straight RGBA (..., 4), the same on white.
+
+    Where a photo is darker than black with its alpha would be, alpha is raised until the colour is black.
+    """
+    below_white = 255 - photo
+    alpha = np.maximum(alpha, below_white.max(axis=-1))
+    divisor = np.maximum(alpha, 1).astype(np.uint16)[..., None]
+    colours = 255 - (np.uint16(255) * below_white + (divisor - 1) // 2) // divisor
+    return np.concatenate([colours.astype(np.uint8), alpha[..., None]], axis=-1)
+
+
+def without_fringe(photo: UInt8, alpha: UInt8) -> UInt8:
+    """Returns alpha (S, S) of a photo on white (S, S, 3), lower at a rim that would be light on dark grounds.
+
+    There a network's colour ends before its alpha does. Where alpha fades to the ground, colours get no
+    lighter than the product beside them.
+    """
+    outside = (alpha < CLEAR).view(np.uint8)
+    rim = (cv2.dilate(outside, np.ones((2 * RIM_PX + 1, 2 * RIM_PX + 1), np.uint8)) > 0) & (alpha < SOLID)
+    product = np.where(alpha[..., None] >= SOLID, photo, np.uint8(0))
+    reach = np.ones((2 * BESIDE_PX + 1, 2 * BESIDE_PX + 1), np.uint8)
+    lightest = cv2.dilate(product, reach)  # of each channel
+    below_white = np.maximum(255 - lightest, 1).astype(np.float32)
+    most = (np.float32(255) * (255 - photo) / below_white).min(axis=-1)  # then the colour is the lightest
+    limited = rim & (lightest.max(axis=-1) > 0)
+    return np.where(limited, np.minimum(alpha, most), alpha).round().astype(np.uint8)
 
 
 def _filling(rgba: UInt8) -> UInt8 | None:

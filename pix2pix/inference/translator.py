@@ -17,9 +17,10 @@ from PIL import Image
 
 from pix2pix.errors import CorruptBundle, NoSubject, UsageError
 from pix2pix.images.framing import UInt8
-from pix2pix.images.io import fit_sketch, read_photo, read_sketch, restore_photo
+from pix2pix.images.io import fit_hints, fit_sketch, read_hints, read_photo, read_sketch, restore_photo
 from pix2pix.images.mask import product_mask
 from pix2pix.images.subject import squared
+from pix2pix.images.transparency import cut_out, without_fringe
 from pix2pix.inference.engines import Engine, Float32, Int64, make_engine
 from pix2pix.inference.realism import tint
 from pix2pix.model import latents
@@ -96,21 +97,29 @@ class Translator:
         *,
         seed: int = 0,
         z: latents.Latent | None = None,
+        hints: Any = None,
+        transparent: bool = False,
     ) -> Image.Image:
         """Translates a sketch, anything `read_sketch` takes, into an RGB photo of its size.
 
-        `z` (Z,) takes the place of the seed. Raises ImageError for a picture that cannot be used, UsageError
-        for a z of the wrong shape.
+        `z` (Z,) takes the place of the seed. `hints`, anything `read_hints` takes, of the sketch's size, are
+        colours to use where they are opaque. A photo that is `transparent` is RGBA, without the ground.
+        Raises ImageError for a picture that cannot be used, UsageError for a z of the wrong shape, and for
+        hints if `takes_strokes` is False.
         """
         chosen = self.latent(seed) if z is None else np.asarray(z, np.float32)
-        return self.translate_many(sketch, chosen[None])[0]
+        return self.translate_many(sketch, chosen[None], hints=hints, transparent=transparent)[0]
 
-    def translate_many(self, sketch: Any, z: Float32) -> list[Image.Image]:
+    def translate_many(
+        self, sketch: Any, z: Float32, *, hints: Any = None, transparent: bool = False
+    ) -> list[Image.Image]:
         """Translates one sketch with each z (N, Z), otherwise as `translate`."""
         fitted, placement = fit_sketch(read_sketch(sketch), self.size_px)
+        strokes = None if hints is None else fit_hints(read_hints(hints), placement, self.size_px)[None]
         photos: list[Image.Image] = []
         for start in range(0, len(z), BATCH_SIZE):
-            batch = self.translate_batch(fitted[None], z[start : start + BATCH_SIZE])
+            some = z[start : start + BATCH_SIZE]
+            batch = self.translate_batch(fitted[None], some, strokes=strokes, transparent=transparent)
             photos += [Image.fromarray(restore_photo(photo, placement)) for photo in batch]
         return photos
 
@@ -141,7 +150,10 @@ class Translator:
         if count == 0:
             return np.empty((0, self.size_px, self.size_px, 4 if transparent else 3), np.uint8)
         photos, alpha = self._engine.translate(sketches, z.astype(np.float32), index, strokes)
-        return _cut_out(photos, alpha) if transparent else photos
+        if not transparent:
+            return photos
+        alpha = np.stack([without_fringe(*one) for one in zip(photos, alpha, strict=True)])
+        return cut_out(photos, alpha)
 
     def realism(
         self,
@@ -192,14 +204,3 @@ class Translator:
         if sketch_of.shape != (count,) or not ((sketch_of >= 0) & (sketch_of < len(sketches))).all():
             raise UsageError(f"sketch_of {sketch_of} is not {count} indices of {len(sketches)} sketches")
         return sketch_of.astype(np.int64)
-
-
-def _cut_out(photos: UInt8, alpha: UInt8) -> UInt8:
-    """Photos on white (N, S, S, 3) with alpha (N, S, S) -> straight RGBA (N, S, S, 4), the same on white.
-
-    Where a photo is darker than black with its alpha would be, alpha is raised until the colour is black.
-    """
-    below_white = 255 - photos.astype(np.float32)
-    alpha = np.maximum(alpha, 255 - photos.min(axis=-1))
-    colours = 255 - below_white * 255 / np.maximum(alpha, 1)[..., None]
-    return np.concatenate([np.round(colours).astype(np.uint8), alpha[..., None]], axis=-1)
