@@ -42,7 +42,7 @@ DIRECTIONS = (
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def translators(tmp_path_factory):
     """`shoes`, the default, and `shipped` have the page's size; `shipped` is the only trained model.
 
