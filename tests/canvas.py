@@ -8,7 +8,6 @@ import shutil
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,6 @@ from pix2pix.model.bundle import Direction
 HERE = Path(__file__).parent
 ARTIFACTS = HERE / "artifacts"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-STEPS = 6  # mouse moves from one corner to the next
 
 # a sneaker from the side, in fractions of the canvas
 OUTLINE = [
@@ -44,7 +42,7 @@ DIRECTIONS = (
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def translators(tmp_path_factory):
     """`shoes`, the default, and `shipped` have the page's size; `shipped` is the only trained model.
 
@@ -89,7 +87,9 @@ def browser():
     if CHROMIUM is None:
         pytest.fail("Chromium is not installed. On Debian or Ubuntu: apt-get install chromium")
     with sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        # without the web pages of the address bar, which Chromium would load beside each page
+        features = "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup"
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", features]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         yield browser
         browser.close()
@@ -101,7 +101,7 @@ def open_page(browser, url):
     contexts, complaints = [], []
 
     def open_page(link="", **window):
-        contexts.append(browser.new_context(**window))
+        contexts.append(browser.new_context(**{"reduced_motion": "reduce", **window}))
         page = contexts[-1].new_page()
         page.on(
             "console", lambda message: complaints.append(message.text) if message.type == "error" else None
@@ -123,11 +123,9 @@ def page(open_page):
 
 
 def path_on_canvas(page, corners):
-    """Many points along `corners`, in page coordinates."""
+    """The corners in page coordinates."""
     box = page.locator("#sketch").bounding_box()
-    corners = np.array(corners) * [box["width"], box["height"]] + [box["x"], box["y"]]
-    legs = [np.linspace(a, b, STEPS, endpoint=False) for a, b in pairwise(corners)]
-    return [(float(x), float(y)) for x, y in np.concatenate([*legs, corners[-1:]])]
+    return [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]
 
 
 def draw(page, corners):

@@ -30,9 +30,16 @@ TINY = ModelConfig(
 LITERAL = ModelConfig(architecture="paper", size_px=64, widths=(4, 8, 8), latent_size=0)  # one answer
 CRITIC = DiscriminatorConfig(widths=(4, 8), coarse_widths=(8, 8, 8))
 
+LONGEST = ("test_canvas", "test_cluster", "test_paper", "test_resume", "test_training", "test_on_device")
+
 needs_features = pytest.mark.skipif(
     not os.environ.get("PIX2PIX_FEATURES"), reason="PIX2PIX_FEATURES is not set"
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest begin first: begun last, one of them would run when all else is done."""
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
 
 
 @pytest.fixture

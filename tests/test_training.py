@@ -79,6 +79,8 @@ def test_training_learns(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) 
         tiny_config,
         layout=replace(tiny_config.layout, generator_lr=3e-2),
         steps=100,
+        save_every=100,
+        sample_every=100,
         batch_size=4,
         shift_scale=False,
         strokes=False,
