@@ -1,0 +1,191 @@
+// Paints the drawing: its ink on white paper, and the colour layer under the ink.
+
+import { PAPER_SIZE, isColour, linesOf } from "./drawing.js";
+import { wholePaper } from "./framing.js";
+
+/** @typedef {import("./drawing.js").Item} Item */
+/** @typedef {import("./drawing.js").Stroke} Stroke */
+/** @typedef {import("./framing.js").Square} Square */
+
+const PAPER = "#fff";
+const INK = "#000";
+
+/** A canvas that shows items. It caches finished ones, so that adding an item paints only that one. */
+export class Surface {
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {CanvasRenderingContext2DSettings} [settings]
+   */
+  constructor(canvas, settings) {
+    this.canvas = canvas;
+    this.context = canvas.getContext("2d", settings);
+    this.ink = new Layer(PAPER, settings);
+    this.colours = new Layer("transparent", settings);
+    this.show(wholePaper(canvas.width));
+  }
+
+  /** @param {Square} square  the part of the paper to show, and at how many pixels */
+  show(square) {
+    if (JSON.stringify(square) === JSON.stringify(this.square)) return;
+    this.square = square;
+    look(this.context, square);
+    for (const layer of [this.ink, this.colours]) layer.show(square);
+  }
+
+  /**
+   * @param {Item[]} items
+   * @param {Stroke | null} current  the stroke being drawn
+   */
+  paint(items, current) {
+    const inkIsFirst = !current || !isColour(current);
+    if (inkIsFirst) this.paintInk(items, current);
+    else this.paintColours(items, current);
+    const other = (inkIsFirst ? this.colours : this.ink).paint(items.filter((item) => isColour(item) === inkIsFirst));
+    inPixels(this.context, () => {
+      this.context.globalCompositeOperation = "destination-over";
+      fill(this.context, PAPER);
+      this.context.globalCompositeOperation = "multiply"; // white paper and no colour change nothing
+      this.context.drawImage(other, 0, 0);
+    });
+  }
+
+  /** Paints the ink alone, on paper. @param {Item[]} items @param {Stroke | null} current */
+  paintInk(items, current) {
+    this.#paintOne(this.ink.paint(items.filter((item) => !isColour(item))), current && !isColour(current) ? current : null);
+  }
+
+  /** Paints the colour layer alone, on nothing. @param {Item[]} items @param {Stroke | null} current */
+  paintColours(items, current) {
+    this.#paintOne(this.colours.paint(items.filter(isColour)), current && isColour(current) ? current : null);
+  }
+
+  /** Grey levels, (size, size). @returns {Uint8Array} */
+  get levels() {
+    const { data } = this.#pixels;
+    const levels = new Uint8Array(data.length / 4);
+    for (let i = 0; i < levels.length; i++) levels[i] = data[4 * i]; // strokes and opened sketches are grey
+    return levels;
+  }
+
+  /** Until the next `paint`. @param {Uint8Array} levels */
+  set levels(levels) {
+    const { size } = this.square;
+    const image = new ImageData(size, size);
+    for (let i = 0; i < image.data.length; i++) image.data[i] = i % 4 === 3 ? 255 : levels[i >> 2];
+    this.context.putImageData(image, 0, 0);
+  }
+
+  /** Whether nothing is painted. */
+  get isTransparent() {
+    const { data } = this.#pixels;
+    for (let i = 3; i < data.length; i += 4) if (data[i] > 0) return false;
+    return true;
+  }
+
+  get #pixels() {
+    return this.context.getImageData(0, 0, this.square.size, this.square.size);
+  }
+
+  /** @param {HTMLCanvasElement} layer @param {Stroke | null} current  of the same layer */
+  #paintOne(layer, current) {
+    inPixels(this.context, () => {
+      this.context.clearRect(0, 0, layer.width, layer.height);
+      this.context.drawImage(layer, 0, 0);
+    });
+    if (current) paintItem(this.context, current);
+  }
+}
+
+/** The finished items of one layer. */
+class Layer {
+  /** @type {Item[]} */
+  #painted = [];
+
+  /**
+   * @param {string} background
+   * @param {CanvasRenderingContext2DSettings} [settings]
+   */
+  constructor(background, settings) {
+    this.background = background;
+    this.context = newCanvas(1).getContext("2d", settings);
+  }
+
+  /** @param {Square} square */
+  show(square) {
+    look(this.context, square);
+    this.#blank();
+  }
+
+  /** @param {Item[]} items @returns {HTMLCanvasElement} */
+  paint(items) {
+    if (!this.#painted.every((item, i) => item === items[i])) this.#blank();
+    for (const item of items.slice(this.#painted.length)) paintItem(this.context, item);
+    this.#painted = items;
+    return this.context.canvas;
+  }
+
+  #blank() {
+    this.#painted = [];
+    inPixels(this.context, () => {
+      this.context.clearRect(0, 0, this.context.canvas.width, this.context.canvas.height);
+      fill(this.context, this.background);
+    });
+  }
+}
+
+/** @param {CanvasRenderingContext2D} context @param {Square} square */
+function look(context, { left, top, side, size }) {
+  const scale = size / side;
+  context.canvas.width = context.canvas.height = size;
+  context.setTransform(scale, 0, 0, scale, -left * scale, -top * scale);
+}
+
+/** @param {CanvasRenderingContext2D} context @param {() => void} paint  in pixels of the canvas */
+function inPixels(context, paint) {
+  context.save();
+  context.resetTransform();
+  paint();
+  context.restore();
+}
+
+/** @param {CanvasRenderingContext2D} context @param {string} colour */
+function fill(context, colour) {
+  context.fillStyle = colour;
+  context.fillRect(0, 0, context.canvas.width, context.canvas.height);
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Item} item
+ */
+function paintItem(context, item) {
+  if (item.kind === "picture") context.drawImage(item.image, 0, 0, PAPER_SIZE, PAPER_SIZE);
+  else if (item.kind === "stroke") paintStroke(context, item);
+  else if (item.kind === "fill") {
+    context.fillStyle = item.colour;
+    context.fill(new Path2D(item.path));
+  }
+}
+
+/**
+ * @param {CanvasRenderingContext2D} context
+ * @param {Stroke} stroke
+ */
+function paintStroke(context, stroke) {
+  const { erase, colour = INK } = stroke;
+  context.globalCompositeOperation = erase && isColour(stroke) ? "destination-out" : "source-over";
+  context.strokeStyle = erase ? PAPER : colour;
+  context.lineCap = context.lineJoin = "round";
+  for (const { path, width } of linesOf(stroke)) {
+    context.lineWidth = Math.max(width, 1 / context.getTransform().a); // a line below a pixel would be faint
+    context.stroke(new Path2D(path));
+  }
+  context.globalCompositeOperation = "source-over";
+}
+
+/** @param {number} side */
+export function newCanvas(side) {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = side;
+  return canvas;
+}
