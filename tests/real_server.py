@@ -21,10 +21,10 @@ from pix2pix.model import latents
 
 class Slow:
     name, title, device, size_px, latent_size = "slow", "Slow", "cpu", 32, 4
-    encodes, judges, directions = False, False, ()
+    encodes, judges, takes_strokes, directions = False, False, False, ()
     latent = staticmethod(lambda seed: latents.draw(seed, 4))
 
-    def translate_batch(self, sketches, z, sketch_of):
+    def translate_batch(self, sketches, z, sketch_of, strokes=None, *, transparent=False):
         time.sleep(float(sys.argv[1]))
         exec(sys.argv[3])
         return np.zeros((len(z), 32, 32, 3), np.uint8)

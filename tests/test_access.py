@@ -24,6 +24,7 @@ MODELS = {
         latent_size=4,
         encodes=False,
         judges=False,
+        takes_strokes=False,
         directions=(),
         device="cpu",
         latent=lambda seed: latents.draw(seed, 4),

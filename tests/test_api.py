@@ -36,7 +36,7 @@ class InkBlot:
     """Translates ink to black, and paper to a colour made from z."""
 
     title, size_px, latent_size, device = "Blots", SIZE_PX, Z, "cpu"
-    encodes, judges, directions = False, False, ()
+    encodes, judges, takes_strokes, directions = False, False, False, ()
 
     def __init__(self, name="blots"):
         self.name = name
@@ -44,7 +44,7 @@ class InkBlot:
     def latent(self, seed):
         return latents.draw(seed, Z)
 
-    def translate_batch(self, sketches, z, sketch_of):
+    def translate_batch(self, sketches, z, sketch_of, strokes=None, *, transparent=False):
         assert sketches.shape[1:] == (SIZE_PX, SIZE_PX) and sketches.dtype == np.uint8
         assert z.shape[1:] == (Z,) and z.dtype == np.float32
         colours = np.clip(150 + 40 * z[:, :3], 60, 250).astype(np.uint8)
@@ -56,7 +56,7 @@ class Failing(InkBlot):
         super().__init__()
         self.error = error
 
-    def translate_batch(self, sketches, z, sketch_of):
+    def translate_batch(self, sketches, z, sketch_of, strokes=None, *, transparent=False):
         raise self.error
 
 
@@ -476,6 +476,7 @@ def test_the_models_are_listed(client):
         "latent_size": 4,
         "encodes": False,
         "judges": False,
+        "takes_hints": False,
         "directions": [],
         "device": "cpu",
     }
@@ -560,7 +561,7 @@ def test_inference_runs_one_request_at_a_time():
     met = []
 
     class Watched(InkBlot):
-        def translate_batch(self, sketches, z, sketch_of):
+        def translate_batch(self, sketches, z, sketch_of, strokes=None, *, transparent=False):
             with contextlib.suppress(threading.BrokenBarrierError):  # nobody else came in
                 met.append(meeting.wait(timeout=0.3))
             return super().translate_batch(sketches, z, sketch_of)

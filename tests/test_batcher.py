@@ -32,7 +32,7 @@ class Recorder:
         self.batches: list[int] = []
         self.memory = memory
 
-    def translate_batch(self, sketches, z, sketch_of):
+    def translate_batch(self, sketches, z, sketch_of, strokes=None, *, transparent=False):
         self.batches.append(len(z))
         if len(z) > self.memory:
             raise RuntimeError("CUDA out of memory")
@@ -302,9 +302,9 @@ def test_a_photo_is_the_same_alone_and_in_any_batch(tiny: Translator) -> None:
     sizes: list[int] = []
     real = tiny.translate_batch
 
-    def watched(sketches, z, sketch_of):
+    def watched(sketches, z, sketch_of, strokes, *, transparent):
         sizes.append(len(z))
-        return real(sketches, z, sketch_of)
+        return real(sketches, z, sketch_of, strokes, transparent=transparent)
 
     app = create_app({"tiny": tiny})
     bodies = [{"sketch": png(i), "seed": i, "variants": 1 + i % 3} for i in range(12)]
@@ -335,10 +335,10 @@ def test_a_full_server_says_when_to_ask_again() -> None:
 
     class Slow:
         name, device, size_px, latent_size, directions = "slow", "cpu", 32, 4, ()
-        encodes = judges = False
+        encodes = judges = takes_strokes = False
         latent = staticmethod(lambda seed: latents.draw(seed, 4))
 
-        def translate_batch(self, sketches, z, sketch_of):
+        def translate_batch(self, sketches, z, sketch_of, strokes=None, *, transparent=False):
             begun.set()
             assert go_on.wait(20)
             return np.zeros((len(z), 32, 32, 3), np.uint8)

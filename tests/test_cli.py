@@ -50,7 +50,13 @@ class FakeTranslator:
         return np.array([seed], np.float32)
 
     def translate_batch(
-        self, sketches: np.ndarray, z: np.ndarray, sketch_of: np.ndarray | None = None
+        self,
+        sketches: np.ndarray,
+        z: np.ndarray,
+        sketch_of: np.ndarray | None = None,
+        strokes: np.ndarray | None = None,
+        *,
+        transparent: bool = False,
     ) -> np.ndarray:
         return np.broadcast_to(z[:, :, None, None], (len(z), *sketches.shape[1:], 3)).astype(np.uint8)
 

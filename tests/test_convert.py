@@ -46,7 +46,15 @@ class PaintingTranslator:
     def latent(self, seed: int) -> np.ndarray:
         return np.array([seed], np.float32)
 
-    def translate_batch(self, sketches: np.ndarray, z: np.ndarray, sketch_of: np.ndarray) -> np.ndarray:
+    def translate_batch(
+        self,
+        sketches: np.ndarray,
+        z: np.ndarray,
+        sketch_of: np.ndarray,
+        strokes: np.ndarray | None = None,
+        *,
+        transparent: bool = False,
+    ) -> np.ndarray:
         self.batches.append((len(sketches), len(z)))
         colours = np.stack([z[:, 0], np.full(len(z), 10), np.full(len(z), 20)], axis=1)
         return np.where(sketches[sketch_of][..., None] < 128, 0, colours[:, None, None]).astype(np.uint8)
@@ -615,7 +623,7 @@ def test_reading_and_writing_go_on_beside_the_device(tmp_path: Path) -> None:
     seen: list[int] = []
 
     class Slow(PaintingTranslator):
-        def translate_batch(self, *given: np.ndarray) -> np.ndarray:
+        def translate_batch(self, *given: np.ndarray, transparent: bool) -> np.ndarray:
             time.sleep(0.1)
             seen.append(len(list((tmp_path / "out").glob("*.png"))))
             return super().translate_batch(*given)

@@ -135,7 +135,7 @@ def test_a_photo_is_decoded_while_others_are_drawn_for(translators):
         name, device, size_px, latent_size, encodes = "busy", "cpu", 64, Z, True
         latent = staticmethod(lambda seed: latents.draw(seed, Z))
 
-        def translate_batch(self, sketches, z, sketch_of):
+        def translate_batch(self, sketches, z, sketch_of, strokes=None, *, transparent=False):
             drawing.set()
             assert decoded.wait(timeout=20)
             return translators["tiny"].translate_batch(sketches, z, sketch_of)

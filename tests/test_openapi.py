@@ -6,7 +6,8 @@ import warnings
 import pytest
 from conftest import TINY, save_critic
 from hypothesis import HealthCheck, given, settings
-from web import b64, png
+from PIL import Image
+from web import b64, encoded, png
 
 import pix2pix
 from app.http import create_app
@@ -18,6 +19,7 @@ with warnings.catch_warnings():
     from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 SKETCH = b64(png())
+HINTS = b64(encoded(Image.new("RGBA", (40, 40), (200, 30, 40, 0))))
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,11 @@ def test_the_api_conforms_to_its_description(app, route) -> None:
 
 
 BODIES = {
-    "/api/v1/translate": [{"sketch": SKETCH}, {"sketch": SKETCH, "seed": 3, "variants": 2, "realism": True}],
+    "/api/v1/translate": [
+        {"sketch": SKETCH},
+        {"sketch": SKETCH, "seed": 3, "variants": 2, "realism": True},
+        {"sketch": SKETCH, "hints": HINTS, "transparent": True},
+    ],
     "/api/v1/seeds": [{}, {"seed": 5, "count": 2}],
     "/api/v1/encode": [{"photo": SKETCH}],
     "/api/v1/interpolate": [{"sketch": SKETCH, "from": {"seed": 1}, "to": {"seed": 2}, "steps": 2}],
@@ -98,7 +104,11 @@ def test_answers_to_sound_questions_are_as_described(app, path, body) -> None:
 @pytest.mark.parametrize("kind", ["image/png", "image/jpeg", "image/webp"])
 def test_a_picture_as_the_body_is_described_with_the_other_fields_in_the_query(app, document, kind) -> None:
     for route, picture, fields in (
-        ("translate", "sketch", {"model", "realism", "stream", "seed", "z", "variants", "latents"}),
+        (
+            "translate",
+            "sketch",
+            {"model", "hints", "transparent", "realism", "stream", "seed", "z", "variants", "latents"},
+        ),
         ("encode", "photo", {"model"}),
     ):
         operation = document["paths"][f"/api/v1/{route}"]["post"]

@@ -15,10 +15,11 @@ import pix2pix
 from app.http.models import Models
 from pix2pix.errors import CorruptBundle, ImageError, UsageError
 from pix2pix.images.tensors import from_pixels
+from pix2pix.images.transparency import cut_out
 from pix2pix.inference.devices import choose_device
 from pix2pix.inference.engines import make_engine
 from pix2pix.inference.realism import MADE, OPACITY, REAL, tint
-from pix2pix.inference.translator import Translator, _cut_out
+from pix2pix.inference.translator import Translator
 from pix2pix.model import latents
 from pix2pix.model.bundle import load_bundle
 from pix2pix.model.config import DiscriminatorConfig
@@ -240,7 +241,7 @@ def test_a_transparent_photo_on_white_is_the_photo(tiny: Translator) -> None:
 def test_a_transparent_photo_by_hand() -> None:
     photo = np.array([[255, 255, 255], [100, 155, 255], [0, 0, 0], [40, 50, 60]], np.uint8)[None, None]
     alpha = np.array([0, 200, 255, 100], np.uint8)[None, None]
-    made = _cut_out(photo, alpha)[0, 0].tolist()
+    made = cut_out(photo, alpha)[0, 0].tolist()
     assert made[:3] == [[255, 255, 255, 0], [57, 128, 255, 200], [0, 0, 0, 255]]
     assert made[3] == [0, 12, 24, 215], "as little alpha as lets the darkest channel be black"
 

@@ -127,6 +127,8 @@ def create_api(translators: Mapping[str, Translator], batcher: Batcher) -> Bluep
     def arithmetic() -> ResponseReturnValue:
         """Sends the z of a sum of latents, and its photo if there is a sketch."""
         payload, name, translator = read_payload(ArithmeticRequest, translators)
+        if payload.hints is not None and payload.sketch is None:
+            raise UsageError("The request has hints and no sketch: give the sketch that they belong to.")
         z = add_up(payload, translator)
         body: dict[str, Any] = {"request_id": g.request_id, "model": name, "z": z.tolist()}
         if payload.sketch is not None:
@@ -146,6 +148,7 @@ def describe(name: str, translator: Translator) -> dict[str, Any]:
         "latent_size": translator.latent_size,
         "encodes": translator.encodes,
         "judges": translator.judges,
+        "takes_hints": translator.takes_strokes,
         "directions": [asdict(direction) for direction in translator.directions],
         "device": translator.device,
     }

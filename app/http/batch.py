@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from pix2pix.images.transparency import WHITE, over
 
 if TYPE_CHECKING:
     from pix2pix.inference.translator import Translator
@@ -22,6 +25,17 @@ def max_batch(translator: Translator) -> int:
     return MAX_BATCH[translator.device.partition(":")[0]]
 
 
+def stacked_strokes(strokes: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    """Returns the colour strokes of each sketch (M, S/2, S/2, 4), transparent for those that have none.
+
+    None if no sketch has any.
+    """
+    first = next((one for one in strokes if one is not None), None)
+    if first is None:
+        return None
+    return np.stack([np.zeros_like(first) if one is None else one for one in strokes])
+
+
 @dataclass(frozen=True)
 class Batch:
     """N photos of M sketches, for one translator."""
@@ -31,9 +45,11 @@ class Batch:
     z: np.ndarray  # (N, Z) float32
     sketch_of: np.ndarray  # (N,): index of each photo's sketch
     realism: bool
+    strokes: np.ndarray | None = None  # (M, S/2, S/2, 4) uint8, of each sketch
+    transparent: bool = False
 
     def translate(self, at: np.ndarray, most: int) -> list[tuple[Any, Any] | Exception]:
-        """Returns photo (S, S, 3) and overlay (S, S, 4) or None of the indices `at` (K,), or the exception.
+        """Returns photo (S, S, 3 or 4) and overlay (S, S, 4) or None of the indices `at` (K,), or exceptions.
 
         At most `most` photos are computed together. A batch that fails is split, so that an invalid input
         fails alone, and a batch too large for the memory of the device fits.
@@ -51,8 +67,12 @@ class Batch:
     def _translate_together(self, at: np.ndarray) -> list[tuple[Any, Any] | Exception]:
         needed, sketch_of = np.unique(self.sketch_of[at], return_inverse=True)
         sketches = self.sketches[needed]
-        photos = self.translator.translate_batch(sketches, self.z[at], sketch_of)
+        strokes = None if self.strokes is None else self.strokes[needed]
+        photos = self.translator.translate_batch(
+            sketches, self.z[at], sketch_of, strokes, transparent=self.transparent
+        )
         overlays: Any = [None] * len(at)
         if self.realism:
-            overlays = self.translator.realism(sketches, photos, sketch_of)
+            opaque = np.stack([over(photo, WHITE) for photo in photos]) if self.transparent else photos
+            overlays = self.translator.realism(sketches, opaque, sketch_of)
         return list(zip(photos, overlays, strict=True))

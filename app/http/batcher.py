@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from app.http.batch import Batch, max_batch
+from app.http.batch import Batch, max_batch, stacked_strokes
 from pix2pix.errors import Abandoned, DeadlineExceeded, Saturated, ShuttingDown
 from pix2pix.memory import Budget
 
@@ -49,7 +49,10 @@ class Client:
 
 @dataclass(eq=False)
 class TranslateJob:
-    """N photos of a sketch (S, S) uint8 with z (N, Z) float32, N > 0."""
+    """N photos of a sketch (S, S) uint8 with z (N, Z) float32, N > 0.
+
+    `strokes` (S/2, S/2, 4) uint8 are its colour strokes, if it has any. Photos are RGBA if `transparent`.
+    """
 
     translator: Translator
     sketch: np.ndarray
@@ -57,6 +60,8 @@ class TranslateJob:
     realism: bool = False
     stream: str | None = None  # of the jobs of one stream and client only the newest is computed
     client: Client = field(default_factory=Client)
+    strokes: np.ndarray | None = None
+    transparent: bool = False
     queued: float = field(default_factory=time.monotonic, init=False)  # s
     result: Future[Generated] = field(default_factory=Future, init=False)
 
@@ -72,7 +77,7 @@ class _CallJob:
 
 @dataclass(frozen=True)
 class Generated:
-    """Photos (N, S, S, 3) uint8 and, if requested, RGBA overlays (N, S, S, 4) uint8."""
+    """Photos (N, S, S, 3 or 4) uint8 and, if requested, RGBA overlays (N, S, S, 4) uint8."""
 
     photos: np.ndarray
     overlays: np.ndarray | None
@@ -258,6 +263,8 @@ class Batcher:
             np.concatenate([job.z for job in jobs]),
             np.repeat(np.arange(len(jobs)), counts),
             jobs[0].realism,
+            stacked_strokes([job.strokes for job in jobs]),
+            jobs[0].transparent,
         )
         made = batch.translate(np.arange(sum(counts)), most=max_batch(translator))
         inference_s = time.monotonic() - began
@@ -302,7 +309,7 @@ def _fits(job: TranslateJob | _CallJob, taken: list[TranslateJob | _CallJob]) ->
         if (
             not isinstance(other, TranslateJob)
             or other.translator is not job.translator
-            or other.realism != job.realism
+            or (other.realism, other.transparent) != (job.realism, job.transparent)
         ):
             return False
         photos += len(other.z)

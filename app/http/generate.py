@@ -21,8 +21,10 @@ from pix2pix.images.io import (
     check_answer_size,
     count_pixels,
     encode_png,
+    fit_hints,
     fit_sketch,
     inspect_sketch,
+    read_hints,
     restore_photo,
 )
 
@@ -58,9 +60,9 @@ def generate(
 ) -> Answer:
     """Translates a sketch with each z (N, Z), for the current request; the photos get its size and position.
 
-    `noun` names the photos in error messages. Raises ImageError for an invalid sketch, ImageTooLarge if the
-    photos together have more pixels than one picture may have, and as `Batcher.admit` and
-    `Batcher.translate`.
+    `noun` names the photos in error messages. Raises ImageError for an invalid sketch and for hints that do
+    not fit it, ImageTooLarge if the photos together have more pixels than one picture may have, and as
+    `Batcher.admit` and `Batcher.translate`.
     """
     timings_ms: dict[str, float] = {}
     client = current_client()
@@ -68,10 +70,18 @@ def generate(
     def fit(file: bytes) -> tuple[np.ndarray, Placement, tuple[Notice, ...]]:
         return read_and_fit(file, translator.size_px, len(z), noun)
 
+    def fit_strokes(file: bytes) -> np.ndarray:
+        return fit_hints(read_hints(file, WEB), placement, translator.size_px)
+
     with batcher.admit(len(z)):
         with timed(timings_ms, "decode"):
             fitted, placement, notices = decode(file, fit, batcher, client)
-        job = TranslateJob(translator, fitted, z, payload.realism, payload.stream, client)
+            strokes = None
+            if payload.hints is not None:
+                strokes = decode(payload.hints, fit_strokes, batcher, client)
+        job = TranslateJob(
+            translator, fitted, z, payload.realism, payload.stream, client, strokes, payload.transparent
+        )
         generated = batcher.translate(job)
         timings_ms["queue"] = in_ms(generated.queue_s)
         timings_ms["inference"] = in_ms(generated.inference_s)

@@ -24,13 +24,13 @@ from starlette.responses import JSONResponse, Response
 
 from app.http import MAX_UPLOAD_BYTES
 from app.http.api import choose_latents, describe
-from app.http.batch import Batch, max_batch
+from app.http.batch import Batch, max_batch, stacked_strokes
 from app.http.batcher import DEADLINE_S, SMALL_PIXELS
 from app.http.generate import Answer, describe_notices, read_and_fit, restore_overlay
 from app.http.problems import describe_invalid, describe_known, describe_problem
 from app.http.request_models import TranslateRequest
 from pix2pix.errors import DeadlineExceeded, Pix2PixError
-from pix2pix.images.io import WEB, count_pixels, encode_png, restore_photo
+from pix2pix.images.io import WEB, count_pixels, encode_png, fit_hints, read_hints, restore_photo
 from pix2pix.inference.translator import load
 from pix2pix.memory import return_freed_memory
 
@@ -76,6 +76,8 @@ class _Job:
     sketch: np.ndarray  # (S, S)
     z: np.ndarray  # (N, Z)
     realism: bool
+    strokes: np.ndarray | None  # (S/2, S/2, 4)
+    transparent: bool
 
 
 class Photos:
@@ -132,6 +134,10 @@ class Photos:
     async def _answer(self, payload: TranslateRequest, z: np.ndarray) -> Answer:
         fit = partial(read_and_fit, payload.sketch, self.translator.size_px, len(z), "variants")
 
+        def fit_strokes() -> np.ndarray:
+            assert payload.hints is not None
+            return fit_hints(read_hints(payload.hints, WEB), placement, self.translator.size_px)
+
         def encode(photo: np.ndarray, overlay: np.ndarray | None) -> dict[str, bytes]:
             file = {"png": encode_png(restore_photo(photo, placement))}
             if payload.realism and overlay is not None:
@@ -139,7 +145,10 @@ class Photos:
             return file
 
         fitted, placement, notices = await self._work(count_pixels(payload.sketch, WEB), fit)
-        made: Any = await self._compute(_Job(fitted, z, payload.realism))
+        strokes = None
+        if payload.hints is not None:
+            strokes = await self._work(count_pixels(payload.hints, WEB), fit_strokes)
+        made: Any = await self._compute(_Job(fitted, z, payload.realism, strokes, payload.transparent))
         if failure := next((one for one in made if isinstance(one, Exception)), None):
             raise failure
         pixels = placement.height * placement.width
@@ -157,6 +166,17 @@ class Photos:
     @serve.batch(batch_wait_timeout_s=0.0)
     async def _compute(self, jobs: list[_Job]) -> list[list[Any]]:
         """Photo and overlay of each z of each job, or the exception."""
+        made: list[list[Any]] = [[] for _ in jobs]
+        for transparent in (False, True):
+            at = [i for i, job in enumerate(jobs) if job.transparent == transparent]
+            if at:
+                together = await self._compute_batch([jobs[i] for i in at])
+                for i, photos in zip(at, together, strict=True):
+                    made[i] = photos
+        return made
+
+    async def _compute_batch(self, jobs: list[_Job]) -> list[list[Any]]:
+        """The same for jobs that are all transparent, or all not."""
         counts = [len(job.z) for job in jobs]
         batch = Batch(
             self.translator,
@@ -164,6 +184,8 @@ class Photos:
             np.concatenate([job.z for job in jobs]),
             np.repeat(np.arange(len(jobs)), counts),
             any(job.realism for job in jobs),
+            stacked_strokes([job.strokes for job in jobs]),
+            jobs[0].transparent,
         )
         made = await asyncio.to_thread(batch.translate, np.arange(sum(counts)), max_batch(self.translator))
         ends = np.cumsum(counts)

@@ -51,6 +51,10 @@ EXAMPLE_Z = [0.5, -1, *[0] * 14]
 SEED = "Seed of the latent: the same seed gives the same photo; seed 0 is z = 0, the middle of all answers"
 Z = "The latent, latent_size numbers, instead of a seed"
 KINDS = "PNG, JPEG, WebP, AVIF, GIF or TIFF"
+HINTS = (
+    "Colour strokes: a picture with transparency (PNG, WebP) of the sketch's size. The photo gets its "
+    "colours where it is opaque"
+)
 SKETCH = f"Picture of a sketch: {KINDS}, any paper and ink; the photo gets its size and position"
 
 Picture = Annotated[bytes, BeforeValidator(decode_base64)]
@@ -105,7 +109,12 @@ class Latent(BaseModel):
 
 
 class SketchPayload(Payload):
-    """A body with options for generating: a realism map, and the stream of the request."""
+    """A body with a sketch: its colour strokes, what is answered, and the stream of the request."""
+
+    hints: Picture | None = Field(default=None, description=HINTS, examples=[EXAMPLE_PICTURE])
+    transparent: bool = Field(
+        default=False, description="Make photos with alpha: the product without its ground", examples=[True]
+    )
 
     realism: bool = Field(
         default=False,
@@ -120,6 +129,14 @@ class SketchPayload(Payload):
         "request of the stream replaces waiting older ones, which get a 409",
         examples=["canvas"],
     )
+
+    @field_validator("hints")
+    @classmethod
+    def _takes_strokes(cls, hints: bytes | None, info: ValidationInfo) -> bytes | None:
+        if hints is not None:
+            lacks = "This model takes no colour strokes."
+            refuse_unable(info, lambda translator: translator.takes_strokes, lacks)
+        return hints
 
     @field_validator("realism")
     @classmethod

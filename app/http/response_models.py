@@ -95,6 +95,7 @@ class ModelDescription(Strict):
     latent_size: int
     encodes: bool
     judges: bool
+    takes_hints: bool
     directions: list[Direction]
     device: str
 

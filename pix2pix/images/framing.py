@@ -7,6 +7,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
+
+from pix2pix.errors import ImageError
+from pix2pix.images.transparency import WHITE, cut_out, over
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -14,6 +18,7 @@ INK_BELOW = 240  # a pixel darker than this is content
 FILLS_FRAME = 0.75  # share of the padded square's side; longer content stays where it is
 MARGIN = 0.04  # share of the square, on each side of content with a frame of its own: as in training pairs
 MAX_ENLARGEMENT = 4  # so that a dot does not become a blot
+LEAST_COVERED = 64  # alpha; what colour strokes cover less of is without colour
 
 
 @dataclass(frozen=True)
@@ -71,19 +76,52 @@ def place_photo(photo: UInt8, placement: Placement, size_px: int, surround: UInt
     return fitted
 
 
+def fit_hints(rgba: UInt8, placement: Placement, size_px: int) -> UInt8:
+    """Fits colour strokes (H, W, 4) straight RGBA to the square of their sketch, at half of `size_px`.
+
+    Returns (size_px / 2, size_px / 2, 4) uint8, as in training: alpha is 255 where strokes cover a quarter of
+    a pixel or more, with the mean of their colours; all other pixels are 0. Raises ImageError if the page is
+    not as large as the sketch.
+    """
+    height, width = rgba.shape[:2]
+    if (height, width) != (placement.height, placement.width):
+        raise ImageError(
+            f"The hints are {width} x {height} pixels, their sketch is {placement.width} x "
+            f"{placement.height}: draw them on a page of the sketch's size."
+        )
+    page, square = _overlap(placement, size_px // 2)
+    size = (square[1].stop - square[1].start, square[0].stop - square[0].start)
+    part = Image.fromarray(rgba[page]).resize(size, Image.Resampling.BOX)  # premultiplies
+    fitted = np.zeros((size_px // 2, size_px // 2, 4), np.uint8)
+    fitted[square] = np.asarray(part)
+    is_covered = fitted[..., 3] >= LEAST_COVERED
+    fitted[~is_covered] = 0
+    fitted[is_covered, 3] = 255
+    return fitted
+
+
 def restore_photo(photo: UInt8, placement: Placement) -> UInt8:
-    """Puts a photo (S, S, 3) uint8 back on its page: (height, width, 3) uint8, white outside the square."""
+    """Puts a photo (S, S, 3) or (S, S, 4) uint8 back on its page: (height, width, 3 or 4) uint8.
+
+    Outside the square the page is white; that of a photo with alpha is transparent.
+    """
     page, square = _overlap(placement, photo.shape[0])
-    restored = np.full((placement.height, placement.width, 3), 255, np.uint8)
+    surround = 255 if photo.shape[2] == 3 else 0
+    restored = np.full((placement.height, placement.width, photo.shape[2]), surround, np.uint8)
     target = restored[page]
     restored[page] = resized(photo[square], (target.shape[1], target.shape[0]))
     return restored
 
 
 def resized(photo: UInt8, size: tuple[int, int]) -> UInt8:
-    """Resizes (H, W, ...) uint8 to (width, height): averages to shrink, bicubic to enlarge."""
+    """Resizes (H, W, ...) uint8 to (width, height): averages to shrink, bicubic to enlarge.
+
+    A photo with straight alpha (H, W, 4) looks on white as it would without alpha.
+    """
     if photo.shape[1::-1] == size:
         return photo
+    if photo.ndim == 3 and photo.shape[2] == 4:
+        return cut_out(resized(over(photo, WHITE), size), resized(photo[..., 3], size))
     shrinks = photo.shape[0] * photo.shape[1] > size[0] * size[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(photo, size, interpolation=how), np.uint8)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image
 
-from pix2pix.errors import ImageTooLarge, UnreadableImage, UnsupportedImage
+from pix2pix.errors import ImageError, ImageTooLarge, UnreadableImage, UnsupportedImage
 from pix2pix.files import write_atomically
 from pix2pix.images.decode import (
     FORMATS,
@@ -32,10 +32,10 @@ from pix2pix.images.decode import (
     reading_factor,
     size_of,
 )
-from pix2pix.images.framing import Placement, UInt8, fit_sketch, restore_photo
+from pix2pix.images.framing import Placement, UInt8, fit_hints, fit_sketch, restore_photo
 from pix2pix.images.ink import ink_on_paper, strokes_alone
 from pix2pix.images.notices import Notice
-from pix2pix.images.transparency import over, over_paper
+from pix2pix.images.transparency import WHITE, over, over_paper
 
 __all__ = [
     "FORMATS",
@@ -51,9 +51,11 @@ __all__ = [
     "count_pixels",
     "encode_jpeg",
     "encode_png",
+    "fit_hints",
     "fit_sketch",
     "inspect_sketch",
     "open_image",
+    "read_hints",
     "read_note",
     "read_photo",
     "read_prepared_sketch",
@@ -107,16 +109,31 @@ def inspect_sketch(
     return ink_on_paper(_on_paper(image))
 
 
+def read_hints(source: Source | npt.NDArray[Any], limits: Limits = OWN) -> UInt8:
+    """Reads colour strokes, a picture with transparency or an array (H, W, 4): (H, W, 4) straight RGBA uint8.
+
+    Takes `source` and `limits` and raises as `read_sketch`; raises ImageError if nothing is transparent.
+    """
+    image = _image_of_array(source) if isinstance(source, np.ndarray) else open_image(source, limits)
+    rgba = np.asarray(image.convert("RGBA"))
+    if rgba[..., 3].min() == 255:
+        raise ImageError(
+            "The hints have no transparent pixels: give a PNG or WebP that is transparent where there are no "
+            "colour strokes."
+        )
+    return rgba
+
+
 def read_photo(source: Source, limits: Limits = OWN) -> UInt8:
     """Reads a photo as (H, W, 3) uint8 RGB, transparency over white. Takes and raises as `open_image`."""
     image = _eight_bit(open_image(source, limits))
     if image.has_transparency_data:
-        return over(np.asarray(image.convert("RGBA")), np.full(3, 255, np.uint8))
+        return over(np.asarray(image.convert("RGBA")), WHITE)
     return np.asarray(image.convert("RGB"), np.uint8)
 
 
 def encode_png(photo: UInt8) -> bytes:
-    """Encodes (H, W, 3) RGB or (H, W) grey uint8 as PNG bytes."""
+    """Encodes (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey uint8 as PNG bytes."""
     return _encoded(photo, "PNG")
 
 

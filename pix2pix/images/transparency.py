@@ -1,11 +1,14 @@
-"""Puts pictures with transparency on paper that their strokes differ from."""
+"""Puts pictures with transparency on paper, and photos on white into pictures with transparency."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from pix2pix.images.framing import UInt8
+if TYPE_CHECKING:
+    from pix2pix.images.framing import UInt8
 
 LOOKED_AT_PX = 512  # the longer side of the copy in which the paper is chosen
 LIGHT = 200  # least level of all channels of white and cream
@@ -13,6 +16,7 @@ THICK = 0.035  # share of the longer side; a filling is somewhere wider than thi
 LEAST_LINES = 0.0005  # share of the opaque pixels that lines on a filling cover
 SOLID = 250  # alpha; the soft edges of white strokes may be dark below it
 SEE_THROUGH, NEARLY_ALL = 0.05, 0.97  # shares of pixels: transparent ones; white ones, of the opaque
+WHITE = np.full(3, 255, np.uint8)
 
 
 def over_paper(rgba: UInt8) -> UInt8:
@@ -40,6 +44,18 @@ def over(rgba: UInt8, paper: UInt8) -> UInt8:
     alpha = rgba[:, :, 3:].astype(np.uint16)
     mixed = rgba[:, :, :3] * alpha + paper.astype(np.uint16) * (255 - alpha) + 127
     return (mixed // 255).astype(np.uint8)
+
+
+def cut_out(photo: UInt8, alpha: UInt8) -> UInt8:
+    """Photos on white (..., 3) with their alpha (...) -> straight RGBA (..., 4), the same on white.
+
+    Where a photo is darker than black with its alpha would be, alpha is raised until the colour is black.
+    """
+    below_white = 255 - photo
+    alpha = np.maximum(alpha, below_white.max(axis=-1))
+    divisor = np.maximum(alpha, 1).astype(np.uint16)[..., None]
+    colours = 255 - (np.uint16(255) * below_white + (divisor - 1) // 2) // divisor
+    return np.concatenate([colours.astype(np.uint8), alpha[..., None]], axis=-1)
 
 
 def _filling(rgba: UInt8) -> UInt8 | None:

@@ -20,6 +20,7 @@ from pix2pix.images.framing import UInt8
 from pix2pix.images.io import fit_sketch, read_photo, read_sketch, restore_photo
 from pix2pix.images.mask import product_mask
 from pix2pix.images.subject import squared
+from pix2pix.images.transparency import cut_out
 from pix2pix.inference.engines import Engine, Float32, Int64, make_engine
 from pix2pix.inference.realism import tint
 from pix2pix.model import latents
@@ -141,7 +142,7 @@ class Translator:
         if count == 0:
             return np.empty((0, self.size_px, self.size_px, 4 if transparent else 3), np.uint8)
         photos, alpha = self._engine.translate(sketches, z.astype(np.float32), index, strokes)
-        return _cut_out(photos, alpha) if transparent else photos
+        return cut_out(photos, alpha) if transparent else photos
 
     def realism(
         self,
@@ -192,14 +193,3 @@ class Translator:
         if sketch_of.shape != (count,) or not ((sketch_of >= 0) & (sketch_of < len(sketches))).all():
             raise UsageError(f"sketch_of {sketch_of} is not {count} indices of {len(sketches)} sketches")
         return sketch_of.astype(np.int64)
-
-
-def _cut_out(photos: UInt8, alpha: UInt8) -> UInt8:
-    """Photos on white (N, S, S, 3) with alpha (N, S, S) -> straight RGBA (N, S, S, 4), the same on white.
-
-    Where a photo is darker than black with its alpha would be, alpha is raised until the colour is black.
-    """
-    below_white = 255 - photos.astype(np.float32)
-    alpha = np.maximum(alpha, 255 - photos.min(axis=-1))
-    colours = 255 - below_white * 255 / np.maximum(alpha, 1)[..., None]
-    return np.concatenate([np.round(colours).astype(np.uint8), alpha[..., None]], axis=-1)
