@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { crc32 } from "node:zlib";
 
 import { textOf, withText } from "../../../app/static/js/drawing/png_text.js";
 
@@ -19,7 +18,7 @@ test("a text in a PNG is read back, and the rest of the file stays", () => {
 test("its chunk has the length and the checksum that the specification asks for", () => {
   const chunk = Buffer.from(withText(PNG, "Drawing", "<svg/>").subarray(33, 33 + 12 + 14));
   assert.equal(chunk.readUInt32BE(0), 14);
-  assert.equal(chunk.readUInt32BE(22), crc32(chunk.subarray(4, 22)));
+  assert.equal(chunk.readUInt32BE(22), 0xa30cbd69); // zlib.crc32(b"tEXtDrawing\0<svg/>") in Python;
 });
 
 test("other files and torn ones have no text", () => {

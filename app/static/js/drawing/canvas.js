@@ -2,7 +2,7 @@
 
 import { OpenFill, OpenStroke, PAPER_SIZE, isColour, round } from "./drawing.js";
 import { areaAround } from "./fill.js";
-import { cleanInk, squareAround, wholePaper } from "./framing.js";
+import { cleanInk, inBlocks, squareAround, wholePaper } from "./framing.js";
 import { Surface, newCanvas } from "./surface.js";
 
 /** @typedef {import("./drawing.js").Drawing} Drawing */
@@ -137,7 +137,11 @@ export class SketchPad {
   /** The colours in the square that `exported` shows. @returns {{hints?: string}} */
   #hints() {
     this.exported.paintColours(this.#seen, this.#stroke);
-    return this.exported.isTransparent ? {} : { hints: this.exported.canvas.toDataURL("image/png") };
+    const blocks = inBlocks(this.exported.pixels, this.exported.square.size);
+    if (!blocks.some((value) => value > 0)) return {};
+    blocks.fill(0, 0, 4); // the API refuses hints without a transparent pixel; a block without one is still covered
+    this.exported.pixels = blocks;
+    return { hints: this.exported.canvas.toDataURL("image/png") };
   }
 
   /** @param {OpenFill} open @returns {import("./drawing.js").Fill | null} null if there is nothing to fill */

@@ -77,7 +77,7 @@ export class Palette {
   /** @param {string} colour */
   #mark(colour) {
     this.colour = this.custom.value = colour;
-    this.button.style.setProperty("--colour", colour);
+    this.button.parentElement.style.setProperty("--colour", colour); // the eraser shows it, too
     for (const swatch of this.swatches.children) press(swatch, swatch.value === colour);
   }
 

@@ -1,6 +1,6 @@
 // Drawings with a colour layer as files, and back. A picture cannot tell colours from ink, so a PNG holds the SVG, too.
 
-import { asDataUrl, loadImage } from "../files.js";
+import { asDataUrl, contentOf, loadImage } from "../files.js";
 import { COLOURS, toSvg } from "./svg.js";
 import { textOf, withText } from "./png_text.js";
 
@@ -16,8 +16,7 @@ const SVG_TYPE = "image/svg+xml";
  * @returns {Promise<string>} a data: URL of the PNG, with what `readLayers` needs
  */
 export async function pngWithLayers(url, items) {
-  const png = Uint8Array.from(atob(url.slice(url.indexOf(",") + 1)), (character) => character.charCodeAt(0));
-  return asDataUrl(new Blob([withText(png, KEYWORD, toSvg(items))], { type: "image/png" }));
+  return asDataUrl(new Blob([withText(contentOf(url), KEYWORD, toSvg(items))], { type: "image/png" }));
 }
 
 /**

@@ -59,31 +59,30 @@ export class Surface {
     this.#paintOne(this.colours.paint(items.filter(isColour)), current && isColour(current) ? current : null);
   }
 
+  /** RGBA, (size, size). @returns {Uint8ClampedArray} */
+  get pixels() {
+    const { size } = this.square;
+    return this.context.getImageData(0, 0, size, size).data;
+  }
+
+  /** Until the next `paint`. @param {Uint8ClampedArray} pixels */
+  set pixels(pixels) {
+    const { size } = this.square;
+    this.context.putImageData(new ImageData(pixels, size, size), 0, 0);
+  }
+
   /** Grey levels, (size, size). @returns {Uint8Array} */
   get levels() {
-    const { data } = this.#pixels;
-    const levels = new Uint8Array(data.length / 4);
-    for (let i = 0; i < levels.length; i++) levels[i] = data[4 * i]; // strokes and opened sketches are grey
+    const { pixels } = this;
+    const levels = new Uint8Array(pixels.length / 4);
+    for (let i = 0; i < levels.length; i++) levels[i] = pixels[4 * i]; // strokes and opened sketches are grey
     return levels;
   }
 
-  /** Until the next `paint`. @param {Uint8Array} levels */
   set levels(levels) {
-    const { size } = this.square;
-    const image = new ImageData(size, size);
-    for (let i = 0; i < image.data.length; i++) image.data[i] = i % 4 === 3 ? 255 : levels[i >> 2];
-    this.context.putImageData(image, 0, 0);
-  }
-
-  /** Whether nothing is painted. */
-  get isTransparent() {
-    const { data } = this.#pixels;
-    for (let i = 3; i < data.length; i += 4) if (data[i] > 0) return false;
-    return true;
-  }
-
-  get #pixels() {
-    return this.context.getImageData(0, 0, this.square.size, this.square.size);
+    const pixels = new Uint8ClampedArray(4 * levels.length);
+    for (let i = 0; i < pixels.length; i++) pixels[i] = i % 4 === 3 ? 255 : levels[i >> 2];
+    this.pixels = pixels;
   }
 
   /** @param {HTMLCanvasElement} layer @param {Stroke | null} current  of the same layer */

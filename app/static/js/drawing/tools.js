@@ -29,6 +29,7 @@ export class Tools {
     mirror.addEventListener("click", () => this.toggleMirror());
     smooth.addEventListener("click", () => this.toggleSmooth());
     for (const name of Object.keys(buttons)) buttons[name].addEventListener("click", () => this.select(name));
+    palette.button.addEventListener("click", () => this.fills || this.select("colour"));
     slider.addEventListener("input", () => this.#setWidth(Number(slider.value)));
     paper.addEventListener("pointermove", (event) => this.#moveRing(event));
     this.select("brush");
