@@ -2,7 +2,6 @@
 
 import { Answers } from "./answers/answers.js";
 import { Directions } from "./answers/directions.js";
-import { Dropper } from "./answers/dropper.js";
 import { LatestWins } from "./answers/latest_wins.js";
 import { Latency } from "./answers/latency.js";
 import { Morph } from "./answers/morph.js";
@@ -14,7 +13,6 @@ import { Transparent } from "./answers/transparent.js";
 import { Client, MAX_SEED, ModelNotFound } from "./client.js";
 import { Translator } from "./device/translator.js";
 import { Paper, withImages } from "./drawing/paper.js";
-import { readLayers } from "./drawing/saved.js";
 import { asDataUrl, contentOf, handleCopies, handleDrops, handlePastes, loadImage, openOnClick, shrink } from "./files.js";
 import { updateAddress, watchAddress } from "./link.js";
 import { ModelMenu } from "./menu.js";
@@ -26,6 +24,8 @@ import { clearRequestAlert, showAlert, showRequestProblem, showStatus } from "./
 
 const MAX_REROLLED_SEED = 1_000_000; // short enough to type
 const LOOK_PX = 128; // of the small copy of a photo whose look is used
+/** Loaded after the first photo, so that the page is small, and they are there if the server is gone later. */
+const LATER = ["./answers/dropper.js", "./drawing/fill.js", "./drawing/saved.js"];
 
 /** @param {string} id */
 const $ = (id) => document.getElementById(id);
@@ -55,9 +55,8 @@ const paper = new Paper({
   onChange: onDrawingChange,
   onTrace: () => persistence.schedule(),
   onExample: replaceDrawing,
-  onOpenArea: () => setTimeout(() => showAlert("This area is open, so it was not filled. Close the lines around it.")),
+  onOpenArea: () => showAlert("This area is open, so it was not filled. Close the lines around it."),
 });
-const dropper = new Dropper({ square: $("photo"), image: $("picture"), marker: $("taken") }, (colour) => paper.palette.choose(colour));
 const transparent = new Transparent($("transparent"), $("photo"), regenerate);
 const shelf = new Shelf($("shelf"), restoreResult);
 const realism = new Realism({ button: $("realism"), overlay: $("map"), legend: $("legend") }, onRealismChange);
@@ -97,6 +96,7 @@ const live = new LatestWins({
     $("latency").textContent = `${Math.round(answer.elapsedMs)} ms · ${answer.device ?? menu.current.device}`;
     clearRequestAlert();
     show();
+    for (const module of LATER) import(module).catch(() => {});
   },
   onNothing: show,
   onProblem: onRequestProblem,
@@ -264,6 +264,13 @@ function save() {
   result.save();
 }
 
+/** Lets the user take a colour from the photo. */
+async function takeColour() {
+  if (!paper.palette.isOffered || !pictures.large) return;
+  const { takeColour } = await import("./answers/dropper.js");
+  takeColour({ square: $("photo"), image: $("picture"), marker: $("taken") }, (colour) => paper.palette.choose(colour));
+}
+
 /** Copies the photo, as a PNG. */
 async function copy() {
   if (!pictures.large) return;
@@ -305,6 +312,7 @@ function pin() {
 async function openSketch(file) {
   const order = ++openedCount;
   try {
+    const { readLayers } = await import("./drawing/saved.js");
     const items = (await readLayers(file)) ?? [await readSketch(file)];
     if (order !== openedCount) return;
     showAlert("");
@@ -451,7 +459,7 @@ $("save-png").addEventListener("click", () => paper.save("png", `${menu.current.
 $("save-svg").addEventListener("click", () => paper.save("svg", `${menu.current.name}-sketch`));
 $("help-open").addEventListener("click", () => $("help").showModal());
 $("morph-to").addEventListener("click", () => changeAnswers(() => answers.nextTarget()));
-$("dropper").addEventListener("click", () => dropper.start());
+$("dropper").addEventListener("click", takeColour);
 openAbove($("more"), $("menu"), "right");
 openAbove($("colours"), $("palette"), "left");
 openOnClick($("open"), $("file"), openSketch);
@@ -472,7 +480,7 @@ handleKeys(
     brush: () => paper.tools.select("brush"),
     colour: () => paper.tools.select("colour"),
     fill: () => paper.tools.select("fill"),
-    dropper: () => paper.palette.isOffered && dropper.start(),
+    dropper: takeColour,
     layer: () => paper.palette.isOffered && paper.palette.showLayer(!paper.palette.showsLayer),
     eraser: () => paper.tools.select("eraser"),
     thinner: () => paper.tools.widen(-1),

@@ -1,7 +1,6 @@
 // Turns pointer events into strokes and filled areas, and the drawing into the model's input.
 
 import { OpenFill, OpenStroke, PAPER_SIZE, isColour, round } from "./drawing.js";
-import { areaAround } from "./fill.js";
 import { cleanInk, inBlocks, squareAround, wholePaper } from "./framing.js";
 import { Surface, newCanvas } from "./surface.js";
 
@@ -24,7 +23,7 @@ export class SketchPad {
   #open = null;
   #pointer = -1;
   #pointerType = "";
-  /** What touches that ended last have added. @type {{item: Item | null, endedMs: number}[]} */
+  /** The strokes of touches that ended last. @type {{stroke: Stroke | null, endedMs: number}[]} */
   #touched = [];
   #frame = 0;
   #zoom = 1;
@@ -144,13 +143,16 @@ export class SketchPad {
     return { hints: this.exported.canvas.toDataURL("image/png") };
   }
 
-  /** @param {OpenFill} open @returns {import("./drawing.js").Fill | null} null if there is nothing to fill */
-  #fill({ points, tool }) {
+  /** Fills the areas around points. @param {OpenFill} open */
+  async #fill({ points, tool }) {
     this.exported.show(wholePaper(PAPER_SIZE));
     this.exported.paintInk(this.drawing.items, null);
-    const path = areaAround(cleanInk(this.exported.levels), PAPER_SIZE, points);
+    const levels = cleanInk(this.exported.levels);
+    const { areaAround } = await import("./fill.js");
+    const path = areaAround(levels, PAPER_SIZE, points);
+    if (path) this.drawing.add({ kind: "fill", path, ...tool });
+    this.#changed();
     if (path === null) this.onOpenArea();
-    return path ? { kind: "fill", path, ...tool } : null;
   }
 
   /** @param {PointerEvent} event */
@@ -181,20 +183,22 @@ export class SketchPad {
   #end(event) {
     if (!this.#open || event.pointerId !== this.#pointer) return;
     const open = this.#open;
+    const { stroke } = open;
     const isTouch = this.#pointerType === "touch";
     this.#open = null;
     // browsers cancel touches that they take for a palm's
-    const counts = !isTouch || event.type !== "pointercancel";
-    const item = open instanceof OpenStroke ? open.stroke : counts ? this.#fill(open) : null;
-    if (counts && item) this.drawing.add(item);
-    if (isTouch) this.#touched = [...this.#recentTouches(event.timeStamp), { item, endedMs: event.timeStamp }];
+    if (!isTouch || event.type !== "pointercancel") {
+      if (open instanceof OpenFill) this.#fill(open);
+      else this.drawing.add(stroke);
+    }
+    if (isTouch) this.#touched = [...this.#recentTouches(event.timeStamp), { stroke, endedMs: event.timeStamp }];
     this.#changed();
   }
 
   /** Removes what the palm of the pen's hand has drawn. @param {number} nowMs */
   #takeBackPalm(nowMs) {
     if (this.#pointerType === "touch") this.#open = null;
-    this.drawing.takeBack(this.#recentTouches(nowMs).map(({ item }) => item));
+    this.drawing.takeBack(this.#recentTouches(nowMs).map(({ stroke }) => stroke));
   }
 
   /** @param {number} nowMs */

@@ -5,7 +5,7 @@ import { isPressed, press } from "../toggle.js";
 /** Usual colours of shoes and handbags. */
 const COLOURS = {
   Black: "#262424",
-  White: "#f5f3ef",
+  White: "#e9e5de",
   Brown: "#6b4226",
   Tan: "#c8a06a",
   Red: "#b8232f",

@@ -5,7 +5,6 @@ import { Drawing, isColour } from "./drawing.js";
 import { examplesFor } from "./examples.js";
 import { download, loadImage } from "../files.js";
 import { Palette } from "./palette.js";
-import { pngWithLayers } from "./saved.js";
 import { toSvg } from "./svg.js";
 import { Tools } from "./tools.js";
 import { Trace } from "./trace.js";
@@ -115,10 +114,16 @@ export class Paper {
    * @param {string} name  of the file, without the suffix
    */
   async save(format, name) {
+    const url = format === "svg" ? `data:image/svg+xml,${encodeURIComponent(toSvg(this.drawing.items))}` : await this.#png();
+    download(url, `${name}.${format}`);
+  }
+
+  async #png() {
     const { items } = this.drawing;
-    const svg = () => `data:image/svg+xml,${encodeURIComponent(toSvg(items))}`;
-    const png = () => (items.some(isColour) ? pngWithLayers(this.pad.picture(SAVED_PX), items) : this.pad.picture(SAVED_PX));
-    download(await (format === "svg" ? svg() : png()), `${name}.${format}`);
+    const url = this.pad.picture(SAVED_PX);
+    if (!items.some(isColour)) return url;
+    const { pngWithLayers } = await import("./saved.js");
+    return pngWithLayers(url, items);
   }
 
   /** The state to save. */

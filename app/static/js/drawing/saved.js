@@ -1,4 +1,5 @@
 // Drawings with a colour layer as files, and back. A picture cannot tell colours from ink, so a PNG holds the SVG, too.
+// Loaded when it is needed.
 
 import { asDataUrl, contentOf, loadImage } from "../files.js";
 import { COLOURS, toSvg } from "./svg.js";
