@@ -17,7 +17,7 @@ from web import assert_problem, b64, encoded, photos, picture, pixels, png, tran
 
 import pix2pix
 from app.http import create_app
-from pix2pix.errors import ImageError
+from pix2pix.errors import ImageError, UsageError
 from pix2pix.images.framing import Placement, fit_hints, fit_sketch, padded_square
 from pix2pix.images.io import read_hints, restore_photo
 from pix2pix.images.transparency import WHITE, over
@@ -107,6 +107,32 @@ def test_a_photo_with_alpha_lies_on_its_page_as_without() -> None:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Translator:
     bundle = save_critic(tmp_path_factory.mktemp("models") / "tiny.safetensors", TINY)
     return pix2pix.load(bundle, device="cpu")
+
+
+def test_python_takes_hints_of_any_kind(tiny: Translator, tmp_path: Path) -> None:
+    sketch, file = np.asarray(Image.open(io.BytesIO(png()))), tmp_path / "a.hints.png"
+    file.write_bytes(hints())
+    plain, hinted = (np.asarray(tiny.translate(sketch, hints=one), int) for one in (None, file))
+    assert np.abs(hinted - plain).max() > 10
+    for one in (hints(), str(file), Image.open(file), np.asarray(Image.open(file))):
+        assert (np.asarray(tiny.translate(sketch, hints=one)) == hinted).all()
+    z = np.stack([tiny.latent(seed) for seed in range(10)])
+    many = tiny.translate_many(sketch, z, hints=file)
+    assert len(many) == 10 and np.abs(np.asarray(many[0], int) - hinted).max() <= 1
+
+
+def test_python_makes_photos_with_alpha_of_the_sketchs_size(tiny: Translator) -> None:
+    sketch = Image.open(io.BytesIO(png(90, 60)))
+    opaque, cut = (tiny.translate(sketch, transparent=one) for one in (False, True))
+    assert (opaque.mode, cut.mode, cut.size) == ("RGB", "RGBA", (90, 60))
+    assert np.asarray(cut)[..., 3].min() == 0
+    assert np.abs(over(np.asarray(cut), WHITE).astype(int) - np.asarray(opaque)).max() <= 2
+
+
+def test_hints_for_a_model_that_takes_none_are_refused(literal_bundle: Path) -> None:
+    literal = pix2pix.load(literal_bundle, device="cpu")
+    with pytest.raises(UsageError, match="literal takes no colour strokes"):
+        literal.translate(png(), hints=hints())
 
 
 @pytest.fixture

@@ -56,6 +56,18 @@ def strokes_alone(pixels: UInt8) -> UInt8:
     return _strokes_on_paper(pixels, _paper_colour(pixels), may_be_ruled=False)[0]
 
 
+def light_of_paper(pixels: UInt8) -> Float32:
+    """Returns the colour of a drawing's paper: (3,) if it is flat, else at every pixel, (H, W, 3).
+
+    `pixels` are (H, W, 3) uint8, and the colour is in levels, 1 to 255.
+    """
+    paper = _paper_colour(pixels)
+    if _is_flat(pixels, paper):
+        return np.maximum(paper, 1)
+    channels = zip(cv2.split(pixels), paper, strict=True)
+    return np.dstack([_light(np.asarray(channel, np.uint8), float(level)) for channel, level in channels])
+
+
 def _strokes_or_borders(pixels: UInt8) -> tuple[UInt8, tuple[Notice, ...]]:
     paper = _paper_colour(pixels)
     if (outlined := outlined_areas(pixels, paper)) is not None:
@@ -160,11 +172,14 @@ def _strength_under_uneven_light(pixels: UInt8, paper: Float32) -> Float32:
     for channel, paper_level in zip(
         np.atleast_3d(pixels).transpose(2, 0, 1), np.atleast_1d(paper), strict=True
     ):
-        light = np.maximum(
-            _local_paper(np.ascontiguousarray(channel)), max(DARKEST_SHADE * float(paper_level), 32.0)
-        )
+        light = _light(np.ascontiguousarray(channel), float(paper_level))
         np.maximum(strength, 1.0 - channel / light, out=strength)
     return strength
+
+
+def _light(channel: UInt8, paper_level: float) -> Float32:
+    """Returns the light on the paper at every pixel (H, W), in shadow a share of its level at least."""
+    return np.maximum(_local_paper(channel), np.float32(max(DARKEST_SHADE * paper_level, 32.0)))
 
 
 def _strokes_are_lighter(pixels: UInt8) -> bool:

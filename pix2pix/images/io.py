@@ -19,6 +19,7 @@ from PIL import ExifTags, Image
 
 from pix2pix.errors import ImageError, ImageTooLarge, UnreadableImage, UnsupportedImage
 from pix2pix.files import write_atomically
+from pix2pix.images.colours import split_colours
 from pix2pix.images.decode import (
     FORMATS,
     MAX_PIXELS,
@@ -55,6 +56,7 @@ __all__ = [
     "fit_sketch",
     "inspect_sketch",
     "open_image",
+    "read_coloured_sketch",
     "read_hints",
     "read_note",
     "read_photo",
@@ -107,6 +109,26 @@ def inspect_sketch(
     """Returns the sketch as `read_sketch`, and what the person who brought it should know."""
     image = _image_of_array(source) if isinstance(source, np.ndarray) else open_image(source, limits)
     return ink_on_paper(_on_paper(image))
+
+
+def read_coloured_sketch(
+    source: Source | npt.NDArray[Any], limits: Limits = OWN
+) -> tuple[UInt8, UInt8 | None, tuple[Notice, ...]]:
+    """Reads a drawing whose saturated strokes are colours, and dark and grey ones ink.
+
+    Returns sketch and notices as `inspect_sketch`, and between them the strokes as `read_hints`, None if
+    there are none. Takes and raises as `read_sketch`; raises ImageError if there are colours and no ink.
+    """
+    image = _image_of_array(source) if isinstance(source, np.ndarray) else open_image(source, limits)
+    pixels = _on_paper(image)
+    separated = split_colours(pixels) if pixels.ndim == 3 else None
+    if separated is None:
+        sketch, notices = ink_on_paper(pixels)
+        return sketch, None, notices
+    sketch, notices = ink_on_paper(separated[0])
+    if sketch.min() == 255:
+        raise ImageError("There are no dark or grey lines: all strokes are coloured.")
+    return sketch, separated[1], notices
 
 
 def read_hints(source: Source | npt.NDArray[Any], limits: Limits = OWN) -> UInt8:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from pix2pix.errors import CorruptBundle, NoSubject, UsageError
 from pix2pix.images.framing import UInt8
-from pix2pix.images.io import fit_sketch, read_photo, read_sketch, restore_photo
+from pix2pix.images.io import fit_hints, fit_sketch, read_hints, read_photo, read_sketch, restore_photo
 from pix2pix.images.mask import product_mask
 from pix2pix.images.subject import squared
 from pix2pix.images.transparency import cut_out
@@ -97,21 +97,29 @@ class Translator:
         *,
         seed: int = 0,
         z: latents.Latent | None = None,
+        hints: Any = None,
+        transparent: bool = False,
     ) -> Image.Image:
         """Translates a sketch, anything `read_sketch` takes, into an RGB photo of its size.
 
-        `z` (Z,) takes the place of the seed. Raises ImageError for a picture that cannot be used, UsageError
-        for a z of the wrong shape.
+        `z` (Z,) takes the place of the seed. `hints`, anything `read_hints` takes, of the sketch's size, are
+        colours to use where they are opaque. A photo that is `transparent` is RGBA, without the ground.
+        Raises ImageError for a picture that cannot be used, UsageError for a z of the wrong shape, and for
+        hints if `takes_strokes` is False.
         """
         chosen = self.latent(seed) if z is None else np.asarray(z, np.float32)
-        return self.translate_many(sketch, chosen[None])[0]
+        return self.translate_many(sketch, chosen[None], hints=hints, transparent=transparent)[0]
 
-    def translate_many(self, sketch: Any, z: Float32) -> list[Image.Image]:
+    def translate_many(
+        self, sketch: Any, z: Float32, *, hints: Any = None, transparent: bool = False
+    ) -> list[Image.Image]:
         """Translates one sketch with each z (N, Z), otherwise as `translate`."""
         fitted, placement = fit_sketch(read_sketch(sketch), self.size_px)
+        strokes = None if hints is None else fit_hints(read_hints(hints), placement, self.size_px)[None]
         photos: list[Image.Image] = []
         for start in range(0, len(z), BATCH_SIZE):
-            batch = self.translate_batch(fitted[None], z[start : start + BATCH_SIZE])
+            some = z[start : start + BATCH_SIZE]
+            batch = self.translate_batch(fitted[None], some, strokes=strokes, transparent=transparent)
             photos += [Image.fromarray(restore_photo(photo, placement)) for photo in batch]
         return photos
 
