@@ -312,8 +312,8 @@ function pin() {
 async function openSketch(file) {
   const order = ++openedCount;
   try {
-    const { readLayers } = await import("./drawing/saved.js");
-    const items = (await readLayers(file)) ?? [await readSketch(file)];
+    const { readItems } = await import("./drawing/saved.js");
+    const items = (await readItems(file)) ?? [await readSketch(file)];
     if (order !== openedCount) return;
     showAlert("");
     replaceDrawing(items);

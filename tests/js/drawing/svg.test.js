@@ -34,7 +34,7 @@ test("the colour layer is a group under the ink, and its eraser masks what was d
   const lines = toSvg([STROKE, red, { ...red, erase: true }, area]).trim().split("\n");
   assert.deepEqual(lines.slice(2), [
     '<g class="colours">',
-    '<mask id="erased-1"><path fill="#fff" d="M0 0h256v256H0z"/>',
+    '<mask id="erased-1" maskUnits="userSpaceOnUse" x="0" y="0" width="256" height="256"><path fill="#fff" d="M0 0h256v256H0z"/>',
     '<path stroke="#000" stroke-width="3" d="M1 2Q30 4 30 4"/>',
     "</mask>",
     '<g mask="url(#erased-1)">',

@@ -135,7 +135,9 @@ export class SketchPad {
 
   /** The colours in the square that `exported` shows. @returns {{hints?: string}} */
   #hints() {
-    this.exported.paintColours(this.#seen, this.#stroke);
+    const colours = [...this.#seen, this.#stroke].filter((item) => item && isColour(item));
+    if (colours.length === 0) return {};
+    this.exported.paintHints(colours, this.#seen);
     const blocks = inBlocks(this.exported.pixels, this.exported.square.size);
     if (!blocks.some((value) => value > 0)) return {};
     blocks.fill(0, 0, 4); // the API refuses hints without a transparent pixel; a block without one is still covered
@@ -149,10 +151,10 @@ export class SketchPad {
     this.exported.paintInk(this.drawing.items, null);
     const levels = cleanInk(this.exported.levels);
     const { areaAround } = await import("./fill.js");
-    const path = areaAround(levels, PAPER_SIZE, points);
-    if (path) this.drawing.add({ kind: "fill", path, ...tool });
+    const area = areaAround(levels, PAPER_SIZE, points);
+    if (area?.path) this.drawing.add({ kind: "fill", ...area, ...tool });
     this.#changed();
-    if (path === null) this.onOpenArea();
+    if (area === null) this.onOpenArea();
   }
 
   /** @param {PointerEvent} event */

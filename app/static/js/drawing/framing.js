@@ -60,15 +60,16 @@ function fullInk(counts) {
  */
 export function inBlocks(pixels, size) {
   const blocks = new Uint8ClampedArray(pixels.length);
-  for (let i = 0; i < size * size; i++) {
-    const [x, y] = [i % size, Math.floor(i / size)];
-    if (x % 2 || y % 2) continue;
-    const block = [i, i + 1, i + size, i + size + 1];
-    const alpha = block.reduce((sum, j) => sum + pixels[4 * j + 3], 0);
-    if (Math.round(alpha / 4) < LEAST_COVERED) continue;
-    const mean = (channel) => block.reduce((sum, j) => sum + pixels[4 * j + channel] * pixels[4 * j + 3], 0) / alpha;
-    const colour = [mean(0), mean(1), mean(2), 255];
-    for (const j of block) blocks.set(colour, 4 * j);
+  for (let y = 0; y < size; y += 2) {
+    for (let x = 0; x < size; x += 2) {
+      const block = 4 * (y * size + x);
+      const corners = [block, block + 4, block + 4 * size, block + 4 * size + 4];
+      const alpha = corners.reduce((sum, i) => sum + pixels[i + 3], 0);
+      if (Math.round(alpha / 4) < LEAST_COVERED) continue;
+      const mean = (channel) => corners.reduce((sum, i) => sum + pixels[i + channel] * pixels[i + 3], 0) / alpha;
+      const colour = [mean(0), mean(1), mean(2), 255];
+      for (const i of corners) blocks.set(colour, i);
+    }
   }
   return blocks;
 }

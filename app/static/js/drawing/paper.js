@@ -114,16 +114,11 @@ export class Paper {
    * @param {string} name  of the file, without the suffix
    */
   async save(format, name) {
-    const url = format === "svg" ? `data:image/svg+xml,${encodeURIComponent(toSvg(this.drawing.items))}` : await this.#png();
-    download(url, `${name}.${format}`);
-  }
-
-  async #png() {
     const { items } = this.drawing;
-    const url = this.pad.picture(SAVED_PX);
-    if (!items.some(isColour)) return url;
-    const { pngWithLayers } = await import("./saved.js");
-    return pngWithLayers(url, items);
+    const url = format === "svg" ? "" : this.pad.picture(SAVED_PX);
+    const saved = items.some(isColour) ? await import("./saved.js") : { svgWithItems: toSvg, pngWithItems: () => url };
+    const svg = () => `data:image/svg+xml,${encodeURIComponent(saved.svgWithItems(items))}`;
+    download(format === "svg" ? svg() : await saved.pngWithItems(url, items), `${name}.${format}`);
   }
 
   /** The state to save. */

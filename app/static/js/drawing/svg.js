@@ -35,7 +35,8 @@ function layers(items) {
 function colourTags(items) {
   return items.reduce((below, item, i) => {
     if (item.kind !== "stroke" || !item.erase) return [...below, ...tags(item)];
-    const mask = `<mask id="erased-${i}"><path fill="#fff" d="M0 0h${PAPER_SIZE}v${PAPER_SIZE}H0z"/>`;
+    const place = `maskUnits="userSpaceOnUse" x="0" y="0" width="${PAPER_SIZE}" height="${PAPER_SIZE}"`;
+    const mask = `<mask id="erased-${i}" ${place}><path fill="#fff" d="M0 0h${PAPER_SIZE}v${PAPER_SIZE}H0z"/>`;
     return [mask, ...strokeTags(item, "#000"), "</mask>", `<g mask="url(#erased-${i})">`, ...below, "</g>"];
   }, []);
 }

@@ -74,6 +74,7 @@ export class Tools {
     if (tool !== "eraser") this.#layer = isColour ? "colour" : undefined;
     for (const [name, button] of Object.entries(this.buttons)) press(button, name === tool);
     press(this.palette.button, isColour);
+    this.palette.button.classList.toggle("fills", this.fills);
     if (isColour) this.palette.showLayer(true);
     const label = this.#layer ? "Eraser of colours" : "Eraser";
     [this.buttons.eraser.ariaLabel, this.buttons.eraser.title] = [label, `${label} (E)`];
