@@ -18,9 +18,9 @@ from web import assert_problem, b64, encoded, photos, picture, pixels, png, tran
 import pix2pix
 from app.http import create_app
 from pix2pix.errors import ImageError, UsageError
-from pix2pix.images.framing import Placement, fit_hints, fit_sketch, padded_square
+from pix2pix.images.framing import Placement, fit_hints, fit_sketch, padded_square, resized
 from pix2pix.images.io import read_hints, restore_photo
-from pix2pix.images.transparency import WHITE, over
+from pix2pix.images.transparency import WHITE, cut_out, over, without_fringe
 from pix2pix.inference.translator import Translator
 
 RED = (220, 20, 30)
@@ -101,6 +101,39 @@ def test_a_photo_with_alpha_lies_on_its_page_as_without() -> None:
         assert np.abs(over(page, WHITE).astype(int) - opaque).max() <= 1
         on_black = over(page, np.zeros(3, np.uint8))
         assert (on_black.astype(int) <= np.array(RED) + 1).all()
+
+
+def generated(colour: tuple[int, int, int], rim: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """A disc with a light spot as a network draws it: photo on white (256, 256, 3), and alpha (256, 256).
+
+    Its colour becomes `rim` where its alpha fades.
+    """
+    y, x = np.mgrid[:256, :256]
+    outside_px = np.hypot(y - 128, x - 128) - 80
+    alpha = np.clip(0.5 - outside_px / 4, 0, 1)[..., None]
+    share = np.clip((outside_px + 1.5) / 2, 0, 1)[..., None]
+    rgb = (1 - share) * colour + share * np.array(rim)
+    rgb[(np.hypot(y - 100, x - 100) < 6)] = 250
+    photo = alpha * rgb + 255 * (1 - alpha)
+    return photo.round().astype(np.uint8), np.round(255 * alpha[..., 0]).astype(np.uint8)
+
+
+@pytest.mark.parametrize("size", [256, 400, 150])
+@pytest.mark.parametrize("colour", [(60, 40, 30), (200, 30, 40), (250, 250, 248)])
+def test_a_transparent_answer_has_no_light_fringe(colour: tuple[int, int, int], size: int) -> None:
+    photo, alpha = generated(colour, rim=(250, 250, 250))
+    rgba = cut_out(photo, without_fringe(photo, alpha))
+    shown = resized(rgba, (size, size))
+    black, grey, white = (over(shown, np.full(3, level, np.uint8)).astype(int) for level in (0, 128, 255))
+    y, x = np.mgrid[:size, :size] * 256 / size
+    outside_px = np.hypot(y - 128, x - 128) - 80
+    rim = np.abs(outside_px) < 6
+    assert (black[rim] <= np.array(colour) + 2).all()
+    assert (grey[rim] <= np.maximum(colour, 128) + 2).all()
+    assert np.abs(white - resized(photo, (size, size))).max() <= (1 if size == 256 else 2)
+    spot = np.hypot(y - 100, x - 100) < 4
+    assert (black[spot] > 240).all(), "highlights inside stay"
+    assert (shown[outside_px < -8][:, 3] > 250).all()
 
 
 @pytest.fixture(scope="module")

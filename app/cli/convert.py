@@ -75,6 +75,15 @@ MAX_NAMED_SKIPS = 1000  # files of a job; a larger one gives only the number of 
     show_default="none",
     help="Contact sheet to write: the first sketches and their photos.",
 )
+@click.option(
+    "--transparent", is_flag=True, help="Photos with alpha, without their ground; in PNG, WebP or TIFF."
+)
+@click.option(
+    "--colours",
+    is_flag=True,
+    help="Coloured strokes say what colour a part has: those in NAME.hints.png beside a sketch, else the "
+    "sketch's own, and only its dark and grey strokes are lines.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace photos that exist already.")
 @click.option(
     "--ray",
@@ -171,7 +180,7 @@ def _run(
             workers = stack.enter_context(cluster)
         results = conversion.run(workers)
         if sheet is not None:
-            page = stack.enter_context(Sheet(sheet, loaded.size_px))
+            page = stack.enter_context(Sheet(sheet, loaded.size_px, colours=options["colours"]))
             results = map(page.add, results)
         return _report(results, conversion.total, out)
 
@@ -199,7 +208,7 @@ def _report(results: Iterable[Converted], total: int, out: TextIO) -> Counter[st
             progress.say(f"stopped: {error.strerror or error}")
             counts["failed"] += total - counts.total()
     if counts["skipped"]:
-        made = f" ({otherwise} made with another model, seed or size)" if otherwise else ""
+        made = f" ({otherwise} made with another model or other options)" if otherwise else ""
         click.echo(f"Photos that exist already{made} are unchanged; --overwrite replaces them.", err=True)
     return counts
 

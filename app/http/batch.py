@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,17 +22,6 @@ MAX_BATCH = {"cpu": 8, "cuda": 64}
 def max_batch(translator: Translator) -> int:
     """Returns how many photos the translator's device computes in one batch."""
     return MAX_BATCH[translator.device.partition(":")[0]]
-
-
-def stacked_strokes(strokes: Sequence[np.ndarray | None]) -> np.ndarray | None:
-    """Returns the colour strokes of each sketch (M, S/2, S/2, 4), transparent for those that have none.
-
-    None if no sketch has any.
-    """
-    first = next((one for one in strokes if one is not None), None)
-    if first is None:
-        return None
-    return np.stack([np.zeros_like(first) if one is None else one for one in strokes])
 
 
 @dataclass(frozen=True)

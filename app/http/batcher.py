@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from app.http.batch import Batch, max_batch, stacked_strokes
+from app.http.batch import Batch, max_batch
 from pix2pix.errors import Abandoned, DeadlineExceeded, Saturated, ShuttingDown
+from pix2pix.images.framing import stacked_hints
 from pix2pix.memory import Budget
 
 if TYPE_CHECKING:
@@ -263,7 +264,7 @@ class Batcher:
             np.concatenate([job.z for job in jobs]),
             np.repeat(np.arange(len(jobs)), counts),
             jobs[0].realism,
-            stacked_strokes([job.strokes for job in jobs]),
+            stacked_hints([job.strokes for job in jobs]),
             jobs[0].transparent,
         )
         made = batch.translate(np.arange(sum(counts)), most=max_batch(translator))

@@ -24,12 +24,13 @@ from starlette.responses import JSONResponse, Response
 
 from app.http import MAX_UPLOAD_BYTES
 from app.http.api import choose_latents, describe
-from app.http.batch import Batch, max_batch, stacked_strokes
+from app.http.batch import Batch, max_batch
 from app.http.batcher import DEADLINE_S, SMALL_PIXELS
 from app.http.generate import Answer, describe_notices, read_and_fit, restore_overlay
 from app.http.problems import describe_invalid, describe_known, describe_problem
 from app.http.request_models import TranslateRequest
 from pix2pix.errors import DeadlineExceeded, Pix2PixError
+from pix2pix.images.framing import stacked_hints
 from pix2pix.images.io import WEB, count_pixels, encode_png, fit_hints, read_hints, restore_photo
 from pix2pix.inference.translator import load
 from pix2pix.memory import return_freed_memory
@@ -184,7 +185,7 @@ class Photos:
             np.concatenate([job.z for job in jobs]),
             np.repeat(np.arange(len(jobs)), counts),
             any(job.realism for job in jobs),
-            stacked_strokes([job.strokes for job in jobs]),
+            stacked_hints([job.strokes for job in jobs]),
             jobs[0].transparent,
         )
         made = await asyncio.to_thread(batch.translate, np.arange(sum(counts)), max_batch(self.translator))

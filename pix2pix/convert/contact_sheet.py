@@ -13,16 +13,19 @@ from pix2pix.errors import ImageError
 from pix2pix.images.framing import UInt8, resized
 from pix2pix.images.io import check_suffix, read_photo, read_sketch, save_image
 
-ROWS, PHOTOS, CELL_PX, GAP_PX = 50, 8, 128, 4  # at most
+ROWS, PHOTOS, CELL_PX, GAP_PX = 50, 12, 128, 4  # at most
 
 
 class Sheet:
     """Collects results, and writes the sheet when its context ends, if there are any."""
 
-    def __init__(self, path: Path, size_px: int) -> None:
-        """Cells are as large as the model's square, `CELL_PX` at most. Raises UnsupportedImage."""
+    def __init__(self, path: Path, size_px: int, *, colours: bool = False) -> None:
+        """Cells are as large as the model's square, `CELL_PX` at most. Raises UnsupportedImage.
+
+        With `colours`, drawings are shown as they are, otherwise as they are read: black on white.
+        """
         check_suffix(path)
-        self.path, self.cell_px = path, min(size_px, CELL_PX)
+        self.path, self.cell_px, self.colours = path, min(size_px, CELL_PX), colours
         self.rows: list[list[UInt8]] = []
 
     def __enter__(self) -> Self:
@@ -33,7 +36,8 @@ class Sheet:
         """Adds a row for a result, if there is room; returns the result."""
         if result.status in ("converted", "skipped") and len(self.rows) < ROWS:
             try:
-                sketch = np.repeat(read_sketch(result.source.read_bytes())[..., None], 3, axis=2)
+                data = result.source.read_bytes()
+                sketch = read_photo(data) if self.colours else np.dstack([read_sketch(data)] * 3)
                 photos = [read_photo(output.read_bytes()) for output in result.outputs[:PHOTOS]]
             except (ImageError, OSError):
                 return result

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Self
 
@@ -18,6 +18,7 @@ from pix2pix.images.io import Notice, read_note
 from pix2pix.storage import is_local, version_of
 
 NAME, NAMES = "manifest.jsonl", "manifest*.jsonl"
+SWITCHES = ("transparent", "colours")  # settings that are stored only where they are on
 LINES_PER_FILE = 200  # at an address, where nothing can be appended
 
 
@@ -25,13 +26,14 @@ LINES_PER_FILE = 200  # at an address, where nothing can be appended
 class Note:
     """What a photo was made of; stored inside the photo."""
 
-    sketch: str  # SHA-256 of the sketch's file
-    made_with: dict[str, Any]  # bundle, size and z, as in JSON
+    sketch: str  # SHA-256 of the sketch's file, followed by the file of its hints
+    made_with: dict[str, Any]  # bundle, size, z, and which of `SWITCHES` were on, as in JSON
 
     @classmethod
     def of(cls, sketch: str, settings: dict[str, Any], z: list[float]) -> Self:
         """The note of a photo by these settings (see `Line`), with this z."""
-        return cls(sketch, {"bundle": settings["bundle"], "size": settings["size"], "z": z})
+        on = {switch: True for switch in SWITCHES if settings.get(switch)}
+        return cls(sketch, {"bundle": settings["bundle"], "size": settings["size"], "z": z, **on})
 
     @classmethod
     def read(cls, photo: Path) -> Self | None:
@@ -49,7 +51,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """One version of a file: its size and time, and the hash of a sketch."""
+    """One version of a file: its size and time, and the hash of a sketch; of a sketch and its hints."""
 
     size: int
     version: str  # see `storage.version_of`; "" where the store has none
@@ -59,6 +61,11 @@ class Stamp:
     def of(cls, path: Path) -> Self:
         """Without the hash. Raises OSError."""
         return cls(*version_of(path))
+
+    def with_hints(self, hints: Stamp) -> Self:
+        """The stamp of a sketch together with that of its hints."""
+        version = f"{self.version} {hints.version}" if self.version and hints.version else ""
+        return replace(self, size=self.size + hints.size, version=version)
 
     def matches(self, other: Stamp) -> bool:
         """Whether size and version are the same: then the content is taken to be the same."""
@@ -71,7 +78,7 @@ class Line:
 
     source: str  # path below the source, as of the photos below the destination
     stamp: Stamp
-    settings: dict[str, Any]  # bundle, seed, z, variants and size
+    settings: dict[str, Any]  # bundle, seed, z, variants, size, and which of `SWITCHES` were on
     outputs: tuple[str, ...] = ()  # names of the photos
     photos: tuple[Stamp, ...] = ()  # one an output
     z: tuple[list[float], ...] = ()  # one an output

@@ -22,13 +22,16 @@ import numpy as np
 
 from pix2pix.convert.manifest import Line, Note, Stamp
 from pix2pix.errors import ImageError, ImageTooLarge, UnreadableImage
-from pix2pix.images.framing import UInt8, resized
+from pix2pix.images.framing import UInt8, resized, stacked_hints
 from pix2pix.images.io import (
     MAX_PIXELS,
     Notice,
     Placement,
+    fit_hints,
     fit_sketch,
     inspect_sketch,
+    read_coloured_sketch,
+    read_hints,
     reading_factor,
     restore_photo,
     save_image,
@@ -43,7 +46,9 @@ if TYPE_CHECKING:
 Status = Literal["converted", "skipped", "ignored", "failed"]
 
 MAX_BYTES = 500_000_000  # of a file: more than any picture that is accepted takes
-MAX_PIXELS_AT_WORK = 100_000_000  # of pictures read and written at a time: each takes up to 28 bytes
+MAX_PIXELS_AT_WORK = 100_000_000  # of pictures read and written at a time: each takes up to 28 bytes,
+COLOURS_FACTOR = 2  # and so many times as much where colours are separated from ink
+HINTS_SUFFIX = ".hints.png"
 FRACTIONS = {2: "half", 4: "a quarter of"}
 AHEAD = 3  # batches that are read, or written, while one is computed
 THERE, OTHERWISE = "already there", "already there, made with other settings"
@@ -79,6 +84,7 @@ class Job:
     error: str | None = None
     stamp: Stamp = field(default_factory=lambda: Stamp(0, ""))
     fitted: UInt8 | None = None
+    strokes: UInt8 | None = None
     placement: Placement | None = None
     wanted: tuple[int, ...] = ()  # variants to make
     unwritten: int = 0
@@ -101,6 +107,7 @@ class Pipeline:
     ) -> None:
         """Latents (K, Z), one a variant; settings as in `Line`."""
         self.translator, self.z, self.settings = translator, z, settings
+        self.transparent, self.colours = settings.get("transparent", False), settings.get("colours", False)
         self.made_with = [Note.of("", settings, one.tolist()).made_with for one in z]  # each variant
         self.batch_size, self.overwrite = batch_size, overwrite
         self.window = AHEAD * batch_size
@@ -156,7 +163,7 @@ class Pipeline:
     def _look_at(self, job: Job) -> str | None:
         """Reads the sketch, or returns why no photo is wanted."""
         source, outputs, before = job.source, job.outputs, job.before
-        job.stamp = Stamp.of(source)
+        job.stamp = stamp = Stamp.of(source)
         if not source.is_file():
             raise UnreadableImage("is no file" if not source.is_dir() else "is a folder")
         there = {} if self.overwrite else {i: Stamp.of(one) for i, one in enumerate(outputs) if one.is_file()}
@@ -166,32 +173,47 @@ class Pipeline:
         if len(notes) == len(outputs) and not any(notes.values()):
             return THERE
 
-        data, sha256 = b"", ""
+        hints_file = source.with_name(source.stem + HINTS_SUFFIX)
+        hints_stamp = Stamp.of(hints_file) if self.colours and hints_file.is_file() else None
+        if hints_stamp:
+            job.stamp = stamp.with_hints(hints_stamp)
+        data, hints, sha256 = b"", b"", ""
         if before is not None and before.stamp.matches(job.stamp):
             sha256 = before.stamp.sha256
         if len(notes) < len(outputs) or any(note.sketch != sha256 for note in notes.values() if note):
-            data = _read_bytes(source, job.stamp.size)
-            sha256 = hashlib.sha256(data).hexdigest()
+            data = _read_bytes(source, stamp.size)
+            hints = _read_bytes(hints_file, hints_stamp.size) if hints_stamp else b""
+            sha256 = hashlib.sha256(data + hints).hexdigest()
         job.stamp = replace(job.stamp, sha256=sha256)
         job.made = {i: there[i] for i, note in notes.items() if note and note.sketch == sha256}
         wanted = tuple(i for i in range(len(outputs)) if i not in notes or (notes[i] and i not in job.made))
         if not wanted:
             return THERE
 
-        self._read_page(job, data)
+        self._read_page(job, data, hints)
         job.wanted = wanted
         return None
 
-    def _read_page(self, job: Job, data: bytes) -> None:
-        """Reads the sketch and fits it to the model's square. A large one waits until there is memory."""
+    def _read_page(self, job: Job, data: bytes, hints: bytes) -> None:
+        """Reads the sketch and fits it to the model's square. A large one waits until there is memory.
+
+        `hints` is the file of its colour strokes, b"" if there is none.
+        """
         width, height = size_of(data)
         factor = reading_factor(width, height)
         # it is decoded in full, or at half of its width and height
-        with self.pixels.hold(width * height // (4 if factor > 1 else 1)):
-            page, job.notices = inspect_sketch(data)
+        pixels = width * height // (4 if factor > 1 else 1) * (COLOURS_FACTOR if self.colours else 1)
+        with self.pixels.hold(pixels):
+            if self.colours and not hints:
+                page, colours, job.notices = read_coloured_sketch(data)
+            else:
+                page, job.notices = inspect_sketch(data)
+                colours = read_hints(hints) if hints else None
             if page.min() == page.max():
                 raise UnreadableImage("the image is blank: nothing is drawn on it")
             job.fitted, job.placement = fit_sketch(page, self.translator.size_px)
+            if colours is not None:
+                job.strokes = fit_hints(colours, job.placement, self.translator.size_px)
         if factor > 1 and self.settings["size"] == "source":
             message = (
                 f"It has {width * height:,} pixels, over {MAX_PIXELS:,}: its photo has {FRACTIONS[factor]} "
@@ -212,7 +234,10 @@ class Pipeline:
         order = {job: i for i, job in enumerate(fitted)}
         sketch_of = np.array([order[job] for job, _ in batch])
         z = self.z[[variant for _, variant in batch]]
-        photos = self.translator.translate_batch(np.stack([*fitted.values()]), z, sketch_of)
+        strokes = stacked_hints([job.strokes for job in fitted])
+        photos = self.translator.translate_batch(
+            np.stack([*fitted.values()]), z, sketch_of, strokes, transparent=self.transparent
+        )
         took_ms = 1000 * (time.perf_counter() - began) / len(batch)
         for (job, variant), photo in zip(batch, photos, strict=True):
             job.timings_ms["compute"] = job.timings_ms.get("compute", 0.0) + took_ms
@@ -252,7 +277,7 @@ class Pipeline:
             yield self._result(self.under_way.popleft())
 
     def _result(self, job: Job) -> Converted:
-        job.fitted = None
+        job.fitted = job.strokes = None
         failed = job.status == "failed"
         made = [] if failed else sorted(job.made)
         line = Line(
@@ -280,7 +305,7 @@ def _read_bytes(source: Path, size: int) -> bytes:
 
 
 def _sized(photo: UInt8, placement: Placement, size: int | str) -> UInt8:
-    """The photo (S, S, 3) at the size to save: "source", "model", or the longer side in pixels."""
+    """The photo (S, S, 3 or 4) at the size to save: "source", "model", or the longer side in pixels."""
     if size == "model":
         return photo
     placed = restore_photo(photo, placement)

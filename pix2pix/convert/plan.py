@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from pix2pix.convert.manifest import Manifest
-from pix2pix.convert.pipeline import Converted, Job, Pipeline
+from pix2pix.convert.manifest import SWITCHES, Manifest
+from pix2pix.convert.pipeline import HINTS_SUFFIX, Converted, Job, Pipeline
 from pix2pix.convert.sketches import find_sketches
 from pix2pix.errors import UsageError
 from pix2pix.files import only_writer, printable, sweep
@@ -37,6 +37,7 @@ __all__ = ["Conversion", "Converted", "Options", "convert_folder"]
 MAX_VARIANTS = 100
 MAX_SIZE_PX = 8192
 MAX_NAMED = 3  # sketches that clash with one
+WITH_ALPHA = (".png", ".webp", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Options:
     variants: int = 1  # from 2 on NAME-1 to NAME-K, of the seeds from `seed` on
     size: int | Literal["source", "model"] = "source"  # of the sketch, of the model, or the longer side in px
     suffix: str = ".png"  # or another of `SAVED_AS`; "" keeps each sketch's own, where it can be written
+    transparent: bool = False  # photos with alpha
+    colours: bool = False  # colour strokes from NAME.hints.png beside a sketch, else from the sketch itself
     overwrite: bool = False  # replace photos that are there
     batch_size: int = 8
 
@@ -63,6 +66,8 @@ class Options:
             raise UsageError(f"size {self.size} px is not in 1..{MAX_SIZE_PX}")
         if self.suffix and self.suffix not in SAVED_AS:
             raise UsageError(f"format {self.suffix!r} is not one of {', '.join(SAVED_AS)}")
+        if self.transparent and self.suffix:
+            _refuse_without_alpha(self.suffix)
 
     def latents(self, translator: Translator) -> Float32:
         """The z of each variant (K, Z). Raises UsageError for options that this model does not have."""
@@ -73,18 +78,27 @@ class Options:
         return np.stack([translator.latent(one) for one in seeds_from(self.seed, self.variants)])
 
     def settings(self, translator: Translator) -> dict[str, Any]:
-        """All that a photo depends on besides its sketch, as in JSON."""
+        """All that a photo depends on besides its sketch, as in JSON.
+
+        Raises UsageError for options that this model does not have.
+        """
+        if self.colours and not translator.takes_strokes:
+            raise UsageError("this model takes no colour strokes: it cannot use the colours of sketches")
         return {
             "bundle": translator.digest,
             "seed": self.seed if self.z is None else None,
             "z": None if self.z is None else self.z.tolist(),
             "variants": self.variants,
             "size": self.size,
+            **{switch: True for switch in SWITCHES if getattr(self, switch)},
         }
 
     def outputs(self, name: PurePosixPath, destination: Path) -> tuple[Path, ...]:
         """The photos below a destination of a sketch of this name, one a variant."""
-        return self.numbered(destination / str(name.with_suffix("")), self.suffix or _own_suffix(name))
+        suffix = self.suffix or _own_suffix(name)
+        if self.transparent and suffix not in WITH_ALPHA:
+            suffix = ".png"
+        return self.numbered(destination / str(name.with_suffix("")), suffix)
 
     def numbered(self, photo: Path, suffix: str) -> tuple[Path, ...]:
         """`photo` with the suffix, one a variant: NAME-1 to NAME-K if there are several."""
@@ -143,16 +157,22 @@ class Conversion:
             "overwrite": options.overwrite,
         }
         self.is_file = is_one_file(source, destination)
+        if self.is_file and options.transparent:
+            _refuse_without_alpha(destination.suffix)
         _refuse_destination(destination, source, self.is_file)
         jobs, self.others = [], []
+        hints: list[Path] = []
         for one in find_sketches(source, destination, by_name):
             if isinstance(one, Converted):
                 self.others.append(one)
+            elif options.colours and one[0].name.endswith(HINTS_SUFFIX):
+                hints.append(one[0])
             elif self.is_file:
                 photos = options.numbered(destination.with_suffix(""), destination.suffix)
                 jobs.append(Job(one[0], one[1].name, photos))
             else:
                 jobs.append(Job(one[0], str(one[1]), options.outputs(one[1], destination)))
+        self.others += _without_sketch(hints, jobs)
         _refuse_replaced_sketches(jobs)
         clashes = _clashes(jobs)
         self.others += [Converted(job.source, "failed", error=why) for job, why in clashes.items()]
@@ -203,6 +223,22 @@ def is_one_file(source: Path | list[Path], destination: Path) -> bool:
     """Whether one sketch is to become one file, not a file in a folder."""
     one = not isinstance(source, list) and source.is_file()
     return one and destination.suffix.lower() in SAVED_AS and not destination.is_dir()
+
+
+def _without_sketch(hints: list[Path], jobs: list[Job]) -> list[Converted]:
+    """Returns results for files of colour strokes that are those of none of the sketches."""
+    stems = {job.source.with_suffix("") for job in jobs}
+    why = "has no sketch beside it"
+    return [
+        Converted(path, "ignored", error=why)
+        for path in hints
+        if path.with_name(path.name.removesuffix(HINTS_SUFFIX)) not in stems
+    ]
+
+
+def _refuse_without_alpha(suffix: str) -> None:
+    if suffix.lower() not in WITH_ALPHA:
+        raise UsageError(f"{suffix} files have no transparency: use one of {', '.join(WITH_ALPHA)}")
 
 
 def _refuse_destination(destination: Path, source: Path | list[Path], is_file: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -98,6 +99,17 @@ def fit_hints(rgba: UInt8, placement: Placement, size_px: int) -> UInt8:
     fitted[~is_covered] = 0
     fitted[is_covered, 3] = 255
     return fitted
+
+
+def stacked_hints(strokes: Sequence[UInt8 | None]) -> UInt8 | None:
+    """Returns the fitted colour strokes of M sketches (M, S/2, S/2, 4), transparent for those without.
+
+    None if no sketch has any.
+    """
+    first = next((one for one in strokes if one is not None), None)
+    if first is None:
+        return None
+    return np.stack([np.zeros_like(first) if one is None else one for one in strokes])
 
 
 def restore_photo(photo: UInt8, placement: Placement) -> UInt8:

@@ -165,11 +165,11 @@ def encode_jpeg(photo: UInt8) -> bytes:
 
 
 def save_image(path: Path, array: UInt8, note: str = "") -> None:
-    """Writes (H, W, 3) RGB or (H, W) grey uint8 in the format of the suffix, atomically.
+    """Writes (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey uint8 in the format of the suffix, atomically.
 
-    PNG and WebP are lossless, JPEG has quality 95. An ASCII `note` is stored as the picture's Exif
-    description; BMP has none. Raises `UnsupportedImage` for another suffix, and for a size that the format
-    does not support.
+    PNG and WebP are lossless, JPEG has quality 95 and no alpha. An ASCII `note` is stored as the picture's
+    Exif description; BMP has none. Raises `UnsupportedImage` for another suffix, and for a size that the
+    format does not support.
     """
     write_atomically(path, _encoded(array, check_suffix(path), note))
 

@@ -16,6 +16,11 @@ THICK = 0.035  # share of the longer side; a filling is somewhere wider than thi
 LEAST_LINES = 0.0005  # share of the opaque pixels that lines on a filling cover
 SOLID = 250  # alpha; the soft edges of white strokes may be dark below it
 SEE_THROUGH, NEARLY_ALL = 0.05, 0.97  # shares of pixels: transparent ones; white ones, of the opaque
+CLEAR = 8  # alpha of the ground
+RIM_PX, BESIDE_PX = (
+    3,
+    4,
+)  # of pictures of 256 px: reach of the rim from the ground, of the product from the rim
 WHITE = np.full(3, 255, np.uint8)
 
 
@@ -56,6 +61,23 @@ def cut_out(photo: UInt8, alpha: UInt8) -> UInt8:
     divisor = np.maximum(alpha, 1).astype(np.uint16)[..., None]
     colours = 255 - (np.uint16(255) * below_white + (divisor - 1) // 2) // divisor
     return np.concatenate([colours.astype(np.uint8), alpha[..., None]], axis=-1)
+
+
+def without_fringe(photo: UInt8, alpha: UInt8) -> UInt8:
+    """Returns alpha (S, S) of a photo on white (S, S, 3), lower at a rim that would be light on dark grounds.
+
+    There a network's colour ends before its alpha does. Where alpha fades to the ground, colours get no
+    lighter than the product beside them.
+    """
+    outside = (alpha < CLEAR).view(np.uint8)
+    rim = (cv2.dilate(outside, np.ones((2 * RIM_PX + 1, 2 * RIM_PX + 1), np.uint8)) > 0) & (alpha < SOLID)
+    product = np.where(alpha[..., None] >= SOLID, photo, np.uint8(0))
+    reach = np.ones((2 * BESIDE_PX + 1, 2 * BESIDE_PX + 1), np.uint8)
+    lightest = cv2.dilate(product, reach)  # of each channel
+    below_white = np.maximum(255 - lightest, 1).astype(np.float32)
+    most = (np.float32(255) * (255 - photo) / below_white).min(axis=-1)  # then the colour is the lightest
+    limited = rim & (lightest.max(axis=-1) > 0)
+    return np.where(limited, np.minimum(alpha, most), alpha).round().astype(np.uint8)
 
 
 def _filling(rgba: UInt8) -> UInt8 | None:

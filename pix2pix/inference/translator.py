@@ -20,7 +20,7 @@ from pix2pix.images.framing import UInt8
 from pix2pix.images.io import fit_hints, fit_sketch, read_hints, read_photo, read_sketch, restore_photo
 from pix2pix.images.mask import product_mask
 from pix2pix.images.subject import squared
-from pix2pix.images.transparency import cut_out
+from pix2pix.images.transparency import cut_out, without_fringe
 from pix2pix.inference.engines import Engine, Float32, Int64, make_engine
 from pix2pix.inference.realism import tint
 from pix2pix.model import latents
@@ -150,7 +150,10 @@ class Translator:
         if count == 0:
             return np.empty((0, self.size_px, self.size_px, 4 if transparent else 3), np.uint8)
         photos, alpha = self._engine.translate(sketches, z.astype(np.float32), index, strokes)
-        return cut_out(photos, alpha) if transparent else photos
+        if not transparent:
+            return photos
+        alpha = np.stack([without_fringe(*one) for one in zip(photos, alpha, strict=True)])
+        return cut_out(photos, alpha)
 
     def realism(
         self,

@@ -2,6 +2,7 @@
 
 import { Answers } from "./answers/answers.js";
 import { Directions } from "./answers/directions.js";
+import { takeColour } from "./answers/dropper.js";
 import { LatestWins } from "./answers/latest_wins.js";
 import { Latency } from "./answers/latency.js";
 import { Morph } from "./answers/morph.js";
@@ -12,7 +13,8 @@ import { Shelf } from "./answers/shelf.js";
 import { Transparent } from "./answers/transparent.js";
 import { Client, MAX_SEED, ModelNotFound } from "./client.js";
 import { Translator } from "./device/translator.js";
-import { Paper, withImages } from "./drawing/paper.js";
+import { Paper } from "./drawing/paper.js";
+import { readItems, withImages } from "./drawing/saved.js";
 import { asDataUrl, contentOf, handleCopies, handleDrops, handlePastes, loadImage, openOnClick, shrink } from "./files.js";
 import { updateAddress, watchAddress } from "./link.js";
 import { ModelMenu } from "./menu.js";
@@ -24,8 +26,6 @@ import { clearRequestAlert, showAlert, showRequestProblem, showStatus } from "./
 
 const MAX_REROLLED_SEED = 1_000_000; // short enough to type
 const LOOK_PX = 128; // of the small copy of a photo whose look is used
-/** Loaded after the first photo, so that the page is small, and they are there if the server is gone later. */
-const LATER = ["./answers/dropper.js", "./drawing/fill.js", "./drawing/saved.js"];
 
 /** @param {string} id */
 const $ = (id) => document.getElementById(id);
@@ -96,7 +96,6 @@ const live = new LatestWins({
     $("latency").textContent = `${Math.round(answer.elapsedMs)} ms · ${answer.device ?? menu.current.device}`;
     clearRequestAlert();
     show();
-    for (const module of LATER) import(module).catch(() => {});
   },
   onNothing: show,
   onProblem: onRequestProblem,
@@ -265,9 +264,8 @@ function save() {
 }
 
 /** Lets the user take a colour from the photo. */
-async function takeColour() {
+function useDropper() {
   if (!paper.palette.isOffered || !pictures.large) return;
-  const { takeColour } = await import("./answers/dropper.js");
   takeColour({ square: $("photo"), image: $("picture"), marker: $("taken") }, (colour) => paper.palette.choose(colour));
 }
 
@@ -312,7 +310,6 @@ function pin() {
 async function openSketch(file) {
   const order = ++openedCount;
   try {
-    const { readItems } = await import("./drawing/saved.js");
     const items = (await readItems(file)) ?? [await readSketch(file)];
     if (order !== openedCount) return;
     showAlert("");
@@ -459,7 +456,7 @@ $("save-png").addEventListener("click", () => paper.save("png", `${menu.current.
 $("save-svg").addEventListener("click", () => paper.save("svg", `${menu.current.name}-sketch`));
 $("help-open").addEventListener("click", () => $("help").showModal());
 $("morph-to").addEventListener("click", () => changeAnswers(() => answers.nextTarget()));
-$("dropper").addEventListener("click", takeColour);
+$("dropper").addEventListener("click", useDropper);
 openAbove($("more"), $("menu"), "right");
 openAbove($("colours"), $("palette"), "left");
 openOnClick($("open"), $("file"), openSketch);
@@ -480,7 +477,7 @@ handleKeys(
     brush: () => paper.tools.select("brush"),
     colour: () => paper.tools.select("colour"),
     fill: () => paper.tools.select("fill"),
-    dropper: takeColour,
+    dropper: useDropper,
     layer: () => paper.palette.isOffered && paper.palette.showLayer(!paper.palette.showsLayer),
     eraser: () => paper.tools.select("eraser"),
     thinner: () => paper.tools.widen(-1),

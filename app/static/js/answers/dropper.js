@@ -1,4 +1,4 @@
-// Takes a colour from the photo: with a click, or with the arrow keys and Enter. Loaded when it is needed.
+// Takes a colour from the photo: with a click, or with the arrow keys and Enter.
 
 const STEP = 1 / 64; // of the photo, for an arrow key
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };

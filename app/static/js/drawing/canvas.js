@@ -1,6 +1,7 @@
 // Turns pointer events into strokes and filled areas, and the drawing into the model's input.
 
 import { OpenFill, OpenStroke, PAPER_SIZE, isColour, round } from "./drawing.js";
+import { areaAround } from "./fill.js";
 import { cleanInk, inBlocks, squareAround, wholePaper } from "./framing.js";
 import { Surface, newCanvas } from "./surface.js";
 
@@ -23,7 +24,7 @@ export class SketchPad {
   #open = null;
   #pointer = -1;
   #pointerType = "";
-  /** The strokes of touches that ended last. @type {{stroke: Stroke | null, endedMs: number}[]} */
+  /** What touches that ended last have added. @type {{item: Item | null, endedMs: number}[]} */
   #touched = [];
   #frame = 0;
   #zoom = 1;
@@ -145,16 +146,13 @@ export class SketchPad {
     return { hints: this.exported.canvas.toDataURL("image/png") };
   }
 
-  /** Fills the areas around points. @param {OpenFill} open */
-  async #fill({ points, tool }) {
+  /** @param {OpenFill} open @returns {import("./drawing.js").Fill | null} null if there is nothing to fill */
+  #fill({ points, tool }) {
     this.exported.show(wholePaper(PAPER_SIZE));
     this.exported.paintInk(this.drawing.items, null);
-    const levels = cleanInk(this.exported.levels);
-    const { areaAround } = await import("./fill.js");
-    const area = areaAround(levels, PAPER_SIZE, points);
-    if (area?.path) this.drawing.add({ kind: "fill", ...area, ...tool });
-    this.#changed();
+    const area = areaAround(cleanInk(this.exported.levels), PAPER_SIZE, points);
     if (area === null) this.onOpenArea();
+    return area?.path ? { kind: "fill", ...area, ...tool } : null;
   }
 
   /** @param {PointerEvent} event */
@@ -185,22 +183,20 @@ export class SketchPad {
   #end(event) {
     if (!this.#open || event.pointerId !== this.#pointer) return;
     const open = this.#open;
-    const { stroke } = open;
     const isTouch = this.#pointerType === "touch";
     this.#open = null;
     // browsers cancel touches that they take for a palm's
-    if (!isTouch || event.type !== "pointercancel") {
-      if (open instanceof OpenFill) this.#fill(open);
-      else this.drawing.add(stroke);
-    }
-    if (isTouch) this.#touched = [...this.#recentTouches(event.timeStamp), { stroke, endedMs: event.timeStamp }];
+    const counts = !isTouch || event.type !== "pointercancel";
+    const item = open.stroke ?? (counts ? this.#fill(open) : null);
+    if (counts && item) this.drawing.add(item);
+    if (isTouch) this.#touched = [...this.#recentTouches(event.timeStamp), { item, endedMs: event.timeStamp }];
     this.#changed();
   }
 
   /** Removes what the palm of the pen's hand has drawn. @param {number} nowMs */
   #takeBackPalm(nowMs) {
     if (this.#pointerType === "touch") this.#open = null;
-    this.drawing.takeBack(this.#recentTouches(nowMs).map(({ stroke }) => stroke));
+    this.drawing.takeBack(this.#recentTouches(nowMs).map(({ item }) => item));
   }
 
   /** @param {number} nowMs */

@@ -1,4 +1,4 @@
-// Finds the area that a tap fills: bounded by ink, with gaps in it closed. No DOM here. Loaded when it is needed.
+// Finds the area that a tap fills: bounded by ink, with gaps in it closed. No DOM here.
 //
 // Ink is widened until gaps are closed; what is left of the paper are cores. From the cores, areas grow back to the
 // ink, and into corners; where two areas meet, in a gap, both end.

@@ -3,8 +3,9 @@
 import { SketchPad } from "./canvas.js";
 import { Drawing, isColour } from "./drawing.js";
 import { examplesFor } from "./examples.js";
-import { download, loadImage } from "../files.js";
+import { download } from "../files.js";
 import { Palette } from "./palette.js";
+import { pngOf, svgOf, withImages } from "./saved.js";
 import { toSvg } from "./svg.js";
 import { Tools } from "./tools.js";
 import { Trace } from "./trace.js";
@@ -113,12 +114,9 @@ export class Paper {
    * @param {"png" | "svg"} format
    * @param {string} name  of the file, without the suffix
    */
-  async save(format, name) {
+  save(format, name) {
     const { items } = this.drawing;
-    const url = format === "svg" ? "" : this.pad.picture(SAVED_PX);
-    const saved = items.some(isColour) ? await import("./saved.js") : { svgWithItems: toSvg, pngWithItems: () => url };
-    const svg = () => `data:image/svg+xml,${encodeURIComponent(saved.svgWithItems(items))}`;
-    download(format === "svg" ? svg() : await saved.pngWithItems(url, items), `${name}.${format}`);
+    download(format === "svg" ? svgOf(items) : pngOf(this.pad.picture(SAVED_PX), items), `${name}.${format}`);
   }
 
   /** The state to save. */
@@ -133,19 +131,4 @@ export class Paper {
     if (palette) this.palette.state = palette; // states that were saved by earlier versions have none
     [this.tools.state, this.trace.state] = [tools, trace];
   }
-}
-
-/**
- * Decodes the pictures of steps that come from JSON.
- * @template {import("./drawing.js").Step} Step
- * @param {Step[]} steps
- * @returns {Promise<Step[]>}
- */
-export function withImages(steps) {
-  return Promise.all(
-    steps.map(async (step) => {
-      if (step.kind === "sheet") return { ...step, items: await withImages(step.items) };
-      return step.kind === "picture" ? { ...step, image: await loadImage(step.url) } : step;
-    }),
-  );
 }

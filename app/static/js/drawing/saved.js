@@ -1,8 +1,7 @@
-// Drawings with a colour layer as files, and back. A picture cannot tell colours from ink, so a PNG holds the SVG, too.
-// Loaded when it is needed.
+// Drawings as files, and back. A picture cannot tell colours from ink: a PNG of a drawing with colours holds the SVG, too.
 
-import { asDataUrl, contentOf, loadImage } from "../files.js";
-import { withImages } from "./paper.js";
+import { contentOf, loadImage } from "../files.js";
+import { isColour } from "./drawing.js";
 import { textOf, withText } from "./png_text.js";
 import { COLOURS, toSvg } from "./svg.js";
 
@@ -13,23 +12,28 @@ const SVG_START = "<".charCodeAt(0);
 
 /** @typedef {import("./drawing.js").Item} Item */
 
-/**
- * @param {Item[]} items
- * @returns {string} an SVG that also holds the items
- */
-export function svgWithItems(items) {
-  const json = JSON.stringify(items, (key, value) => (key === "image" ? undefined : value));
-  const ascii = json.replace(/[&<\u0080-\uffff]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
-  return toSvg(items).replace("</svg>", `<metadata>${ascii}</metadata>\n</svg>`);
+/** @param {Item[]} items @returns {string} a data: URL of the drawing as SVG */
+export function svgOf(items) {
+  return `data:${SVG_TYPE},${encodeURIComponent(svgWithItems(items))}`;
 }
 
 /**
  * @param {string} url  of the drawing as PNG
  * @param {Item[]} items
- * @returns {Promise<string>} a data: URL of the PNG, which also holds the SVG
+ * @returns {string} a data: URL of the PNG, or with colours of one that also holds the SVG
  */
-export async function pngWithItems(url, items) {
-  return asDataUrl(new Blob([withText(contentOf(url), KEYWORD, svgWithItems(items))], { type: "image/png" }));
+export function pngOf(url, items) {
+  if (!items.some(isColour)) return url;
+  const bytes = withText(contentOf(url), KEYWORD, svgWithItems(items));
+  return URL.createObjectURL(new Blob([bytes], { type: "image/png" }));
+}
+
+/** @param {Item[]} items @returns {string} an SVG that, with colours, also holds the items */
+function svgWithItems(items) {
+  if (!items.some(isColour)) return toSvg(items);
+  const json = JSON.stringify(items, (key, value) => (key === "image" ? undefined : value));
+  const ascii = json.replace(/[&<\u0080-\uffff]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return toSvg(items).replace("</svg>", `<metadata>${ascii}</metadata>\n</svg>`);
 }
 
 /**
@@ -45,20 +49,36 @@ export async function readItems(file) {
   const ink = new DOMParser().parseFromString(text, SVG_TYPE).documentElement;
   const colours = ink.querySelector(`g.${COLOURS}`);
   if (colours === null) return null;
-  const items = parse(ink.querySelector("metadata")?.textContent);
-  if (svgWithItems(items) === text) return withImages(items);
+  const items = itemsOf(ink, text);
+  if (items) return withImages(items);
   colours.remove();
   const colourLayer = ink.cloneNode();
   colourLayer.append(colours);
   return [{ ...(await pictureOf(colourLayer)), layer: "colour" }, await pictureOf(ink)];
 }
 
-/** @param {string | undefined} json @returns {Item[]} empty if it cannot be parsed */
-function parse(json) {
+/**
+ * Decodes the pictures of steps that come from JSON.
+ * @template {import("./drawing.js").Step} Step
+ * @param {Step[]} steps
+ * @returns {Promise<Step[]>}
+ */
+export function withImages(steps) {
+  return Promise.all(
+    steps.map(async (step) => {
+      if (step.kind === "sheet") return { ...step, items: await withImages(step.items) };
+      return step.kind === "picture" ? { ...step, image: await loadImage(step.url) } : step;
+    }),
+  );
+}
+
+/** @param {Element} svg @param {string} text  of the SVG @returns {Item[] | null} null unless it is as it was saved */
+function itemsOf(svg, text) {
   try {
-    return JSON.parse(json);
+    const items = JSON.parse(svg.querySelector("metadata").textContent);
+    return svgWithItems(items) === text ? items : null;
   } catch {
-    return [];
+    return null;
   }
 }
 
