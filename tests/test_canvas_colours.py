@@ -328,3 +328,26 @@ def test_a_model_without_colours_offers_none_and_is_sent_none(boxed):
         expect(boxed.locator(control)).to_be_hidden()
     boxed.keyboard.press("c")
     expect(boxed.locator("#brush")).to_have_attribute("aria-pressed", "true")
+
+
+def test_two_fingers_zoom_and_fill_nothing(open_page):
+    page = open_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    draw(page, BOX)
+    photo(page)
+    page.keyboard.press("f")
+    fingers, box = page.context.new_cdp_session(page), page.locator("#sketch").bounding_box()
+
+    def touch(kind, *xs):
+        places = [{"x": box["x"] + x * box["width"], "y": box["y"] + box["height"] / 2} for x in xs]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+
+    touch("touchStart", 0.4)
+    touch("touchStart", 0.4, 0.6)
+    touch("touchMove", 0.35, 0.65)
+    touch("touchEnd")
+    expect(page.locator("#fit")).to_have_text("150 %")
+    page.locator("#fit").click()
+    assert at(shown(page), *MIDDLE) == (255, 255, 255)
+    touch("touchStart", 0.5)
+    touch("touchEnd")
+    assert near(at(shown(page), *MIDDLE), RED)
