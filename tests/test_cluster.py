@@ -225,6 +225,33 @@ def test_ray_serve_answers_many_at_once_as_the_translator_does_alone(service: st
         assert max(pool.map(difference, range(24))) <= 1
 
 
+def test_ray_serve_takes_hints_and_answers_with_alpha_in_any_batch(service: str) -> None:
+    shoes, page = pix2pix.load("shoes"), Path("docs/sketches/shoes/sneaker.png")
+    strokes, file = Image.new("RGBA", read_photo(page).shape[1::-1]), io.BytesIO()
+    strokes.paste((200, 30, 40, 255), (100, 120, 150, 140))
+    strokes.save(file, "PNG")
+    sketch, hints = (base64.b64encode(data).decode() for data in (page.read_bytes(), file.getvalue()))
+    expected = {
+        (hinted, cut): shoes.translate(
+            page, seed=3, hints=file.getvalue() if hinted else None, transparent=cut
+        )
+        for hinted in (False, True)
+        for cut in (False, True)
+    }
+
+    def difference(kind: tuple[bool, bool]) -> int:
+        question = {"sketch": sketch, "seed": 3, "hints": hints if kind[0] else None, "transparent": kind[1]}
+        status, answer = ask(f"{service}/translate", question)
+        assert status == 200
+        photo = Image.open(io.BytesIO(base64.b64decode(answer["images"][0]["png"])))
+        assert photo.mode == expected[kind].mode
+        on_white = [read_photo(one).astype(int) for one in (photo, expected[kind])]
+        return int(np.abs(on_white[0] - on_white[1]).max())
+
+    with ThreadPoolExecutor(12) as pool:
+        assert max(pool.map(difference, 3 * list(expected))) <= 2
+
+
 def test_ray_serve_names_what_is_wrong(service: str) -> None:
     page = base64.b64encode(Path("docs/sketches/shoes/pump.png").read_bytes()).decode()
     for question, status, words in (

@@ -19,7 +19,7 @@ import pix2pix
 from app.http import create_app
 from pix2pix.errors import ImageError, UsageError
 from pix2pix.images.framing import Placement, fit_hints, fit_sketch, padded_square, resized
-from pix2pix.images.io import read_hints, restore_photo
+from pix2pix.images.io import read_hints, read_photo, restore_photo
 from pix2pix.images.transparency import WHITE, cut_out, over, without_fringe
 from pix2pix.inference.translator import Translator
 
@@ -174,6 +174,11 @@ def client(tiny: Translator, literal_bundle: Path):
     return create_app({"tiny": tiny, "literal": literal}).test_client()
 
 
+def on_white(photo: np.ndarray) -> np.ndarray:
+    """A photo (H, W, 3 or 4) int on white: where alpha is low, a level of it is many levels of colour."""
+    return read_photo(Image.fromarray(photo.astype(np.uint8))).astype(int)
+
+
 def test_hints_change_the_photo_in_json_and_in_a_form(client) -> None:
     plain = photos(translate(client).json)
     answer = translate(client, hints=b64(hints()), variants=2)
@@ -196,7 +201,7 @@ def test_wherever_there_is_a_sketch_there_may_be_hints_and_transparency(client, 
     expected = pixels(base64.b64decode(image["png"])).astype(int)
     assert expected.shape == (40, 40, 4)
     for other in (frame, added):
-        assert np.abs(picture(other) - expected).max() <= 1
+        assert np.abs(on_white(picture(other)) - on_white(expected)).max() <= 2
 
 
 def test_a_transparent_photo_is_a_png_with_alpha_that_looks_the_same_on_white(client) -> None:
@@ -279,4 +284,4 @@ def test_an_answer_does_not_depend_on_hints_and_transparency_of_its_batch_mates(
         answers = [picture(one.result(20).json["images"][0]) for one in mixed]
     assert max(sizes) > 2
     for one, other in zip(2 * alone, answers, strict=True):
-        assert one.shape == other.shape and np.abs(one - other).max() <= 1
+        assert one.shape == other.shape and np.abs(on_white(one) - on_white(other)).max() <= 2
