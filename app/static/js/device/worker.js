@@ -7,7 +7,7 @@
  *   GenerateRequest
  */
 
-import { onAlpha, opaque } from "./pixels.js";
+import { onAlpha, opaque, withoutFringe } from "./pixels.js";
 
 const ENGINE = new URL("../../vendor/onnxruntime-web/", import.meta.url);
 /** Without spinning, waiting threads leave the core to the page. */
@@ -95,7 +95,8 @@ async function generate({ model, sketch, hints, transparent, z }) {
     const { photos, alpha } = await run(session, levels, strokes, size, batch);
     for (let i = 0; i < batch.length; i++) {
       const photo = photos.data.subarray(i * size * size * 3, (i + 1) * size * size * 3);
-      const pixels = transparent ? onAlpha(photo, alpha.data.subarray(i * size * size, (i + 1) * size * size)) : opaque(photo);
+      const ofPhoto = alpha.data.subarray(i * size * size, (i + 1) * size * size);
+      const pixels = transparent ? onAlpha(photo, withoutFringe(photo, ofPhoto, size)) : opaque(photo);
       urls.push(await encodePng(pixels, size));
     }
   }
