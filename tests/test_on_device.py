@@ -127,6 +127,12 @@ def drawn_here(page) -> list[np.ndarray]:
     return [one[..., :3] for one in made]
 
 
+def on_white(photo: np.ndarray) -> np.ndarray:
+    """Straight RGBA (H, W, 4) -> (H, W, 3)."""
+    alpha = photo[..., 3:] / 255
+    return photo[..., :3] * alpha + 255 * (1 - alpha)
+
+
 def asked_of_the_api(page) -> list[str]:
     """What the page asks from now on, by the last part of its address."""
     asked: list[str] = []
@@ -194,6 +200,29 @@ def test_server_and_device_get_the_same_square_and_make_the_same_photos(browser,
     page.screenshot(path=ARTIFACTS / "on-device.png")
     assert complaints == [] and asked == []
     context.close()
+
+
+def test_this_device_makes_the_same_photos_of_colours_with_the_same_transparency(page, engine) -> None:
+    draw(page, OUTLINE)
+    page.keyboard.press("c")
+    draw(page, [(0.3, 0.6), (0.6, 0.6)])
+    coloured = answers(page)
+    page.locator("#transparent").click()
+    expect(page.locator("#status")).to_have_attribute("data-state", "ready")
+    transparent = answers(page)
+    assert all(one.shape[2] == 4 and one[..., 3].min() < 255 for one in transparent)
+    press_on_device(page)
+    expect(page.locator("#latency")).to_have_text(HERE_NOW, timeout=60_000)
+    for one, other in zip(answers(page), transparent, strict=True):
+        assert np.abs(one[..., 3] - other[..., 3]).max() <= TOLERANCE
+        assert (
+            np.abs(on_white(one) - on_white(other)).max() <= 2 * TOLERANCE
+        )  # browsers round colours by alpha
+    page.locator("#transparent").click()
+    for one, other in zip(drawn_here(page), coloured, strict=True):
+        assert np.abs(one - other[..., :3]).max() <= TOLERANCE
+    page.keyboard.press("h")
+    assert all(np.abs(a - b[..., :3]).mean() > 0.1 for a, b in zip(drawn_here(page), coloured, strict=True))
 
 
 def test_seeds_models_and_realism_are_the_servers(open_page, engine) -> None:

@@ -1,4 +1,4 @@
-// Opening files, with a button, by dropping them on the page or by pasting them, and downloading files.
+// Opening files, with a button, by dropping them on the page or by pasting them; downloading and copying them.
 
 const QUALITY = 0.85;
 
@@ -45,6 +45,14 @@ export function asDataUrl(file) {
     reader.onerror = () => reject(reader.error);
     reader.readAsDataURL(file);
   });
+}
+
+/**
+ * @param {string} url  data: URL in base64
+ * @returns {Uint8Array} its content
+ */
+export function contentOf(url) {
+  return Uint8Array.from(atob(url.slice(url.indexOf(",") + 1)), (character) => character.charCodeAt(0));
 }
 
 /**
@@ -110,5 +118,18 @@ export function handlePastes(onSketch) {
     if (files.length === 0 || isText) return; // word processors copy text as a picture, too
     event.preventDefault();
     onSketch(files[0]);
+  });
+}
+
+/**
+ * Handles the keys for copying, unless text is selected.
+ * @param {() => void} onCopy
+ */
+export function handleCopies(onCopy) {
+  document.addEventListener("copy", (event) => {
+    const isText = !getSelection().isCollapsed || event.target.closest?.("input:not([type=range], [type=radio])");
+    if (isText) return;
+    event.preventDefault();
+    onCopy();
   });
 }

@@ -2,6 +2,7 @@
 
 import { Answers } from "./answers/answers.js";
 import { Directions } from "./answers/directions.js";
+import { takeColour } from "./answers/dropper.js";
 import { LatestWins } from "./answers/latest_wins.js";
 import { Latency } from "./answers/latency.js";
 import { Morph } from "./answers/morph.js";
@@ -9,10 +10,12 @@ import { Pictures } from "./answers/pictures.js";
 import { Realism } from "./answers/realism.js";
 import { Result } from "./answers/result.js";
 import { Shelf } from "./answers/shelf.js";
+import { Transparent } from "./answers/transparent.js";
 import { Client, MAX_SEED, ModelNotFound } from "./client.js";
 import { Translator } from "./device/translator.js";
-import { Paper, withImages } from "./drawing/paper.js";
-import { asDataUrl, handleDrops, handlePastes, loadImage, openOnClick, shrink } from "./files.js";
+import { Paper } from "./drawing/paper.js";
+import { readItems, withImages } from "./drawing/saved.js";
+import { asDataUrl, contentOf, handleCopies, handleDrops, handlePastes, loadImage, openOnClick, shrink } from "./files.js";
 import { updateAddress, watchAddress } from "./link.js";
 import { ModelMenu } from "./menu.js";
 import { Persistence, loadState } from "./persistence.js";
@@ -48,7 +51,13 @@ let openedCount = 0;
 
 const persistence = new Persistence(states);
 const menu = new ModelMenu($("model"), () => startModel(null));
-const paper = new Paper({ onChange: onDrawingChange, onTrace: () => persistence.schedule(), onExample: replaceDrawing });
+const paper = new Paper({
+  onChange: onDrawingChange,
+  onTrace: () => persistence.schedule(),
+  onExample: replaceDrawing,
+  onOpenArea: () => showAlert("This area is open, so it was not filled. Close the lines around it."),
+});
+const transparent = new Transparent($("transparent"), $("photo"), regenerate);
 const shelf = new Shelf($("shelf"), restoreResult);
 const realism = new Realism({ button: $("realism"), overlay: $("map"), legend: $("legend") }, onRealismChange);
 const answers = new Answers();
@@ -94,8 +103,17 @@ const live = new LatestWins({
 
 /** @returns {import("./device/translator.js").FramedRequest | null} null for blank paper */
 function sketchRequest() {
-  const framed = paper.pad.export(menu.current.size_px);
-  return framed && { model: menu.current.name, ...framed, ...(realism.isOn && { realism: true }) };
+  const { name, size_px, takes_hints } = menu.current;
+  const framed = paper.pad.export(size_px);
+  if (!framed) return null;
+  const { hints, ...sketch } = framed;
+  return {
+    model: name,
+    ...sketch,
+    ...(hints && takes_hints && { hints }),
+    ...(transparent.isOn && { transparent: true }),
+    ...(realism.isOn && { realism: true }),
+  };
 }
 
 /** @returns {import("./answers/pictures.js").Source} of pictures that are requested now */
@@ -172,12 +190,13 @@ function show() {
   directions.show(chosen.moves, chosen.z !== null && !pictures.isEmpty);
   updateAddress(menu.current.name, currentLatent());
   persistence.schedule();
-  $("keep").disabled = pictures.large === null;
+  $("keep").disabled = $("dropper").disabled = pictures.large === null;
   $("session").hidden = shelf.all.length === 0 && pictures.large === null;
   const { progress } = translator;
   if (!hasInk) {
     $("latency").textContent = "";
-    showStatus("empty", progress || "Waiting for your first stroke");
+    const wanted = paper.hasOnlyColours ? "Now draw the lines, with the brush" : "Waiting for your first stroke";
+    showStatus("empty", progress || wanted);
   } else if (live.isWaiting) showStatus("waiting", "Waiting for the server");
   else if (picturesToRequest().length > 0 || (morph.position > 0 && !morph.picture)) {
     showStatus("working", progress || "Making the photo");
@@ -244,6 +263,24 @@ function save() {
   result.save();
 }
 
+/** Lets the user take a colour from the photo. */
+function useDropper() {
+  if (!paper.palette.isOffered || !pictures.large) return;
+  takeColour({ square: $("photo"), image: $("picture"), marker: $("taken") }, (colour) => paper.palette.choose(colour));
+}
+
+/** Copies the photo, as a PNG. */
+async function copy() {
+  if (!pictures.large) return;
+  try {
+    const png = new Blob([contentOf(pictures.large.url)], { type: "image/png" });
+    await navigator.clipboard.write([new ClipboardItem({ "image/png": png })]);
+    showStatus("ready", "The photo was copied");
+  } catch {
+    showAlert("The browser does not let this page copy: save the photo instead.");
+  }
+}
+
 /** @param {number} seed */
 function setSeed(seed) {
   const allowed = Math.min(Math.max(Math.trunc(seed), 0), MAX_SEED);
@@ -273,15 +310,20 @@ function pin() {
 async function openSketch(file) {
   const order = ++openedCount;
   try {
-    const { picture, notice } = await retry(() => client.openSketch(file), onRetry);
-    const url = await asDataUrl(picture);
-    const image = await loadImage(url);
+    const items = (await readItems(file)) ?? [await readSketch(file)];
     if (order !== openedCount) return;
     showAlert("");
-    replaceDrawing([{ kind: "picture", url, image, notice }]);
+    replaceDrawing(items);
   } catch (problem) {
     if (order === openedCount) showAlert(`${file.name} could not be opened. ${problem.message}`);
   }
+}
+
+/** @param {File} file @returns {Promise<import("./drawing/drawing.js").Picture>} */
+async function readSketch(file) {
+  const { picture, notice } = await retry(() => client.openSketch(file), onRetry);
+  const url = await asDataUrl(picture);
+  return { kind: "picture", url, image: await loadImage(url), notice };
 }
 
 /** @param {File} file */
@@ -361,6 +403,8 @@ function startModel(latent, saved) {
   answers.reset(hasLatent ? result.places : 1, model.directions, latent);
   if (saved && !latent) answers.restore(saved, model.latent_size);
   realism.setModel(model);
+  paper.offerColours(model.takes_hints);
+  transparent.isOffered = model.takes_hints; // models of the other kind have no transparency either
   directions.setDirections(model.directions);
   paper.showExamples(model.name);
   for (const id of ["source", "reroll", "pin", "morphing"]) $(id).hidden = !hasLatent;
@@ -412,7 +456,9 @@ $("save-png").addEventListener("click", () => paper.save("png", `${menu.current.
 $("save-svg").addEventListener("click", () => paper.save("svg", `${menu.current.name}-sketch`));
 $("help-open").addEventListener("click", () => $("help").showModal());
 $("morph-to").addEventListener("click", () => changeAnswers(() => answers.nextTarget()));
-openAbove($("more"), $("menu"));
+$("dropper").addEventListener("click", useDropper);
+openAbove($("more"), $("menu"), "right");
+openAbove($("colours"), $("palette"), "left");
 openOnClick($("open"), $("file"), openSketch);
 openOnClick($("trace-open"), $("trace-file"), traceOver);
 openOnClick($("look"), $("look-file"), useLook);
@@ -423,11 +469,16 @@ handleDrops({
   onSketch: openSketch,
 });
 handlePastes(openSketch);
+handleCopies(copy);
 handleKeys(
   {
     undo: () => change("undo"),
     redo: () => change("redo"),
     brush: () => paper.tools.select("brush"),
+    colour: () => paper.tools.select("colour"),
+    fill: () => paper.tools.select("fill"),
+    dropper: useDropper,
+    layer: () => paper.palette.isOffered && paper.palette.showLayer(!paper.palette.showsLayer),
     eraser: () => paper.tools.select("eraser"),
     thinner: () => paper.tools.widen(-1),
     wider: () => paper.tools.widen(1),
@@ -439,6 +490,7 @@ handleKeys(
     reroll,
     pin,
     realism: () => realism.toggle(),
+    transparent: () => transparent.toggle(),
     keep,
     save,
     help: () => $("help").showModal(),

@@ -2,13 +2,18 @@
 
 /**
  * The help panel of canvas.html lists them.
- * @typedef {Record<"undo" | "redo" | "brush" | "eraser" | "thinner" | "wider" | "mirror" | "smooth" | "zoomIn" | "zoomOut"
- *   | "fit" | "reroll" | "pin" | "realism" | "keep" | "save" | "help", () => void>} Actions
+ * @typedef {Record<"undo" | "redo" | "brush" | "colour" | "fill" | "dropper" | "layer" | "eraser" | "thinner" | "wider"
+ *   | "mirror" | "smooth" | "zoomIn" | "zoomOut" | "fit" | "reroll" | "pin" | "realism" | "transparent" | "keep" | "save"
+ *   | "help", () => void>} Actions
  */
 
 const WITH_CONTROL = { z: "undo", Z: "redo", y: "redo", s: "save" };
 const WITHOUT_CONTROL = {
   b: "brush",
+  c: "colour",
+  f: "fill",
+  i: "dropper",
+  h: "layer",
   e: "eraser",
   "[": "thinner",
   "]": "wider",
@@ -21,6 +26,7 @@ const WITHOUT_CONTROL = {
   r: "reroll",
   p: "pin",
   d: "realism",
+  t: "transparent",
   k: "keep",
   "?": "help",
 };

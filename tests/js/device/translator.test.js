@@ -62,6 +62,14 @@ test("seed 0 is z = 0, the z of other seeds is requested, a given z is used", as
   assert.equal(answer.device, "this device");
 });
 
+test("colours and transparency are asked of the device, too", async () => {
+  const { device, worker } = await readyDevice();
+  const ends = { from: { seed: 0 }, to: { z: [4, 0] }, steps: 2 };
+  await device.interpolate({ ...QUESTION, hints: "data:image/png;base64,QQ==", transparent: true, ...ends });
+  const { hints, transparent } = worker.requests.at(-1);
+  assert.deepEqual([hints, transparent], ["data:image/png;base64,QQ==", true]);
+});
+
 test("interpolation makes a picture for every step, both ends included", async () => {
   const { device } = await readyDevice();
   const frames = await device.interpolate({ ...QUESTION, from: { seed: 0 }, to: { z: [4, 0] }, steps: 3 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { cleanInk, squareAround, wholePaper } from "../../../app/static/js/drawing/framing.js";
+import { cleanInk, inBlocks, squareAround, wholePaper } from "../../../app/static/js/drawing/framing.js";
 
 const SIZE = 256;
 const WHOLE = wholePaper(SIZE);
@@ -41,4 +41,22 @@ test("grey strokes become black, noise becomes paper, and cleaning twice changes
   assert.deepEqual(cleanInk(clean), clean);
   assert.deepEqual(cleanInk(blank()), blank());
   assert.deepEqual(cleanInk(withBox(7, 7, 1, 1, 128)), withBox(7, 7, 1, 1));
+});
+
+test("colours are in blocks that are covered, in the mean of their colours, or not", () => {
+  const [none, faint, red, blue] = [[9, 9, 9, 0], [0, 0, 0, 60], [200, 0, 0, 255], [0, 0, 100, 255]];
+  const rows = [
+    [red, none, faint, faint],
+    [none, none, faint, faint],
+    [red, blue, none, none],
+    [red, blue, none, [0, 80, 0, 250]],
+  ];
+  const blocks = inBlocks(Uint8ClampedArray.from(rows.flat(2)), 4);
+  const at = (x, y) => [...blocks.subarray(4 * (4 * y + x), 4 * (4 * y + x) + 4)];
+  for (const [x, y] of [[0, 0], [1, 0], [0, 1], [1, 1]]) {
+    assert.deepEqual(at(x, y), [200, 0, 0, 255]); // a quarter
+    assert.deepEqual(at(x + 2, y), [0, 0, 0, 0]);
+    assert.deepEqual(at(x, y + 2), [100, 0, 50, 255]);
+    assert.deepEqual(at(x + 2, y + 2), [0, 0, 0, 0]); // hardly less than a quarter
+  }
 });

@@ -27,3 +27,29 @@ test("the examples of every shipped model lie on the paper", () => {
   }
   assert.deepEqual(examplesFor("chairs"), []);
 });
+
+test("the colour layer is a group under the ink, and its eraser masks what was drawn before", () => {
+  const red = { ...STROKE, layer: "colour", colour: "#cc0000" };
+  const area = { kind: "fill", layer: "colour", colour: "#0000cc", path: "M0 0L9 0L9 9z" };
+  const lines = toSvg([STROKE, red, { ...red, erase: true }, area]).trim().split("\n");
+  assert.deepEqual(lines.slice(2), [
+    '<g class="colours">',
+    '<mask id="erased-1" maskUnits="userSpaceOnUse" x="0" y="0" width="256" height="256"><path fill="#fff" d="M0 0h256v256H0z"/>',
+    '<path stroke="#000" stroke-width="3" d="M1 2Q30 4 30 4"/>',
+    "</mask>",
+    '<g mask="url(#erased-1)">',
+    '<path stroke="#cc0000" stroke-width="3" d="M1 2Q30 4 30 4"/>',
+    "</g>",
+    '<path fill="#0000cc" d="M0 0L9 0L9 9z"/>',
+    "</g>",
+    "<g>",
+    '<path stroke="#000" stroke-width="3" d="M1 2Q30 4 30 4"/>',
+    "</g>",
+    "</svg>",
+  ]);
+});
+
+test("over colours, paper of the ink is multiplied", () => {
+  const colour = { ...STROKE, layer: "colour", colour: "#cc0000" };
+  assert.match(toSvg([colour, { ...STROKE, erase: true }]), /<g style="mix-blend-mode:multiply">\n<path stroke="#fff"/);
+});

@@ -69,6 +69,9 @@ function keyOf({ model, items, latent }) {
 async function thumbnailOf(url) {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = THUMBNAIL_PX;
-  canvas.getContext("2d").drawImage(await loadImage(url), 0, 0, THUMBNAIL_PX, THUMBNAIL_PX);
+  const context = canvas.getContext("2d");
+  context.fillStyle = "#fff"; // JPEG has no transparency
+  context.fillRect(0, 0, THUMBNAIL_PX, THUMBNAIL_PX);
+  context.drawImage(await loadImage(url), 0, 0, THUMBNAIL_PX, THUMBNAIL_PX);
   return canvas.toDataURL("image/jpeg");
 }

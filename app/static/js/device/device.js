@@ -66,10 +66,10 @@ export class Device {
    * @param {SketchRequest & {latents: Latent[]}} request
    * @returns {Promise<Answer>}
    */
-  async translate({ model, sketch, latents }) {
+  async translate({ model, sketch, hints, transparent, latents }) {
     const started = performance.now();
     const z = await Promise.all(latents.map((latent) => this.#z(model, latent)));
-    const urls = await this.#request({ kind: "generate", model, sketch, z });
+    const urls = await this.#request({ kind: "generate", model, sketch, hints, transparent, z });
     return {
       pictures: urls.map((url, i) => ({ z: z[i], url, realism: "" })),
       elapsedMs: performance.now() - started,

@@ -75,7 +75,7 @@ export class Translator {
         if ("seed" in latent) this.#zOfSeed.set(`${request.model} ${latent.seed}`, Promise.resolve(answer.pictures[i].z));
       });
     }
-    return { ...answer, pictures: await onPaper(answer.pictures, square) };
+    return { ...answer, pictures: await onPaper(answer.pictures, square, request.transparent) };
   }
 
   /**
@@ -84,7 +84,7 @@ export class Translator {
    */
   async interpolate({ square, ...request }) {
     const frames = await this.#tryDevice(request, (device) => device.interpolate(request));
-    return onPaper(frames ?? (await this.client.interpolate(request)), square);
+    return onPaper(frames ?? (await this.client.interpolate(request)), square, request.transparent);
   }
 
   /**
@@ -150,16 +150,17 @@ export class Translator {
 }
 
 /**
- * Puts pictures of the square back on the paper: photos on white, realism maps on nothing.
+ * Puts pictures of the square back on the paper: photos on white, transparent ones and realism maps on nothing.
  * @param {Picture[]} pictures
  * @param {Square} square
+ * @param {true} [transparent]
  * @returns {Promise<Picture[]>}
  */
-function onPaper(pictures, square) {
+function onPaper(pictures, square, transparent) {
   return Promise.all(
     pictures.map(async ({ z, url, realism }) => ({
       z,
-      url: await putBack(url, square, "white"),
+      url: await putBack(url, square, transparent ? "transparent" : "white"),
       realism: realism && (await putBack(realism, square)),
     })),
   );

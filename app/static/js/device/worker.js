@@ -3,8 +3,11 @@
 
 /**
  * @typedef {{kind: "load", model: string, url: string, size: number, threads?: number}} LoadRequest
- * @typedef {{kind: "generate", model: string, sketch: string, z: number[][]}} GenerateRequest
+ * @typedef {{kind: "generate", model: string, sketch: string, hints?: string, transparent?: true, z: number[][]}}
+ *   GenerateRequest
  */
+
+import { onAlpha, opaque, withoutFringe } from "./pixels.js";
 
 const ENGINE = new URL("../../vendor/onnxruntime-web/", import.meta.url);
 /** Without spinning, waiting threads leave the core to the page. */
@@ -82,55 +85,54 @@ async function download(url, onProgress) {
 }
 
 /** @param {GenerateRequest} request @returns {Promise<string[]>} data: URLs of (size, size) photos */
-async function generate({ model, sketch, z }) {
+async function generate({ model, sketch, hints, transparent, z }) {
   const { session, size } = models.get(model);
-  const levels = await readSketch(sketch, size);
+  const levels = (await readPng(sketch, size)).filter((_, i) => i % 4 === 0);
+  const strokes = hints ? await readPng(hints, size / 2) : new Uint8ClampedArray(size ** 2);
   const urls = [];
   for (let first = 0; first < z.length; first += BATCH) {
     const batch = z.slice(first, first + BATCH);
-    const { photos } = await run(session, levels, size, batch);
+    const { photos, alpha } = await run(session, levels, strokes, size, batch);
     for (let i = 0; i < batch.length; i++) {
-      urls.push(await encodePng(photos.data.subarray(i * size * size * 3, (i + 1) * size * size * 3), size));
+      const photo = photos.data.subarray(i * size * size * 3, (i + 1) * size * size * 3);
+      const ofPhoto = alpha.data.subarray(i * size * size, (i + 1) * size * size);
+      const pixels = transparent ? onAlpha(photo, withoutFringe(photo, ofPhoto, size)) : opaque(photo);
+      urls.push(await encodePng(pixels, size));
     }
   }
   return urls;
 }
 
 /** Runs the model on one sketch and several z. @returns {Promise<Record<string, import("onnxruntime-web").Tensor>>} */
-async function run(session, sketch, size, z) {
+async function run(session, sketch, strokes, size, z) {
   const { Tensor } = await engine;
   const count = z.length;
   const feeds = {
-    sketches: new Tensor("uint8", sketch, [1, size, size]),
+    sketches: new Tensor("uint8", new Uint8Array(sketch), [1, size, size]),
     z: new Tensor("float32", Float32Array.from(z.flat()), [count, z[0].length]),
     sketch_of: new Tensor("int64", new BigInt64Array(count), [count]),
-    strokes: new Tensor("uint8", new Uint8Array((size / 2) ** 2 * 4), [1, size / 2, size / 2, 4]),
+    strokes: new Tensor("uint8", new Uint8Array(strokes), [1, size / 2, size / 2, 4]),
   };
   return session.run(Object.fromEntries(session.inputNames.map((name) => [name, feeds[name]])));
 }
 
 /**
- * @param {string} url  data: URL of a grey (size, size) PNG
- * @param {number} size
- * @returns {Promise<Uint8Array>} its grey levels
+ * @param {string} url  data: URL of a PNG
+ * @param {number} size  a smaller one takes a pixel of each block, as `inBlocks` of ../drawing/framing.js makes them
+ * @returns {Promise<Uint8ClampedArray>} (size, size) of RGBA
  */
-async function readSketch(url, size) {
+async function readPng(url, size) {
   const bytes = Uint8Array.from(atob(url.slice(url.indexOf(",") + 1)), (character) => character.charCodeAt(0));
   const bitmap = await createImageBitmap(new Blob([bytes]), { colorSpaceConversion: "none" });
   const context = new OffscreenCanvas(size, size).getContext("2d", { willReadFrequently: true });
-  context.drawImage(bitmap, 0, 0);
-  const { data } = context.getImageData(0, 0, size, size);
-  return new Uint8Array(size * size).map((_, i) => data[4 * i]);
+  context.imageSmoothingEnabled = false;
+  context.drawImage(bitmap, 0, 0, size, size);
+  return context.getImageData(0, 0, size, size).data;
 }
 
-/** @param {Uint8Array} photo  (size, size, 3) @param {number} size @returns {Promise<string>} a PNG as a data: URL */
-async function encodePng(photo, size) {
+/** @param {Uint8ClampedArray} pixels  (size, size) of RGBA @param {number} size @returns {Promise<string>} a PNG as a data: URL */
+async function encodePng(pixels, size) {
   const canvas = new OffscreenCanvas(size, size);
-  const image = new ImageData(size, size);
-  for (let i = 0; i < size * size; i++) {
-    image.data.set(photo.subarray(3 * i, 3 * i + 3), 4 * i);
-    image.data[4 * i + 3] = 255;
-  }
-  canvas.getContext("2d", { alpha: false }).putImageData(image, 0, 0);
+  canvas.getContext("2d").putImageData(new ImageData(pixels, size, size), 0, 0);
   return new FileReaderSync().readAsDataURL(await canvas.convertToBlob({ type: "image/png" }));
 }

@@ -1,14 +1,14 @@
-// Paints the drawing, and turns pointer events into strokes.
+// Turns pointer events into strokes and filled areas, and the drawing into the model's input.
 
-import { OpenStroke, PAPER_SIZE, linesOf, round } from "./drawing.js";
-import { cleanInk, squareAround, wholePaper } from "./framing.js";
+import { OpenFill, OpenStroke, PAPER_SIZE, isColour, round } from "./drawing.js";
+import { areaAround } from "./fill.js";
+import { cleanInk, inBlocks, squareAround, wholePaper } from "./framing.js";
+import { Surface, newCanvas } from "./surface.js";
 
 /** @typedef {import("./drawing.js").Drawing} Drawing */
 /** @typedef {import("./drawing.js").Item} Item */
 /** @typedef {import("./drawing.js").Stroke} Stroke */
 
-const PAPER = "#fff";
-const INK = "#000";
 /** `buttons` of a pen's eraser end. */
 const PEN_ERASER = 32;
 /** Strokes of touches that ended this shortly before a pen's stroke were the palm's. */
@@ -16,108 +16,15 @@ const PALM_MS = 500;
 /** Of a canvas, in pixels: limits the memory that a phone needs. */
 const MAX_SIDE = 2048;
 
-/** A canvas that shows items. It caches finished strokes, so that adding a stroke paints only that one. */
-class Surface {
-  /** @type {Item[]} */
-  #painted = [];
-
-  /**
-   * @param {HTMLCanvasElement} canvas
-   * @param {CanvasRenderingContext2DSettings} [settings]
-   */
-  constructor(canvas, settings) {
-    this.canvas = canvas;
-    this.context = canvas.getContext("2d", settings);
-    this.settled = newCanvas(canvas.width).getContext("2d", settings);
-    this.show(wholePaper(canvas.width));
-  }
-
-  /** @param {import("./framing.js").Square} square  the part of the paper to show, and at how many pixels */
-  show(square) {
-    if (JSON.stringify(square) === JSON.stringify(this.square)) return;
-    this.square = square;
-    const { left, top, side, size } = square;
-    const scale = size / side;
-    for (const context of [this.context, this.settled]) {
-      context.canvas.width = context.canvas.height = size;
-      context.setTransform(scale, 0, 0, scale, -left * scale, -top * scale);
-    }
-    this.#blank();
-  }
-
-  /**
-   * @param {Item[]} items
-   * @param {Stroke | null} current  the stroke being drawn
-   */
-  paint(items, current) {
-    if (!this.#painted.every((item, i) => item === items[i])) this.#blank();
-    for (const item of items.slice(this.#painted.length)) paintItem(this.settled, item);
-    this.#painted = items;
-    inPixels(this.context, () => this.context.drawImage(this.settled.canvas, 0, 0));
-    if (current) paintItem(this.context, current);
-  }
-
-  /** Grey levels, (size, size). @returns {Uint8Array} */
-  get levels() {
-    const { size } = this.square;
-    const { data } = this.context.getImageData(0, 0, size, size);
-    const levels = new Uint8Array(size * size);
-    for (let i = 0; i < levels.length; i++) levels[i] = data[4 * i]; // strokes and opened sketches are grey
-    return levels;
-  }
-
-  /** Until the next `paint`. @param {Uint8Array} levels */
-  set levels(levels) {
-    const { size } = this.square;
-    const image = new ImageData(size, size);
-    for (let i = 0; i < image.data.length; i++) image.data[i] = i % 4 === 3 ? 255 : levels[i >> 2];
-    this.context.putImageData(image, 0, 0);
-  }
-
-  #blank() {
-    this.#painted = [];
-    this.settled.fillStyle = PAPER;
-    inPixels(this.settled, () => this.settled.fillRect(0, 0, this.square.size, this.square.size));
-  }
-}
-
-/** @param {CanvasRenderingContext2D} context @param {() => void} paint  in pixels of the canvas */
-function inPixels(context, paint) {
-  context.save();
-  context.resetTransform();
-  paint();
-  context.restore();
-}
-
-/**
- * @param {CanvasRenderingContext2D} context
- * @param {Item} item
- */
-function paintItem(context, item) {
-  if (item.kind === "picture") context.drawImage(item.image, 0, 0, PAPER_SIZE, PAPER_SIZE);
-  else if (item.kind === "stroke") paintStroke(context, item);
-}
-
-/**
- * @param {CanvasRenderingContext2D} context
- * @param {Stroke} stroke
- */
-function paintStroke(context, stroke) {
-  context.strokeStyle = stroke.erase ? PAPER : INK;
-  context.lineCap = context.lineJoin = "round";
-  for (const { path, width } of linesOf(stroke)) {
-    context.lineWidth = Math.max(width, 1 / context.getTransform().a); // a line below a pixel would be faint
-    context.stroke(new Path2D(path));
-  }
-}
-
 /** The canvas for drawing with mouse, pen or finger. A pen takes the place of a touch, which is the palm's. */
 export class SketchPad {
-  /** @type {OpenStroke | null} */
+  /** Whether the colour layer is seen and sent. */
+  showsColours = true;
+  /** @type {OpenStroke | OpenFill | null} */
   #open = null;
   #pointer = -1;
   #pointerType = "";
-  /** The strokes of touches that ended last. @type {{stroke: Stroke, endedMs: number}[]} */
+  /** What touches that ended last have added. @type {{item: Item | null, endedMs: number}[]} */
   #touched = [];
   #frame = 0;
   #zoom = 1;
@@ -128,12 +35,11 @@ export class SketchPad {
    * @param {object} options
    * @param {() => import("./drawing.js").Tool} options.tool  called at the start of each stroke
    * @param {() => void} options.onChange  also while a stroke grows
+   * @param {() => void} options.onOpenArea  a tap was to fill an area that is open
    */
-  constructor(element, drawing, { tool, onChange }) {
-    this.element = element;
-    this.drawing = drawing;
-    this.tool = tool;
-    this.onChange = onChange;
+  constructor(element, drawing, { tool, onChange, onOpenArea }) {
+    [this.element, this.drawing] = [element, drawing];
+    [this.tool, this.onChange, this.onOpenArea] = [tool, onChange, onOpenArea];
     this.screen = new Surface(element);
     this.exported = new Surface(newCanvas(PAPER_SIZE), { willReadFrequently: true });
     element.addEventListener("pointerdown", (event) => this.#begin(event));
@@ -158,40 +64,41 @@ export class SketchPad {
   refresh() {
     this.#frame ||= requestAnimationFrame(() => {
       this.#frame = 0;
-      this.#paint(this.screen);
+      this.screen.paint(this.#seen, this.#stroke);
     });
   }
 
   /**
    * Returns the drawing as the model's input, the same on every screen.
    * @param {number} size  of the model's square, in pixels
-   * @returns {{sketch: string, square: import("./framing.js").Square} | null} a (size, size) PNG as a data: URL, and
-   *   the part of the paper that it shows; null for blank paper
+   * @returns {{sketch: string, hints?: string, square: import("./framing.js").Square} | null} the ink and the colours
+   *   as (size, size) PNGs in data: URLs, `hints` only if there are any, and the part of the paper that they show;
+   *   null for paper without ink
    */
   export(size) {
     let square = wholePaper(size);
     for (;;) {
       this.exported.show(square);
-      this.#paint(this.exported);
+      this.exported.paintInk(this.#seen, this.#stroke);
       const levels = cleanInk(this.exported.levels);
       const closer = squareAround(levels, square);
       if (closer === null) return null;
       if (closer === square) {
         this.exported.levels = levels;
-        return { sketch: this.exported.canvas.toDataURL("image/png"), square };
+        return { sketch: this.exported.canvas.toDataURL("image/png"), ...this.#hints(), square };
       }
       square = closer;
     }
   }
 
   /**
-   * Returns the drawing as a picture to save.
+   * Returns the drawing as a picture to save, with all its colours.
    * @param {number} side  in pixels
    * @returns {string} a PNG as a data: URL
    */
   picture(side) {
     const surface = new Surface(newCanvas(side));
-    this.#paint(surface);
+    surface.paint(this.drawing.items, null);
     return surface.canvas.toDataURL("image/png");
   }
 
@@ -213,12 +120,39 @@ export class SketchPad {
     const side = Math.min(wanted, MAX_SIDE);
     if (side === 0 || side === this.element.width) return;
     this.screen.show(wholePaper(side));
-    this.#paint(this.screen);
+    this.screen.paint(this.#seen, this.#stroke);
   }
 
-  /** @param {Surface} surface */
-  #paint(surface) {
-    surface.paint(this.drawing.items, this.#open?.stroke ?? null);
+  /** The items that are seen. @returns {Item[]} */
+  get #seen() {
+    const { items } = this.drawing;
+    return this.showsColours ? items : items.filter((item) => !isColour(item));
+  }
+
+  /** The stroke that is being drawn. */
+  get #stroke() {
+    return this.#open?.stroke ?? null;
+  }
+
+  /** The colours in the square that `exported` shows. @returns {{hints?: string}} */
+  #hints() {
+    const colours = [...this.#seen, this.#stroke].filter((item) => item && isColour(item));
+    if (colours.length === 0) return {};
+    this.exported.paintHints(colours, this.#seen);
+    const blocks = inBlocks(this.exported.pixels, this.exported.square.size);
+    if (!blocks.some((value) => value > 0)) return {};
+    blocks.fill(0, 0, 4); // the API refuses hints without a transparent pixel; a block without one is still covered
+    this.exported.pixels = blocks;
+    return { hints: this.exported.canvas.toDataURL("image/png") };
+  }
+
+  /** @param {OpenFill} open @returns {import("./drawing.js").Fill | null} null if there is nothing to fill */
+  #fill({ points, tool }) {
+    this.exported.show(wholePaper(PAPER_SIZE));
+    this.exported.paintInk(this.drawing.items, null);
+    const area = areaAround(cleanInk(this.exported.levels), PAPER_SIZE, points);
+    if (area === null) this.onOpenArea();
+    return area?.path ? { kind: "fill", ...area, ...tool } : null;
   }
 
   /** @param {PointerEvent} event */
@@ -231,7 +165,9 @@ export class SketchPad {
     this.element.setPointerCapture(event.pointerId);
     [this.#pointer, this.#pointerType] = [event.pointerId, event.pointerType];
     const tool = this.tool();
-    this.#open = new OpenStroke(this.#locate(event), { ...tool, erase: tool.erase || upsideDown });
+    const point = this.#locate(event);
+    if (tool.fill && !upsideDown) this.#open = new OpenFill(point, tool);
+    else this.#open = new OpenStroke(point, { ...tool, erase: tool.erase || upsideDown });
     this.#changed();
   }
 
@@ -246,19 +182,21 @@ export class SketchPad {
   /** @param {PointerEvent} event */
   #end(event) {
     if (!this.#open || event.pointerId !== this.#pointer) return;
-    const { stroke } = this.#open;
+    const open = this.#open;
     const isTouch = this.#pointerType === "touch";
     this.#open = null;
     // browsers cancel touches that they take for a palm's
-    if (!isTouch || event.type !== "pointercancel") this.drawing.add(stroke);
-    if (isTouch) this.#touched = [...this.#recentTouches(event.timeStamp), { stroke, endedMs: event.timeStamp }];
+    const counts = !isTouch || event.type !== "pointercancel";
+    const item = open.stroke ?? (counts ? this.#fill(open) : null);
+    if (counts && item) this.drawing.add(item);
+    if (isTouch) this.#touched = [...this.#recentTouches(event.timeStamp), { item, endedMs: event.timeStamp }];
     this.#changed();
   }
 
   /** Removes what the palm of the pen's hand has drawn. @param {number} nowMs */
   #takeBackPalm(nowMs) {
     if (this.#pointerType === "touch") this.#open = null;
-    this.drawing.takeBack(this.#recentTouches(nowMs).map(({ stroke }) => stroke));
+    this.drawing.takeBack(this.#recentTouches(nowMs).map(({ item }) => item));
   }
 
   /** @param {number} nowMs */
@@ -281,11 +219,4 @@ export class SketchPad {
     const y = round(((clientY - box.top) / box.height) * PAPER_SIZE);
     return pointerType === "pen" ? { x, y, pressure: round(pressure) } : { x, y };
   }
-}
-
-/** @param {number} side */
-function newCanvas(side) {
-  const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = side;
-  return canvas;
 }

@@ -12,14 +12,24 @@ const PRESSURE_SHARE = 0.3;
 
 /**
  * @typedef {{x: number, y: number, pressure?: number}} Point  `pressure` in [0, 1], of pens that report it
- * @typedef {{width: number, erase: boolean, mirrored: boolean, smooth: boolean}} Tool
- * @typedef {{kind: "stroke", points: Point[], width: number, erase: boolean, mirrored: boolean}} Stroke
- * @typedef {{kind: "picture", url: string, image: CanvasImageSource, notice?: string}} Picture  covers the paper;
- *   `notice` is about how it was read
- * @typedef {{kind: "sheet", items: (Stroke | Picture)[]}} Sheet  a new sheet of paper with these items
- * @typedef {Stroke | Picture} Item
+ * @typedef {{layer?: "colour", colour?: string}} Layered  an item without a layer is ink; the colour layer is under the
+ *   ink. `colour` is "#rrggbb"
+ * @typedef {Layered & {width: number, erase: boolean, mirrored: boolean, smooth: boolean, fill?: boolean}} Tool  erases
+ *   its own layer; with `fill`, a tap fills an area
+ * @typedef {Layered & {kind: "stroke", points: Point[], width: number, erase: boolean, mirrored: boolean}} Stroke
+ * @typedef {Layered & {kind: "fill", path: string, margin: number}} Fill  SVG path data; the model gets no
+ *   colours at the lines, up to this distance from them
+ * @typedef {Layered & {kind: "picture", url: string, image: CanvasImageSource, notice?: string}} Picture  covers the
+ *   paper; `notice` is about how it was read
+ * @typedef {{kind: "sheet", items: Item[]}} Sheet  a new sheet of paper with these items
+ * @typedef {Stroke | Fill | Picture} Item
  * @typedef {Item | Sheet} Step
  */
+
+/** @param {Item} item */
+export function isColour({ layer }) {
+  return layer === "colour";
+}
 
 /** A list of steps; undo removes the last one. Steps are never changed after they are added. */
 export class Drawing {
@@ -103,12 +113,28 @@ export class OpenStroke {
    * @returns {Stroke}
    */
   get stroke() {
-    const { width, erase, mirrored } = this.tool;
+    const { smooth, fill, ...tool } = this.tool;
     const last = this.points[this.points.length - 1];
     const arrived = Math.hypot(this.pen.x - last.x, this.pen.y - last.y) < MIN_STEP;
     const points = arrived ? [...this.points] : [...this.points, { ...last, x: this.pen.x, y: this.pen.y }];
-    return { kind: "stroke", points, width, erase, mirrored };
+    return { kind: "stroke", points, ...tool };
   }
+}
+
+/** A tap of the fill tool: nothing of it is seen until it ends, so that two fingers can still zoom. */
+export class OpenFill {
+  stroke = null;
+
+  /**
+   * @param {Point} point
+   * @param {Tool} tool
+   */
+  constructor({ x, y }, { mirrored, layer, colour }) {
+    this.points = mirrored ? [{ x, y }, { x: PAPER_SIZE - x, y }] : [{ x, y }];
+    this.tool = { layer, colour };
+  }
+
+  extend() {}
 }
 
 /**

@@ -66,18 +66,31 @@ const EXAMPLES = {
   },
 };
 
+/** A red upper on a white sole: strokes of the colour pen under the lines, by the name of the example. */
+const COLOURS = {
+  Sneaker: [
+    ["#b8232f", [36, 160, 66, 148, 100, 138, 134, 104, 150, 94]],
+    ["#b8232f", [100, 164, 160, 156, 196, 132, 226, 118, 232, 160]],
+    ["#e9e5de", [18, 190, 90, 196, 170, 192, 242, 182]],
+  ],
+};
+
 const WIDTH = 2;
+const COLOUR_WIDTH = 12;
 
 /**
  * @param {string} model  its name
  * @returns {{name: string, items: import("./drawing.js").Stroke[]}[]} empty for other models
  */
 export function examplesFor(model) {
-  return Object.entries(EXAMPLES[model] ?? {}).map(([name, strokes]) => ({ name, items: strokes.map(strokeOf) }));
+  return Object.entries(EXAMPLES[model] ?? {}).map(([name, lines]) => {
+    const colours = (COLOURS[name] ?? []).map(([colour, numbers]) => strokeOf(numbers, COLOUR_WIDTH, { layer: "colour", colour }));
+    return { name, items: [...colours, ...lines.map((numbers) => strokeOf(numbers, WIDTH))] };
+  });
 }
 
-/** @param {number[]} numbers */
-function strokeOf(numbers) {
+/** @param {number[]} numbers @param {number} width @param {import("./drawing.js").Layered} [layer] */
+function strokeOf(numbers, width, layer) {
   const points = Array.from({ length: numbers.length / 2 }, (_, i) => ({ x: numbers[2 * i], y: numbers[2 * i + 1] }));
-  return { kind: "stroke", points, width: WIDTH, erase: false, mirrored: false };
+  return { kind: "stroke", points, width, erase: false, mirrored: false, ...layer };
 }

@@ -13,6 +13,7 @@ const MARGIN = 0.04; // on each side of content that is framed more closely, as 
 const FAINTEST = 12; // levels: weaker ink is not measured
 const FULL_STROKE = 0.95; // quantile of the ink that becomes black
 const MIN_INK = 31; // levels: 12 % of a full stroke; weaker ink is noise
+const LEAST_COVERED = 64; // alpha: colours that cover less of a block are left out, as by the server
 
 /**
  * @typedef {{left: number, top: number, side: number, size: number}} Square  the part of the paper that the model
@@ -48,6 +49,29 @@ function fullInk(counts) {
   let darker = 0;
   const level = counts.findIndex((count) => (darker += count) >= (1 - FULL_STROKE) * (total - 1) + 1);
   return level < 0 ? Infinity : 255 - level;
+}
+
+/**
+ * Returns colours as the model sees them, in blocks of 2 x 2 pixels that are covered or not. The server's own fitting
+ * (`fit_hints`) does not change the result.
+ * @param {Uint8ClampedArray} pixels  (size, size) of RGBA
+ * @param {number} size  even
+ * @returns {Uint8ClampedArray} (size, size) of RGBA, alpha 0 or 255
+ */
+export function inBlocks(pixels, size) {
+  const blocks = new Uint8ClampedArray(pixels.length);
+  for (let y = 0; y < size; y += 2) {
+    for (let x = 0; x < size; x += 2) {
+      const block = 4 * (y * size + x);
+      const corners = [block, block + 4, block + 4 * size, block + 4 * size + 4];
+      const alpha = corners.reduce((sum, i) => sum + pixels[i + 3], 0);
+      if (Math.round(alpha / 4) < LEAST_COVERED) continue;
+      const mean = (channel) => corners.reduce((sum, i) => sum + pixels[i + channel] * pixels[i + 3], 0) / alpha;
+      const colour = [mean(0), mean(1), mean(2), 255];
+      for (const i of corners) blocks.set(colour, i);
+    }
+  }
+  return blocks;
 }
 
 /**

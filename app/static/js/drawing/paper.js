@@ -1,9 +1,11 @@
 // The sketch side of the page: the paper, the drawing on it, and the drawing tools.
 
 import { SketchPad } from "./canvas.js";
-import { Drawing } from "./drawing.js";
+import { Drawing, isColour } from "./drawing.js";
 import { examplesFor } from "./examples.js";
-import { download, loadImage } from "../files.js";
+import { download } from "../files.js";
+import { Palette } from "./palette.js";
+import { pngOf, svgOf, withImages } from "./saved.js";
 import { toSvg } from "./svg.js";
 import { Tools } from "./tools.js";
 import { Trace } from "./trace.js";
@@ -24,19 +26,27 @@ export class Paper {
    * @param {() => void} hooks.onChange  the drawing changed, also while a stroke grows
    * @param {() => void} hooks.onTrace  the photo to trace changed
    * @param {(items: Item[]) => void} hooks.onExample  the user chose an example
+   * @param {() => void} hooks.onOpenArea  an area could not be filled
    */
-  constructor({ onChange, onTrace, onExample }) {
-    this.onExample = onExample;
-    this.tools = new Tools({
-      buttons: { brush: $("brush"), eraser: $("eraser") },
-      slider: $("width"),
-      mirror: $("mirror"),
-      guide: $("guide"),
-      smooth: $("smooth"),
-      ring: $("ring"),
-      paper: $("sketch"),
-    });
-    this.pad = new SketchPad($("sketch"), this.drawing, { tool: () => this.tools.current, onChange });
+  constructor({ onChange, onTrace, onExample, onOpenArea }) {
+    [this.onChange, this.onExample] = [onChange, onExample];
+    this.palette = new Palette(
+      { button: $("colours"), panel: $("palette"), swatches: $("swatches"), custom: $("custom"), layer: $("layer") },
+      { onChoose: () => this.tools.fills || this.tools.select("colour"), onLayer: () => this.#showLayer() },
+    );
+    this.tools = new Tools(
+      {
+        buttons: { brush: $("brush"), colour: $("colour-pen"), fill: $("fill"), eraser: $("eraser") },
+        slider: $("width"),
+        mirror: $("mirror"),
+        guide: $("guide"),
+        smooth: $("smooth"),
+        ring: $("ring"),
+        paper: $("sketch"),
+      },
+      this.palette,
+    );
+    this.pad = new SketchPad($("sketch"), this.drawing, { tool: () => this.tools.current, onChange, onOpenArea });
     this.view = new View(
       { paper: $("paper"), sheet: $("sheet"), buttons: { out: $("zoom-out"), fit: $("fit"), in: $("zoom-in") } },
       {
@@ -55,6 +65,25 @@ export class Paper {
 
   get isBlank() {
     return this.drawing.items.length === 0 && !this.pad.isDrawing;
+  }
+
+  /** Whether there are colours on it, as yet without a line that would make a photo of them. */
+  get hasOnlyColours() {
+    const { items } = this.drawing;
+    return items.length > 0 && items.every(isColour);
+  }
+
+  /** @param {boolean} takesColours  whether the model does */
+  offerColours(takesColours) {
+    this.palette.isOffered = takesColours;
+    if (!takesColours) this.tools.select("brush");
+  }
+
+  /** Hides the colour layer, and the photo is made without it, or shows it again. */
+  #showLayer() {
+    this.pad.showsColours = this.palette.showsLayer;
+    if (!this.palette.showsLayer) this.tools.select("brush");
+    this.onChange();
   }
 
   show() {
@@ -86,34 +115,20 @@ export class Paper {
    * @param {string} name  of the file, without the suffix
    */
   save(format, name) {
-    const svg = () => `data:image/svg+xml,${encodeURIComponent(toSvg(this.drawing.items))}`;
-    download(format === "svg" ? svg() : this.pad.picture(SAVED_PX), `${name}.${format}`);
+    const { items } = this.drawing;
+    download(format === "svg" ? svgOf(items) : pngOf(this.pad.picture(SAVED_PX), items), `${name}.${format}`);
   }
 
   /** The state to save. */
   get state() {
     const { done, undone } = this.drawing;
-    return { done, undone, tools: this.tools.state, trace: this.trace.state };
+    return { done, undone, tools: this.tools.state, palette: this.palette.state, trace: this.trace.state };
   }
 
   /** @param {Paper["state"]} state  as parsed from JSON */
-  async restore({ done, undone, tools, trace }) {
+  async restore({ done, undone, tools, palette, trace }) {
     [this.drawing.done, this.drawing.undone] = await Promise.all([withImages(done), withImages(undone)]);
+    if (palette) this.palette.state = palette; // states that were saved by earlier versions have none
     [this.tools.state, this.trace.state] = [tools, trace];
   }
-}
-
-/**
- * Decodes the pictures of steps that come from JSON.
- * @template {import("./drawing.js").Step} Step
- * @param {Step[]} steps
- * @returns {Promise<Step[]>}
- */
-export function withImages(steps) {
-  return Promise.all(
-    steps.map(async (step) => {
-      if (step.kind === "sheet") return { ...step, items: await withImages(step.items) };
-      return step.kind === "picture" ? { ...step, image: await loadImage(step.url) } : step;
-    }),
-  );
 }

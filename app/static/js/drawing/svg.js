@@ -1,9 +1,14 @@
-// The drawing as an SVG: paths for the strokes, and opened pictures as images.
+// The drawing as an SVG: paths for the strokes and filled areas, and opened pictures as images.
 
-import { PAPER_SIZE, linesOf } from "./drawing.js";
+import { PAPER_SIZE, isColour, linesOf } from "./drawing.js";
+
+/** The class of the group that holds the colour layer. */
+export const COLOURS = "colours";
+
+/** @typedef {import("./drawing.js").Item} Item */
 
 /**
- * @param {import("./drawing.js").Item[]} items  bottom first
+ * @param {Item[]} items  bottom first
  * @returns {string} an SVG document of PAPER_SIZE x PAPER_SIZE units
  */
 export function toSvg(items) {
@@ -11,18 +16,39 @@ export function toSvg(items) {
   return [
     `${open} viewBox="0 0 ${side} ${side}" fill="none" stroke-linecap="round" stroke-linejoin="round">`,
     `<path fill="#fff" d="M0 0h${side}v${side}H0z"/>`,
-    ...items.flatMap((item) => (item.kind === "picture" ? [imageTag(item)] : pathTags(item))),
+    ...layers(items),
     "</svg>\n",
   ].join("\n");
 }
 
-/** @param {import("./drawing.js").Picture} picture */
-function imageTag({ url }) {
-  return `<image width="${PAPER_SIZE}" height="${PAPER_SIZE}" href="${url}"/>`;
+/** @param {Item[]} items */
+function layers(items) {
+  const colours = items.filter(isColour);
+  const ink = items.filter((item) => !isColour(item));
+  if (colours.length === 0) return ink.flatMap(tags);
+  const hasPaper = ink.some(({ kind, erase }) => kind === "picture" || erase);
+  const open = hasPaper ? '<g style="mix-blend-mode:multiply">' : "<g>"; // paper must not cover colours
+  return [`<g class="${COLOURS}">`, ...colourTags(colours), "</g>", open, ...ink.flatMap(tags), "</g>"];
 }
 
-/** @param {import("./drawing.js").Stroke} stroke */
-function pathTags(stroke) {
-  const colour = stroke.erase ? "#fff" : "#000";
+/** The colour layer, where the eraser leaves nothing: it masks what is below it. @param {Item[]} items */
+function colourTags(items) {
+  return items.reduce((below, item, i) => {
+    if (item.kind !== "stroke" || !item.erase) return [...below, ...tags(item)];
+    const place = `maskUnits="userSpaceOnUse" x="0" y="0" width="${PAPER_SIZE}" height="${PAPER_SIZE}"`;
+    const mask = `<mask id="erased-${i}" ${place}><path fill="#fff" d="M0 0h${PAPER_SIZE}v${PAPER_SIZE}H0z"/>`;
+    return [mask, ...strokeTags(item, "#000"), "</mask>", `<g mask="url(#erased-${i})">`, ...below, "</g>"];
+  }, []);
+}
+
+/** @param {Item} item @returns {string[]} */
+function tags(item) {
+  if (item.kind === "picture") return [`<image width="${PAPER_SIZE}" height="${PAPER_SIZE}" href="${item.url}"/>`];
+  if (item.kind === "fill") return [`<path fill="${item.colour}" d="${item.path}"/>`];
+  return strokeTags(item, item.erase ? "#fff" : (item.colour ?? "#000"));
+}
+
+/** @param {import("./drawing.js").Stroke} stroke @param {string} colour */
+function strokeTags(stroke, colour) {
   return linesOf(stroke).map(({ path, width }) => `<path stroke="${colour}" stroke-width="${width}" d="${path}"/>`);
 }
