@@ -66,9 +66,11 @@ def prepare(
     Each file left out is listed with the reason. A second run does only what is missing.
     """
     if kind == "auto":
-        recognised = recognise(source)
+        recognised = recognise(source, pairs)
         kind = recognised.kind
         click.echo(printable(f"{source} holds {recognised.seen} (--from {kind})"), err=True)
+        if recognised.warning:
+            click.echo(printable(f"Warning: {recognised.warning}"), err=True)
     if kind != "photos" and (given(ctx, "edges") or given(ctx, "fit")):
         raise UsageError(f"--edges and --fit are for photos; --from {kind} has sketches already")
     fraction_given = given(ctx, "val_fraction")
