@@ -33,6 +33,15 @@ STRONG_RULES = on_paper(
     colour=(90, 90, 90),
     rule_colour=(90, 90, 90),
 )
+
+
+def black_product(pair: np.ndarray) -> np.ndarray:
+    """The pair with a photo without colour."""
+    drawn, photo = np.split(pair, 2, axis=1)
+    grey = np.where((photo < 255).any(axis=2), np.maximum(photo.min(axis=2), 4), 255).astype(np.uint8)
+    return np.concatenate([drawn, np.repeat(grey[..., None], 3, axis=2) - np.uint8([4, 2, 0])], axis=1)
+
+
 BROUGHT: dict[str, tuple[Image.Image, list[str]]] = {
     "white filling, thin lines": (filled(1024, 2), []),
     "ruled scan": (page("ruled", 1, False), ["ruled-paper"]),
@@ -43,6 +52,7 @@ BROUGHT: dict[str, tuple[Image.Image, list[str]]] = {
     "coloured drawing": (clip_art((0, 0, 0)), ["areas"]),
     "photograph": (Image.fromarray(product_photo(HEIGHT, WIDTH)), ["photograph"]),
     "training pair": (Image.fromarray(side_by_side(256)), ["pair"]),
+    "training pair, black": (Image.fromarray(black_product(side_by_side(256))), ["pair"]),
 }
 
 
