@@ -46,7 +46,8 @@ class Prepared:
     """The result for one source: a pair (`name`, `split`) or a reason.
 
     `ignored` are files from which no pair was to be expected; `stopped` is the last result, for example on a
-    full disk. `files` is the number of files of the source.
+    full disk. `files` is the number of files of the source. A pair that `keeps_split` is there already, on
+    another side than `val_fraction` gives to a new one.
     """
 
     source: str
@@ -55,6 +56,7 @@ class Prepared:
     split: str | None = None
     reason: str | None = None
     files: int = 1
+    keeps_split: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class _Job:
     source: str
     source_sha256: str
     made: Future[Made]
+    keeps_split: bool
 
 
 def prepare(
@@ -148,11 +151,15 @@ class _Import:
         try:
             digest = item.sha256()
             before = self._earlier_record(item, source, digest)
+            by_hash = item.split or _split_of(digest, self.val_fraction)
+            keeps_split = before is not None and before.split != by_hash
             if before and self._is_up_to_date(before, digest):
-                return Prepared(shown, "unchanged", item.name, before.split, files=len(item.files))
+                count = len(item.files)
+                return Prepared(shown, "unchanged", item.name, before.split, None, count, keeps_split)
             if self.recipe.kind == "photos":
                 self._refuse_same_content(digest, shown, before)
-            return _Job(item, shown, source, digest, self._submit(item, before, digest, executor))
+            made = self._submit(item, before, digest, executor)
+            return _Job(item, shown, source, digest, made, keeps_split)
         except BrokenProcessPool:
             return _killed(item, shown)
         except (PairsError, OSError) as error:
@@ -175,7 +182,8 @@ class _Import:
                 return _left_out(job.item, job.shown, error)
             reason = f"{self.pairs}: {error.strerror}; run the same command again to continue"
             return Prepared(job.shown, "stopped", job.item.name, reason=reason)
-        return Prepared(job.shown, "written", job.item.name, split, files=len(job.item.files))
+        count = len(job.item.files)
+        return Prepared(job.shown, "written", job.item.name, split, None, count, job.keeps_split)
 
     def _submit(
         self, item: SourcePair, before: Record | None, digest: str, executor: Executor

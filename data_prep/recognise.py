@@ -1,6 +1,6 @@
 """Recognises what a folder of pictures holds: photos, side-by-side images, or sketches and photos.
 
-    recognised = recognise(Path("edges2shoes"))
+    recognised = recognise(Path("edges2shoes"), Path("pairs"))
     print(recognised.kind, recognised.seen)     # ab  side-by-side images, the sketch on the left
 
 Names of folders and files are tried first, then up to SAMPLED pictures are read.
@@ -11,12 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_prep.layouts import Sides, pairs_in, sides_by_folder, sides_by_name, some_of
+import numpy as np
+
+from data_prep.layouts import SAMPLED, Sides, pairs_in, sides_by_folder, sides_by_name, some_of
 from data_prep.sources import Kind
 from pix2pix.errors import PairsError
 from pix2pix.images.framing import UInt8
 from pix2pix.images.listing import list_pictures
-from pix2pix.images.looks import MOSTLY, NEARLY, share_of_drawings, small, which_are_sketches
+from pix2pix.images.looks import MOSTLY, NEARLY, is_photo, share_of_drawings, small, which_are_sketches
 
 
 @dataclass(frozen=True)
@@ -25,20 +27,29 @@ class Recognised:
 
     kind: Kind
     seen: str
+    warning: str = ""
 
 
 PHOTOS = Recognised("photos", "photos")
 LEFT = Recognised("ab", "side-by-side images, the sketch on the left")
 RIGHT = Recognised("ba", "side-by-side images, the sketch on the right")
+STRIPS = {  # of how many squares, along which axis
+    "pairs side by side": (2, 1),
+    "pairs one above the other": (2, 0),
+    "rows of three pictures": (3, 1),
+}
+FEW_PHOTOS = 0.25  # of pictures: half of all photos of products are recognised, and no drawings
 
 
-def recognise(src: Path) -> Recognised:
-    """Returns what `src` holds.
+def recognise(src: Path, pairs: Path) -> Recognised:
+    """Returns what `src` holds, but for pictures in `pairs`, to which links may lead.
 
     Raises PairsError, with what was seen and the kinds that fit, if that is not clear, and UsageError if the
     folder does not exist.
     """
-    pictures, _ = list_pictures(src)
+    pictures, inside = list_pictures(src)[0], pairs.resolve()
+    if not src.resolve().is_relative_to(inside):  # which `prepare` refuses
+        pictures = [path for path in pictures if not path.resolve().is_relative_to(inside)]
     if not pictures:
         raise PairsError(
             f"{src} has no pictures; --from photos takes photos, the other values of --from pairs in one of "
@@ -59,7 +70,7 @@ def _folders(src: Path, pictures: list[Path]) -> Recognised | None:
             "there are, --from photos takes all pictures for photos"
         )
     _refuse_unclear(src, sides, "folders")
-    return Recognised("folders", seen)
+    return Recognised("folders", seen, _warning(sides))
 
 
 def _names(src: Path, pictures: list[Path]) -> Recognised | None:
@@ -68,7 +79,7 @@ def _names(src: Path, pictures: list[Path]) -> Recognised | None:
         return None
     _refuse_unclear(src, sides, "names")
     sketch, photo = (f"NAME_{word}" if word else "NAME" for word in sides.called)
-    return Recognised("names", f"sketches named {sketch} and photos named {photo}")
+    return Recognised("names", f"sketches named {sketch} and photos named {photo}", _warning(sides))
 
 
 def _refuse_unclear(src: Path, sides: Sides, kind: Kind) -> None:
@@ -81,7 +92,9 @@ def _refuse_unclear(src: Path, sides: Sides, kind: Kind) -> None:
 
 def _one_file_each(src: Path, pictures: list[Path]) -> Recognised:
     """Side-by-side images or photos, by the looks of some of the pictures and of their halves."""
+    _refuse_twins(src, pictures)
     twice_as_wide = True
+    strips: dict[str, list[bool]] = {called: [] for called in STRIPS}
     wholes: list[UInt8] = []
     lefts: list[UInt8] = []
     rights: list[UInt8] = []
@@ -91,6 +104,9 @@ def _one_file_each(src: Path, pictures: list[Path]) -> Recognised:
         half = max(1, width // 2)
         for lot, part in ((wholes, picture), (lefts, picture[:, :half]), (rights, picture[:, -half:])):
             lot.append(small(part))
+        for called, (count, axis) in STRIPS.items():
+            if abs(picture.shape[axis] - count * picture.shape[1 - axis]) <= NEARLY * picture.shape[1 - axis]:
+                strips[called].append(_is_strip(np.array_split(picture, count, axis)))
     if not wholes:
         return PHOTOS  # each is then left out with the reason
     drawn = sorted(map(share_of_drawings, (lefts, rights)))
@@ -109,4 +125,49 @@ def _one_file_each(src: Path, pictures: list[Path]) -> Recognised:
             "names: docs/recipes has the layouts that --from folders and --from names take; --from photos "
             "takes all for photos"
         )
+    _refuse_others(src, wholes, strips)
     return PHOTOS
+
+
+def _refuse_others(src: Path, wholes: list[UInt8], strips: dict[str, list[bool]]) -> None:
+    """Raises PairsError if there are drawings, or strips of which some squares are drawings, among photos."""
+    others = {called: sum(found) for called, found in strips.items() if 2 * sum(found) > len(found)}
+    others["line drawings"] = round(share_of_drawings(wholes) * len(wholes))
+    total = len(wholes)
+    if seen := [f"{called} ({count} of {total} looked at)" for called, count in others.items() if count]:
+        raise PairsError(
+            f"{src} has {' and '.join(seen)}, which are no photos: --from takes one layout of docs/recipes a "
+            "folder, so move them out, or cut them into NAME_sketch and NAME_photo; --from photos takes all "
+            "for photos"
+        )
+
+
+def _is_strip(parts: list[UInt8]) -> bool:
+    """Returns whether some of the parts are drawings, and some are not."""
+    return 0 < share_of_drawings([small(part) for part in parts]) < 1
+
+
+def _refuse_twins(src: Path, pictures: list[Path]) -> None:
+    """Raises PairsError if names differ only in their suffix, and of two such files one is a drawing."""
+    by_stem: dict[Path, list[Path]] = {}
+    for path in pictures:
+        by_stem.setdefault(path.with_suffix(""), []).append(path)
+    for twins in [paths for paths in by_stem.values() if len(paths) > 1][:SAMPLED]:
+        if _is_strip(list(some_of(twins))):
+            raise PairsError(
+                f"{src} has drawings and photos whose names differ only in their suffix, such as "
+                f"{' and '.join(path.name for path in twins)}: name the drawings NAME_sketch (--from names), "
+                "or put drawings and photos into folders of that name (--from folders); --from photos takes "
+                "all for photos"
+            )
+
+
+def _warning(sides: Sides) -> str:
+    """Returns a warning if the sketches of a layout look like photos, else ""."""
+    sketches = [is_photo(small(picture)) for picture in some_of(list(sides.sketches))]
+    if not sketches or float(np.mean(sketches)) < FEW_PHOTOS:
+        return ""
+    return (
+        f"the pictures in {sides.called[0]} look like photos, and are taken for sketches: if they are none, "
+        "give --from photos"
+    )

@@ -792,6 +792,43 @@ def test_photos_that_a_killed_job_replaced_are_not_taken_for_those_of_the_job_be
     }
 
 
+def test_the_photo_of_another_sketch_of_that_name_is_not_replaced(tmp_path: Path) -> None:
+    """The second folder's photo replaced that of the first, without a word."""
+    save_sketch(tmp_path / "a/shoe.png")
+    save_sketch(tmp_path / "b/shoe.png", 70)
+    save_sketch(tmp_path / "b/boot.png")
+    run(tmp_path / "a", tmp_path / "out")
+    of_a = (tmp_path / "out/shoe.png").read_bytes()
+    results = run(tmp_path / "b", tmp_path / "out")
+    assert {name: result.status for name, result in results.items()} == {
+        "boot.png": "converted",
+        "shoe.png": "failed",
+    }
+    assert (
+        f"would become {tmp_path}/out/shoe.png, as did {tmp_path}/a/shoe.png: rename one of them, choose "
+        "another destination, or give --overwrite" in str(results["shoe.png"].error)
+    )
+    assert (tmp_path / "out/shoe.png").read_bytes() == of_a
+    assert run(tmp_path / "a", tmp_path / "out")["shoe.png"].status == "skipped"
+    assert run(tmp_path / "b", tmp_path / "out", overwrite=True)["shoe.png"].status == "converted"
+    assert run(tmp_path / "a", tmp_path / "out")["shoe.png"].status == "failed"
+
+
+def test_sketches_that_were_moved_are_the_same_sketches(tmp_path: Path) -> None:
+    """Also by a link, and where some have changed since."""
+    for name in ("same", "changed"):
+        save_sketch(tmp_path / f"in/{name}.png")
+    run(tmp_path / "in", tmp_path / "out")
+    (tmp_path / "in").rename(tmp_path / "moved")
+    save_sketch(tmp_path / "moved/changed.png", 70)
+    results = run(tmp_path / "moved", tmp_path / "out")
+    assert [result.status for result in results.values()] == ["converted", "skipped"]
+    (tmp_path / "link").symlink_to(tmp_path / "moved")
+    save_sketch(tmp_path / "moved/changed.png", 80)
+    results = run(tmp_path / "link", tmp_path / "out")
+    assert [result.status for result in results.values()] == ["converted", "skipped"]
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
 def test_photos_have_a_note_of_what_they_were_made_of(tmp_path: Path, suffix: str) -> None:
     save_sketch(tmp_path / "in/a.png")

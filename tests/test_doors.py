@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from drawings import clip_art, filled, label_map, on_paper, printed, product_photo, shoe, side_by_side
 from PIL import Image
-from web import encoded
+from web import b64, encoded
 
 import pix2pix
 from app.cli.main import main
@@ -33,6 +33,15 @@ STRONG_RULES = on_paper(
     colour=(90, 90, 90),
     rule_colour=(90, 90, 90),
 )
+
+
+def black_product(pair: np.ndarray) -> np.ndarray:
+    """The pair with a photo without colour."""
+    drawn, photo = np.split(pair, 2, axis=1)
+    grey = np.where((photo < 255).any(axis=2), np.maximum(photo.min(axis=2), 4), 255).astype(np.uint8)
+    return np.concatenate([drawn, np.repeat(grey[..., None], 3, axis=2) - np.uint8([4, 2, 0])], axis=1)
+
+
 BROUGHT: dict[str, tuple[Image.Image, list[str]]] = {
     "white filling, thin lines": (filled(1024, 2), []),
     "ruled scan": (page("ruled", 1, False), ["ruled-paper"]),
@@ -43,7 +52,28 @@ BROUGHT: dict[str, tuple[Image.Image, list[str]]] = {
     "coloured drawing": (clip_art((0, 0, 0)), ["areas"]),
     "photograph": (Image.fromarray(product_photo(HEIGHT, WIDTH)), ["photograph"]),
     "training pair": (Image.fromarray(side_by_side(256)), ["pair"]),
+    "training pair, black": (Image.fromarray(black_product(side_by_side(256))), ["pair"]),
 }
+
+
+def test_a_blank_sketch_is_told_by_every_route_that_takes_one(tiny_bundle: Path) -> None:
+    """They answered with the photo of nothing, without a word."""
+    client = create_app({"tiny": pix2pix.load(tiny_bundle, device="cpu")}).test_client()
+    data = encoded(Image.new("L", (60, 40), 255))
+    form = {"sketch": (io.BytesIO(data), "a.png")}
+    both = {"sketch": b64(data), "from": {"seed": 1}, "to": {"seed": 2}, "steps": 2}
+    for answer in (
+        client.post("/api/v1/sketch", data=form),
+        client.post("/api/v1/translate", json={"sketch": b64(data)}),
+        client.post("/api/v1/translate", json={"sketch": b64(data)}, headers={"Accept": "image/png"}),
+        client.post("/api/v1/interpolate", json=both),
+        client.post("/api/v1/arithmetic", json={"sketch": b64(data), "plus": [{"seed": 1}]}),
+    ):
+        assert answer.status_code == 200
+        (notice,) = json.loads(answer.headers["X-Notices"])
+        assert notice == {"name": "blank", "message": "The image is blank: nothing is drawn on it."}
+    without = client.post("/api/v1/arithmetic", json={"plus": [{"seed": 1}]})
+    assert "notices" not in without.json and "X-Notices" not in without.headers
 
 
 @pytest.mark.parametrize("kind", BROUGHT)
@@ -66,6 +96,12 @@ def test_every_door_reads_a_drawing_alike_and_tells_the_same(
     form = {"sketch": (io.BytesIO(data), "a.png")}
     photo = client.post("/api/v1/translate", data=form, headers={"Accept": "image/png"})
     assert json.loads(photo.headers["X-Notices"]) == notices
+
+    body = {"sketch": b64(data), "from": {"seed": 1}, "to": {"seed": 2}, "steps": 2}
+    walk = client.post("/api/v1/interpolate", json=body)
+    sums = client.post("/api/v1/arithmetic", json={"sketch": b64(data), "plus": [{"seed": 1}]})
+    for answer in (answered, walk, sums):
+        assert answer.json["notices"] == notices == json.loads(answer.headers["X-Notices"])
 
     for folder in ("sketches", "photos"):
         (tmp_path / "src" / folder).mkdir(parents=True)

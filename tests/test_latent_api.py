@@ -245,7 +245,7 @@ def test_a_wrong_field_of_seeds_is_named(client, body, pointer):
 
 def test_a_walk_begins_and_ends_with_the_two_answers_and_moves_on_an_arc(client, translators):
     body = interpolate(client, steps=5).json
-    assert body.keys() == {"request_id", "model", "frames", "timings"}
+    assert body.keys() == {"request_id", "model", "frames", "timings", "notices"}
     frames = body["frames"]
     assert len(frames) == 5 and frames[0].keys() == {"z", "png"}
     ends = [translate(client, seed=seed).json["images"][0] for seed in (3, 4)]
@@ -313,7 +313,7 @@ def test_latents_are_added_and_subtracted(client, translators):
 def test_with_a_sketch_a_sum_is_answered_with_its_photo(client):
     sketch = b64(png())
     body = arithmetic(client, sketch=sketch, plus=[{"seed": 7}, {"seed": 8}]).json
-    assert body.keys() == {"request_id", "model", "z", "image", "timings"}
+    assert body.keys() == {"request_id", "model", "z", "image", "timings", "notices"}
     (image,) = translate(client, z=body["z"]).json["images"]
     assert body["image"] == {"z": image["z"], "png": image["png"]}
 

@@ -167,6 +167,16 @@ def test_photos_are_photos_whatever_their_shape(tmp_path: Path) -> None:
     assert result.stderr.splitlines()[0] == f"{tmp_path / 'src'} holds photos (--from photos)"
 
 
+def test_photos_in_a_folder_named_sketches_are_told(tmp_path: Path) -> None:
+    """They were taken for sketches without a word."""
+    for seed in range(3):
+        save(tmp_path / f"src/sketches/{seed}.png", street(seed))
+        save(tmp_path / f"src/photos/{seed}.png", product(seed, 96, 96))
+    result = prepare(tmp_path)
+    assert result.exit_code == 0, result.stderr
+    assert "Warning: the pictures in sketches look like photos" in result.stderr
+
+
 def test_instance_maps_beside_label_maps_are_no_fault(tmp_path: Path) -> None:
     for seed in range(2):
         save(tmp_path / f"src/train_label/{seed}.png", drawing(seed))
@@ -204,9 +214,46 @@ def drawings_only(src: Path) -> None:
         save(src / f"{seed}.png", drawing(seed))
 
 
+def stacked_pairs(src: Path) -> None:
+    for seed in range(3):
+        save(src / f"{seed}.png", np.concatenate([drawing(seed), product(seed, 96, 96)]))
+
+
+def triples(src: Path) -> None:
+    for seed in range(3):
+        save(
+            src / f"{seed}.png",
+            np.concatenate([drawing(seed), product(seed, 96, 96), product(9, 96, 96)], axis=1),
+        )
+
+
+def photos_and_pairs(src: Path) -> None:
+    for seed in range(6):
+        save(src / f"{seed}.png", product(seed, 96, 96))
+    for seed in range(6, 9):
+        save(src / f"{seed}.png", side_by_side(drawing(seed), product(seed, 96, 96)))
+
+
+def photos_and_a_drawing(src: Path) -> None:
+    for seed in range(4):
+        save(src / f"{seed}.png", product(seed, 96, 96))
+    save(src / "9.png", drawing(9))
+
+
+def names_that_differ_in_suffix(src: Path) -> None:
+    for seed in range(2):
+        save(src / f"{seed}.jpg", product(seed, 96, 96))
+        save(src / f"{seed}.png", drawing(seed))
+
+
 @pytest.mark.parametrize(
     "make, words",
     [
+        (stacked_pairs, ["pairs one above the other (3 of 3 looked at)", "docs/recipes", "--from photos"]),
+        (triples, ["rows of three pictures (3 of 3", "NAME_sketch", "--from photos"]),
+        (photos_and_pairs, ["pairs side by side (3 of 9", "--from photos"]),
+        (photos_and_a_drawing, ["line drawings (1 of 5", "--from photos"]),
+        (names_that_differ_in_suffix, ["0.jpg and 0.png", "NAME_sketch", "--from names", "--from photos"]),
         (unclear_halves, ["twice as wide as high", "--from ab", "--from ba", "--from photos"]),
         (unclear_folders, ["A and B", "--from folders", "--from photos"]),
         (two_folders_of_sketches, ["edges, sketches", "photos", "move all but one"]),

@@ -99,6 +99,16 @@ def test_a_client_cannot_choose_where_the_links_lead(options, prefix) -> None:
     assert 'href="/docs/"' in page and "evil" not in page
 
 
+@pytest.mark.parametrize(("path", "leads_to"), [("/docs", "/docs/"), ("/docs//index.css", "/docs/index.css")])
+def test_a_redirect_leads_to_no_other_host(path: str, leads_to: str) -> None:
+    """The client chose it by X-Forwarded-Host, where the proxy does not set that."""
+    headers = {**BY_PROXY, "X-Forwarded-Host": "evil.example"}
+    answer = client(proxies=1).get(f"{path}?a=1", headers=headers)
+    assert answer.status_code == 308 and "evil" not in answer.text
+    assert answer.headers["Location"] == f"/sketch{leads_to}?a=1"
+    assert answer.headers["X-Request-ID"] and "Content-Security-Policy" in answer.headers
+
+
 def test_a_longer_name_is_not_the_prefix() -> None:
     one = client(prefix="/sketch")
     assert one.get("/sketches/").status_code == 404

@@ -388,6 +388,22 @@ def test_how_a_pair_is_made_counts_when_running_again(tmp_path: Path) -> None:
     assert record.made == "photos, xdog edges, stretch"
 
 
+def test_pairs_that_keep_their_split_though_another_fraction_was_given_are_told(tmp_path: Path) -> None:
+    """Another --val-fraction changed nothing, without a word."""
+    for number in range(1, 7):
+        save(tmp_path / f"src/{number}.png", product(number))
+
+    def prepare_again(*options: str) -> Result:
+        options = ("--edges", "xdog", "--size", "64", "--workers", "1", *options)
+        return CliRunner().invoke(main, ["prepare", str(tmp_path / "src"), str(tmp_path / "pairs"), *options])
+
+    assert "val-fraction" not in prepare_again("--val-fraction", "0").stderr
+    assert "val-fraction" not in prepare_again("--val-fraction", "0").stderr  # as before
+    result = prepare_again("--val-fraction", "0.999")
+    assert "6 pairs keep their split: --val-fraction 0.999 is for new pairs; to split" in result.stderr
+    assert "6 pairs for training, 0 held out" in result.stdout
+
+
 def test_a_prefix_keeps_sources_of_equal_names_apart(tmp_path: Path) -> None:
     save(tmp_path / "shoes/1.png", product(1))
     save(tmp_path / "bags/1.png", product(2))

@@ -92,6 +92,19 @@ def test_the_model_a_run_began_with_is_remembered(config: TrainConfig, pairs: Pa
     assert again(pairs, run, "--from", "gone").exit_code == 2
 
 
+def test_a_dry_run_refuses_other_pairs_as_the_run_does(
+    config: TrainConfig, pairs: Path, tmp_path: Path
+) -> None:
+    """It printed the plan as if all was well."""
+    run = begin(config, pairs, tmp_path / "runs/a")
+    for kind in ("sketches", "photos"):
+        (pairs / "train" / kind / "0.png").unlink()
+    result = again(pairs, run)
+    assert result.exit_code == 2
+    assert f"{run} was trained on other pairs" in result.stderr and "--other-pairs" in result.stderr
+    assert again(pairs, run, "--other-pairs").exit_code == 0
+
+
 def test_a_run_of_an_earlier_version_does_not_say_what_it_began_with(
     config: TrainConfig, pairs: Path, tmp_path: Path
 ) -> None:

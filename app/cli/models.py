@@ -63,5 +63,3 @@ def metrics_in_words(metrics: Mapping[str, float]) -> Iterator[str]:
         groups.setdefault(suffix, []).append(f"{METRICS.get(name, name.replace('_', ' '))} {value:.3g}")
     for suffix, values in groups.items():
         yield f"{MEASURED_ON[suffix]}: {', '.join(values)}"
-    if not metrics:
-        yield "no metrics"

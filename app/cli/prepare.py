@@ -66,21 +66,27 @@ def prepare(
     Each file left out is listed with the reason. A second run does only what is missing.
     """
     if kind == "auto":
-        recognised = recognise(source)
+        recognised = recognise(source, pairs)
         kind = recognised.kind
         click.echo(printable(f"{source} holds {recognised.seen} (--from {kind})"), err=True)
+        if recognised.warning:
+            click.echo(printable(f"Warning: {recognised.warning}"), err=True)
     if kind != "photos" and (given(ctx, "edges") or given(ctx, "fit")):
         raise UsageError(f"--edges and --fit are for photos; --from {kind} has sketches already")
-    counts = _run(source, pairs, kind=kind, workers=workers, **options)
+    fraction_given = given(ctx, "val_fraction")
+    counts = _run(source, pairs, kind=kind, workers=workers, fraction_given=fraction_given, **options)
     finish(ctx, counts, done=("written", "unchanged"), failed="left out")
 
 
-def _run(source: Path, pairs: Path, *, workers: int | None, **options: Any) -> Counter[str]:
+def _run(
+    source: Path, pairs: Path, *, workers: int | None, fraction_given: bool, **options: Any
+) -> Counter[str]:
     """Shows progress and prints the number of pairs. Returns counts by status, `stopped` as left out."""
     total = sum(map(len, list_pictures(source)))
     workers = workers or min(cores(), 1 + total // FILES_PER_PROCESS)
     results = prepare_pairs(source, pairs, workers=workers, **options)
     counts: Counter[str] = Counter()
+    kept = 0
     ignored: dict[str, list[str]] = {}
     with closing(results), Reporter("preparing", total, "files") as progress:
         for result in results:
@@ -89,10 +95,17 @@ def _run(source: Path, pairs: Path, *, workers: int | None, **options: Any) -> C
                 ignored.setdefault(result.reason or "", []).append(result.source)
             elif not result.split:
                 progress.say(_line(result))
+            kept += result.keeps_split
             progress.advance(result.files)
     for reason, names in sorted(ignored.items(), key=lambda item: -len(item[1])):
         what = names[0] if len(names) == 1 else f"{len(names)} files"
         click.echo(printable(f"ignored: {what}: {reason}"), err=True)
+    if kept and fraction_given:
+        keep = "1 pair keeps its split" if kept == 1 else f"{kept} pairs keep their split"
+        fraction = f"--val-fraction {options['val_fraction']:g}"
+        click.echo(
+            f"{keep}: {fraction} is for new pairs; to split all anew, make another pairs folder", err=True
+        )
     splits = Counter(split for split, _ in read_manifest(pairs))
     summary = f"{splits['train']} pairs for training, {splits['val']} held out (val)"
     click.echo(f"{click.format_filename(pairs)} has {summary}")

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from pix2pix.training.run_folder import Status
 
 MOST_WORKERS = 8
+OPTION_OF = {"steps": "--steps", "time_limit_s": "--time-limit", "title": "--title", "licence": "--licence"}
+OPTION_OF["model.size_px"] = "--size"
 MAY_CHANGE = ("steps", "time_limit_s", "title", "licence")  # of a run that is resumed
 
 
@@ -159,8 +161,9 @@ class TrainArguments:
 def configuration(arguments: TrainArguments, *, preset_given: bool) -> TrainConfig:
     """Returns the preset, or the configuration of the run to resume, with the options applied.
 
-    Raises UsageError for options that differ from the run to resume and for a --from of another model,
-    BundleError for a --from that cannot be read, RunError if there is nothing to resume.
+    Raises UsageError for a field that an option and --set give, for options that differ from the run to
+    resume and for a --from of another model, BundleError for a --from that cannot be read, RunError if there
+    is nothing to resume.
     """
     fields = {
         "steps": arguments.steps,
@@ -169,6 +172,11 @@ def configuration(arguments: TrainArguments, *, preset_given: bool) -> TrainConf
         "licence": arguments.licence,
     }
     overrides: dict[str, Any] = {name: value for name, value in fields.items() if value is not None}
+    given_by_option = {**fields, "model.size_px": arguments.size_px}
+    for setting in arguments.settings:
+        name = setting.partition("=")[0]
+        if given_by_option.get(name) is not None:
+            raise UsageError(f"{OPTION_OF[name]} and --set {setting} give the same field: leave out one")
     if arguments.resume:
         return _resumed(arguments, overrides, preset_given=preset_given)
     if arguments.size_px is not None:
@@ -218,11 +226,17 @@ def _resumed(arguments: TrainArguments, overrides: dict[str, Any], *, preset_giv
 
 
 def describe(arguments: TrainArguments, config: TrainConfig) -> str:
-    """Returns options, pairs and configuration as JSON. Raises PairsError for pairs that cannot be used."""
-    from pix2pix.errors import PairsError
-    from pix2pix.pairs import list_pairs
+    """Returns options, pairs and configuration as JSON.
 
-    train = len(list_pairs(arguments.pairs, "train"))
+    Raises PairsError for pairs that cannot be used, RunError for others than those of the run to resume.
+    """
+    from pix2pix.errors import PairsError
+    from pix2pix.pairs import data_hash, list_pairs
+    from pix2pix.training.run_folder import RunFolder
+
+    train = list_pairs(arguments.pairs, "train")
+    if arguments.resume and not arguments.other_pairs:
+        RunFolder(arguments.run).refuse_other_pairs(data_hash(train))
     try:
         val = len(list_pairs(arguments.pairs, "val"))
     except PairsError:
@@ -230,7 +244,8 @@ def describe(arguments: TrainArguments, config: TrainConfig) -> str:
     options = {
         key: str(value) if isinstance(value, Path) else value for key, value in vars(arguments).items()
     }
-    plan = {"options": options, "pairs": {"train": train, "val": val}, "config": dataclasses.asdict(config)}
+    counts = {"train": len(train), "val": val}
+    plan = {"options": options, "pairs": counts, "config": dataclasses.asdict(config)}
     return json.dumps(plan, indent=1)
 
 

@@ -19,7 +19,7 @@ from flask_compress import Compress
 from app.http.access import restrict
 from app.http.api import create_api
 from app.http.batcher import DEADLINE_S, MAX_ADMITTED, MAX_PIXELS_AT_WORK, Batcher
-from app.http.middleware import trace_requests
+from app.http.middleware import redirect_by_path, trace_requests
 from app.http.monitoring import Metrics, create_monitoring
 from app.http.openapi import serve_description
 from app.http.prefix import Prefix, check_prefix
@@ -64,6 +64,7 @@ def create_app(
     batcher = Batcher(metrics, max_admitted=max_admitted, max_pixels=max_pixels, deadline_s=deadline_s)
     app.extensions["batcher"] = batcher
     trace_requests(app, metrics)
+    redirect_by_path(app)
     report_problems(app)
     app.wsgi_app = Prefix(app.wsgi_app, check_prefix(prefix))  # type: ignore[method-assign]
     restrict(app, metrics, token=token, rate=rate, proxies=proxies, origins=allow_origins)

@@ -17,7 +17,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
 from app.http.batcher import Batcher
-from app.http.generate import decode, describe_notices, generate, notice_headers
+from app.http.generate import decode, generate, notice_headers
 from app.http.models import OnnxFiles
 from app.http.request_models import (
     MAX_Z,
@@ -84,12 +84,11 @@ def create_api(translators: Mapping[str, Translator], batcher: Batcher) -> Bluep
         if as_png and payload.realism:
             raise UsageError("A PNG answer has no realism map: accept JSON.")
         answer = generate(translator, payload.sketch, z, payload, batcher, "variants")
+        headers = notice_headers(answer.notices)
         if as_png:
-            headers = notice_headers(answer.notices)
             return Response(answer.files[0]["png"], content_type="image/png", headers=headers)
         images = [{"seed": seed, **image} for seed, image in zip(seeds, answer.images(), strict=True)]
-        about = {"timings": answer.timings_ms, "notices": describe_notices(answer.notices)}
-        return {"request_id": g.request_id, "model": name, "images": images, **about}
+        return {"request_id": g.request_id, "model": name, "images": images, **answer.about()}, headers
 
     @api.post("/encode")
     def encode() -> ResponseReturnValue:
@@ -120,8 +119,8 @@ def create_api(translators: Mapping[str, Translator], batcher: Batcher) -> Bluep
         payload, name, translator = read_payload(InterpolateRequest, translators)
         z = latents.walk([as_z(payload.start, translator), as_z(payload.end, translator)], payload.steps)
         answer = generate(translator, payload.sketch, z, payload, batcher, "steps")
-        frames = {"frames": answer.images(), "timings": answer.timings_ms}
-        return {"request_id": g.request_id, "model": name, **frames}
+        body = {"request_id": g.request_id, "model": name, "frames": answer.images(), **answer.about()}
+        return body, notice_headers(answer.notices)
 
     @api.post("/arithmetic")
     def arithmetic() -> ResponseReturnValue:
@@ -131,10 +130,10 @@ def create_api(translators: Mapping[str, Translator], batcher: Batcher) -> Bluep
             raise UsageError("The request has hints and no sketch: give the sketch that they belong to.")
         z = add_up(payload, translator)
         body: dict[str, Any] = {"request_id": g.request_id, "model": name, "z": z.tolist()}
-        if payload.sketch is not None:
-            answer = generate(translator, payload.sketch, z[None], payload, batcher, "photos")
-            body |= {"image": answer.images()[0], "timings": answer.timings_ms}
-        return body
+        if payload.sketch is None:
+            return body
+        answer = generate(translator, payload.sketch, z[None], payload, batcher, "photos")
+        return body | {"image": answer.images()[0], **answer.about()}, notice_headers(answer.notices)
 
     return api
 

@@ -54,6 +54,10 @@ class Answer:
             for z, files in zip(self.z, self.files, strict=True)
         ]
 
+    def about(self) -> dict[str, Any]:
+        """Returns the JSON of what all photos have in common."""
+        return {"timings": self.timings_ms, "notices": describe_notices(self.notices)}
+
 
 def generate(
     translator: Translator, file: bytes, z: np.ndarray, payload: SketchPayload, batcher: Batcher, noun: str
@@ -125,7 +129,7 @@ def describe_notices(notices: tuple[Notice, ...]) -> list[dict[str, str]]:
 
 
 def notice_headers(notices: tuple[Notice, ...]) -> dict[str, str]:
-    """Returns the header of an answer that is a picture: the same JSON, in ASCII."""
+    """Returns the header of an answer to a sketch: the same JSON, in ASCII."""
     return {"X-Notices": json.dumps(describe_notices(notices))}
 
 

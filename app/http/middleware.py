@@ -8,9 +8,10 @@ import re
 import time
 import uuid
 from datetime import UTC, datetime
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from flask import Flask, Response, g, request
+from werkzeug.routing import RequestRedirect
 
 from app.http.monitoring import Metrics
 from app.http.problems import MAX_METHOD_CHARS
@@ -80,6 +81,20 @@ def trace_requests(app: Flask, metrics: Metrics) -> None:
             extra={"fields": fields},
         )
         return response
+
+
+def redirect_by_path(app: Flask) -> None:
+    """Makes redirects to other spellings of a path, such as /docs to /docs/, name no host.
+
+    A client may have chosen the host: behind a proxy that passes X-Forwarded-Host on.
+    """
+
+    @app.after_request
+    def leave_out_host(response: Response) -> Response:
+        if not isinstance(request.routing_exception, RequestRedirect):
+            return response
+        path = urlsplit(request.routing_exception.new_url)._replace(scheme="", netloc="").geturl()
+        return Response(status=response.status_code, headers={"Location": path})
 
 
 class JsonLines(logging.Formatter):

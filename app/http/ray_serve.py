@@ -26,7 +26,7 @@ from app.http import MAX_UPLOAD_BYTES
 from app.http.api import choose_latents, describe
 from app.http.batch import Batch, max_batch
 from app.http.batcher import DEADLINE_S, SMALL_PIXELS
-from app.http.generate import Answer, describe_notices, read_and_fit, restore_overlay
+from app.http.generate import Answer, notice_headers, read_and_fit, restore_overlay
 from app.http.problems import describe_invalid, describe_known, describe_problem
 from app.http.request_models import TranslateRequest
 from pix2pix.errors import DeadlineExceeded, Pix2PixError
@@ -122,8 +122,8 @@ class Photos:
             failed = describe_problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed on this request.")
             return _problem(describe_known(error) or failed)
         images = [{"seed": seed, **image} for seed, image in zip(seeds, answer.images(), strict=True)]
-        about = {"timings": answer.timings_ms, "notices": describe_notices(answer.notices)}
-        return JSONResponse({"model": self.translator.name, "images": images, **about})
+        content = {"model": self.translator.name, "images": images, **answer.about()}
+        return JSONResponse(content, headers=notice_headers(answer.notices))
 
     async def _answer_in_time(self, payload: TranslateRequest, z: np.ndarray) -> Answer:
         try:

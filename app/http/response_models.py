@@ -25,14 +25,6 @@ class SeededImage(Image):
     seed: int | None
 
 
-class Common(Strict):
-    """What all photos of an answer have in common."""
-
-    request_id: str
-    model: str
-    timings: dict[str, float] = Field(description="Milliseconds: decode, queue, inference, encode")
-
-
 class Notice(Strict):
     """A remark about how a sketch was read, such as `ruled-paper` or `areas`."""
 
@@ -40,11 +32,19 @@ class Notice(Strict):
     message: str
 
 
+class Common(Strict):
+    """What all photos of an answer have in common."""
+
+    request_id: str
+    model: str
+    timings: dict[str, float] = Field(description="Milliseconds: decode, queue, inference, encode")
+    notices: list[Notice]
+
+
 class TranslateAnswer(Common):
     """Photos of a sketch."""
 
     images: list[SeededImage]
-    notices: list[Notice]
 
 
 class InterpolateAnswer(Common):
@@ -66,6 +66,7 @@ class ArithmeticAnswer(EncodeAnswer):
 
     image: Image | None = None
     timings: dict[str, float] | None = None
+    notices: list[Notice] | None = None
 
 
 class SeedsAnswer(Strict):

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Self
 
 from pix2pix.images.io import Notice, read_note
-from pix2pix.storage import is_local, version_of
+from pix2pix.storage import is_local, place, real, version_of
 
 NAME, NAMES = "manifest.jsonl", "manifest*.jsonl"
 SWITCHES = ("transparent", "colours")  # settings that are stored only where they are on
@@ -85,6 +85,15 @@ class Line:
     timings_ms: dict[str, float] = field(default_factory=dict)
     error: str | None = None
     notices: tuple[Notice, ...] = ()  # about how the sketch was read
+    folder: str = ""  # of the sketch: absolute path or address; "" in manifests of earlier versions
+
+    def other_sketch(self, sketch: Path) -> Path | None:
+        """The sketch that its photos were made of, if it is still there and another file than `sketch`.
+
+        Raises UsageError for an address that cannot be reached here.
+        """
+        made_of = place(self.folder) / PurePosixPath(self.source).name if self.folder else sketch
+        return made_of if made_of.exists() and real(made_of) != real(sketch) else None
 
     def note(self, photo: str, stamp: Stamp) -> Note | None:
         """The note of one of its photos; None if the photo has changed since."""
@@ -123,8 +132,12 @@ class Manifest:
             settings, z = row["settings"], tuple(row["z"])
             if last and (settings, z) == (last.settings, last.z):
                 settings, z = last.settings, last.z
+            folder = str(row.get("folder", ""))
+            if last and folder == last.folder:
+                folder = last.folder
             photos = tuple(Stamp(**stamp) for stamp in row["photos"])
-            line = Line(row["source"], Stamp(**row["stamp"]), settings, tuple(row["outputs"]), photos, z)
+            outputs, stamp = tuple(row["outputs"]), Stamp(**row["stamp"])
+            line = Line(row["source"], stamp, settings, outputs, photos, z, folder=folder)
             if len(line.outputs) == len(photos) == len(z) and settings.keys() >= {"bundle", "size"}:
                 self._lines |= {_below(line.source, output): line for output in line.outputs}
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from pix2pix.convert.manifest import Line, Note, Stamp
-from pix2pix.errors import ImageError, ImageTooLarge, UnreadableImage
+from pix2pix.errors import ImageError, ImageTooLarge, UnreadableImage, UsageError
+from pix2pix.files import printable
 from pix2pix.images.framing import UInt8, resized, stacked_hints
 from pix2pix.images.io import (
     MAX_PIXELS,
@@ -153,7 +154,7 @@ class Pipeline:
         try:
             if reason := self._look_at(job):
                 job.status, job.error = "skipped", reason
-        except ImageError as error:
+        except (ImageError, UsageError) as error:
             job.status, job.error = "failed", str(error)
         except OSError as error:
             name = f"{error.filename} " if error.filename in map(str, job.outputs) else ""
@@ -189,6 +190,12 @@ class Pipeline:
         wanted = tuple(i for i in range(len(outputs)) if i not in notes or (notes[i] and i not in job.made))
         if not wanted:
             return THERE
+        there_before = [outputs[i] for i in wanted if i in notes]
+        if there_before and before and (other := before.other_sketch(source)):
+            raise UsageError(
+                f"would become {there_before[0]}, as did {printable(str(other))}: rename one of them, choose "
+                "another destination, or give --overwrite"
+            )
 
         self._read_page(job, data, hints)
         job.wanted = wanted
@@ -290,6 +297,7 @@ class Pipeline:
             timings_ms={stage: round(took_ms, 1) for stage, took_ms in job.timings_ms.items()},
             error=job.error if failed else None,
             notices=job.notices,
+            folder=str(job.source.parent.absolute()),
         )
         if job.status == "skipped":
             missed = line if line.adds_to(job.before) else None  # by a job that was killed

@@ -130,8 +130,9 @@ class Conversion:
     may also become one file: a destination that is not a folder and has the name of a picture that can be
     written. Sketches that would become one photo are failures. Every photo is written whole or not at all,
     and does not depend on its batch. A photo stays if it was made of the same sketch with the same
-    settings; it is replaced if the sketch has changed. Without `overwrite`, a photo without a note stays, and
-    if one photo of a sketch was made with other settings, all of them stay.
+    settings; it is replaced if the sketch has changed. Without `overwrite`, a photo without a note stays, a
+    sketch fails that would replace the photo of another one which is still there, and if one photo of a
+    sketch was made with other settings, all of them stay.
     """
 
     def __init__(

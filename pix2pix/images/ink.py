@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pix2pix.images import looks
 from pix2pix.images.areas import outlined_areas, outlines
 from pix2pix.images.framing import UInt8
-from pix2pix.images.notices import AREAS, PAIR, PHOTOGRAPH, Notice
+from pix2pix.images.notices import AREAS, BLANK, PAIR, PHOTOGRAPH, Notice
 from pix2pix.images.rules import without_rules
 
 Float32 = npt.NDArray[np.float32]
@@ -47,7 +47,7 @@ def ink_on_paper(pixels: UInt8) -> tuple[UInt8, tuple[Notice, ...]]:
         return sketch, (PAIR,)
     if pixels.ndim == 3 and looks.is_photo(looks.small(pixels)):
         return sketch, (PHOTOGRAPH,)
-    return sketch, notices
+    return sketch, notices if sketch.min() < 255 else (*notices, BLANK)
 
 
 def strokes_alone(pixels: UInt8) -> UInt8:

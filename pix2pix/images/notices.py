@@ -13,6 +13,7 @@ class Notice:
     message: str
 
 
+BLANK = Notice("blank", "The image is blank: nothing is drawn on it.")
 RULES_LEFT_OUT = Notice("ruled-paper", "Ruled paper was seen; its lines were left out.")
 RULES_KEPT = Notice(
     "ruled-paper-kept", "Ruled paper was seen; its lines are as strong as strokes, so they stay."

@@ -88,11 +88,8 @@ def train(
     folder, pairs_hash = RunFolder(run), data_hash(train_pairs)
     recorded = folder.config() if resume else config
     same_pairs = not resume or folder.has_pairs(pairs_hash)
-    if not same_pairs and not other_pairs:
-        raise RunError(
-            f"{run} was trained on other pairs (their hash is {pairs_hash} now): --other-pairs goes on with "
-            f"these all the same; a new --name with --from {folder.bundle_file} starts a new run"
-        )
+    if resume and not other_pairs:
+        folder.refuse_other_pairs(pairs_hash)
     fabric = make_fabric(device, precision, devices=devices, nodes=nodes)
     writes = fabric.is_global_zero
     training_step = TrainingStep(config, fabric, notify)

@@ -107,6 +107,14 @@ class RunFolder:
         """Returns whether the run was last trained on these pairs. Raises RunError as `config`."""
         return self._recorded().data_hash == data_hash
 
+    def refuse_other_pairs(self, data_hash: str) -> None:
+        """Raises RunError if the run was last trained on other pairs, and as `config`."""
+        if not self.has_pairs(data_hash):
+            raise RunError(
+                f"{self.path} was trained on other pairs (their hash is {data_hash} now): --other-pairs goes "
+                f"on with these all the same; a new --name with --from {self.bundle_file} starts a new run"
+            )
+
     def config(self) -> TrainConfig:
         """Returns the configuration the run was last trained with. Raises RunError if it cannot be read."""
         return self._recorded().train
