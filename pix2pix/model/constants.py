@@ -16,5 +16,6 @@ EVEN_WIDTH, EVEN_STEPS = 0.15, 4  # of `layout_gan.evened`: a distance of colour
 NOWHERE = -1e4  # the logarithm of a weight that is 0
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
 CHROMA_SHARE = 0.85  # share of a picture's chroma that comes from its layout
+ALPHA_GAIN = 2.0  # of alpha's logit in answers: as trained, half of a doubtful edge shines through
 DARKEST, LIGHTEST = 0.02, 0.98  # limits of a layout's luma where it divides
 KNOWN_FROM = 0.05  # a cell's colour counts as known above this share of colour strokes

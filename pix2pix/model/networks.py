@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pix2pix.model.config import DiscriminatorConfig, ModelConfig
-from pix2pix.model.constants import LAYOUT_PX
+from pix2pix.model.constants import ALPHA_GAIN, LAYOUT_PX
 from pix2pix.model.layout_gan import LayoutEncoder, LayoutGenerator, complete, known_cells, layout_of
 from pix2pix.model.paper import PaperGenerator
 from pix2pix.model.patch_discriminator import PatchDiscriminator
@@ -45,7 +45,7 @@ class TwoStage(nn.Module):
             strokes = ink.new_zeros(len(ink), 4, *(side // 2 for side in ink.shape[2:]))
         layout = self.draw_layout(ink, strokes, z, sketch_of)
         rgba = self.picture(ink, strokes, layout, sketch_of)
-        photo, alpha = compose(recoloured(rgba, layout, strokes, sketch_of))
+        photo, alpha = compose(recoloured(rgba, layout, strokes, sketch_of), ALPHA_GAIN)
         return photo.clamp(-1, 1), alpha
 
     def draw_layout(self, ink: Tensor, strokes: Tensor, z: Tensor, sketch_of: Tensor | None = None) -> Tensor:

@@ -16,6 +16,7 @@ from onnx import TensorProto
 from pix2pix.model.bundle import Header
 from pix2pix.model.config import ModelConfig
 from pix2pix.model.constants import (
+    ALPHA_GAIN,
     CELL_PX,
     CELLS,
     CHROMA_SHARE,
@@ -369,7 +370,7 @@ def read_strokes(graph: Graph, strokes: str) -> str:
 
 def compose(graph: Graph, rgba: str) -> tuple[str, str]:
     """`picture_gan.compose`: the picture on white (N, 3, S, S), and alpha (N, 1, S, S), in levels of 255."""
-    alpha = graph.add("Sigmoid", graph.channels(rgba, 3, 4))
+    alpha = graph.add("Sigmoid", graph.add("Mul", graph.channels(rgba, 3, 4), ALPHA_GAIN))
     covered = graph.add("Mul", graph.channels(rgba, 0, 3), alpha)
     return graph.add("Add", covered, 255.0), graph.add("Mul", alpha, 255.0)
 

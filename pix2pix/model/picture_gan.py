@@ -134,7 +134,10 @@ def _luma(colour: Tensor) -> Tensor:
     return (colour * weights).sum(1, keepdim=True)
 
 
-def compose(rgba: Tensor) -> tuple[Tensor, Tensor]:
-    """Colour and the logit of alpha (N, 4, H, W) -> the picture on white (N, 3, H, W), alpha in 0..1."""
-    alpha = torch.sigmoid(rgba[:, 3:])
+def compose(rgba: Tensor, gain: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Colour and the logit of alpha (N, 4, H, W) -> the picture on white (N, 3, H, W), alpha in 0..1.
+
+    `gain` above 1 makes edges sharper.
+    """
+    alpha = torch.sigmoid(gain * rgba[:, 3:])
     return alpha * rgba[:, :3] + (1 - alpha), alpha
