@@ -2,10 +2,10 @@
 
 A *layout* has 16 x 16 cells: the mean colour of the product in and around each, in [-1, 1], times its mask,
 and the mask, 1 for a cell with product: (N, 4, 16, 16). Its colours are smooth, so that no single cell
-becomes a patch. The picture GAN gets them *even*: about one colour for each part, without the shades of a
-photo, which it draws itself. The noise z enters here, as a sketch does not determine colours. The colours of
-some cells may be known: from a user's colour strokes. As in BicycleGAN (Zhu et al. 2017), an encoder computes
-z from a layout, and so from a photo.
+becomes a patch, and then *even*: about one colour for each part, without the shades of a photo, which the
+picture GAN draws. The noise z enters here, as a sketch does not determine colours. The colours of some cells
+may be known: from a user's colour strokes. As in BicycleGAN (Zhu et al. 2017), an encoder computes z from a
+layout, and so from a photo.
 """
 
 from __future__ import annotations

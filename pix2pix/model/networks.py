@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pix2pix.model.config import DiscriminatorConfig, ModelConfig
 from pix2pix.model.constants import ALPHA_GAIN, LAYOUT_PX
-from pix2pix.model.layout_gan import LayoutEncoder, LayoutGenerator, complete, known_cells, layout_of
+from pix2pix.model.layout_gan import LayoutEncoder, LayoutGenerator, complete, evened, known_cells, layout_of
 from pix2pix.model.paper import PaperGenerator
 from pix2pix.model.patch_discriminator import PatchDiscriminator
 from pix2pix.model.picture_gan import PictureGenerator, compose, recoloured
@@ -62,7 +62,7 @@ class TwoStage(nn.Module):
 
     def encode(self, photo: Tensor, mask: Tensor) -> Tensor:
         """Returns the z (N, Z) of photos (N, 3, S, S) in [-1, 1] with masks (N, 1, S, S) in 0..1."""
-        mean, _ = self.encoder(layout_of(photo, mask))
+        mean, _ = self.encoder(evened(layout_of(photo, mask)))
         return torch.as_tensor(mean)
 
 

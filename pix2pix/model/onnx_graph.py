@@ -77,7 +77,7 @@ def encode_graph(weights: Weights, header: Header) -> onnx.ModelProto:
     share = graph.add("Div", graph.add("Cast", mask, to=TensorProto.FLOAT), 255.0)
     share = graph.add("Unsqueeze", share, graph.ints(0, 1))
     coloured = graph.add("Concat", graph.add("Mul", colour, share), share, axis=1)
-    x = smoothed(graph, cells_of(graph, coloured, side, PRODUCT_FROM))
+    x = evened(graph, smoothed(graph, cells_of(graph, coloured, side, PRODUCT_FROM)))
     for i, stride in enumerate((1, 2, 2)):
         x = graph.active_conv(x, f"encoder.down.{i}", stride)
     head = [graph.weight(f"encoder.head.{part}") for part in ("weight", "bias")]

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from pix2pix.model.layout_gan import LayoutDiscriminator, smoothed, spread_out
+from pix2pix.model.layout_gan import LayoutDiscriminator, evened, smoothed, spread_out
 from pix2pix.model.networks import TwoStage
 from pix2pix.training import losses
 from pix2pix.training.batch import Layouts
@@ -56,14 +56,14 @@ class LayoutStep:
 
         `rate` is a factor of the learning rates.
         """
-        ink, real, half = batch.ink, batch.layout, len(batch.ink) // 2
-        mask, known = real[:, 3:], _known(batch)
+        ink, real, half = batch.ink, evened(batch.layout), len(batch.ink) // 2
+        mask, known = real[:, 3:], _known(batch, real)
         with self.fabric.autocast():
             mean, log_variance = self.model.encoder(real[:half])
             encoded = mean + torch.exp(0.5 * log_variance) * batch.z[:half]
             drawn = self.model.layout(ink, known, torch.cat([encoded, batch.z[half:]])).float()
-        fake = smoothed(torch.cat([drawn[:, :3] * mask, mask], 1))
-        d_loss, d_statistics = self._update_discriminator(step, fake.detach(), batch, rate)
+        fake = evened(smoothed(torch.cat([drawn[:, :3] * mask, mask], 1)))
+        d_loss, d_statistics = self._update_discriminator(step, fake.detach(), ink, real, rate)
 
         with frozen(self.discriminator.parameters()), self.fabric.autocast():
             logits = self.discriminator(fake[half:], ink[half:]).float()
@@ -86,9 +86,9 @@ class LayoutStep:
         return {"layout_d": d_loss, **g_losses}, {**d_statistics, **norm}
 
     def _update_discriminator(
-        self, step: int, fake: Tensor, batch: Layouts, rate: float
+        self, step: int, fake: Tensor, ink: Tensor, real: Tensor, rate: float
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        ink, real, half = batch.ink, batch.layout, len(batch.ink) // 2
+        half = len(ink) // 2
         # Processes take layouts in strides, so that each layout keeps the neighbour whose colours it gets.
         colours = spread_out(real.roll(len(real) // 4, 0))[:half, :3]
         mismatched = torch.cat([colours * real[:half, 3:], real[:half, 3:]], 1)
@@ -112,8 +112,8 @@ class LayoutStep:
         return loss.detach(), {**statistics, "layout_d_gradient": norm}
 
 
-def _known(batch: Layouts) -> Tensor:
-    """Returns the cells (K, 4, 16, 16) that are known beforehand: none for most layouts."""
+def _known(batch: Layouts, layout: Tensor) -> Tensor:
+    """Returns the cells (K, 4, 16, 16) of layouts that are known beforehand: none for most layouts."""
     has_known, share = batch.choices[:, :1, None, None], batch.choices[:, 1:, None, None]
     known = (batch.cells < KNOWN_SHARE * share) & (has_known < KNOWN_OFTEN)
-    return batch.layout * known
+    return layout * known
