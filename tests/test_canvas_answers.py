@@ -19,6 +19,7 @@ from canvas import (
     pixels,
     png,
     set_seed,
+    translated,
 )
 from conftest import draw_pair
 from PIL import Image
@@ -229,3 +230,54 @@ def test_a_direction_moves_the_chosen_answer_and_only_it(play, translators):
     assert alike(photo(play), before[1]), "a double-click takes it back"
     play.locator("#model").select_option("literal")
     expect(play.locator("#directions")).to_be_hidden()
+
+
+def look_of(page, number):
+    return page.get_by_role("button", name=f"Use the look of result {number}")
+
+
+def test_a_click_on_a_kept_result_uses_its_look_for_the_drawing_as_it_is(play):
+    play.keyboard.press("3")
+    play.keyboard.press("k")
+    (moved,) = latents_asked(play, lambda: play.get_by_role("slider", name="Lightness").fill("1.5"))
+    play.keyboard.press("k")
+    draw(play, SOLE)
+    photo(play)
+    sketch = translated(play, lambda: set_seed(play, 70))[0]["sketch"]
+    before = answers(play)
+    asked, _ = translated(play, look_of(play, 2).click)
+    assert asked["latents"] == [moved] and asked["sketch"] == sketch
+    expect(play.get_by_role("radio", name="Answer 4: from shelf")).to_be_checked()
+    after = answers(play)
+    assert [alike(a, b) for a, b in zip(before, after, strict=True)] == [True, True, True, False]
+    assert alike(photo(play), after[3])
+    assert latents_asked(play, look_of(play, 1).click) == [{"seed": 2}]
+    expect(play.locator("#seed")).to_have_value("2")
+    look_of(play, 2).press("Enter")
+    expect(play.get_by_role("radio", name="Answer 4: from shelf")).to_be_checked()  # still there
+    expect(play.locator("#pin")).to_have_attribute("aria-pressed", "false")
+    expect(play.locator("#shelf img")).to_have_count(2)
+
+
+def test_the_look_of_another_models_result_selects_that_model(play):
+    set_seed(play, 41)
+    kept = photo(play)
+    play.locator("#keep").click()
+    set_seed(play, 0)
+    play.locator("#model").select_option("shoes")
+    photo(play)
+    look_of(play, "1 (player)").click()
+    expect(play.locator("#model")).to_have_value("player")
+    expect(play.locator("#seed")).to_have_value("41")
+    assert alike(photo(play), kept)
+
+
+def test_a_kept_look_waits_on_blank_paper_for_the_next_sketch(play):
+    play.keyboard.press("2")
+    play.locator("#clear").click()
+    play.keyboard.press("1")
+    look_of(play, 1).click()
+    expect(play.locator("#invitation")).to_contain_text("Draw: this look will be used")
+    draw(play, SOLE)
+    photo(play)
+    expect(play.locator("#seed")).to_have_value("1")

@@ -128,7 +128,7 @@ def test_the_results_of_the_session_are_in_sight_on_a_desk(open_page, size):
     draw(page, OUTLINE)
     photo(page)
     page.keyboard.press("k")
-    for id in ("#keep", "#shelf button", "#status", "#latency"):
+    for id in ("#keep", ".kept", "#status", "#latency"):
         expect(page.locator(id)).to_be_in_viewport(ratio=1)
 
 

@@ -58,7 +58,12 @@ const paper = new Paper({
   onOpenArea: () => showAlert("This area is open, so it was not filled. Close the lines around it."),
 });
 const transparent = new Transparent($("transparent"), $("photo"), regenerate);
-const shelf = new Shelf($("shelf"), restoreResult);
+const shelf = new Shelf(
+  $("shelf"),
+  $("kept"),
+  (kept) => useKept(kept),
+  (kept) => useKept(kept, kept.items),
+);
 const realism = new Realism({ button: $("realism"), overlay: $("map"), legend: $("legend") }, onRealismChange);
 const answers = new Answers();
 const morph = new Morph($("morph"), {
@@ -229,17 +234,21 @@ function replaceDrawing(items) {
   onDrawingChange();
 }
 
-/** @param {import("./answers/shelf.js").Kept} kept */
-function restoreResult({ model, items, latent }) {
-  const isSameModel = menu.current.name === model;
+/**
+ * Uses the model and the look of a kept result.
+ * @param {import("./answers/shelf.js").Kept} kept
+ * @param {import("./drawing/drawing.js").Item[]} [items]  replace the drawing; by default it stays
+ */
+function useKept({ model, latent }, items) {
   if (!menu.selectModel(model)) return showAlert(`The server no longer has the model ${model}.`);
-  keep();
-  paper.drawing.replace(items);
-  const usable = fits(latent) ? latent : null;
-  if (isSameModel) onDrawingChange();
-  else startModel(usable);
-  if (!usable) showAlert("The look of this result does not fit the model.");
-  else if (isSameModel) changeAnswers(() => answers.show(usable)); // pinned answers stay
+  if (items) {
+    keep();
+    paper.drawing.replace(items);
+  }
+  if (answersModel !== model) startModel(null);
+  else if (items) onDrawingChange();
+  if (fits(latent)) changeAnswers(() => answers.useKept(latent)); // pinned answers stay
+  else showAlert("The look of this result does not fit the model.");
 }
 
 /** Whether the selected model can use a latent. @param {import("./client.js").Latent} latent */
@@ -284,7 +293,7 @@ async function copy() {
 /** @param {number} seed */
 function setSeed(seed) {
   const allowed = Math.min(Math.max(Math.trunc(seed), 0), MAX_SEED);
-  changeAnswers(() => answers.show({ seed: allowed }));
+  changeAnswers(() => answers.showSeed(allowed));
 }
 
 /** Replaces the unpinned answers by ones that differ clearly; by any if the server does not choose the seeds. */
