@@ -118,6 +118,44 @@ def test_save_downloads_the_photo(page):
     assert np.array_equal(np.asarray(Image.open(download.value.path())), shown)
 
 
+def test_a_sheet_shows_the_drawing_and_its_colours_in_twelve_looks(page):
+    draw(page, OUTLINE)
+    page.keyboard.press("c")
+    draw(page, [(0.3, 0.6), (0.6, 0.6)])
+    photo(page)
+    set_seed(page, 7)
+    chosen = photo(page)
+    asked = []
+    page.on("request", lambda request: asked.append(request) if "/translate" in request.url else None)
+    page.locator("#more").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save a sheet of twelve looks").click()
+    assert download.value.suggested_filename == "shoes-sheet.png"
+    sheet = np.asarray(Image.open(download.value.path()).convert("RGB"), dtype=float)
+    assert sheet.shape == (3 * 280, 4 * 256, 3)
+    questions = [request.post_data_json for request in asked]
+    seeds = [latent["seed"] for question in questions for latent in question["latents"]]
+    assert len(questions) == 2 and len(set(seeds)) == 12 and seeds[0] == 7
+    assert all(question["hints"] for question in questions)
+    tiles = [sheet[280 * row :, 256 * column :][:280, :256] for row in range(3) for column in range(4)]
+    assert alike(tiles[0][:256], chosen)
+    assert not any(alike(a[:256], b[:256]) for i, a in enumerate(tiles) for b in tiles[:i])
+    assert all(tile[256:].min() < 128 for tile in tiles), "each has its seed below it"
+    set_seed(page, seeds[11])
+    assert alike(photo(page), tiles[11][:256])
+    expect(page.locator("#alert")).to_be_hidden()
+
+
+def test_where_there_is_no_photo_there_is_no_sheet(page):
+    expect(page.locator("#save-sheet")).to_be_disabled()
+    draw(page, OUTLINE)
+    photo(page)
+    expect(page.locator("#save-sheet")).to_be_enabled()
+    page.locator("#model").select_option("single")
+    page.locator("#more").click()
+    expect(page.locator("#save-sheet")).to_be_hidden()
+
+
 def test_the_address_names_the_answer_and_a_link_brings_it_back(play, open_page):
     play.keyboard.press("3")
     set_seed(play, 41)

@@ -132,6 +132,18 @@ def test_the_results_of_the_session_are_in_sight_on_a_desk(open_page, size):
         expect(page.locator(id)).to_be_in_viewport(ratio=1)
 
 
+@pytest.mark.parametrize("menu", ["more", "colours"])
+@pytest.mark.parametrize(("size", "scrolled"), [((390, 440), 0), ((390, 640), 1000)])
+def test_all_of_a_menu_can_be_reached_on_a_phone(open_page, menu, size, scrolled):
+    """Its first entries were above the window."""
+    window = dict(zip(("width", "height"), size, strict=True))
+    page = open_page(viewport=window, is_mobile=True, has_touch=True)
+    page.evaluate(f"scrollTo(0, {scrolled})")
+    page.locator(f"#{menu}").evaluate("(button) => button.click()")
+    box = page.locator(f"#{'menu' if menu == 'more' else 'palette'}").bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= window["height"]
+
+
 def test_the_menu_leads_to_the_api(page):
     page.locator("#more").click()
     page.get_by_role("link", name="API documentation").click()

@@ -9,17 +9,18 @@ import { Morph } from "./answers/morph.js";
 import { Pictures } from "./answers/pictures.js";
 import { Realism } from "./answers/realism.js";
 import { Result } from "./answers/result.js";
+import { LOOKS, makeSheet } from "./answers/sheet.js";
 import { Shelf } from "./answers/shelf.js";
 import { Transparent } from "./answers/transparent.js";
 import { Client, MAX_SEED, ModelNotFound } from "./client.js";
 import { Translator } from "./device/translator.js";
 import { Paper } from "./drawing/paper.js";
 import { readItems, withImages } from "./drawing/saved.js";
-import { asDataUrl, contentOf, handleCopies, handleDrops, handlePastes, loadImage, openOnClick, shrink } from "./files.js";
+import { asDataUrl, contentOf, download, handleCopies, handleDrops, handlePastes, loadImage, openOnClick, shrink } from "./files.js";
 import { updateAddress, watchAddress } from "./link.js";
 import { ModelMenu } from "./menu.js";
 import { Persistence, loadState } from "./persistence.js";
-import { openAbove } from "./popover.js";
+import { openBeside } from "./popover.js";
 import { retry } from "./retry.js";
 import { handleKeys } from "./shortcuts.js";
 import { clearRequestAlert, showAlert, showRequestProblem, showStatus } from "./status.js";
@@ -195,7 +196,7 @@ function show() {
   directions.show(chosen.moves, chosen.z !== null && !pictures.isEmpty);
   updateAddress(menu.current.name, currentLatent());
   persistence.schedule();
-  $("keep").disabled = $("dropper").disabled = pictures.large === null;
+  for (const id of ["keep", "dropper", "save-sheet"]) $(id).disabled = pictures.large === null;
   $("session").hidden = shelf.all.length === 0 && pictures.large === null;
   const { progress } = translator;
   if (!hasInk) {
@@ -270,6 +271,31 @@ function save() {
   if (!pictures.large) return;
   keep();
   result.save();
+}
+
+/** Downloads a sheet of the drawing in twelve looks that differ clearly. */
+async function saveSheet() {
+  const { realism, transparent, ...request } = sketchRequest();
+  const { model } = request;
+  const latent = answers.latent(answers.chosen);
+  const first = "seed" in latent && latent.seed <= MAX_REROLLED_SEED ? latent.seed : 0;
+  showStatus("working", "Making the sheet");
+  try {
+    const seeds = await retry(() => client.seeds(model, first, LOOKS), onRetry);
+    const sheet = await makeSheet(seeds, async (some) => {
+      const latents = some.map((seed) => ({ seed }));
+      // of no stream: a change of the drawing meanwhile must not replace this request
+      const { pictures } = await retry(() => translator.translate({ ...request, latents, stream: null }), onRetry);
+      return pictures.map(({ url }) => url);
+    });
+    download(sheet, `${model}-sheet.png`);
+    clearRequestAlert();
+    show();
+  } catch (problem) {
+    show();
+    if (problem instanceof ModelNotFound) return replaceModel(problem);
+    showAlert(`The sheet could not be made. ${problem.message}`);
+  }
 }
 
 /** Lets the user take a colour from the photo. */
@@ -416,7 +442,7 @@ function startModel(latent, saved) {
   transparent.isOffered = model.takes_hints; // models of the other kind have no transparency either
   directions.setDirections(model.directions);
   paper.showExamples(model.name);
-  for (const id of ["source", "reroll", "pin", "morphing"]) $(id).hidden = !hasLatent;
+  for (const id of ["source", "reroll", "pin", "save-sheet", "morphing"]) $(id).hidden = !hasLatent;
   $("look").hidden = $("look-hint").hidden = !model.encodes;
   live.cancel();
   morph.reset();
@@ -463,11 +489,12 @@ $("keep").addEventListener("click", keep);
 $("save").addEventListener("click", save);
 $("save-png").addEventListener("click", () => paper.save("png", `${menu.current.name}-sketch`));
 $("save-svg").addEventListener("click", () => paper.save("svg", `${menu.current.name}-sketch`));
+$("save-sheet").addEventListener("click", saveSheet);
 $("help-open").addEventListener("click", () => $("help").showModal());
 $("morph-to").addEventListener("click", () => changeAnswers(() => answers.nextTarget()));
 $("dropper").addEventListener("click", useDropper);
-openAbove($("more"), $("menu"), "right");
-openAbove($("colours"), $("palette"), "left");
+openBeside($("more"), $("menu"), "right");
+openBeside($("colours"), $("palette"), "left");
 openOnClick($("open"), $("file"), openSketch);
 openOnClick($("trace-open"), $("trace-file"), traceOver);
 openOnClick($("look"), $("look-file"), useLook);
