@@ -122,6 +122,15 @@ def page(open_page):
     return open_page(viewport={"width": 1280, "height": 800})
 
 
+@pytest.fixture
+def play(page):
+    """A page with a drawing, and the model that reads photos and has directions."""
+    page.locator("#model").select_option("player")
+    draw(page, OUTLINE)
+    photo(page)
+    return page
+
+
 def path_on_canvas(page, corners):
     """The corners in page coordinates."""
     box = page.locator("#sketch").bounding_box()
@@ -179,6 +188,11 @@ def translated(page, act):
         act()
     photo(page)
     return answered.value.request.post_data_json, answered.value.json()
+
+
+def latents_asked(page, act):
+    """What answers the page asked for after `act`."""
+    return translated(page, act)[0]["latents"]
 
 
 def alike(a, b):

@@ -30,7 +30,14 @@ TINY = ModelConfig(
 LITERAL = ModelConfig(architecture="paper", size_px=64, widths=(4, 8, 8), latent_size=0)  # one answer
 CRITIC = DiscriminatorConfig(widths=(4, 8), coarse_widths=(8, 8, 8))
 
-LONGEST = ("test_canvas", "test_cluster", "test_paper", "test_resume", "test_training", "test_on_device")
+LONGEST = (
+    "test_canvas_answers",
+    "test_cluster",
+    "test_paper",
+    "test_resume",
+    "test_training",
+    "test_on_device",
+)
 
 needs_features = pytest.mark.skipif(
     not os.environ.get("PIX2PIX_FEATURES"), reason="PIX2PIX_FEATURES is not set"

@@ -221,6 +221,10 @@ def test_seeds_need_no_directions_and_are_the_same_each_time(client):
     assert seeds(client, count=1).json["seeds"] == [0] and len(seeds(client).json["seeds"]) == 4
 
 
+def test_sixteen_seeds_fill_two_requests(client):
+    assert len(set(seeds(client, count=16).json["seeds"])) == 16
+
+
 def test_seeds_are_never_looked_for_beyond_the_largest(client):
     first = latents.MAX_SEED - 31
     assert max(seeds(client, seed=first, count=2).json["seeds"]) <= latents.MAX_SEED
@@ -234,7 +238,7 @@ def test_seeds_are_never_looked_for_beyond_the_largest(client):
         ({"seed": -1}, "#/seed"),
         ({"seed": 2**31}, "#/seed"),
         ({"count": 0}, "#/count"),
-        ({"count": 9}, "#/count"),
+        ({"count": 17}, "#/count"),
         ({"model": "boots"}, "#/model"),
         ({"sketch": ""}, "#/sketch"),
     ],

@@ -225,6 +225,18 @@ def test_this_device_makes_the_same_photos_of_colours_with_the_same_transparency
     assert all(np.abs(a - b[..., :3]).mean() > 0.1 for a, b in zip(drawn_here(page), coloured, strict=True))
 
 
+def test_a_sheet_of_twelve_looks_is_drawn_here(page, engine) -> None:
+    draw(page, OUTLINE)
+    photo(page)
+    press_on_device(page)
+    drawn_here(page)
+    asked = asked_of_the_api(page)
+    page.locator("#more").click()
+    with page.expect_download(timeout=60_000):
+        page.get_by_role("button", name="Save a sheet of twelve looks").click()
+    assert set(asked) == {"seeds", "arithmetic"}
+
+
 def test_seeds_models_and_realism_are_the_servers(open_page, engine) -> None:
     """Of small models, whose squares are of 64 px."""
     page = open_page(viewport={"width": 1280, "height": 800})

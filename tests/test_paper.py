@@ -363,14 +363,14 @@ def test_results_of_the_session_are_kept_and_come_back(page):
     first = photo(page)
     page.locator("#keep").click()
     page.keyboard.press("k")
-    expect(page.locator("#shelf button")).to_have_count(1)
+    expect(page.locator("#shelf img")).to_have_count(1)
     page.locator("#clear").click()
     draw(page, SOLE)
     second = photo(page)
     page.locator("#clear").click()
-    expect(page.locator("#shelf button")).to_have_count(2)
+    expect(page.locator("#shelf img")).to_have_count(2)
     page.reload()
-    expect(page.locator("#shelf button")).to_have_count(2)
+    expect(page.locator("#shelf img")).to_have_count(2)
     page.get_by_role("button", name="Back to result 1").click()
     assert alike(photo(page), first)
     page.get_by_role("button", name="Back to result 2").click()
@@ -384,7 +384,7 @@ def test_what_an_earlier_version_kept_comes_back_as_far_as_it_fits(page):
     set_seed(page, 3)
     kept = photo(page)
     page.locator("#keep").click()
-    expect(page.locator("#shelf button")).to_have_count(1)
+    expect(page.locator("#shelf img")).to_have_count(1)
     page.wait_for_timeout(600)
     page.evaluate("""() => {
       const left = JSON.parse(sessionStorage.getItem("sketch-to-photo"));
@@ -434,7 +434,7 @@ def test_what_is_kept_and_saved_is_what_is_seen(lonely_page):
     with page.expect_download() as saved:
         page.locator("#save").click()
     assert saved.value.suggested_filename == "shoes-seed-0.png"
-    expect(page.locator("#shelf button")).to_have_count(1)
+    expect(page.locator("#shelf img")).to_have_count(1)
     page.context.set_offline(False)
     assert not alike(photo(page), first)
     page.get_by_role("button", name="Back to result 1").click()
@@ -461,10 +461,10 @@ def test_what_is_replaced_by_a_kept_result_is_kept_as_it_was(page):
     second = photo(page)
     page.get_by_role("button", name="Back to result 1").click()
     assert alike(photo(page), first)
-    expect(page.locator("#shelf button")).to_have_count(2)
+    expect(page.locator("#shelf img")).to_have_count(2)
     page.get_by_role("button", name="Back to result 2").click()
     assert alike(photo(page), second)
-    expect(page.locator("#shelf button")).to_have_count(2)
+    expect(page.locator("#shelf img")).to_have_count(2)
 
 
 def test_a_busy_server_is_told_and_asked_again_when_it_said(lonely_page):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pix2pix.inference.translator import Translator
 
 MAX_VARIANTS = 8
+MAX_SEEDS = 2 * MAX_VARIANTS  # of two requests: photos of seeds from two lists may be alike
 MAX_STEPS = 32
 MAX_TERMS = 32
 # z is drawn from N(0, 1): 100 allows arithmetic and is far from an overflow of float32
@@ -217,7 +218,7 @@ class SeedsRequest(Payload):
     """A number of seeds whose photos differ clearly."""
 
     seed: Seed = Field(default=0, description="The first seed; it is part of the answer", examples=[7])
-    count: int = Field(default=4, ge=1, le=MAX_VARIANTS, description="Number of seeds", examples=[4])
+    count: int = Field(default=4, ge=1, le=MAX_SEEDS, description="Number of seeds", examples=[4])
 
 
 class InterpolateRequest(SketchPayload):

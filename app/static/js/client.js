@@ -12,8 +12,8 @@ const BUSY = [429, 502, 503, 504];
  * @typedef {{name: string, title: string, size_px: number, latent_size: number, encodes: boolean,
  *   judges: boolean, takes_hints: boolean, directions: Direction[], device: string}} Model
  * @typedef {{seed: number} | {z: number[]}} Latent  selects one of the possible answers to a sketch
- * @typedef {{model: string, sketch: string, hints?: string, transparent?: true, realism?: true}} SketchRequest  `hints`
- *   are the colour strokes
+ * @typedef {{model: string, sketch: string, hints?: string, transparent?: true, realism?: true,
+ *   stream?: null}} SketchRequest  `hints` are the colour strokes; without a `stream`, no newer request replaces it
  * @typedef {{z: number[], url: string, realism: string}} Picture  `realism`: URL of the realism map, or ""
  * @typedef {{pictures: Picture[], elapsedMs: number}} Answer
  */
@@ -72,7 +72,7 @@ export class Client {
    */
   async translate(request) {
     const started = this.now();
-    const { images } = await this.#postJson("/translate", { ...request, stream: this.stream });
+    const { images } = await this.#postJson("/translate", { stream: this.stream, ...request });
     return { pictures: images.map(asPicture), elapsedMs: this.now() - started };
   }
 

@@ -9,17 +9,18 @@ import { Morph } from "./answers/morph.js";
 import { Pictures } from "./answers/pictures.js";
 import { Realism } from "./answers/realism.js";
 import { Result } from "./answers/result.js";
+import { LOOKS, makeSheet } from "./answers/sheet.js";
 import { Shelf } from "./answers/shelf.js";
 import { Transparent } from "./answers/transparent.js";
 import { Client, MAX_SEED, ModelNotFound } from "./client.js";
 import { Translator } from "./device/translator.js";
 import { Paper } from "./drawing/paper.js";
 import { readItems, withImages } from "./drawing/saved.js";
-import { asDataUrl, contentOf, handleCopies, handleDrops, handlePastes, loadImage, openOnClick, shrink } from "./files.js";
+import { asDataUrl, contentOf, download, handleCopies, handleDrops, handlePastes, loadImage, openOnClick, shrink } from "./files.js";
 import { updateAddress, watchAddress } from "./link.js";
 import { ModelMenu } from "./menu.js";
 import { Persistence, loadState } from "./persistence.js";
-import { openAbove } from "./popover.js";
+import { openBeside } from "./popover.js";
 import { retry } from "./retry.js";
 import { handleKeys } from "./shortcuts.js";
 import { clearRequestAlert, showAlert, showRequestProblem, showStatus } from "./status.js";
@@ -58,7 +59,12 @@ const paper = new Paper({
   onOpenArea: () => showAlert("This area is open, so it was not filled. Close the lines around it."),
 });
 const transparent = new Transparent($("transparent"), $("photo"), regenerate);
-const shelf = new Shelf($("shelf"), restoreResult);
+const shelf = new Shelf(
+  $("shelf"),
+  $("kept"),
+  (kept) => useKept(kept),
+  (kept) => useKept(kept, kept.items),
+);
 const realism = new Realism({ button: $("realism"), overlay: $("map"), legend: $("legend") }, onRealismChange);
 const answers = new Answers();
 const morph = new Morph($("morph"), {
@@ -190,7 +196,7 @@ function show() {
   directions.show(chosen.moves, chosen.z !== null && !pictures.isEmpty);
   updateAddress(menu.current.name, currentLatent());
   persistence.schedule();
-  $("keep").disabled = $("dropper").disabled = pictures.large === null;
+  for (const id of ["keep", "dropper", "save-sheet"]) $(id).disabled = pictures.large === null;
   $("session").hidden = shelf.all.length === 0 && pictures.large === null;
   const { progress } = translator;
   if (!hasInk) {
@@ -229,17 +235,21 @@ function replaceDrawing(items) {
   onDrawingChange();
 }
 
-/** @param {import("./answers/shelf.js").Kept} kept */
-function restoreResult({ model, items, latent }) {
-  const isSameModel = menu.current.name === model;
+/**
+ * Uses the model and the look of a kept result.
+ * @param {import("./answers/shelf.js").Kept} kept
+ * @param {import("./drawing/drawing.js").Item[]} [items]  replace the drawing; by default it stays
+ */
+function useKept({ model, latent }, items) {
   if (!menu.selectModel(model)) return showAlert(`The server no longer has the model ${model}.`);
-  keep();
-  paper.drawing.replace(items);
-  const usable = fits(latent) ? latent : null;
-  if (isSameModel) onDrawingChange();
-  else startModel(usable);
-  if (!usable) showAlert("The look of this result does not fit the model.");
-  else if (isSameModel) changeAnswers(() => answers.show(usable)); // pinned answers stay
+  if (items) {
+    keep();
+    paper.drawing.replace(items);
+  }
+  if (answersModel !== model) startModel(null);
+  else if (items) onDrawingChange();
+  if (fits(latent)) changeAnswers(() => answers.useKept(latent)); // pinned answers stay
+  else showAlert("The look of this result does not fit the model.");
 }
 
 /** Whether the selected model can use a latent. @param {import("./client.js").Latent} latent */
@@ -263,6 +273,31 @@ function save() {
   result.save();
 }
 
+/** Downloads a sheet of the drawing in twelve looks that differ clearly. */
+async function saveSheet() {
+  const { realism, transparent, ...request } = sketchRequest();
+  const { model } = request;
+  const latent = answers.latent(answers.chosen);
+  const first = "seed" in latent && latent.seed <= MAX_REROLLED_SEED ? latent.seed : 0;
+  showStatus("working", "Making the sheet");
+  try {
+    const seeds = await retry(() => client.seeds(model, first, LOOKS), onRetry);
+    const sheet = await makeSheet(seeds, async (some) => {
+      const latents = some.map((seed) => ({ seed }));
+      // of no stream: a change of the drawing meanwhile must not replace this request
+      const { pictures } = await retry(() => translator.translate({ ...request, latents, stream: null }), onRetry);
+      return pictures.map(({ url }) => url);
+    });
+    download(sheet, `${model}-sheet.png`);
+    clearRequestAlert();
+    show();
+  } catch (problem) {
+    show();
+    if (problem instanceof ModelNotFound) return replaceModel(problem);
+    showAlert(`The sheet could not be made. ${problem.message}`);
+  }
+}
+
 /** Lets the user take a colour from the photo. */
 function useDropper() {
   if (!paper.palette.isOffered || !pictures.large) return;
@@ -284,7 +319,7 @@ async function copy() {
 /** @param {number} seed */
 function setSeed(seed) {
   const allowed = Math.min(Math.max(Math.trunc(seed), 0), MAX_SEED);
-  changeAnswers(() => answers.show({ seed: allowed }));
+  changeAnswers(() => answers.showSeed(allowed));
 }
 
 /** Replaces the unpinned answers by ones that differ clearly; by any if the server does not choose the seeds. */
@@ -407,7 +442,7 @@ function startModel(latent, saved) {
   transparent.isOffered = model.takes_hints; // models of the other kind have no transparency either
   directions.setDirections(model.directions);
   paper.showExamples(model.name);
-  for (const id of ["source", "reroll", "pin", "morphing"]) $(id).hidden = !hasLatent;
+  for (const id of ["source", "reroll", "pin", "save-sheet", "morphing"]) $(id).hidden = !hasLatent;
   $("look").hidden = $("look-hint").hidden = !model.encodes;
   live.cancel();
   morph.reset();
@@ -454,11 +489,12 @@ $("keep").addEventListener("click", keep);
 $("save").addEventListener("click", save);
 $("save-png").addEventListener("click", () => paper.save("png", `${menu.current.name}-sketch`));
 $("save-svg").addEventListener("click", () => paper.save("svg", `${menu.current.name}-sketch`));
+$("save-sheet").addEventListener("click", saveSheet);
 $("help-open").addEventListener("click", () => $("help").showModal());
 $("morph-to").addEventListener("click", () => changeAnswers(() => answers.nextTarget()));
 $("dropper").addEventListener("click", useDropper);
-openAbove($("more"), $("menu"), "right");
-openAbove($("colours"), $("palette"), "left");
+openBeside($("more"), $("menu"), "right");
+openBeside($("colours"), $("palette"), "left");
 openOnClick($("open"), $("file"), openSketch);
 openOnClick($("trace-open"), $("trace-file"), traceOver);
 openOnClick($("look"), $("look-file"), useLook);

@@ -1,4 +1,4 @@
-// A popover menu that opens above its button.
+// A popover menu that opens beside its button: above it, or below it if there is more room.
 
 const GAP_PX = 6;
 
@@ -7,10 +7,13 @@ const GAP_PX = 6;
  * @param {HTMLElement} menu  a `popover` of buttons; it closes when one is clicked, unless that has `data-stays`
  * @param {"left" | "right"} side  that both share
  */
-export function openAbove(button, menu, side) {
+export function openBeside(button, menu, side) {
   menu.addEventListener("beforetoggle", () => {
-    const { top, left, right } = button.getBoundingClientRect();
-    menu.style.bottom = `${innerHeight - top + GAP_PX}px`;
+    const { top, bottom, left, right } = button.getBoundingClientRect();
+    const [above, below] = [top, innerHeight - bottom];
+    menu.style.bottom = above > below ? `${innerHeight - top + GAP_PX}px` : "auto";
+    menu.style.top = above > below ? "auto" : `${bottom + GAP_PX}px`;
+    menu.style.maxHeight = `${Math.max(above, below) - 2 * GAP_PX}px`;
     menu.style[side] = `${side === "left" ? left : document.documentElement.clientWidth - right}px`;
   });
   menu.addEventListener("click", ({ target }) => {

@@ -31,10 +31,10 @@ test("a pinned answer keeps its z while the others change", () => {
   answers.reseed(70);
   assert.deepEqual(latents(answers), [{ seed: 70 }, { seed: 1 }, { seed: 71 }, { seed: 72 }]);
   assert.equal(answers.chosen, 1);
-  assert.ok(answers.show({ seed: 75 }));
+  assert.ok(answers.showSeed(75));
   assert.equal(answers.chosen, 0);
   assert.deepEqual(latents(answers), [{ seed: 75 }, { seed: 1 }, { seed: 76 }, { seed: 77 }]);
-  assert.ok(answers.show({ z: [3, 4] }));
+  assert.ok(answers.add([3, 4], "mix"));
   assert.deepEqual(answers.latent(answers.chosen), { z: [3, 4] });
   answers.togglePin();
   answers.choose(1);
@@ -208,4 +208,19 @@ test("a model without z has one answer", () => {
   answers.reset(1, [], null);
   answers.choose(1);
   assert.deepEqual([latents(answers), answers.chosen, answers.target], [[{ seed: 0 }], 0, 0]);
+});
+
+test("a kept look takes the place of an unpinned answer, or is the answer that has it", () => {
+  const answers = four();
+  answers.choose(1);
+  answers.togglePin();
+  assert.ok(answers.useKept({ z: [5, 6] }));
+  assert.deepEqual(latents(answers), [{ seed: 0 }, { seed: 1 }, { seed: 2 }, { z: [5, 6] }]);
+  assert.deepEqual([answers.chosen, answers.all[3].pinned, answers.describe(3)], [3, false, "from shelf"]);
+  assert.ok(answers.useKept({ seed: 2 }));
+  assert.equal(answers.chosen, 2);
+  pinAll(answers, [0, 3, 2]);
+  assert.ok(answers.useKept({ z: [5, 6] }));
+  assert.equal(answers.useKept({ seed: 9 }), false);
+  assert.equal(answers.chosen, 3);
 });

@@ -4,6 +4,7 @@ import { MAX_SEED, MAX_Z } from "../client.js";
 
 /** Limit of a move along a direction, and of the place that it leads to. z is N(0, 1): 99 % of it lies within. */
 export const MAX_MOVE = 2.5;
+const FROM_SHELF = "from shelf";
 
 /**
  * @typedef {import("../client.js").Latent} Latent
@@ -106,14 +107,26 @@ export class Answers {
   }
 
   /**
-   * Makes an unpinned answer the one of `latent`, and chooses it.
+   * Gives the unpinned answers `seed` and those after it, and chooses the first of them.
+   * @param {number} seed
+   * @returns {boolean} false, without a change, if all are pinned
+   */
+  showSeed(seed) {
+    if (!this.reseed(seed)) return false;
+    this.choose(this.all.findIndex(({ pinned }) => !pinned));
+    return true;
+  }
+
+  /**
+   * Chooses the answer of a kept result's latent; adds it, not pinned, if there is none.
    * @param {Latent} latent
    * @returns {boolean} false, without a change, if all are pinned
    */
-  show(latent) {
-    if ("z" in latent) return this.add(latent.z, "from shelf");
-    if (!this.reseed(latent.seed)) return false;
-    this.choose(this.all.findIndex(({ pinned }) => !pinned));
+  useKept(latent) {
+    const known = this.all.findIndex((_, i) => JSON.stringify(this.latent(i)) === JSON.stringify(latent));
+    if (known < 0) return this.#place(answerOf(latent, { origin: FROM_SHELF }));
+    this.all[known].origin ||= FROM_SHELF;
+    this.choose(known);
     return true;
   }
 
@@ -139,19 +152,28 @@ export class Answers {
   }
 
   /**
-   * Adds an answer, pinned and chosen, in place of an unpinned one: of one that is no end of the morph if possible,
-   * else of the morph's target, else of the chosen one.
+   * Adds an answer, pinned and chosen.
    * @param {number[]} z
    * @param {string} origin
    * @param {string} [look]
    * @returns {boolean} false, without a change, if all are pinned
    */
   add(z, origin, look = "") {
+    return this.#place(answerOf({ z }, { origin, look, pinned: true }));
+  }
+
+  /**
+   * Chooses `answer`, in place of an unpinned one: of one that is no end of the morph if possible, else of the morph's
+   * target, else of the chosen one.
+   * @param {Answer} answer
+   * @returns {boolean} false, without a change, if all are pinned
+   */
+  #place(answer) {
     const isEnd = (i) => i === this.chosen || i === this.target;
     const inside = this.all.findLastIndex(({ pinned }, i) => !pinned && !isEnd(i));
     const place = [inside, this.target, this.chosen].find((i) => i >= 0 && !this.all[i].pinned);
     if (place === undefined) return false;
-    this.all[place] = answerOf({ z }, { origin, look, pinned: true });
+    this.all[place] = answer;
     this.choose(place);
     this.forgetReseed();
     return true;

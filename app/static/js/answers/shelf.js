@@ -1,4 +1,4 @@
-// The kept results of this session, as thumbnails, each with everything that restores it.
+// The kept results of this session, as thumbnails. Each lends its look to the current drawing, or brings its own back.
 
 import { loadImage } from "../files.js";
 
@@ -19,11 +19,12 @@ export class Shelf {
 
   /**
    * @param {HTMLElement} list
-   * @param {(kept: Kept) => void} onSelect
+   * @param {HTMLTemplateElement} template  of a result: a button for its look, and one for its drawing
+   * @param {(kept: Kept) => void} onLook
+   * @param {(kept: Kept) => void} onBack
    */
-  constructor(list, onSelect) {
-    this.list = list;
-    this.onSelect = onSelect;
+  constructor(list, template, onLook, onBack) {
+    [this.list, this.template, this.onLook, this.onBack] = [list, template, onLook, onBack];
   }
 
   /**
@@ -40,23 +41,22 @@ export class Shelf {
   /** @param {Kept[]} all */
   restore(all) {
     this.all = all;
-    this.list.replaceChildren(...all.map((kept, i) => this.#button(kept, all.length - i)));
+    this.list.replaceChildren(...all.map((kept, i) => this.#show(kept, all.length - i)));
   }
 
   /**
    * @param {Kept} kept
    * @param {number} number
    */
-  #button(kept, number) {
-    const button = document.createElement("button");
-    const image = document.createElement("img");
-    button.type = "button";
-    button.title = button.ariaLabel = `Back to result ${number} (${kept.model})`;
-    image.src = kept.thumbnail;
-    image.alt = "";
-    button.append(image);
-    button.addEventListener("click", () => this.onSelect(kept));
-    return button;
+  #show(kept, number) {
+    const result = this.template.content.cloneNode(true);
+    const [look, back] = result.querySelectorAll("button");
+    look.title = look.ariaLabel = `Use the look of result ${number} (${kept.model}) for this drawing`;
+    back.title = back.ariaLabel = `Back to result ${number} (${kept.model}), with its drawing`;
+    result.querySelector("img").src = kept.thumbnail;
+    look.addEventListener("click", () => this.onLook(kept));
+    back.addEventListener("click", () => this.onBack(kept));
+    return result;
   }
 }
 
