@@ -73,15 +73,29 @@ def test_a_moved_layout_keeps_its_colours_and_loses_its_place() -> None:
     assert not turned[:3, ~product].any()
 
 
-def test_known_cells_are_those_under_strokes() -> None:
-    strokes = torch.zeros(1, 4, 32, 32)  # cells of 2 x 2
-    strokes[0, :, 4, 6] = torch.tensor([0.5, -0.5, 1.0, 1.0])
-    known = known_cells(strokes)
-    assert known[0, :, 2, 3].tolist() == [0.5, -0.5, 1.0, 1.0]
-    assert known.count_nonzero() == 4
-    fine = torch.zeros(1, 4, 160, 160)  # cells of 10 x 10: one pixel is too little
-    fine[0, :, 0, 0] = 1
-    assert not known_cells(fine).any()
+def test_colour_strokes_spread_to_the_lines_around_them() -> None:
+    """A frame of ink, divided by a line; a red stroke in its left part, and one outside of it, not near."""
+    ink, strokes = torch.zeros(1, 1, 256, 256), torch.zeros(1, 4, 128, 128)
+    ink[..., 64:192, 64:66] = ink[..., 64:192, 126:128] = ink[..., 64:192, 190:192] = 1
+    ink[..., 64:66, 64:192] = ink[..., 190:192, 64:192] = 1
+    strokes[0, :, 50:80, 46:50] = torch.tensor([*RED, 1.0])[:, None, None]
+    known = known_cells(strokes, ink)
+    assert known.shape == (1, 4, 16, 16)
+    inside = known[0, 3, 4:12, 4:8]
+    assert inside.mean() > 0.85 and known[0, 3].sum() == inside.sum()  # it crosses no line
+    torch.testing.assert_close(known[0, :3, 8, 6], RED)
+    assert not known_cells(torch.zeros_like(strokes), ink).any()
+
+
+def test_colour_strokes_reach_a_quarter_of_the_side_and_share_what_lies_between_them() -> None:
+    strokes = torch.zeros(1, 4, 128, 128)
+    strokes[0, :, 60:68, :4] = torch.tensor([*RED, 1.0])[:, None, None]
+    known = known_cells(strokes, torch.zeros(1, 1, 256, 256))
+    assert known[0, 3, 8].tolist() == [1.0] * 5 + [0.0] * 11  # its own pixel of 32, and 8 more
+    strokes[0, :, 60:68, 28:32] = torch.tensor([*BLUE, 1.0])[:, None, None]
+    known = known_cells(strokes, torch.zeros(1, 1, 256, 256))
+    torch.testing.assert_close(known[0, :3, 8, 0], RED)
+    torch.testing.assert_close(known[0, :3, 8, 3], BLUE)
 
 
 def test_known_colours_replace_drawn_ones_within_the_drawn_product() -> None:

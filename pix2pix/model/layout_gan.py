@@ -19,13 +19,17 @@ from torch import Tensor, nn
 from pix2pix.model.constants import (
     CELL_PX,
     CELLS,
+    COVERED_FROM,
     EVEN_STEPS,
     EVEN_WIDTH,
+    INK_STOPS,
     KNOWN_FROM,
     NOWHERE,
     PRODUCT_FROM,
     SLOPE,
     SMALLEST_SHARE,
+    SPREAD_PX,
+    SPREAD_STEPS,
 )
 from pix2pix.model.layers import (
     Conv,
@@ -189,9 +193,15 @@ def evened(layout: Tensor) -> Tensor:
     return torch.cat([colour, mask], -1).transpose(1, 2).reshape(layout.shape)
 
 
-def known_cells(strokes: Tensor) -> Tensor:
-    """Colour strokes (N, 4, H, H), colour times mask and mask -> the cells under them (N, 4, 16, 16)."""
-    return _cells_of(strokes, CELLS, KNOWN_FROM)
+def known_cells(strokes: Tensor, ink: Tensor) -> Tensor:
+    """Returns the cells (N, 4, 16, 16) of which colour strokes give the colour.
+
+    Strokes (N, 4, H, H) are colour times mask and mask, ink (N, 1, S, S) is 0..1. Each stroke spreads to the
+    lines around it, over at most a quarter of the side; where two meet, each keeps its half.
+    """
+    free = (F.adaptive_avg_pool2d(ink, SPREAD_PX) <= INK_STOPS).float()
+    spread = spread_out(_cells_of(strokes, SPREAD_PX, KNOWN_FROM), SPREAD_STEPS, free)
+    return _cells_of(spread, CELLS, COVERED_FROM)
 
 
 def complete(colour: Tensor, mask: Tensor, known: Tensor) -> Tensor:
@@ -216,11 +226,14 @@ def _cells_of(coloured: Tensor, cells: int, least: float) -> Tensor:
     return torch.cat([colour / share.clamp(min=SMALLEST_SHARE) * product, product], 1)
 
 
-def spread_out(layout: Tensor, times: int = 6) -> Tensor:
-    """Extends the colours of a layout into its empty cells, to combine them with another mask."""
+def spread_out(layout: Tensor, times: int = 6, free: Tensor | None = None) -> Tensor:
+    """Extends the colours of a layout (N, 4, H, H) into its empty cells, one cell further each time.
+
+    With `free` (N, 1, H, H) in {0, 1}, only into those.
+    """
     for _ in range(times):
         near = F.avg_pool2d(F.pad(layout, [1, 1, 1, 1]), 3, 1)
         colour = near[:, :3] / near[:, 3:].clamp(min=SMALLEST_SHARE)
         grown = torch.cat([colour, torch.ones_like(near[:, 3:])], 1) * (near[:, 3:] > 0)
-        layout = torch.where(layout[:, 3:] > 0, layout, grown)
+        layout = torch.where(layout[:, 3:] > 0, layout, grown if free is None else grown * free)
     return layout

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pix2pix.model.config import DiscriminatorConfig, ModelConfig
-from pix2pix.model.constants import ALPHA_GAIN, LAYOUT_PX
+from pix2pix.model.constants import ALPHA_GAIN, CELLS, LAYOUT_PX
 from pix2pix.model.layout_gan import LayoutEncoder, LayoutGenerator, complete, evened, known_cells, layout_of
 from pix2pix.model.paper import PaperGenerator
 from pix2pix.model.patch_discriminator import PatchDiscriminator
@@ -44,18 +44,21 @@ class TwoStage(nn.Module):
         if strokes is None:
             strokes = ink.new_zeros(len(ink), 4, *(side // 2 for side in ink.shape[2:]))
         layout = self.draw_layout(ink, strokes, z, sketch_of)
-        rgba = self.picture(ink, strokes, layout, sketch_of)
-        photo, alpha = compose(recoloured(rgba, layout, strokes, sketch_of), ALPHA_GAIN)
+        # Strokes colour the layout alone: where the picture GAN gets them, they look painted on the product.
+        rgba = self.picture(ink, torch.zeros_like(strokes), layout, sketch_of)
+        photo, alpha = compose(recoloured(rgba, layout), ALPHA_GAIN)
         return photo.clamp(-1, 1), alpha
 
     def draw_layout(self, ink: Tensor, strokes: Tensor, z: Tensor, sketch_of: Tensor | None = None) -> Tensor:
         """Returns the layout (N, 4, 16, 16) for ink (M, 1, S, S) in 0..1, otherwise as `forward`."""
-        known = known_cells(strokes)
-        encoded = self.layout.encode(F.adaptive_avg_pool2d(ink, LAYOUT_PX), known)
-        colour = self.layout.decode(*encoded, z, sketch_of)[:, :3]
+        small, nothing = F.adaptive_avg_pool2d(ink, LAYOUT_PX), ink.new_zeros(len(ink), 4, CELLS, CELLS)
         # Which cells hold product depends on the sketch alone. Drawn with the answer's latent, light products
         # get holes: white parts of a photo count as ground.
-        mask = self.layout.decode(*encoded, z.new_zeros(len(ink), z.shape[1]))[:, 3:]
+        mask = self.layout.decode(*self.layout.encode(small, nothing), z.new_zeros(len(ink), z.shape[1]))[
+            :, 3:
+        ]
+        known = known_cells(strokes, ink) * (mask > 0)
+        colour = self.layout.decode(*self.layout.encode(small, known), z, sketch_of)[:, :3]
         if sketch_of is not None:
             mask, known = mask[sketch_of], known[sketch_of]
         return complete(colour.float(), mask.float(), known)

@@ -20,10 +20,12 @@ from pix2pix.model.constants import (
     CELL_PX,
     CELLS,
     CHROMA_SHARE,
+    COVERED_FROM,
     DARKEST,
     EVEN_STEPS,
     EVEN_WIDTH,
     GAIN,
+    INK_STOPS,
     KNOWN_FROM,
     LAYOUT_PX,
     LIGHTEST,
@@ -32,6 +34,8 @@ from pix2pix.model.constants import (
     NOWHERE,
     PRODUCT_FROM,
     SMALLEST_SHARE,
+    SPREAD_PX,
+    SPREAD_STEPS,
 )
 from pix2pix.model.onnx_layers import Graph, Weights
 
@@ -54,8 +58,8 @@ def translate_graph(weights: Weights, header: Header) -> onnx.ModelProto:
         strokes = graph.input("strokes", TensorProto.UINT8, ["sketches", side // 2, side // 2, 4])
         ink, coloured = read_ink(graph, sketches), read_strokes(graph, strokes)
         layout = draw_layout(graph, config, ink, coloured, z, sketch_of)
-        rgba = draw_picture(graph, config, ink, coloured, layout, sketch_of)
-        photos, alpha = compose(graph, recoloured(graph, config, rgba, layout, coloured, sketch_of))
+        rgba = draw_picture(graph, config, ink, graph.add("Mul", coloured, 0.0), layout, sketch_of)
+        photos, alpha = compose(graph, recoloured(graph, config, rgba, layout))
     else:
         photos = graph.add(
             "Gather", draw_paper(graph, config, read_sketches(graph, sketches)), sketch_of, axis=0
@@ -77,7 +81,7 @@ def encode_graph(weights: Weights, header: Header) -> onnx.ModelProto:
     share = graph.add("Div", graph.add("Cast", mask, to=TensorProto.FLOAT), 255.0)
     share = graph.add("Unsqueeze", share, graph.ints(0, 1))
     coloured = graph.add("Concat", graph.add("Mul", colour, share), share, axis=1)
-    x = evened(graph, smoothed(graph, cells_of(graph, coloured, side, PRODUCT_FROM)))
+    x = evened(graph, smoothed(graph, cells_of(graph, coloured, side, CELLS, PRODUCT_FROM)))
     for i, stride in enumerate((1, 2, 2)):
         x = graph.active_conv(x, f"encoder.down.{i}", stride)
     head = [graph.weight(f"encoder.head.{part}") for part in ("weight", "bias")]
@@ -107,22 +111,46 @@ def realism_graph(weights: Weights, header: Header) -> onnx.ModelProto:
 
 def draw_layout(graph: Graph, config: ModelConfig, ink: str, strokes: str, z: str, sketch_of: str) -> str:
     """`TwoStage.draw_layout`: (N, 4, 16, 16)."""
-    known = cells_of(graph, strokes, config.size_px // 2, KNOWN_FROM)
-    of_known = graph.linear(statistics(graph, known), "layout.known_style")
     small = graph.pooled(ink, config.size_px // LAYOUT_PX)
-    x = graph.active_conv(graph.add("SpaceToDepth", small, blocksize=CELL_PX), "layout.stem")
-    levels = [graph.active_conv(graph.add("Concat", x, known, axis=1), "layout.enter")]
-    for i in range(len(config.layout_widths) - 1):
-        levels.append(graph.active_conv(levels[-1], f"layout.down.{i}", stride=2))
+    stem = graph.active_conv(graph.add("SpaceToDepth", small, blocksize=CELL_PX), "layout.stem")
+    no_latent = graph.constant(graph.weights["layout.mapping.0.bias"])
+
+    nothing = graph.add("Mul", cells_of(graph, strokes, config.size_px // 2, CELLS, KNOWN_FROM), 0.0)
+    levels, of_known = encode_layout(graph, config, stem, nothing)
+    of_sketches = decode_layout(graph, levels, graph.add("Add", of_known, no_latent), "")
+    mask = graph.channels(of_sketches, 3, 4)
+
+    known = graph.add("Mul", known_cells(graph, config, strokes, ink), positive(graph, mask))
+    levels, of_known = encode_layout(graph, config, stem, known)
     of_answers = graph.add(
         "Add", graph.linear(z, "layout.mapping.0"), graph.add("Gather", of_known, sketch_of, axis=0)
     )
-    no_latent = graph.constant(graph.weights["layout.mapping.0.bias"])
-    drawn = decode_layout(graph, levels, of_answers, sketch_of)
-    of_sketches = decode_layout(graph, levels, graph.add("Add", of_known, no_latent), "")
-    mask = graph.add("Gather", graph.channels(of_sketches, 3, 4), sketch_of, axis=0)
-    known = graph.add("Gather", known, sketch_of, axis=0)
-    return complete(graph, graph.channels(drawn, 0, 3), mask, known)
+    colour = graph.channels(decode_layout(graph, levels, of_answers, sketch_of), 0, 3)
+    return complete(graph, colour, *(graph.add("Gather", x, sketch_of, axis=0) for x in (mask, known)))
+
+
+def encode_layout(graph: Graph, config: ModelConfig, stem: str, known: str) -> tuple[list[str], str]:
+    """The layout generator's first half: features at 16, 8 and 4 cells, and a part of the style."""
+    levels = [graph.active_conv(graph.add("Concat", stem, known, axis=1), "layout.enter")]
+    for i in range(len(config.layout_widths) - 1):
+        levels.append(graph.active_conv(levels[-1], f"layout.down.{i}", stride=2))
+    return levels, graph.linear(statistics(graph, known), "layout.known_style")
+
+
+def known_cells(graph: Graph, config: ModelConfig, strokes: str, ink: str) -> str:
+    """`layout_gan.known_cells`: (M, 4, 16, 16)."""
+    lines = graph.pooled(ink, config.size_px // SPREAD_PX)
+    free = graph.add("Sub", 1.0, positive(graph, graph.add("Sub", lines, INK_STOPS)))
+    spread = cells_of(graph, strokes, config.size_px // 2, SPREAD_PX, KNOWN_FROM)
+    for _ in range(SPREAD_STEPS):
+        near = graph.add("AveragePool", spread, kernel_shape=[3, 3], pads=[1] * 4, count_include_pad=1)
+        share = graph.channels(near, 3, 4)
+        colour = graph.add("Div", graph.channels(near, 0, 3), graph.add("Max", share, SMALLEST_SHARE))
+        reached = graph.add("Mul", positive(graph, share), free)
+        grown = graph.add("Concat", graph.add("Mul", colour, reached), reached, axis=1)
+        is_there = graph.add("Greater", graph.channels(spread, 3, 4), 0.0)
+        spread = graph.add("Where", is_there, spread, grown)
+    return cells_of(graph, spread, SPREAD_PX, CELLS, COVERED_FROM)
 
 
 def decode_layout(graph: Graph, levels: list[str], style: str, sketch_of: str) -> str:
@@ -203,9 +231,7 @@ def draw_picture(
     return graph.add("Add", graph.doubled(rgba), drawn)
 
 
-def recoloured(
-    graph: Graph, config: ModelConfig, rgba: str, layout: str, strokes: str, sketch_of: str
-) -> str:
+def recoloured(graph: Graph, config: ModelConfig, rgba: str, layout: str) -> str:
     """`picture_gan.recoloured`, of colour in levels below white."""
     own = graph.add(
         "Clip", graph.add("Add", graph.add("Div", graph.channels(rgba, 0, 3), 255.0), 1.0), 0.0, 1.0
@@ -220,11 +246,9 @@ def recoloured(
     darker = graph.add("Div", luma, limited)
     lighter = graph.add("Div", graph.add("Sub", 1.0, luma), graph.add("Sub", 1.0, limited))
     shade = graph.add("Clip", graph.add("Min", darker, lighter), 0.0, 1.0)
-    free = graph.add("Sub", 1.0, graph.doubled(graph.channels(strokes, 3, 4)))
-    share = graph.add("Gather", graph.add("Mul", free, CHROMA_SHARE), sketch_of, axis=0)
-    of_layout = graph.add("Mul", graph.add("Mul", share, shade), graph.add("Sub", given, given_luma))
-    of_own = graph.add("Mul", graph.add("Sub", 1.0, share), graph.add("Sub", own, luma))
-    mixed = graph.add("Clip", graph.add("Add", graph.add("Add", luma, of_layout), of_own), 0.0, 1.0)
+    tinted = graph.add("Mul", graph.add("Mul", shade, CHROMA_SHARE), graph.add("Sub", given, given_luma))
+    of_own = graph.add("Mul", graph.add("Sub", own, luma), 1 - CHROMA_SHARE)
+    mixed = graph.add("Clip", graph.add("Add", graph.add("Add", luma, tinted), of_own), 0.0, 1.0)
     colour = graph.add("Mul", graph.add("Sub", mixed, 1.0), 255.0)
     return graph.add("Concat", colour, graph.channels(rgba, 3, 4), axis=1)
 
@@ -305,12 +329,12 @@ def statistics(graph: Graph, coloured: str) -> str:
     return graph.add("Concat", mean, deviation, there, axis=1)
 
 
-def cells_of(graph: Graph, coloured: str, side: int, least: float) -> str:
-    """`layout_gan.layout_of` and `known_cells`: colour times mask, and mask -> cells (N, 4, 16, 16).
+def cells_of(graph: Graph, coloured: str, side: int, cells: int, least: float) -> str:
+    """`layout_gan._cells_of`: colour times mask, and mask (N, 4, side, side) -> (N, 4, cells, cells).
 
     A cell is empty if the mean of its mask is at most `least`.
     """
-    sums = graph.pooled(coloured, side // CELLS)
+    sums = graph.pooled(coloured, side // cells)
     share = graph.channels(sums, 3, 4)
     product = positive(graph, graph.add("Sub", share, least))
     mean = graph.add("Div", graph.channels(sums, 0, 3), graph.add("Max", share, SMALLEST_SHARE))

@@ -109,11 +109,11 @@ class Detail(nn.Module):
         return doubled(rgba) + finer
 
 
-def recoloured(rgba: Tensor, layout: Tensor, strokes: Tensor, sketch_of: Tensor | None = None) -> Tensor:
+def recoloured(rgba: Tensor, layout: Tensor) -> Tensor:
     """Returns RGBA (N, 4, S, S) with the luma of `rgba`, and most of the chroma of its layout (N, 4, 16, 16).
 
     So a product has even colours, and no coloured speckle. Chroma falls towards black and white, as in shades
-    and highlights. Under colour strokes (M, 4, S/2, S/2) the picture keeps its own.
+    and highlights.
     """
     own = ((rgba[:, :3] + 1) / 2).clamp(0, 1)
     cells = F.interpolate(layout.float(), scale_factor=own.shape[-1] / CELLS, mode="bilinear")
@@ -123,8 +123,7 @@ def recoloured(rgba: Tensor, layout: Tensor, strokes: Tensor, sketch_of: Tensor 
     luma, given_luma = _luma(own), _luma(given)
     limited = given_luma.clamp(DARKEST, LIGHTEST)
     shade = torch.minimum(luma / limited, (1 - luma) / (1 - limited)).clamp(0, 1)
-    share = CHROMA_SHARE * (1 - doubled(per_answer(strokes[:, 3:], sketch_of)))
-    chroma = share * shade * (given - given_luma) + (1 - share) * (own - luma)
+    chroma = CHROMA_SHARE * shade * (given - given_luma) + (1 - CHROMA_SHARE) * (own - luma)
     return torch.cat([2 * (luma + chroma).clamp(0, 1) - 1, rgba[:, 3:]], 1)
 
 
