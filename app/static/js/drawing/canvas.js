@@ -138,7 +138,7 @@ export class SketchPad {
   #hints() {
     const colours = [...this.#seen, this.#stroke].filter((item) => item && isColour(item));
     if (colours.length === 0) return {};
-    this.exported.paintHints(colours, this.#seen);
+    this.exported.paintColours(colours);
     const blocks = inBlocks(this.exported.pixels, this.exported.square.size);
     if (!blocks.some((value) => value > 0)) return {};
     blocks.fill(0, 0, 4); // the API refuses hints without a transparent pixel; a block without one is still covered
@@ -150,9 +150,9 @@ export class SketchPad {
   #fill({ points, tool }) {
     this.exported.show(wholePaper(PAPER_SIZE));
     this.exported.paintInk(this.drawing.items, null);
-    const area = areaAround(cleanInk(this.exported.levels), PAPER_SIZE, points);
-    if (area === null) this.onOpenArea();
-    return area?.path ? { kind: "fill", ...area, ...tool } : null;
+    const path = areaAround(cleanInk(this.exported.levels), PAPER_SIZE, points);
+    if (path === null) this.onOpenArea();
+    return path ? { kind: "fill", path, ...tool } : null;
   }
 
   /** @param {PointerEvent} event */

@@ -17,8 +17,7 @@ const PRESSURE_SHARE = 0.3;
  * @typedef {Layered & {width: number, erase: boolean, mirrored: boolean, smooth: boolean, fill?: boolean}} Tool  erases
  *   its own layer; with `fill`, a tap fills an area
  * @typedef {Layered & {kind: "stroke", points: Point[], width: number, erase: boolean, mirrored: boolean}} Stroke
- * @typedef {Layered & {kind: "fill", path: string, margin: number}} Fill  SVG path data; the model gets no
- *   colours at the lines, up to this distance from them
+ * @typedef {Layered & {kind: "fill", path: string}} Fill  SVG path data
  * @typedef {Layered & {kind: "picture", url: string, image: CanvasImageSource, notice?: string}} Picture  covers the
  *   paper; `notice` is about how it was read
  * @typedef {{kind: "sheet", items: Item[]}} Sheet  a new sheet of paper with these items

@@ -14,23 +14,21 @@ const [NONE, INSIDE, OUTSIDE] = [0, 1, 2];
  * @param {Uint8Array} levels  (size, size) of clean ink, paper 255
  * @param {number} size
  * @param {{x: number, y: number}[]} points  in pixels; the area around each is filled
- * @returns {{path: string, margin: number} | null} outlines as SVG path data, "" for none, and the share of the area at
- *   its lines that the model is free to draw, in pixels; null for an area that is open: it reaches a corner of the paper
+ * @returns {string | null} outlines as SVG path data, "" for none; null for an area that is open: it reaches a corner of
+ *   the paper
  */
 export function areaAround(levels, size, points) {
   const width = size + 2; // with a frame around the paper, where no area grows
   const distance = distancesToInk(levels, size);
   const filled = new Uint8Array(distance.length);
-  let margin = REACH;
   for (const { x, y } of points) {
     const [column, row] = [x, y].map((value) => Math.min(Math.max(Math.floor(value), 0), size - 1) + 1);
-    const { area, reach } = oneArea(distance, width, row * width + column);
+    const area = oneArea(distance, width, row * width + column);
     const corners = [width + 1, width + size, size * width + 1, size * width + size];
     if (corners.some((corner) => area[corner] === INSIDE)) return null;
     for (let i = 0; i < area.length; i++) if (area[i] === INSIDE) filled[i] = 1;
-    margin = Math.min(margin, reach);
   }
-  return { path: outlineOf(belowInk(filled, width), width), margin };
+  return outlineOf(belowInk(filled, width), width);
 }
 
 /**
@@ -68,14 +66,13 @@ function distancesToInk(levels, size) {
  * @param {Float32Array} distance  with its frame
  * @param {number} width
  * @param {number} start  index of a pixel
- * @returns {{area: Uint8Array, reach: number}} INSIDE for the pixels of the area around `start`; by how many pixels ink
- *   was widened
+ * @returns {Uint8Array} INSIDE for the pixels of the area around `start`
  */
 function oneArea(distance, width, start) {
   const beside = [-width, -1, 1, width];
   const area = new Uint8Array(distance.length);
   const peak = climb(distance, [...beside, -width - 1, 1 - width, width - 1, width + 1], start);
-  if (distance[peak] === 0) return { area, reach: 0 };
+  if (distance[peak] === 0) return area;
   const reach = distance[peak] > REACH ? REACH : distance[peak] / 2; // narrow areas have a core, too
   const front = [peak];
   area[peak] = INSIDE;
@@ -88,7 +85,7 @@ function oneArea(distance, width, start) {
     const end = front.length;
     for (; first < end; first++) spread(front[first], (j) => distance[j] > 0);
   }
-  return { area, reach };
+  return area;
 
   /** @param {number} i @param {(j: number) => boolean} isFree */
   function spread(i, isFree) {

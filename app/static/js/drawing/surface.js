@@ -54,34 +54,11 @@ export class Surface {
     this.#paintOne(this.ink.paint(items.filter((item) => !isColour(item))), current && !isColour(current) ? current : null);
   }
 
-  /**
-   * Paints the colours that the model gets: those of filled areas leave its lines free, so that it can draw them.
-   * @param {Item[]} colours
-   * @param {Item[]} items  with the ink
-   */
-  paintHints(colours, items) {
-    const lines = linesAlone(this.ink.paint(items.filter((item) => !isColour(item))));
-    inPixels(this.context, () => this.context.clearRect(0, 0, lines.width, lines.height));
-    for (const item of colours) {
-      if (item.kind === "fill") this.#paintBetween(item, lines);
-      else paintItem(this.context, item);
-    }
-  }
-
-  /** @param {import("./drawing.js").Fill} item @param {HTMLCanvasElement} lines */
-  #paintBetween(item, lines) {
-    const context = newCanvas(1).getContext("2d");
-    look(context, this.square);
-    paintItem(context, item);
-    context.globalCompositeOperation = "destination-out";
-    const distance = item.margin * context.getTransform().a;
-    inPixels(context, () => {
-      for (let angle = 0; angle < 2 * Math.PI; angle += Math.PI / 4) {
-        context.drawImage(lines, distance * Math.cos(angle), distance * Math.sin(angle));
-      }
-      context.drawImage(lines, 0, 0);
-    });
-    inPixels(this.context, () => this.context.drawImage(context.canvas, 0, 0));
+  /** Paints colours alone, on nothing. @param {Item[]} colours */
+  paintColours(colours) {
+    const { width, height } = this.canvas;
+    inPixels(this.context, () => this.context.clearRect(0, 0, width, height));
+    for (const item of colours) paintItem(this.context, item);
   }
 
   /** RGBA, (size, size). @returns {Uint8ClampedArray} */
@@ -205,16 +182,6 @@ function paintStroke(context, stroke) {
     context.stroke(new Path2D(path));
   }
   context.globalCompositeOperation = "source-over";
-}
-
-/** Ink on paper as ink on nothing. @param {HTMLCanvasElement} ink */
-function linesAlone(ink) {
-  const context = newCanvas(ink.width).getContext("2d");
-  context.drawImage(ink, 0, 0);
-  const image = context.getImageData(0, 0, ink.width, ink.height);
-  for (let i = 0; i < image.data.length; i += 4) image.data[i + 3] = 255 - image.data[i];
-  context.putImageData(image, 0, 0);
-  return context.canvas;
 }
 
 /** @param {number} side */
