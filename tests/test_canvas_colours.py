@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ RED, NAVY = (184, 35, 47), (38, 54, 94)
 
 def along(*corners, steps=8):
     """Points along straight lines: smoothing would round the corners off."""
-    sides = zip(corners, corners[1:], strict=False)
+    sides = pairwise(corners)
     return [
         (a + (c - a) * i / steps, b + (d - b) * i / steps)
         for (a, b), (c, d) in sides
