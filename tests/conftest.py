@@ -32,6 +32,8 @@ CRITIC = DiscriminatorConfig(widths=(4, 8), coarse_widths=(8, 8, 8))
 
 LONGEST = (
     "test_canvas_answers",
+    "test_canvas_layout",
+    "test_canvas_models",
     "test_cluster",
     "test_paper",
     "test_resume",

@@ -132,6 +132,13 @@ def test_the_results_of_the_session_are_in_sight_on_a_desk(open_page, size):
         expect(page.locator(id)).to_be_in_viewport(ratio=1)
 
 
+@pytest.mark.parametrize("width", [320, 361, 375])
+def test_the_drawing_tools_stand_on_one_line_on_a_phone(open_page, width):
+    page = open_page(viewport={"width": width, "height": 640}, is_mobile=True)
+    expect(page.locator("#colours")).to_be_visible()
+    assert len({tool.bounding_box()["y"] for tool in page.locator(".drawing .bar > .group").all()}) == 1
+
+
 @pytest.mark.parametrize("menu", ["more", "colours"])
 @pytest.mark.parametrize(("size", "scrolled"), [((390, 440), 0), ((390, 640), 1000)])
 def test_all_of_a_menu_can_be_reached_on_a_phone(open_page, menu, size, scrolled):

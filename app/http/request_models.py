@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pix2pix.inference.translator import Translator
 
 MAX_VARIANTS = 8
-MAX_SEEDS = 2 * MAX_VARIANTS  # of two requests: photos of seeds from two lists may be alike
+MAX_SEEDS = 2 * MAX_VARIANTS  # for two requests: seeds of two answers may look alike
 MAX_STEPS = 32
 MAX_TERMS = 32
 # z is drawn from N(0, 1): 100 allows arithmetic and is far from an overflow of float32
