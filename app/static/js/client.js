@@ -67,12 +67,12 @@ export class Client {
 
   /**
    * Translates a sketch with each of several latents.
-   * @param {SketchRequest & {latents: Latent[]}} request
+   * @param {SketchRequest & {latents: Latent[], size?: number, stream?: string}} request
    * @returns {Promise<Answer>} a picture for each latent, in order
    */
   async translate(request) {
     const started = this.now();
-    const { images } = await this.#postJson("/translate", { ...request, stream: this.stream });
+    const { images } = await this.#postJson("/translate", { stream: this.stream, ...request });
     return { pictures: images.map(asPicture), elapsedMs: this.now() - started };
   }
 
