@@ -215,6 +215,8 @@ def test_a_field_in_the_query_is_not_ignored_where_the_body_has_the_fields(clien
         ({"seed": True}, "#/seed"),
         ({"variants": 0}, "#/variants"),
         ({"variants": 9}, "#/variants"),
+        ({"size": 255}, "#/size"),
+        ({"size": 1025}, "#/size"),
         ({"z": [0.0] * (Z - 1)}, "#/z"),
         ({"z": []}, "#/z"),
         ({"z": [0.0] * Z, "seed": 1}, "#/z"),
@@ -265,6 +267,18 @@ def test_a_realism_map_lies_over_the_photo_and_is_clear_outside(judging, width, 
         assert (rgba[covered] == [round(255 * part) for part in (*REAL, OPACITY)]).all()
         assert (rgba[outside][:, 3] == 0).all() and (photo[outside] == 255).all()
         assert photo[covered].min() < 250, "the photo lies there, too"
+
+
+def test_a_photo_of_a_size_has_its_subject_and_its_realism_map_in_their_places(judging):
+    page = Image.new("L", (60, 40), "white")
+    page.paste("black", (5, 10, 25, 30))
+    body = {"sketch": b64(encoded(page)), "realism": True}
+    small, large = (translate(judging, **body, **size).json["images"][0] for size in ({}, {"size": 300}))
+    for name in ("png", "realism"):
+        before, after = (pixels(base64.b64decode(image[name])) for image in (small, large))
+        assert after.shape == (200, 300, before.shape[2])
+        reduced = Image.fromarray(after[..., -1]).resize((60, 40), Image.Resampling.BOX)  # blue; alpha
+        assert np.abs(np.asarray(reduced) - before[..., -1].astype(float)).mean() < 6
 
 
 def test_a_realism_map_comes_only_where_it_is_asked_for_and_the_photos_are_the_same(judging):

@@ -118,6 +118,21 @@ def test_save_downloads_the_photo(page):
     assert np.array_equal(np.asarray(Image.open(download.value.path())), shown)
 
 
+@pytest.mark.parametrize("scale", [1, 0.3])
+def test_the_photo_is_saved_large_where_the_page_shows_it(page, scale):
+    draw(page, [(0.3 + scale * (x - 0.3), 0.3 + scale * (y - 0.3)) for x, y in OUTLINE])
+    shown = photo(page)
+    page.locator("#more").click()
+    with page.expect_download() as download:
+        page.locator("#save-large").click()
+    assert download.value.suggested_filename == "shoes-seed-0.png"
+    large = Image.open(download.value.path()).convert("RGB")
+    assert large.size == (1024, 1024)
+    reduced = np.asarray(large.resize((256, 256), Image.Resampling.BOX)).astype(float)
+    assert np.abs(reduced - shown[..., :3]).mean() < 6
+    expect(page.locator("#status")).to_have_text("Photo is up to date")
+
+
 def test_a_sheet_shows_the_drawing_and_its_colours_in_twelve_looks(page):
     draw(page, OUTLINE)
     page.keyboard.press("c")

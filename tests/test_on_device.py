@@ -123,6 +123,7 @@ def drawn_here(page) -> list[np.ndarray]:
     made = answers(page)
     expect(page.locator("#latency")).to_have_text(HERE_NOW, timeout=60_000)
     made = answers(page)
+    expect(page.locator("#save-large")).to_have_attribute("hidden", "")
     assert all(np.all(one[..., 3:] == 255) for one in made)
     return [one[..., :3] for one in made]
 

@@ -83,6 +83,7 @@ BODIES = {
         {"sketch": SKETCH},
         {"sketch": SKETCH, "seed": 3, "variants": 2, "realism": True},
         {"sketch": SKETCH, "hints": HINTS, "transparent": True},
+        {"sketch": SKETCH, "size": 300},
     ],
     "/api/v1/seeds": [{}, {"seed": 5, "count": 2}],
     "/api/v1/encode": [{"photo": SKETCH}],
@@ -107,7 +108,18 @@ def test_a_picture_as_the_body_is_described_with_the_other_fields_in_the_query(a
         (
             "translate",
             "sketch",
-            {"model", "hints", "transparent", "realism", "stream", "seed", "z", "variants", "latents"},
+            {
+                "model",
+                "hints",
+                "transparent",
+                "realism",
+                "stream",
+                "seed",
+                "z",
+                "variants",
+                "size",
+                "latents",
+            },
         ),
         ("encode", "photo", {"model"}),
     ):

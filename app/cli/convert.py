@@ -59,8 +59,8 @@ MAX_NAMED_SKIPS = 1000  # files of a job; a larger one gives only the number of 
 @click.option(
     "--size",
     default="source",
-    help="Size of the photos: source (the sketch's), model (its square), or the longer side in px. Beyond "
-    "the model's square, 256 px in the shipped models, photos are enlarged and show no more detail.",
+    help="Size of the photos: source (the sketch's), model (its square), or the longer side in px. A network "
+    "enlarges photos beyond the model's square, 256 px in the shipped models; source interpolates them.",
 )
 @click.option(
     "--format",

@@ -83,7 +83,7 @@ def create_api(translators: Mapping[str, Translator], batcher: Batcher) -> Bluep
             raise UsageError("A PNG answer has one photo: request variants=1, or accept JSON.")
         if as_png and payload.realism:
             raise UsageError("A PNG answer has no realism map: accept JSON.")
-        answer = generate(translator, payload.sketch, z, payload, batcher, "variants")
+        answer = generate(translator, payload.sketch, z, payload, batcher, "variants", payload.size)
         headers = notice_headers(answer.notices)
         if as_png:
             return Response(answer.files[0]["png"], content_type="image/png", headers=headers)

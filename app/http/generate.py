@@ -27,6 +27,7 @@ from pix2pix.images.io import (
     read_hints,
     restore_photo,
 )
+from pix2pix.inference.enlarge import photo_of_size
 
 if TYPE_CHECKING:
     from app.http.request_models import SketchPayload
@@ -60,13 +61,20 @@ class Answer:
 
 
 def generate(
-    translator: Translator, file: bytes, z: np.ndarray, payload: SketchPayload, batcher: Batcher, noun: str
+    translator: Translator,
+    file: bytes,
+    z: np.ndarray,
+    payload: SketchPayload,
+    batcher: Batcher,
+    noun: str,
+    size_px: int | None = None,
 ) -> Answer:
     """Translates a sketch with each z (N, Z), for the current request; the photos get its size and position.
 
-    `noun` names the photos in error messages. Raises ImageError for an invalid sketch and for hints that do
-    not fit it, ImageTooLarge if the photos together have more pixels than one picture may have, and as
-    `Batcher.admit` and `Batcher.translate`.
+    With `size_px`, that is the length of their longer side, and a network enlarges them. `noun` names the
+    photos in error messages. Raises ImageError for an invalid sketch and for hints that do not fit it,
+    ImageTooLarge if the photos together have more pixels than one picture may have, and as `Batcher.admit`,
+    `Batcher.translate` and `Batcher.run`.
     """
     timings_ms: dict[str, float] = {}
     client = current_client()
@@ -76,6 +84,11 @@ def generate(
 
     def fit_strokes(file: bytes) -> np.ndarray:
         return fit_hints(read_hints(file, WEB), placement, translator.size_px)
+
+    def place(photo: np.ndarray) -> np.ndarray:
+        if size_px is None:
+            return restore_photo(photo, placement)
+        return batcher.run(lambda: photo_of_size(photo, placement, size_px), client)  # one at a time
 
     with batcher.admit(len(z)):
         with timed(timings_ms, "decode"):
@@ -89,11 +102,13 @@ def generate(
         generated = batcher.translate(job)
         timings_ms["queue"] = in_ms(generated.queue_s)
         timings_ms["inference"] = in_ms(generated.inference_s)
-        with timed(timings_ms, "encode"), batcher.room(placement.height * placement.width, client):
-            files = [{"png": encode_png(restore_photo(photo, placement))} for photo in generated.photos]
+        page = placement if size_px is None else placement.scaled(size_px)
+        with timed(timings_ms, "encode"), batcher.room(page.height * page.width, client):
+            photos = [place(photo) for photo in generated.photos]
+            files = [{"png": encode_png(photo)} for photo in photos]
             if generated.overlays is not None:
                 for one, overlay in zip(files, generated.overlays, strict=True):
-                    one["realism"] = encode_png(restore_overlay(overlay, placement))
+                    one["realism"] = encode_png(restore_overlay(overlay, page))
     batcher.observe("decode", translator.name, timings_ms["decode"] / 1000)
     batcher.observe("encode", translator.name, timings_ms["encode"] / 1000)
     return Answer(files, z, timings_ms, notices)

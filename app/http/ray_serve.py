@@ -31,7 +31,8 @@ from app.http.problems import describe_invalid, describe_known, describe_problem
 from app.http.request_models import TranslateRequest
 from pix2pix.errors import DeadlineExceeded, Pix2PixError
 from pix2pix.images.framing import stacked_hints
-from pix2pix.images.io import WEB, count_pixels, encode_png, fit_hints, read_hints, restore_photo
+from pix2pix.images.io import WEB, count_pixels, encode_png, fit_hints, read_hints
+from pix2pix.inference.enlarge import photo_of_size
 from pix2pix.inference.translator import load
 from pix2pix.memory import return_freed_memory
 
@@ -140,9 +141,9 @@ class Photos:
             return fit_hints(read_hints(payload.hints, WEB), placement, self.translator.size_px)
 
         def encode(photo: np.ndarray, overlay: np.ndarray | None) -> dict[str, bytes]:
-            file = {"png": encode_png(restore_photo(photo, placement))}
+            file = {"png": encode_png(photo_of_size(photo, placement, payload.size))}
             if payload.realism and overlay is not None:
-                file["realism"] = encode_png(restore_overlay(overlay, placement))
+                file["realism"] = encode_png(restore_overlay(overlay, page))
             return file
 
         fitted, placement, notices = await self._work(count_pixels(payload.sketch, WEB), fit)
@@ -152,7 +153,8 @@ class Photos:
         made: Any = await self._compute(_Job(fitted, z, payload.realism, strokes, payload.transparent))
         if failure := next((one for one in made if isinstance(one, Exception)), None):
             raise failure
-        pixels = placement.height * placement.width
+        page = placement if payload.size is None else placement.scaled(payload.size)
+        pixels = page.height * page.width
         files = [await self._work(pixels, partial(encode, photo, overlay)) for photo, overlay in made]
         return Answer(files, z, {}, notices)
 

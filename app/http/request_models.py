@@ -20,6 +20,7 @@ MAX_VARIANTS = 8
 MAX_SEEDS = 2 * MAX_VARIANTS  # for two requests: seeds of two answers may look alike
 MAX_STEPS = 32
 MAX_TERMS = 32
+MIN_SIZE_PX, MAX_SIZE_PX = 256, 1024
 # z is drawn from N(0, 1): 100 allows arithmetic and is far from an overflow of float32
 MAX_Z = 100.0
 
@@ -162,6 +163,13 @@ class TranslateRequest(SketchPayload):
         le=MAX_VARIANTS,
         description="Number of photos: the first has the seed, the others those after it",
         examples=[4],
+    )
+    size: int | None = Field(
+        default=None,
+        ge=MIN_SIZE_PX,
+        le=MAX_SIZE_PX,
+        description="Longer side of the photos in px, instead of the sketch's size; a network enlarges them",
+        examples=[1024],
     )
     latents: list[Latent] | None = Field(
         default=None,

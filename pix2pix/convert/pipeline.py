@@ -23,7 +23,7 @@ import numpy as np
 from pix2pix.convert.manifest import Line, Note, Stamp
 from pix2pix.errors import ImageError, ImageTooLarge, UnreadableImage, UsageError
 from pix2pix.files import printable
-from pix2pix.images.framing import UInt8, resized, stacked_hints
+from pix2pix.images.framing import UInt8, stacked_hints
 from pix2pix.images.io import (
     MAX_PIXELS,
     Notice,
@@ -34,11 +34,11 @@ from pix2pix.images.io import (
     read_coloured_sketch,
     read_hints,
     reading_factor,
-    restore_photo,
     save_image,
     size_of,
 )
 from pix2pix.inference.engines import Float32
+from pix2pix.inference.enlarge import photo_of_size
 from pix2pix.memory import Budget
 
 if TYPE_CHECKING:
@@ -257,8 +257,12 @@ class Pipeline:
         output = job.outputs[variant]
         output.parent.mkdir(parents=True, exist_ok=True)
         note = Note(job.stamp.sha256, self.made_with[variant])
-        with self.pixels.hold(job.placement.height * job.placement.width):
-            save_image(output, _sized(photo, job.placement, self.settings["size"]), note.to_text())
+        size = self.settings["size"]
+        page = job.placement.scaled(size) if isinstance(size, int) else job.placement
+        with self.pixels.hold(page.height * page.width):
+            if size != "model":
+                photo = photo_of_size(photo, job.placement, None if size == "source" else size)
+            save_image(output, photo, note.to_text())
         return Stamp.of(output), 1000 * (time.perf_counter() - began)
 
     def _results(self, at_most: int) -> Iterator[Converted]:
@@ -310,15 +314,3 @@ def _read_bytes(source: Path, size: int) -> bytes:
     if size > MAX_BYTES:
         raise ImageTooLarge(f"the file has {size:,} bytes; {MAX_BYTES:,} are allowed")
     return source.read_bytes()
-
-
-def _sized(photo: UInt8, placement: Placement, size: int | str) -> UInt8:
-    """The photo (S, S, 3 or 4) at the size to save: "source", "model", or the longer side in pixels."""
-    if size == "model":
-        return photo
-    placed = restore_photo(photo, placement)
-    if not isinstance(size, int):
-        return placed
-    height, width = placed.shape[:2]
-    scale = size / max(height, width)
-    return resized(placed, (max(1, round(width * scale)), max(1, round(height * scale))))

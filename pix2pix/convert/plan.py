@@ -25,6 +25,7 @@ from pix2pix.errors import UsageError
 from pix2pix.files import only_writer, printable, sweep
 from pix2pix.images.io import SAVED_AS, SUFFIXES
 from pix2pix.inference.engines import Float32
+from pix2pix.inference.enlarge import MAX_SIZE_PX
 from pix2pix.model.latents import seeds_from
 from pix2pix.storage import RealNames, is_local, real
 
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["Conversion", "Converted", "Options", "convert_folder"]
 
 MAX_VARIANTS = 100
-MAX_SIZE_PX = 8192
 MAX_NAMED = 3  # sketches that clash with one
 WITH_ALPHA = (".png", ".webp", ".tif", ".tiff")
 

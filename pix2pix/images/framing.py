@@ -36,6 +36,15 @@ class Placement:
     left: int
     side_px: int
 
+    def scaled(self, longer_px: int) -> Placement:
+        """Returns the same square on a page whose longer side has `longer_px`; at least a pixel is on it."""
+        scale = longer_px / max(self.height, self.width)
+        height, width = max(1, round(self.height * scale)), max(1, round(self.width * scale))
+        side = max(1, round(self.side_px * scale))
+        top = min(max(round(self.top * scale), 1 - side), height - 1)
+        left = min(max(round(self.left * scale), 1 - side), width - 1)
+        return Placement(height, width, top, left, side)
+
 
 def fit_sketch(sketch: UInt8, size_px: int) -> tuple[UInt8, Placement]:
     """Fits a sketch (H, W) uint8, paper 255, to (size_px, size_px); returns it and its placement.

@@ -17,11 +17,12 @@ from PIL import Image
 
 from pix2pix.errors import CorruptBundle, NoSubject, UsageError
 from pix2pix.images.framing import UInt8
-from pix2pix.images.io import fit_hints, fit_sketch, read_hints, read_photo, read_sketch, restore_photo
+from pix2pix.images.io import fit_hints, fit_sketch, read_hints, read_photo, read_sketch
 from pix2pix.images.mask import product_mask
 from pix2pix.images.subject import squared
 from pix2pix.images.transparency import cut_out, without_fringe
 from pix2pix.inference.engines import Engine, Float32, Int64, make_engine
+from pix2pix.inference.enlarge import MAX_SIZE_PX, photo_of_size
 from pix2pix.inference.realism import tint
 from pix2pix.model import latents
 from pix2pix.model.bundle import Header, digest_of, find_bundle
@@ -99,28 +100,40 @@ class Translator:
         z: latents.Latent | None = None,
         hints: Any = None,
         transparent: bool = False,
+        size_px: int | None = None,
     ) -> Image.Image:
         """Translates a sketch, anything `read_sketch` takes, into an RGB photo of its size.
 
         `z` (Z,) takes the place of the seed. `hints`, anything `read_hints` takes, of the sketch's size, are
-        colours to use where they are opaque. A photo that is `transparent` is RGBA, without the ground.
-        Raises ImageError for a picture that cannot be used, UsageError for a z of the wrong shape, and for
-        hints if `takes_strokes` is False.
+        colours to use where they are opaque. A photo that is `transparent` is RGBA, without the ground. Its
+        longer side has `size_px`, if that is given; a network enlarges what is larger than the model's square
+        (`enlarge.photo_of_size`). Raises ImageError for a picture that cannot be used, UsageError for a z of
+        the wrong shape, for a size out of range, and for hints if `takes_strokes` is False.
         """
         chosen = self.latent(seed) if z is None else np.asarray(z, np.float32)
-        return self.translate_many(sketch, chosen[None], hints=hints, transparent=transparent)[0]
+        return self.translate_many(
+            sketch, chosen[None], hints=hints, transparent=transparent, size_px=size_px
+        )[0]
 
     def translate_many(
-        self, sketch: Any, z: Float32, *, hints: Any = None, transparent: bool = False
+        self,
+        sketch: Any,
+        z: Float32,
+        *,
+        hints: Any = None,
+        transparent: bool = False,
+        size_px: int | None = None,
     ) -> list[Image.Image]:
         """Translates one sketch with each z (N, Z), otherwise as `translate`."""
+        if size_px is not None and not 1 <= size_px <= MAX_SIZE_PX:
+            raise UsageError(f"size_px {size_px} is not in 1..{MAX_SIZE_PX}")
         fitted, placement = fit_sketch(read_sketch(sketch), self.size_px)
         strokes = None if hints is None else fit_hints(read_hints(hints), placement, self.size_px)[None]
         photos: list[Image.Image] = []
         for start in range(0, len(z), BATCH_SIZE):
             some = z[start : start + BATCH_SIZE]
             batch = self.translate_batch(fitted[None], some, strokes=strokes, transparent=transparent)
-            photos += [Image.fromarray(restore_photo(photo, placement)) for photo in batch]
+            photos += [Image.fromarray(photo_of_size(photo, placement, size_px)) for photo in batch]
         return photos
 
     def translate_batch(

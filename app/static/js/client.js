@@ -67,7 +67,7 @@ export class Client {
 
   /**
    * Translates a sketch with each of several latents.
-   * @param {SketchRequest & {latents: Latent[]}} request
+   * @param {SketchRequest & {latents: Latent[], size?: number, stream?: string}} request
    * @returns {Promise<Answer>} a picture for each latent, in order
    */
   async translate(request) {

@@ -196,7 +196,8 @@ function show() {
   directions.show(chosen.moves, chosen.z !== null && !pictures.isEmpty);
   updateAddress(menu.current.name, currentLatent());
   persistence.schedule();
-  for (const id of ["keep", "dropper", "save-sheet"]) $(id).disabled = pictures.large === null;
+  for (const id of ["keep", "dropper", "save-large", "save-sheet"]) $(id).disabled = pictures.large === null;
+  $("save-large").hidden = translator.isHere;
   $("session").hidden = shelf.all.length === 0 && pictures.large === null;
   const { progress } = translator;
   if (!hasInk) {
@@ -296,6 +297,21 @@ async function saveSheet() {
     if (problem instanceof ModelNotFound) return replaceModel(problem);
     showAlert(`The sheet could not be made. ${problem.message}`);
   }
+}
+
+/** Downloads the photo at four times the paper's width, made by the server. */
+async function saveLarge() {
+  const [request, made] = [sketchRequest(), pictures.large];
+  if (!request || !made) return;
+  showStatus("working", "Making the large photo");
+  try {
+    const url = await translator.enlarge({ ...request, latent: made.latent });
+    result.save({ ...made, url });
+    clearRequestAlert();
+  } catch (problem) {
+    onRequestProblem(problem, false);
+  }
+  show();
 }
 
 /** Lets the user take a colour from the photo. */
@@ -487,6 +503,7 @@ $("reroll").addEventListener("click", reroll);
 $("pin").addEventListener("click", pin);
 $("keep").addEventListener("click", keep);
 $("save").addEventListener("click", save);
+$("save-large").addEventListener("click", saveLarge);
 $("save-png").addEventListener("click", () => paper.save("png", `${menu.current.name}-sketch`));
 $("save-svg").addEventListener("click", () => paper.save("svg", `${menu.current.name}-sketch`));
 $("save-sheet").addEventListener("click", saveSheet);

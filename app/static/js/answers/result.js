@@ -48,9 +48,11 @@ export class Result {
     this.#showEnds();
   }
 
-  /** Downloads the large picture. */
-  save() {
-    const { url, source, latent } = this.pictures.large;
+  /**
+   * Downloads the large picture.
+   * @param {import("./pictures.js").Made} made
+   */
+  save({ url, source, latent } = this.pictures.large) {
     const origin = "seed" in latent ? `seed-${latent.seed}` : $("seed").placeholder.replaceAll(/\W+/g, "-") || "z";
     download(url, `${source.model}-${origin}.png`);
   }

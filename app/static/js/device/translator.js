@@ -12,6 +12,8 @@ import { isPressed, press } from "../toggle.js";
  * @typedef {import("../client.js").SketchRequest & {square: Square}} FramedRequest  `square` is what the sketch shows
  */
 
+const LARGE_PX = 1024;
+
 export class Translator {
   /** What is being downloaded, for the status line; "" if nothing is. */
   progress = "";
@@ -85,6 +87,23 @@ export class Translator {
   async interpolate({ square, ...request }) {
     const frames = await this.#tryDevice(request, (device) => device.interpolate(request));
     return onPaper(frames ?? (await this.client.interpolate(request)), square, request.transparent);
+  }
+
+  /**
+   * Makes a photo larger than the paper, on the server.
+   * @param {FramedRequest & {latent: import("../client.js").Latent}} request
+   * @returns {Promise<string>} a PNG of LARGE_PX x LARGE_PX pixels as a data: URL
+   */
+  async enlarge({ square, latent, ...request }) {
+    const apart = { realism: false, stream: undefined, size: LARGE_PX }; // the pen's next request must not replace it
+    const { pictures } = await this.client.translate({ ...request, ...apart, latents: [latent] });
+    const background = request.transparent ? "transparent" : "white";
+    return putBack(pictures[0].url, { ...square, size: LARGE_PX }, background, LARGE_PX);
+  }
+
+  /** Whether this device makes the photos. */
+  get isHere() {
+    return this.#device !== null;
   }
 
   /**

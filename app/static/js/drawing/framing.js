@@ -108,14 +108,16 @@ function extend(span, at) {
  * @param {string} url  of the picture
  * @param {Square} square
  * @param {string} [background]  colour outside the square
- * @returns {Promise<string>} a PNG of PAPER_SIZE x PAPER_SIZE pixels as a data: URL
+ * @param {number} [paperPx]  side of the paper in pixels
+ * @returns {Promise<string>} a PNG of paperPx x paperPx pixels as a data: URL
  */
-export async function putBack(url, { left, top, side, size }, background = "transparent") {
-  if (side === PAPER_SIZE && size === PAPER_SIZE) return url;
+export async function putBack(url, { left, top, side, size }, background = "transparent", paperPx = PAPER_SIZE) {
+  if (side === PAPER_SIZE && size === paperPx) return url;
   const image = await loadImage(url);
   const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = PAPER_SIZE;
+  canvas.width = canvas.height = paperPx;
   const context = canvas.getContext("2d");
+  context.scale(paperPx / PAPER_SIZE, paperPx / PAPER_SIZE);
   context.fillStyle = background;
   context.fillRect(0, 0, PAPER_SIZE, PAPER_SIZE);
   context.imageSmoothingQuality = "high";
