@@ -12,7 +12,8 @@ from PIL import Image
 
 from pix2pix.images.io import inspect_sketch, read_sketch
 
-SKETCHES = sorted((Path(__file__).parent.parent / "docs/sketches").rglob("*.png"))
+FOLDERS = [Path(__file__).parent.parent / "docs/sketches" / name for name in ("shoes", "handbags")]
+SKETCHES = sorted(path for folder in FOLDERS for path in folder.glob("*.png"))
 
 
 def names(notices: tuple) -> list[str]:
