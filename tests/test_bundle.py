@@ -136,7 +136,7 @@ def test_a_server_names_a_checkpoint_and_serves_the_models(tiny_bundle: Path) ->
 
 
 def test_a_bundle_of_an_earlier_version_is_refused_with_the_reason(tiny_bundle: Path) -> None:
-    save_file(load_file(tiny_bundle), tiny_bundle, metadata={"format": "pix2pix-bundle/1", "header": "{}"})
+    save_file(load_file(tiny_bundle), tiny_bundle, metadata={"format": "pix2pix-bundle/2", "header": "{}"})
     with pytest.raises(CorruptBundle, match=r"tiny\.safetensors was made by an earlier version"):
         read_header(tiny_bundle)
 

@@ -154,6 +154,20 @@ def test_a_key_hides_the_colours_and_the_photo_is_made_without_them(boxed):
     assert np.array_equal(asked(boxed, lambda: boxed.keyboard.press("h"))[1], hints)
 
 
+def test_a_reload_with_hidden_colours_brings_everything_back(boxed):
+    """The page failed at each load, and lost what was kept."""
+    choose(boxed, "Red")
+    asked(boxed, lambda: draw(boxed, [(0.3, 0.5), (0.7, 0.5)]))
+    boxed.locator("#keep").click()
+    asked(boxed, lambda: boxed.keyboard.press("h"))
+    boxed.reload()
+    photo(boxed)
+    expect(boxed.locator("#alert")).to_be_hidden()
+    expect(boxed.locator("#shelf img")).to_have_count(1)
+    assert at(shown(boxed), 0.5, 0.5) == (255, 255, 255)
+    assert asked(boxed, lambda: boxed.keyboard.press("h"))[1] is not None
+
+
 def test_colours_alone_ask_for_lines(page):
     choose(page, "Red")
     draw(page, [(0.3, 0.5), (0.7, 0.5)])

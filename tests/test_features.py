@@ -88,7 +88,7 @@ class Extractor(torch.nn.Module):
 def test_inception_has_its_weights_from_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, INCEPTION_MODULE, SimpleNamespace(FeatureExtractorInceptionV3=Extractor))
     monkeypatch.setenv("PIX2PIX_FEATURES", str(tmp_path))
-    with pytest.raises(UsageError, match=f"PIX2PIX_FEATURES has no {INCEPTION_FILE}"):
+    with pytest.raises(UsageError, match=f"which has no {INCEPTION_FILE}"):
         InceptionFeatures()
     (tmp_path / INCEPTION_FILE).touch()
     network = InceptionFeatures()

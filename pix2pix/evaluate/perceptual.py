@@ -112,7 +112,7 @@ def _local(name: str) -> Path | None:
         return None
     path = Path(folder) / name
     if not path.is_file():
-        raise UsageError(f"PIX2PIX_FEATURES has no {name}")
+        raise UsageError(f"PIX2PIX_FEATURES is {folder}, which has no {name}")
     return path
 
 
@@ -121,9 +121,13 @@ def _load_backbone(net: nn.Module, path: Path) -> None:
 
     Raises UsageError, with the names of missing tensors, for another file.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    weights = load_file(path)
+    try:
+        weights = load_file(path)
+    except SafetensorError as error:
+        raise UsageError(f"{path} is damaged: {error}") from error
     state = net.state_dict()
     names = {key: name for key in state if (name := _torchvision_name(key))}
     if missing := sorted(set(names.values()) - weights.keys()):

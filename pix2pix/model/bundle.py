@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from pix2pix.model.networks import Model
 
-FORMAT = "pix2pix-bundle/2"
-EARLIER_FORMATS = ("pix2pix-bundle/1",)  # of architectures that were removed
+FORMAT = "pix2pix-bundle/3"
+EARLIER_FORMATS = ("pix2pix-bundle/1", "pix2pix-bundle/2")  # of networks that were removed
 DISCRIMINATORS = "discriminators.safetensors"  # in the folder of a bundle
 CHECKPOINTS = (".pth", ".pt", ".ckpt", ".h5", ".keras")  # suffixes of other programs' weights
 STARTS_OF_CHECKPOINTS = (b"PK\x03\x04", b"\x80\x02\x8a", b"\x89HDF")  # PyTorch or Keras, old PyTorch, HDF5
@@ -150,7 +150,7 @@ def _read(path: Path) -> tuple[dict[str, NDArray[Any]], Header]:
     metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
     if metadata.get("format") in EARLIER_FORMATS:
         raise CorruptBundle(
-            f"{path} was made by an earlier version of pix2pix, whose architecture was removed: train again, "
+            f"{path} was made by an earlier version of pix2pix, whose networks were removed: train again, "
             "or use it with that version"
         )
     if metadata.get("format") != FORMAT:

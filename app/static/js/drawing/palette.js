@@ -71,7 +71,7 @@ export class Palette {
 
   set state({ colour, showsLayer }) {
     this.#mark(colour);
-    this.showLayer(showsLayer);
+    press(this.layer, showsLayer);
   }
 
   /** @param {string} colour */

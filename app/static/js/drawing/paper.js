@@ -129,6 +129,7 @@ export class Paper {
   async restore({ done, undone, tools, palette, trace }) {
     [this.drawing.done, this.drawing.undone] = await Promise.all([withImages(done), withImages(undone)]);
     if (palette) this.palette.state = palette; // states that were saved by earlier versions have none
+    this.pad.showsColours = this.palette.showsLayer;
     [this.tools.state, this.trace.state] = [tools, trace];
   }
 }
