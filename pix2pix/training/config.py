@@ -72,7 +72,7 @@ class TrainConfig:
     layout: LayoutConfig = field(default_factory=LayoutConfig)
 
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
-    generator_lr: float = 6e-3
+    generator_lr: float = 5e-3
     discriminator_lr: float = 4e-4
     betas: tuple[float, float] = (0.5, 0.99)
     warmup_steps: int = 200  # over which the rates rise from zero
