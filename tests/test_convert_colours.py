@@ -113,6 +113,25 @@ def test_changed_added_and_removed_hints_renew_the_photo(convert, tmp_path: Path
     assert len(set(photos)) == 3 and photos[0] == photos[3]
 
 
+def test_empty_hints_fail_and_are_not_taken_for_none(convert, tmp_path: Path) -> None:
+    save_sketch(tmp_path / "in/a.png")
+    (tmp_path / "in/a.hints.png").touch()
+    result = convert("--colours")
+    assert status(result) == "1 failed" and "empty" in result.stderr
+
+
+def test_hints_are_not_replaced(convert, tmp_path: Path) -> None:
+    """By a contact sheet, or by a photo."""
+    save_sketch(tmp_path / "in/a.png")
+    save_hints(tmp_path / "in/a.hints.png")
+    before = (tmp_path / "in/a.hints.png").read_bytes()
+    sheet = convert("--colours", "--sheet", str(tmp_path / "in/a.hints.png"), sources=("in/a.png", "out"))
+    photo = convert("--colours", "--overwrite", sources=("in/a.png", "in/a.hints.png"))
+    for result in (sheet, photo):
+        assert result.exit_code == 2 and "colour strokes" in result.stderr
+    assert (tmp_path / "in/a.hints.png").read_bytes() == before
+
+
 def test_without_the_option_a_file_of_hints_is_a_sketch_as_ever(convert, tmp_path: Path) -> None:
     save_sketch(tmp_path / "in/a.png")
     save_sketch(tmp_path / "in/a.hints.png")

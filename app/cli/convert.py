@@ -25,7 +25,7 @@ from app.cli.options import (
 from app.cli.progress import Reporter
 from app.http.batch import max_batch
 from pix2pix.convert.contact_sheet import Sheet
-from pix2pix.convert.pipeline import OTHERWISE
+from pix2pix.convert.pipeline import HINTS_SUFFIX, OTHERWISE
 from pix2pix.convert.plan import Conversion, Converted, Options, is_one_file
 from pix2pix.errors import UsageError
 from pix2pix.files import printable
@@ -216,6 +216,8 @@ def _report(results: Iterable[Converted], total: int, out: TextIO) -> Counter[st
 def _refuse_in_the_way(sheet: Path, sketches: Path | list[Path], destination: Path) -> None:
     """Raises UsageError for a contact sheet that cannot be written, or might replace a sketch or a photo."""
     refuse_unwritable(sheet)
+    if sheet.name.endswith(HINTS_SUFFIX):
+        raise UsageError(f"the contact sheet {sheet} has the name of colour strokes: choose another")
     for taken in [destination, *(sketches if isinstance(sketches, list) else [sketches])]:
         if is_local(taken) and real(sheet).is_relative_to(real(taken)):
             raise UsageError(f"the contact sheet {sheet} would lie in {taken}: choose another place for it")

@@ -178,13 +178,13 @@ class Pipeline:
         hints_stamp = Stamp.of(hints_file) if self.colours and hints_file.is_file() else None
         if hints_stamp:
             job.stamp = stamp.with_hints(hints_stamp)
-        data, hints, sha256 = b"", b"", ""
+        data, hints, sha256 = b"", None, ""
         if before is not None and before.stamp.matches(job.stamp):
             sha256 = before.stamp.sha256
         if len(notes) < len(outputs) or any(note.sketch != sha256 for note in notes.values() if note):
             data = _read_bytes(source, stamp.size)
-            hints = _read_bytes(hints_file, hints_stamp.size) if hints_stamp else b""
-            sha256 = hashlib.sha256(data + hints).hexdigest()
+            hints = _read_bytes(hints_file, hints_stamp.size) if hints_stamp else None
+            sha256 = hashlib.sha256(data + (hints or b"")).hexdigest()
         job.stamp = replace(job.stamp, sha256=sha256)
         job.made = {i: there[i] for i, note in notes.items() if note and note.sketch == sha256}
         wanted = tuple(i for i in range(len(outputs)) if i not in notes or (notes[i] and i not in job.made))
@@ -201,21 +201,21 @@ class Pipeline:
         job.wanted = wanted
         return None
 
-    def _read_page(self, job: Job, data: bytes, hints: bytes) -> None:
+    def _read_page(self, job: Job, data: bytes, hints: bytes | None) -> None:
         """Reads the sketch and fits it to the model's square. A large one waits until there is memory.
 
-        `hints` is the file of its colour strokes, b"" if there is none.
+        `hints` is the file of its colour strokes, None if there is none.
         """
         width, height = size_of(data)
         factor = reading_factor(width, height)
         # it is decoded in full, or at half of its width and height
         pixels = width * height // (4 if factor > 1 else 1) * (COLOURS_FACTOR if self.colours else 1)
         with self.pixels.hold(pixels):
-            if self.colours and not hints:
+            if self.colours and hints is None:
                 page, colours, job.notices = read_coloured_sketch(data)
             else:
                 page, job.notices = inspect_sketch(data)
-                colours = read_hints(hints) if hints else None
+                colours = None if hints is None else read_hints(hints)
             if page.min() == page.max():
                 raise UnreadableImage("the image is blank: nothing is drawn on it")
             job.fitted, job.placement = fit_sketch(page, self.translator.size_px)

@@ -259,11 +259,13 @@ def _refuse_destination(destination: Path, source: Path | list[Path], is_file: b
 
 
 def _refuse_replaced_sketches(jobs: list[Job]) -> None:
-    """Raises UsageError if a photo would replace a sketch."""
+    """Raises UsageError if a photo would replace a sketch, or the colour strokes beside it."""
     real_name = RealNames()
     sketches = {real_name(job.source): job.source for job in jobs}
     for job in jobs:
         for output in job.outputs:
+            if output.name.endswith(HINTS_SUFFIX) and output.parent == job.source.parent and output.is_file():
+                raise UsageError(f"the colour strokes {output} would be replaced; choose another destination")
             if (sketch := sketches.get(real_name(output))) is not None:
                 raise UsageError(
                     f"the sketch {sketch} would be replaced by a photo; choose another destination"
