@@ -269,6 +269,7 @@ def test_ray_serve_names_what_is_wrong(service: str) -> None:
     assert ask(f"{service}/models")[1]["models"][0]["name"] == "shoes"
 
 
+@pytest.mark.alone
 def test_large_pictures_take_turns_in_a_replica(service: str, ray_folder: Path) -> None:
     """Regression: three of 40 megapixels at once took 2.8 GB, a server of `pix2pix serve` 1.1."""
     large, page = Image.new("L", (8000, 5000), 255), io.BytesIO()

@@ -89,7 +89,7 @@ def test_shipped_bundles_draw_what_the_edges_say(official: Path, name: str, limi
         ]
         between = np.mean([distance(a, b).mean().item() for a, b in pairwise(others)])
         to_other = distance(tensor(made), tensor(np.roll(real, 1, axis=0))).mean().item()
-    assert between > 0.1  # one sketch, many answers
+    assert between > 0.08  # one sketch, many answers; even layouts and less speckle differ less than before
     assert to_own < limit
     assert to_other > 1.4 * to_own
 

@@ -17,7 +17,7 @@ RED, BLUE = torch.tensor([0.6, -0.8, -0.8]), torch.tensor([-0.8, -0.8, 0.6])
 MODEL = ModelConfig(
     size_px=64, widths=(8, 8, 8), latent_size=4, style_size=8, detail_width=4, layout_widths=(16, 16, 16)
 )
-BATCH, STEPS = 8, 200
+BATCH, STEPS = 16, 200
 
 
 def square(colour: Tensor) -> Tensor:
