@@ -266,7 +266,7 @@ def test_a_reload_brings_everything_back(open_page):
     page.locator("#width").fill("7")
     page.keyboard.press("2")
     page.keyboard.press("p")
-    page.locator("#reroll").click()
+    translated(page, lambda: page.locator("#reroll").click())
     before, large = answers(page), photo(page)
     page.reload()
     assert all(alike(a, b) for a, b in zip(answers(page), before, strict=True)) and alike(photo(page), large)
