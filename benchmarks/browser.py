@@ -65,17 +65,17 @@ MEASURE = """async ({ scale, times, threads }) => {
 
 
 @contextmanager
-def serving() -> Iterator[str]:
-    """The app's address."""
-    app = create_app({"shoes": pix2pix.load("shoes")})
+def serving(app: Flask) -> Iterator[str]:
+    """The app's address; the server is gone once the block ends."""
     server = create_server(app, host="127.0.0.1", port=0)
     thread = threading.Thread(target=server.run)
     thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}/"
-    tell_sizes(app)
-    server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map, ignore_all=True))
-    thread.join()
-    server.task_dispatcher.shutdown()
+    try:
+        yield f"http://127.0.0.1:{server.effective_port}/"
+    finally:
+        server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map, ignore_all=True))
+        thread.join()
+        server.task_dispatcher.shutdown()
 
 
 def tell_sizes(app: Flask) -> None:
@@ -113,8 +113,10 @@ def main(times: int) -> None:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
-        with serving() as url:
+        app = create_app({"shoes": pix2pix.load("shoes")})
+        with serving(app) as url:
             measure(browser.new_page(), url, times)
+    tell_sizes(app)
 
 
 if __name__ == "__main__":

@@ -9,15 +9,14 @@ the most colourful on average; nothing else is selected.
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from browser import serving
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from waitress import create_server, wasyncore
 
 import pix2pix
 from app.http import create_app
@@ -62,7 +61,7 @@ def main() -> None:
         walks.append(np.concatenate(_tiles([np.asarray(photo) for photo in photos], SMALL_PX), 1))
     _save("morph", np.concatenate(walks))
 
-    with _served(translators) as url, _chromium() as browser:
+    with serving(create_app(translators)) as url, _chromium() as browser:
         _canvas(browser, url, "canvas", "Boot", width=1280, height=900)
         _canvas(browser, url, "canvas-dark", "Boot", width=1280, height=900, scheme="dark")
         _canvas(browser, url, "canvas-phone", "Boot", width=390, height=844)
@@ -89,18 +88,6 @@ def _tiles(pictures: list[UInt8], side_px: int) -> list[UInt8]:
 
 def _save(name: str, picture: UInt8) -> None:
     Image.fromarray(picture).save(DOCS / "images" / f"{name}.png")
-
-
-@contextmanager
-def _served(translators: dict[str, Translator]) -> Iterator[str]:
-    server = create_server(create_app(translators), host="127.0.0.1", port=0)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.effective_port}/"
-    finally:
-        server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map, ignore_all=True))
-        thread.join()
 
 
 @contextmanager

@@ -17,10 +17,8 @@ LEAST_LINES = 0.0005  # share of the opaque pixels that lines on a filling cover
 SOLID = 250  # alpha; the soft edges of white strokes may be dark below it
 SEE_THROUGH, NEARLY_ALL = 0.05, 0.97  # shares of pixels: transparent ones; white ones, of the opaque
 CLEAR = 8  # alpha of the ground
-RIM_PX, BESIDE_PX = (
-    3,
-    4,
-)  # of pictures of 256 px: reach of the rim from the ground, of the product from the rim
+RIM_PX = 3  # of pictures of 256 px: reach of the rim from the ground
+BESIDE_PX = 4  # and of the product from the rim
 WHITE = np.full(3, 255, np.uint8)
 
 

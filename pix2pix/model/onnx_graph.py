@@ -115,12 +115,12 @@ def draw_layout(graph: Graph, config: ModelConfig, ink: str, strokes: str, z: st
     stem = graph.active_conv(graph.add("SpaceToDepth", small, blocksize=CELL_PX), "layout.stem")
     no_latent = graph.constant(graph.weights["layout.mapping.0.bias"])
 
-    nothing = graph.add("Mul", cells_of(graph, strokes, config.size_px // 2, CELLS, KNOWN_FROM), 0.0)
-    levels, of_known = encode_layout(graph, config, stem, nothing)
+    coloured = known_cells(graph, config, strokes, ink)
+    levels, of_known = encode_layout(graph, config, stem, graph.add("Mul", coloured, 0.0))
     of_sketches = decode_layout(graph, levels, graph.add("Add", of_known, no_latent), "")
     mask = graph.channels(of_sketches, 3, 4)
 
-    known = graph.add("Mul", known_cells(graph, config, strokes, ink), positive(graph, mask))
+    known = graph.add("Mul", coloured, positive(graph, mask))
     levels, of_known = encode_layout(graph, config, stem, known)
     of_answers = graph.add(
         "Add", graph.linear(z, "layout.mapping.0"), graph.add("Gather", of_known, sketch_of, axis=0)
