@@ -2,7 +2,7 @@
 
 python benchmarks/hints.py shoes pairs/both --prefix shoes/
 
-Draws colour strokes from held-out photos as training does, in the colours of the photo under them, and
+Draws random colour strokes inside of held-out products, in the colours of the photo under them, and
 translates each sketch with and without them. Prints the mean CIEDE2000 between a photo and the strokes where
 these lie, at half of the photo's side, and LPIPS (AlexNet) to the real photo. "stroke" compares the mean
 colour under all of a pair's strokes of one colour; "real" is the real photo in place of the generated one.
@@ -16,6 +16,7 @@ import click
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 import pix2pix
@@ -26,9 +27,13 @@ from pix2pix.images.framing import UInt8, resized
 from pix2pix.images.tensors import from_pixels
 from pix2pix.inference.translator import Translator
 from pix2pix.pairs import Pair, list_pairs, load_mask, load_pair
-from pix2pix.training.augment import draw_colour_strokes
 
 SEED = 0
+# Of the strokes on a picture.
+NONE_SHARE, FEW_SHARE = 0.45, 0.3  # of draws: without strokes, with 1 to 3; the rest has 4 to 11
+SMALLEST_STROKE_PX = 4
+STEP, WIDTH = (3.0, 14.0), (2, 9)  # of a stroke's random walk, in pixels of pictures of 128 px
+NOISE = 0.03  # of a colour in [-1, 1]
 
 
 @click.command()
@@ -70,12 +75,49 @@ def stroked_pair(pair: Pair, size_px: int, seed: int) -> tuple[UInt8, UInt8, UIn
     mask = resized(load_mask(pair, *load_pair(pair)), (size_px // 2, size_px // 2))
     small = resized(photo, (size_px // 2, size_px // 2))
     rng = np.random.default_rng(seed)
-    while not (drawn := draw_colour_strokes(small, mask, rng)).any():
+    while not (drawn := draw_strokes(small, mask, rng)).any():
         pass
     colours = np.clip(127.5 * (drawn[..., :3] + 1), 0, 255)
     strokes = np.dstack([colours, 255 * drawn[..., 3]]).round().astype(np.uint8)
     strokes[strokes[..., 3] == 0] = 0
     return photo, sketch, strokes
+
+
+def draw_strokes(photo: UInt8, mask: UInt8, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Returns colour strokes (H, H, 4) float32 for a photo (H, H, 3) and its mask (H, H), both uint8.
+
+    Channels are colour in [-1, 1] times mask, and mask. Each stroke is a random walk inside the product, in
+    the median colour of the photo under it, with a little noise.
+    """
+    side = len(mask)
+    strokes = np.zeros((side, side, 4), np.float32)
+    rows, columns = np.nonzero(mask > 127)
+    chance = rng.random()
+    if chance < NONE_SHARE:
+        return strokes
+    few = chance < NONE_SHARE + FEW_SHARE
+    for _ in range(rng.integers(1, 4) if few else rng.integers(4, 12)):
+        start = rng.integers(len(rows))
+        stroke = random_walk((columns[start], rows[start]), side, rng) & (mask > 127)
+        if stroke.sum() >= SMALLEST_STROKE_PX:
+            colour = np.median(photo[stroke], axis=0) / 127.5 - 1 + NOISE * rng.normal(size=3)
+            strokes[stroke] = [*colour, 1]
+    return strokes
+
+
+def random_walk(start: tuple[int, int], side: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Returns which pixels (side, side) a random walk from a point x, y covers."""
+    scale = side / 128
+    angle = rng.random() * 2 * np.pi
+    path: list[NDArray[np.float64]] = [np.array(start, np.float64)]
+    for _ in range(rng.integers(1, 6)):
+        angle += 0.6 * rng.normal()
+        step = np.array([np.cos(angle), np.sin(angle)])
+        path.append(path[-1] + scale * rng.uniform(*STEP) * step)
+    covered = np.zeros((side, side), np.uint8)
+    width = max(1, round(scale * rng.integers(*WIDTH)))
+    cv2.polylines(covered, [np.array(path, np.int32)], False, (1,), width)
+    return covered > 0
 
 
 def measure(

@@ -43,7 +43,6 @@ def lines(count: int, **values: float) -> list[Line]:
         "g_gradient": 3.0,
         "at_picture_g_reconstruction": 13.0,
         "at_picture_g_features": 60.0,
-        "at_picture_g_strokes": 0.0,
     }
     return [{"step": float(EVERY * (i + 1)), **healthy, **values} for i in range(count)]
 

@@ -64,7 +64,7 @@ def test_the_file_says_what_it_is(tmp_path: Path) -> None:
     assert json.loads(metadata["header"])["title"] == "Tiny"
     assert metadata["usage"].startswith("Inputs: ") and "ink dark on paper 255" in metadata["usage"]
     assert metadata["usage"].endswith("`alpha` (N, S, S) uint8.")
-    assert model.opset_import[0].version == 17
+    assert model.opset_import[0].version == 18
 
 
 def test_weights_are_stored_in_half_precision_and_lose_nothing(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from pix2pix.errors import UsageError
 from pix2pix.model.layout_gan import GROUP
+from pix2pix.model.layouts import cells_of
 from pix2pix.model.networks import TwoStage
 from pix2pix.training.batch import Layouts
 from pix2pix.training.config import LayoutConfig, TrainConfig
@@ -21,16 +22,16 @@ SHARES = {"p_real_layout", "p_fake_layout", "accuracy_layout"}
 
 
 def batch(*, known: bool = False) -> Layouts:
-    """Layouts of one colour each on the lower half, the ink of as many sketches."""
+    """Products of one colour each on the lower half, below a line."""
     torch.manual_seed(1)
-    mask = torch.zeros(COUNT, 1, 16, 16)
-    mask[:, :, 8:] = 1
-    colours = torch.linspace(-1, 1, COUNT)[:, None, None, None].expand(-1, 3, 16, 16)
+    mask, ink = torch.zeros(COUNT, 1, 64, 64), torch.zeros(COUNT, 1, 64, 64)
+    mask[:, :, 32:], ink[:, :, 32] = 1, torch.rand(COUNT, 1, 64) + 0.1
+    colours = torch.linspace(-1, 1, COUNT)[:, None, None, None].expand(-1, 3, 64, 64)
     choices = torch.rand(COUNT, 2)
     choices[:, 0] = 0 if known else 1
     return Layouts(
-        ink=torch.rand(COUNT, 1, 64, 64),
-        layout=torch.cat([colours * mask, mask], 1),
+        ink=ink,
+        coloured=torch.cat([colours * mask, mask], 1),
         z=torch.randn(COUNT, TINY.latent_size),
         choices=choices,
         cells=torch.rand(COUNT, 1, 16, 16),
@@ -105,11 +106,13 @@ def test_the_discriminator_refuses_free_layouts_and_real_colours_under_other_ske
     given = batch()
     losses, _ = step.run(1, given, rate=0.0)
     (real, _), (free, free_ink), (other, other_ink), (judged, _) = recorder.inputs
-    mask = given.layout[:, 3:]
-    torch.testing.assert_close(real, given.layout)  # each has one colour, so it is even
+    own = cells_of(given.coloured)
+    mask = own[:, 3:]
+    torch.testing.assert_close(real, own)  # the product is one region
+    assert free[:, :3, 8:].std((2, 3)).max() < 1e-5 < free[:, :3, 8:].std()
     assert torch.equal(free_ink, given.ink[HALF:]) and torch.equal(free[:, 3:], mask[HALF:])
     assert torch.equal(other_ink, given.ink[:HALF]) and torch.equal(other[:, 3:], mask[:HALF])
-    torch.testing.assert_close(other[:, :3], given.layout.roll(HALF // 2, 0)[:HALF, :3])
+    torch.testing.assert_close(other[:, :3], own.roll(HALF // 2, 0)[:HALF, :3])
     assert torch.equal(judged, free)  # the generator is judged by these alone
     softplus = nn.functional.softplus
     terms = [softplus(sign * x[:, 0].mean((1, 2))).mean() for sign, x in ((-1, real), (1, free), (1, other))]
@@ -130,12 +133,12 @@ def test_the_penalty_comes_every_few_steps_for_all_of_them(recorded: tuple[Layou
 def test_colours_of_the_half_from_noise_are_not_compared_with_the_photos() -> None:
     step = ready()
     given = batch()
-    free, bound = given.layout.clone(), given.layout.clone()
+    free, bound = given.coloured.clone(), given.coloured.clone()
     free[HALF:, :3] *= -1
     bound[:HALF, :3] *= -1
     all_losses = [
-        step.run(1, Layouts(given.ink, layout, given.z, given.choices, given.cells), rate=0.0)[0]
-        for layout in (given.layout, free, bound)
+        step.run(1, Layouts(given.ink, coloured, given.z, given.choices, given.cells), rate=0.0)[0]
+        for coloured in (given.coloured, free, bound)
     ]
     reconstruction = [losses["layout_reconstruction"] for losses in all_losses]
     assert torch.equal(reconstruction[0], reconstruction[1])
@@ -148,14 +151,14 @@ def test_few_cells_of_some_layouts_are_known(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(step.model.layout, "forward", lambda *x: known.append(x[1]) or forward(*x))
     given, choices = batch(known=True), batch(known=True).choices
     choices[1, 0], choices[2, 0], choices[:, 1] = KNOWN_OFTEN, 0.99 * KNOWN_OFTEN, 1.0
-    given = Layouts(given.ink, given.layout, given.z, choices, given.cells)
+    given = Layouts(given.ink, given.coloured, given.z, choices, given.cells)
     losses, _ = step.run(1, given, rate=0.0)
     (cells,) = known
     shares = cells[:, 3, 8:].mean((1, 2))
     assert shares[1] == 0 and all(
         0.5 * KNOWN_SHARE < share < 1.5 * KNOWN_SHARE for share in shares[[0, 2, 3]]
     )
-    torch.testing.assert_close(cells, given.layout * (cells[:, 3:] > 0))
+    torch.testing.assert_close(cells, cells_of(given.coloured) * (cells[:, 3:] > 0))
     assert losses["layout_known"] > 0
     losses, _ = step.run(1, batch(known=False), rate=0.0)
     assert not known[1].any() and losses["layout_known"] == 0

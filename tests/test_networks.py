@@ -11,7 +11,7 @@ from torch import Tensor
 from pix2pix.errors import UsageError
 from pix2pix.model.bundle import save_bundle
 from pix2pix.model.config import ModelConfig
-from pix2pix.model.layout_gan import evened, layout_of
+from pix2pix.model.layouts import cells_of, coloured_by
 from pix2pix.model.networks import Paper, TwoStage, build_model
 from pix2pix.model.paper import PaperGenerator
 from pix2pix.training.config import PRESETS
@@ -115,10 +115,18 @@ def test_z_and_strokes_change_the_answer(model: TwoStage) -> None:
         torch.testing.assert_close(model(sketch, z, strokes=0 * strokes_of(1))[0], plain)
 
 
-def test_which_cells_hold_product_depends_on_the_sketch_alone(model: TwoStage) -> None:
-    ink, strokes, z = torch.rand(2, 1, SIDE, SIDE), torch.zeros(2, 4, SIDE // 2, SIDE // 2), torch.randn(8, 4)
+def test_where_there_is_product_depends_on_the_sketch_alone(model: TwoStage) -> None:
+    """Lines every 8 px, of random strength, divide each sketch into regions."""
+    ink, strokes, z = (
+        torch.zeros(2, 1, SIDE, SIDE),
+        torch.zeros(2, 4, SIDE // 2, SIDE // 2),
+        torch.randn(8, 4),
+    )
+    ink[..., ::8, :], ink[..., ::8] = 0.1 + torch.rand(2, 1, 1, SIDE), 0.1 + torch.rand(2, 1, SIDE, 1)
     sketch_of = torch.arange(8) // 4
     with torch.no_grad():
+        logit = model.layout(ink, torch.zeros(2, 4, 16, 16), torch.zeros(2, 4))[:, 3]
+        model.layout.out.bias[3] = -logit.median()
         layout = model.draw_layout(ink, strokes, z, sketch_of)
     masks = layout[:, 3]
     assert all(torch.equal(mask, masks[4 * row]) for mask, row in zip(masks, sketch_of.tolist(), strict=True))
@@ -131,7 +139,7 @@ def test_the_layout_has_the_colours_of_the_strokes(model: TwoStage) -> None:
     with torch.no_grad():
         layout = model.draw_layout(torch.rand(2, 1, SIDE, SIDE), strokes_of(2), torch.randn(2, 4))
     colour = torch.tensor([1.0, -1.0, 0.5])[:, None, None]
-    torch.testing.assert_close(layout[:, :3, 6:9, 6:9], colour.expand(2, -1, 3, 3))
+    torch.testing.assert_close(layout[:, :3, 26:36, 26:36], colour.expand(2, -1, 10, 10))
     assert (layout[:, :3, 0] > 50).all() and (layout[:, 3] == 1).all()
 
 
@@ -159,7 +167,7 @@ def test_a_look_is_that_of_the_photos_product_alone(model: TwoStage) -> None:
     mask[..., 16:48, 16:48] = 1
     z = model.encode(photo, mask)
     assert z.shape == (1, TINY.latent_size)
-    torch.testing.assert_close(z, model.encoder(evened(layout_of(photo, mask)))[0])
+    torch.testing.assert_close(z, model.encoder(cells_of(coloured_by(photo, mask)))[0])
     torch.testing.assert_close(model.encode(photo * mask + 1 - mask, mask), z)
     assert (model.encode(-photo, mask) - z).abs().max() > 0.01
 
@@ -181,7 +189,7 @@ def test_a_size_the_stages_do_not_divide_is_refused() -> None:
 def test_widths_that_do_not_reach_the_layout_are_refused() -> None:
     with pytest.raises(UsageError, match="3 widths do not reach 16 cells in pictures of 256 px: 4"):
         replace(TINY, size_px=256)
-    assert replace(TINY, size_px=128).depth_of_layout == 2
+    assert replace(TINY, size_px=128).depth_of_cells == 2
 
 
 @pytest.mark.parametrize(

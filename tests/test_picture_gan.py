@@ -7,7 +7,7 @@ import torch
 from conftest import TINY
 from torch import Tensor, nn
 
-from pix2pix.model.constants import CELLS
+from pix2pix.model.constants import LAYOUT_PX
 from pix2pix.model.layers import doubled
 from pix2pix.model.picture_gan import PictureGenerator, compose, recoloured
 
@@ -28,26 +28,24 @@ def generator(*, trained: bool = True) -> PictureGenerator:
 def given(count: int) -> dict[str, Tensor]:
     random = torch.Generator().manual_seed(1)
     ink = (torch.rand(count, 1, SIDE, SIDE, generator=random) < 0.1).float()
-    coloured = []
-    for side in (SIDE // 2, 16):
-        mask = (torch.rand(count, 1, side, side, generator=random) < 0.5).float()
-        coloured.append(torch.cat([torch.randn(count, 3, side, side, generator=random) * mask, mask], 1))
-    return {"ink": ink, "strokes": coloured[0], "layout": coloured[1]}
+    mask = (torch.rand(count, 1, LAYOUT_PX, LAYOUT_PX, generator=random) < 0.5).float()
+    colour = torch.randn(count, 3, LAYOUT_PX, LAYOUT_PX, generator=random)
+    return {"ink": ink, "layout": torch.cat([colour * mask, mask], 1)}
 
 
 def test_rows_give_what_separate_calls_give() -> None:
     network, taken = generator(), given(3)
     sketch_of = torch.tensor([1, 0, 1])
-    taken |= {"ink": taken["ink"][:2], "strokes": taken["strokes"][:2]}
+    taken |= {"ink": taken["ink"][:2]}
     together = network(**taken, sketch_of=sketch_of)
     assert together.shape == (3, 4, SIDE, SIDE)
     for answer, layout, row in zip(together, taken["layout"], sketch_of, strict=True):
-        alone = network(taken["ink"][row][None], taken["strokes"][row][None], layout[None])[0]
+        alone = network(taken["ink"][row][None], layout[None])[0]
         torch.testing.assert_close(answer, alone, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["ink", "strokes", "layout"])
-def test_ink_strokes_and_layout_all_change_the_picture(name: str) -> None:
+@pytest.mark.parametrize("name", ["ink", "layout"])
+def test_ink_and_layout_change_the_picture(name: str) -> None:
     network, taken = generator(), given(1)
     before = network(**taken)
     taken[name] = torch.zeros_like(taken[name])
@@ -59,7 +57,7 @@ def test_a_line_between_two_pixels_of_half_the_side_is_seen() -> None:
     network, taken = generator(trained=False), given(1)
     line = torch.zeros(1, 1, SIDE, SIDE)
     line[..., 20, :] = 1
-    drawn = [network.draw(ink, taken["strokes"], taken["layout"])[0] for ink in (line, line.roll(1, 2))]
+    drawn = [network.draw(ink, taken["layout"])[0] for ink in (line, line.roll(1, 2))]
     assert (drawn[0] - drawn[1]).abs().max() > 0.01
 
 
@@ -83,22 +81,23 @@ def test_the_last_stage_sees_ink_at_the_full_side() -> None:
     assert (rows - 10).abs().max() <= 2 and (columns - 11).abs().max() <= 2
 
 
+@pytest.mark.parametrize("gain", ["cells_gain", "regions_gain"])
 @pytest.mark.parametrize("size_px, depth", [(64, 1), (128, 2), (256, 3)])
-def test_where_a_colour_lies_is_known_at_every_size(size_px: int, depth: int) -> None:
-    """Two cells change places, so that mean and deviation of the layout, which the style sees, stay."""
+def test_where_a_colour_lies_is_known_at_every_size(size_px: int, depth: int, gain: str) -> None:
+    """Two areas change places, so that mean and deviation of the layout, which the style sees, stay."""
     torch.manual_seed(0)
-    config = replace(TINY, size_px=size_px, widths=(4,) * max(3, depth + 1))
-    network, half = PictureGenerator(config), size_px // 2
-    layout = torch.zeros(1, 4, 16, 16)
-    layout[0, :, 3, 3], layout[0, :, 12, 12] = torch.tensor([1.0, -1, -1, 1]), torch.tensor([-1.0, -1, 1, 1])
-    ink, strokes = torch.zeros(1, 1, size_px, size_px), torch.zeros(1, 4, half, half)
+    network = PictureGenerator(replace(TINY, size_px=size_px, widths=(4,) * max(3, depth + 1)))
+    layout = torch.zeros(1, 4, LAYOUT_PX, LAYOUT_PX)
+    layout[0, :, 12:16, 12:16] = torch.tensor([1.0, -1, -1, 1])[:, None, None]
+    layout[0, :, 48:52, 48:52] = torch.tensor([-1.0, -1, 1, 1])[:, None, None]
+    ink = torch.zeros(1, 1, size_px, size_px)
     with torch.no_grad():
         apart = []
         for _ in range(2):
-            one, other = (network(ink, strokes, x) for x in (layout, layout.flip(2, 3)))
+            one, other = (network(ink, x) for x in (layout, layout.flip(2, 3)))
             assert one.shape == (1, 4, size_px, size_px)
             apart.append(float((one - other).abs().max()))
-            nn.init.normal_(network.layout_gain)  # at first the layout does not join
+            nn.init.normal_(getattr(network, gain))  # at first the layout does not join
     assert apart[0] < 1e-5 and apart[1] > 0.01
 
 
@@ -111,19 +110,15 @@ def test_compose_shows_white_where_alpha_is_0_and_the_colour_where_it_is_1() -> 
 
 
 def layout_of_colour(*colour: float) -> Tensor:
-    """A product of one colour (3,) in [-1, 1] in the left half of the cells, (1, 4, 16, 16)."""
-    layout = torch.zeros(1, 4, CELLS, CELLS)
-    layout[0, :3, :, :8] = torch.tensor(colour)[:, None, None]
-    layout[0, 3, :, :8] = 1
+    """A product of one colour (3,) in [-1, 1] in the left half, (1, 4, 64, 64)."""
+    layout = torch.zeros(1, 4, LAYOUT_PX, LAYOUT_PX)
+    layout[0, :3, :, :32] = torch.tensor(colour)[:, None, None]
+    layout[0, 3, :, :32] = 1
     return layout
 
 
 def luma(colour: Tensor) -> Tensor:
     return (colour[:, :3] * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1)
-
-
-def no_strokes(side: int = 32) -> Tensor:
-    return torch.zeros(1, 4, side, side)
 
 
 def test_recolouring_keeps_luma_and_alpha_and_takes_most_of_the_chroma_from_the_layout() -> None:

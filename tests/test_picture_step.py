@@ -7,22 +7,17 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from conftest import CRITIC, LITERAL, TINY, needs_features
 from torch import Tensor
 
-from pix2pix.model.constants import CELLS
-from pix2pix.model.layout_gan import evened, layout_of
+from pix2pix.model.layouts import coloured_by, layout_of
 from pix2pix.model.networks import Paper, TwoStage
 from pix2pix.training.batch import Pictures
 from pix2pix.training.config import TrainConfig
 from pix2pix.training.distributed import make_fabric
 from pix2pix.training.paper_step import PaperStep
 from pix2pix.training.picture_step import (
-    MOST_CELLS,
-    MOVED,
     SHIFT,
-    WHOLE,
     PictureStep,
     compare,
     shifted,
@@ -31,11 +26,11 @@ from pix2pix.training.picture_step import (
 )
 
 SIDE, COUNT = 64, 4
-TERMS = {"pixels", "coarse", "matching", "reconstruction", "range", "alpha", "strokes"}
+TERMS = {"pixels", "coarse", "matching", "reconstruction", "range", "alpha"}
 
 
 def pictures(**changes: Tensor) -> Pictures:
-    """Boxes of a colour each with their outlines, layouts as they are, without strokes."""
+    """Boxes of a colour each, with their outlines."""
     torch.manual_seed(1)
     photo, mask = torch.ones(COUNT, 3, SIDE, SIDE), torch.zeros(COUNT, 1, SIDE, SIDE)
     sketch = torch.ones(COUNT, 1, SIDE, SIDE)
@@ -48,11 +43,7 @@ def pictures(**changes: Tensor) -> Pictures:
         photo=photo,
         roughness=torch.zeros(COUNT),
         mask=mask,
-        strokes=torch.zeros(COUNT, 4, SIDE // 2, SIDE // 2),
         detailed=torch.ones(COUNT),
-        moves=torch.zeros(COUNT, 5),
-        choices=torch.tensor([1.0, 0.0, 0.0]).expand(COUNT, 3),
-        cells=torch.rand(COUNT, 1, CELLS, CELLS),
         shifts=torch.full((COUNT, 2), 0.5),
         corners=torch.rand(COUNT, 2),
     )
@@ -66,33 +57,16 @@ def test_parts_of_a_batch_hold_each_picture_once() -> None:
     assert all(torch.equal(part.photo, whole.photo[part.place]) and len(part) == 2 for part in parts)
 
 
-def test_the_layout_is_the_photos_own_and_even() -> None:
+def test_the_layout_is_the_photos_own_in_the_regions_of_the_sketch() -> None:
     given = pictures()
     layout = training_layout(given)
-    small = [F.avg_pool2d(x, 2) for x in (given.photo, given.mask)]
-    torch.testing.assert_close(layout, evened(layout_of(*small)))
-    assert layout.shape == (COUNT, 4, CELLS, CELLS) and layout[:, 3].any()
-
-
-def test_most_layouts_are_moved() -> None:
-    moves, choices = torch.zeros(COUNT, 5), pictures().choices.clone()
-    moves[:, 3] = 2.5  # by a cell
-    choices[:2, 0] = torch.tensor([0.99 * MOVED, MOVED])
-    layout = training_layout(pictures(moves=moves, choices=choices))
-    still = training_layout(pictures())
-    torch.testing.assert_close(layout[0], still[0].roll(-1, 2), atol=1e-4, rtol=0)
-    torch.testing.assert_close(layout[1:], still[1:])
-
-
-def test_some_layouts_have_cells_missing() -> None:
-    choices = pictures().choices.clone()
-    choices[:, 1] = WHOLE
-    choices[:, 2] = torch.tensor([0.0, 0.5, 1.0, 1.0])
-    choices[3, 1] = 0.99 * WHOLE
-    layout, whole = training_layout(pictures(choices=choices)), training_layout(pictures())
-    left = layout[:, 3].sum((1, 2)) / whole[:, 3].sum((1, 2))
-    assert left.tolist() == pytest.approx([0, 0.5 * MOST_CELLS, MOST_CELLS, 1], abs=0.12)
-    assert torch.equal(layout, whole * (layout[:, 3:] > 0))
+    torch.testing.assert_close(
+        layout, layout_of(coloured_by(given.photo, given.mask), (1 - given.sketch) / 2)
+    )
+    torch.testing.assert_close(
+        layout[:, :3, 20:44, 16:48], given.photo[:, :, 20:44, 16:48], atol=1e-4, rtol=0
+    )
+    assert not layout[:, :, :16].any()
 
 
 def test_pictures_of_one_pair_are_shifted_alike_by_up_to_a_tenth() -> None:
@@ -201,7 +175,10 @@ def test_whole_pictures_train_all_but_the_last_stage_and_windows_that_alone(tiny
     losses, statistics, errors = step.run(0, pictures(), 1.0, in_parts(1), measure=False)
     first = updated(step, before)
     base = {f"picture.{name}" for name, _ in step.picture.named_children() if name != "detail"}
-    assert first >= base - {"picture.layout", "picture.refine"} and "picture.detail" not in first
+    assert (
+        first >= base - {"picture.cells", "picture.regions", "picture.refine"}
+        and "picture.detail" not in first
+    )
     assert {name for name in first if name.startswith("window")} == set()
     assert {f"whole_discriminators.{kind}" for kind in ("pixels", "coarse")} <= first
     assert losses.keys() == {"d", "d_penalty", *(f"g_{term}" for term in TERMS)}
@@ -213,7 +190,7 @@ def test_whole_pictures_train_all_but_the_last_stage_and_windows_that_alone(tiny
     assert "d_penalty" not in losses
     assert {name for name in losses if "detail" in name} == {
         "detail_d",
-        *(f"detail_g_{term}" for term in TERMS - {"coarse", "strokes"}),
+        *(f"detail_g_{term}" for term in TERMS - {"coarse"}),
     }
     assert {"detail_d_gradient", "detail_p_real_pixels"} <= statistics.keys()
 

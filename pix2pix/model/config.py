@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pix2pix.errors import UsageError
-from pix2pix.model.constants import CELLS
+from pix2pix.model.constants import CELLS, LAYOUT_PX
 
 T = TypeVar("T")
 Config = TypeVar("Config", "ModelConfig", "DiscriminatorConfig")
@@ -67,10 +67,10 @@ class ModelConfig:
             raise UsageError("a two-stage model needs a latent size above 0")
         if self.size_px not in SIZES_PX:
             raise UsageError(f"size {self.size_px} px is not one of {', '.join(map(str, SIZES_PX))}")
-        if not self.depth_of_layout < len(self.widths):
+        if not self.depth_of_cells < len(self.widths):
             raise UsageError(
                 f"{len(self.widths)} widths do not reach {CELLS} cells in pictures of {self.size_px} px: "
-                f"{self.depth_of_layout + 1} or more do"
+                f"{self.depth_of_cells + 1} or more do"
             )
 
     @property
@@ -79,9 +79,14 @@ class ModelConfig:
         return self.size_px // 2 if self.architecture == "two-stage" else self.size_px
 
     @property
-    def depth_of_layout(self) -> int:
-        """Index of the stage in `widths` with the side of a layout, which is added there."""
+    def depth_of_cells(self) -> int:
+        """Index of the stage in `widths` where the picture GAN gets the cells of a layout."""
         return (self.size_px // 2 // CELLS).bit_length() - 1
+
+    @property
+    def depth_of_regions(self) -> int:
+        """Index of the stage in `widths` where it gets the layout itself, or, if it is smaller, the first."""
+        return max(0, (self.size_px // 2 // LAYOUT_PX).bit_length() - 1)
 
 
 @dataclass(frozen=True)

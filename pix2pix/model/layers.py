@@ -37,21 +37,21 @@ class Linear(nn.Module):
 class Conv(nn.Module):
     """A convolution whose kernels have unit length (Karras et al. 2024, section 2.3).
 
-    Output layers (`output`) keep the length of their kernels: it sets the range of their values.
+    First and last layers keep the length of their kernels (`keeps_length`): it sets the range of values.
     """
 
     def __init__(
-        self, c_in: int, c_out: int, size: int = 3, stride: int = 1, *, output: bool = False
+        self, c_in: int, c_out: int, size: int = 3, stride: int = 1, *, keeps_length: bool = False
     ) -> None:
         """`size` 3 or 1 keeps the side of the picture; 4 with `stride` 2 halves it."""
         super().__init__()
         self.weight = nn.Parameter(torch.randn(c_out, c_in, size, size))
         self.bias = nn.Parameter(torch.zeros(c_out))
-        self.stride, self.padding, self.output = stride, (size - 1) // 2, output
+        self.stride, self.padding, self.keeps_length = stride, (size - 1) // 2, keeps_length
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C', H / stride, W / stride)."""
-        if self.output:
+        if self.keeps_length:
             weight = self.weight * self.weight[0].numel() ** -0.5
         else:
             weight = self.weight * torch.rsqrt(self.weight.square().sum((1, 2, 3), keepdim=True) + 1e-8)

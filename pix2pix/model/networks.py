@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from pix2pix.model.config import DiscriminatorConfig, ModelConfig
 from pix2pix.model.constants import ALPHA_GAIN, CELLS, LAYOUT_PX
-from pix2pix.model.layout_gan import LayoutEncoder, LayoutGenerator, complete, evened, known_cells, layout_of
+from pix2pix.model.layers import per_answer
+from pix2pix.model.layout_gan import LayoutEncoder, LayoutGenerator
+from pix2pix.model.layouts import cells_of, coloured_by, complete, known_cells, known_colours, regions_of
 from pix2pix.model.paper import PaperGenerator
 from pix2pix.model.patch_discriminator import PatchDiscriminator
 from pix2pix.model.picture_gan import PictureGenerator, compose, recoloured
@@ -45,27 +47,27 @@ class TwoStage(nn.Module):
             strokes = ink.new_zeros(len(ink), 4, *(side // 2 for side in ink.shape[2:]))
         layout = self.draw_layout(ink, strokes, z, sketch_of)
         # Strokes colour the layout alone: where the picture GAN gets them, they look painted on the product.
-        rgba = self.picture(ink, torch.zeros_like(strokes), layout, sketch_of)
+        rgba = self.picture(ink, layout, sketch_of)
         photo, alpha = compose(recoloured(rgba, layout), ALPHA_GAIN)
         return photo.clamp(-1, 1), alpha
 
     def draw_layout(self, ink: Tensor, strokes: Tensor, z: Tensor, sketch_of: Tensor | None = None) -> Tensor:
-        """Returns the layout (N, 4, 16, 16) for ink (M, 1, S, S) in 0..1, otherwise as `forward`."""
+        """Returns the layout (N, 4, 64, 64) for ink (M, 1, S, S) in 0..1, otherwise as `forward`."""
         small, nothing = F.adaptive_avg_pool2d(ink, LAYOUT_PX), ink.new_zeros(len(ink), 4, CELLS, CELLS)
+        regions, known = regions_of(ink), known_colours(strokes, ink)
         # Which cells hold product depends on the sketch alone. Drawn with the answer's latent, light products
         # get holes: white parts of a photo count as ground.
         mask = self.layout.decode(*self.layout.encode(small, nothing), z.new_zeros(len(ink), z.shape[1]))[
             :, 3:
         ]
-        known = known_cells(strokes, ink) * (mask > 0)
-        colour = self.layout.decode(*self.layout.encode(small, known), z, sketch_of)[:, :3]
-        if sketch_of is not None:
-            mask, known = mask[sketch_of], known[sketch_of]
-        return complete(colour.float(), mask.float(), known)
+        cells = known_cells(known) * (mask > 0)
+        colour = self.layout.decode(*self.layout.encode(small, cells), z, sketch_of)[:, :3]
+        mask, known, regions = (per_answer(x, sketch_of) for x in (mask, known, regions))
+        return complete(colour.float(), mask.float(), known, regions)
 
     def encode(self, photo: Tensor, mask: Tensor) -> Tensor:
         """Returns the z (N, Z) of photos (N, 3, S, S) in [-1, 1] with masks (N, 1, S, S) in 0..1."""
-        mean, _ = self.encoder(evened(layout_of(photo, mask)))
+        mean, _ = self.encoder(cells_of(coloured_by(photo, mask)))
         return torch.as_tensor(mean)
 
 

@@ -22,20 +22,22 @@ from pix2pix.model.constants import (
     CHROMA_SHARE,
     COVERED_FROM,
     DARKEST,
-    EVEN_STEPS,
-    EVEN_WIDTH,
     GAIN,
     INK_STOPS,
     KNOWN_FROM,
     LAYOUT_PX,
     LIGHTEST,
+    LINE_PX,
+    LINE_STOPS,
     LUMA,
+    MOSTLY,
     NORM_EPSILON,
-    NOWHERE,
     PRODUCT_FROM,
+    REGION_STEPS,
     SMALLEST_SHARE,
     SPREAD_PX,
     SPREAD_STEPS,
+    STROKED_FROM,
 )
 from pix2pix.model.onnx_layers import Graph, Weights
 
@@ -58,7 +60,7 @@ def translate_graph(weights: Weights, header: Header) -> onnx.ModelProto:
         strokes = graph.input("strokes", TensorProto.UINT8, ["sketches", side // 2, side // 2, 4])
         ink, coloured = read_ink(graph, sketches), read_strokes(graph, strokes)
         layout = draw_layout(graph, config, ink, coloured, z, sketch_of)
-        rgba = draw_picture(graph, config, ink, graph.add("Mul", coloured, 0.0), layout, sketch_of)
+        rgba = draw_picture(graph, config, ink, layout, sketch_of)
         photos, alpha = compose(graph, recoloured(graph, config, rgba, layout))
     else:
         photos = graph.add(
@@ -81,7 +83,7 @@ def encode_graph(weights: Weights, header: Header) -> onnx.ModelProto:
     share = graph.add("Div", graph.add("Cast", mask, to=TensorProto.FLOAT), 255.0)
     share = graph.add("Unsqueeze", share, graph.ints(0, 1))
     coloured = graph.add("Concat", graph.add("Mul", colour, share), share, axis=1)
-    x = evened(graph, smoothed(graph, cells_of(graph, coloured, side, CELLS, PRODUCT_FROM)))
+    x = cells_of(graph, coloured, side, CELLS, PRODUCT_FROM)
     for i, stride in enumerate((1, 2, 2)):
         x = graph.active_conv(x, f"encoder.down.{i}", stride)
     head = [graph.weight(f"encoder.head.{part}") for part in ("weight", "bias")]
@@ -110,23 +112,25 @@ def realism_graph(weights: Weights, header: Header) -> onnx.ModelProto:
 
 
 def draw_layout(graph: Graph, config: ModelConfig, ink: str, strokes: str, z: str, sketch_of: str) -> str:
-    """`TwoStage.draw_layout`: (N, 4, 16, 16)."""
+    """`TwoStage.draw_layout`: (N, 4, 64, 64)."""
     small = graph.pooled(ink, config.size_px // LAYOUT_PX)
     stem = graph.active_conv(graph.add("SpaceToDepth", small, blocksize=CELL_PX), "layout.stem")
     no_latent = graph.constant(graph.weights["layout.mapping.0.bias"])
 
-    coloured = known_cells(graph, config, strokes, ink)
-    levels, of_known = encode_layout(graph, config, stem, graph.add("Mul", coloured, 0.0))
+    regions, known = regions_of(graph, small), known_colours(graph, config, strokes, ink)
+    cells = cells_of(graph, known, SPREAD_PX, CELLS, COVERED_FROM)
+    levels, of_known = encode_layout(graph, config, stem, graph.add("Mul", cells, 0.0))
     of_sketches = decode_layout(graph, levels, graph.add("Add", of_known, no_latent), "")
     mask = graph.channels(of_sketches, 3, 4)
 
-    known = graph.add("Mul", coloured, positive(graph, mask))
-    levels, of_known = encode_layout(graph, config, stem, known)
+    cells = graph.add("Mul", cells, positive(graph, mask))
+    levels, of_known = encode_layout(graph, config, stem, cells)
     of_answers = graph.add(
         "Add", graph.linear(z, "layout.mapping.0"), graph.add("Gather", of_known, sketch_of, axis=0)
     )
     colour = graph.channels(decode_layout(graph, levels, of_answers, sketch_of), 0, 3)
-    return complete(graph, colour, *(graph.add("Gather", x, sketch_of, axis=0) for x in (mask, known)))
+    of_sketch = (graph.add("Gather", x, sketch_of, axis=0) for x in (mask, known, regions))
+    return complete(graph, colour, *of_sketch)
 
 
 def encode_layout(graph: Graph, config: ModelConfig, stem: str, known: str) -> tuple[list[str], str]:
@@ -137,8 +141,8 @@ def encode_layout(graph: Graph, config: ModelConfig, stem: str, known: str) -> t
     return levels, graph.linear(statistics(graph, known), "layout.known_style")
 
 
-def known_cells(graph: Graph, config: ModelConfig, strokes: str, ink: str) -> str:
-    """`layout_gan.known_cells`: (M, 4, 16, 16)."""
+def known_colours(graph: Graph, config: ModelConfig, strokes: str, ink: str) -> str:
+    """`layouts.known_colours`: (M, 4, 32, 32)."""
     lines = graph.pooled(ink, config.size_px // SPREAD_PX)
     free = graph.add("Sub", 1.0, positive(graph, graph.add("Sub", lines, INK_STOPS)))
     spread = cells_of(graph, strokes, config.size_px // 2, SPREAD_PX, KNOWN_FROM)
@@ -150,7 +154,7 @@ def known_cells(graph: Graph, config: ModelConfig, strokes: str, ink: str) -> st
         grown = graph.add("Concat", graph.add("Mul", colour, reached), reached, axis=1)
         is_there = graph.add("Greater", graph.channels(spread, 3, 4), 0.0)
         spread = graph.add("Where", is_there, spread, grown)
-    return cells_of(graph, spread, SPREAD_PX, CELLS, COVERED_FROM)
+    return spread
 
 
 def decode_layout(graph: Graph, levels: list[str], style: str, sketch_of: str) -> str:
@@ -165,58 +169,87 @@ def decode_layout(graph: Graph, levels: list[str], style: str, sketch_of: str) -
     return graph.output_conv(graph.modulated_conv(x, style, "layout.last"), "layout.out")
 
 
-def complete(graph: Graph, colour: str, mask: str, known: str) -> str:
-    """`layout_gan.complete`: (N, 4, 16, 16)."""
+def regions_of(graph: Graph, ink: str) -> str:
+    """`layouts.regions_of`, of ink (M, 1, 64, 64): (M, 64 * 64)."""
+    free = graph.add("Sub", 1.0, positive(graph, graph.add("Sub", ink, LINE_STOPS)))
+    numbers = np.arange(1, LAYOUT_PX**2 + 1, dtype=np.float32).reshape(1, 1, LAYOUT_PX, LAYOUT_PX)
+    region = graph.add("Flatten", graph.add("Mul", graph.constant(numbers), free))
+    line = graph.add("Mul", graph.add("Slice", region, *(graph.ints(i) for i in (0, 1, 1))), 0.0)
+    follows = graph.add("Concat", line, region, axis=1)
+    for _ in range(REGION_STEPS):
+        region = graph.add("Slice", follows, *(graph.ints(i) for i in (1, LAYOUT_PX**2 + 1, 1)))
+        square = graph.add("Reshape", region, graph.ints(0, 1, LAYOUT_PX, LAYOUT_PX))
+        across = graph.add("MaxPool", square, kernel_shape=[1, 3], pads=[0, 1, 0, 1])
+        along = graph.add("MaxPool", square, kernel_shape=[3, 1], pads=[1, 0, 1, 0])
+        largest = graph.add("Flatten", graph.add("Mul", graph.add("Max", across, along), free))
+        index = graph.add("Cast", region, to=TensorProto.INT64)
+        follows = graph.add("ScatterElements", follows, index, largest, axis=1, reduction="max")
+        index = graph.add("Cast", follows, to=TensorProto.INT64)
+        follows = graph.add("GatherElements", follows, index, axis=1)
+    region = graph.add("Slice", follows, *(graph.ints(i) for i in (1, LAYOUT_PX**2 + 1, 1)))
+    return graph.add("Cast", region, to=TensorProto.INT64)
+
+
+def filled(graph: Graph, coloured: str, regions: str, least: float) -> str:
+    """`layouts.filled`: (N, 4, 64, 64)."""
+    mask = graph.channels(coloured, 3, 4)
+    ones = graph.add("Add", graph.add("Mul", mask, 0.0), 1.0)
+    counted = graph.add("Reshape", graph.add("Concat", coloured, ones, axis=1), graph.ints(0, 5, -1))
+    index = graph.add("Unsqueeze", regions, graph.ints(1))
+    index = graph.add("Expand", index, graph.add("Shape", counted))
+    empty = graph.add("Mul", counted, 0.0)
+    of_lines = graph.add("Slice", empty, graph.ints(0), graph.ints(1), graph.ints(2))
+    sums = graph.add("Concat", empty, of_lines, axis=2)  # the number 0 is that of lines
+    sums = graph.add("ScatterElements", sums, index, counted, axis=2, reduction="add")
+    of_region = graph.add("GatherElements", sums, index, axis=2)
+    of_region = graph.add("Reshape", of_region, graph.ints(0, 5, LAYOUT_PX, LAYOUT_PX))
+    colour, mask, area = (graph.channels(of_region, *some) for some in ((0, 3), (3, 4), (4, 5)))
+    product = positive(graph, graph.add("Sub", mask, graph.add("Mul", area, least)))
+    colour = graph.add("Div", colour, graph.add("Max", mask, SMALLEST_SHARE))
+    layout = graph.add("Concat", graph.add("Mul", colour, product), product, axis=1)
+    flat = graph.add("Cast", graph.add("Greater", regions, graph.ints(0)), to=TensorProto.FLOAT)
+    known = graph.add("Reshape", flat, graph.ints(0, 1, LAYOUT_PX, LAYOUT_PX))
+    layout = graph.add("Mul", layout, known)
+    around = {"kernel_shape": [3, 3], "pads": [1] * 4, "count_include_pad": 1}
+    for _ in range(LINE_PX):
+        near = graph.add("AveragePool", graph.add("Concat", layout, known, axis=1), **around)
+        share = graph.channels(near, 3, 4)
+        product = positive(graph, share)
+        colour = graph.add("Div", graph.channels(near, 0, 3), graph.add("Max", share, SMALLEST_SHARE))
+        beside = graph.add("Concat", graph.add("Mul", colour, product), product, axis=1)
+        layout = graph.add("Where", graph.add("Greater", known, 0.0), layout, beside)
+        known = graph.add("Max", known, positive(graph, graph.channels(near, 4, 5)))
+    return graph.add("Where", graph.add("Greater", known, 0.0), layout, coloured)
+
+
+def complete(graph: Graph, colour: str, mask: str, known: str, regions: str) -> str:
+    """`layouts.complete`: (N, 4, 64, 64)."""
     product = positive(graph, mask)
-    layout = smoothed(graph, graph.add("Concat", graph.add("Mul", colour, product), product, axis=1))
-    layout = evened(graph, layout)
-    is_known = graph.add("Greater", graph.channels(known, 3, 4), 0.0)
-    known = graph.add("Mul", graph.channels(known, 0, 3), product)
-    colour = graph.add("Where", is_known, known, graph.channels(layout, 0, 3))
-    return graph.add("Concat", colour, product, axis=1)
+    cells = graph.add("Concat", graph.add("Mul", colour, product), product, axis=1)
+    layout = filled(graph, graph.repeated(cells, LAYOUT_PX // CELLS), regions, MOSTLY)
+    colour, mask = graph.channels(layout, 0, 3), graph.channels(layout, 3, 4)
+    known = graph.repeated(known, LAYOUT_PX // SPREAD_PX)
+    for given in (filled(graph, known, regions, STROKED_FROM), known):
+        is_given = graph.add("Greater", graph.channels(given, 3, 4), 0.0)
+        colour = graph.add("Where", is_given, graph.channels(given, 0, 3), colour)
+    return graph.add("Concat", graph.add("Mul", colour, mask), mask, axis=1)
 
 
-def smoothed(graph: Graph, layout: str) -> str:
-    """`layout_gan.smoothed`: (N, 4, 16, 16)."""
-    sides = {"kernel_shape": [3, 3], "strides": [1, 1], "pads": [1] * 4}
-    near = graph.add("AveragePool", layout, **sides, count_include_pad=1)
-    share = graph.add("Max", graph.channels(near, 3, 4), SMALLEST_SHARE)
-    mask = graph.channels(layout, 3, 4)
-    colour = graph.add("Mul", graph.add("Div", graph.channels(near, 0, 3), share), mask)
-    return graph.add("Concat", colour, mask, axis=1)
-
-
-def evened(graph: Graph, layout: str) -> str:
-    """`layout_gan.evened`: (N, 4, 16, 16)."""
-    cells = graph.add("Reshape", layout, graph.ints(0, 4, CELLS**2))  # (N, 4, 256)
-    colour, mask = graph.channels(cells, 0, 3), graph.channels(cells, 3, 4)
-    without = graph.add("Mul", graph.add("Sub", 1.0, mask), NOWHERE)
-    for _ in range(EVEN_STEPS):
-        square = graph.add("ReduceSum", graph.add("Mul", colour, colour), graph.ints(1), keepdims=1)
-        own = graph.add("Add", graph.add("Mul", square, -0.5 / EVEN_WIDTH**2), without)
-        rows = graph.add("Transpose", colour, perm=[0, 2, 1])  # (N, 256, 3)
-        product = graph.add("Mul", graph.add("MatMul", rows, colour), 1 / EVEN_WIDTH**2)
-        weight = graph.add("Softmax", graph.add("Add", product, own), axis=-1)
-        rows = graph.add("MatMul", weight, rows)
-        colour = graph.add("Mul", graph.add("Transpose", rows, perm=[0, 2, 1]), mask)
-    return graph.add("Reshape", graph.add("Concat", colour, mask, axis=1), graph.ints(0, 4, CELLS, CELLS))
-
-
-def draw_picture(
-    graph: Graph, config: ModelConfig, ink: str, strokes: str, layout: str, sketch_of: str
-) -> str:
+def draw_picture(graph: Graph, config: ModelConfig, ink: str, layout: str, sketch_of: str) -> str:
     """`PictureGenerator`: colour in levels below white, and the logit of alpha, (N, 4, S, S)."""
-    of_strokes = graph.linear(statistics(graph, strokes), "picture.stroke_style")
-    of_layout = graph.linear(statistics(graph, layout), "picture.layout_style")
-    style = graph.leaky(graph.add("Add", graph.add("Gather", of_strokes, sketch_of, axis=0), of_layout))
+    style = graph.leaky(graph.linear(statistics(graph, layout), "picture.layout_style"))
     style = graph.leaky(graph.linear(style, "picture.mapping"))
-    levels = look_at_ink(graph, config, ink, strokes, layout, sketch_of)
+    levels = look_at_ink(graph, config, ink, layout, sketch_of)
+    regions_px = config.size_px // 2 >> config.depth_of_regions
+    regions = layout if regions_px == LAYOUT_PX else graph.pooled(layout, LAYOUT_PX // regions_px)
     x = graph.modulated_conv(levels.pop(), style, "picture.middle")
     rgba = ""
     for i in range(len(config.widths) - 1):
-        shared = len(levels) - 1 < config.depth_of_layout  # by all answers to a sketch
+        shared = len(levels) - 1 < config.depth_of_cells  # by all answers to a sketch
         beside = skip(graph, "picture", i, levels.pop(), sketch_of if shared else "")
         x = graph.doubling_conv(x, style, f"picture.up.{i}", beside)
+        if len(levels) == config.depth_of_regions:
+            x = add_scaled(graph, x, graph.active_conv(regions, "picture.regions"), "picture.regions_gain")
         x = graph.modulated_conv(x, style, f"picture.conv.{i}")
         drawn = graph.output_conv(x, f"picture.to_rgba.{i}", COLOUR_SCALE)
         rgba = graph.add("Add", graph.doubled(rgba), drawn) if rgba else drawn
@@ -236,10 +269,10 @@ def recoloured(graph: Graph, config: ModelConfig, rgba: str, layout: str) -> str
     own = graph.add(
         "Clip", graph.add("Add", graph.add("Div", graph.channels(rgba, 0, 3), 255.0), 1.0), 0.0, 1.0
     )
-    cells = graph.resized(layout, config.size_px // CELLS)
+    near = layout if config.size_px == LAYOUT_PX else graph.resized(layout, config.size_px // LAYOUT_PX)
     mean = graph.add("Unsqueeze", graph.channels(statistics(graph, layout), 0, 3), graph.ints(2, 3))
-    colour = graph.add("Add", graph.channels(cells, 0, 3), graph.add("Mul", mean, SMALLEST_SHARE))
-    colour = graph.add("Div", colour, graph.add("Add", graph.channels(cells, 3, 4), SMALLEST_SHARE))
+    colour = graph.add("Add", graph.channels(near, 0, 3), graph.add("Mul", mean, SMALLEST_SHARE))
+    colour = graph.add("Div", colour, graph.add("Add", graph.channels(near, 3, 4), SMALLEST_SHARE))
     given = graph.add("Mul", graph.add("Add", colour, 1.0), 0.5)
     luma, given_luma = luma_of(graph, own), luma_of(graph, given)
     limited = graph.add("Clip", given_luma, DARKEST, LIGHTEST)
@@ -258,19 +291,18 @@ def luma_of(graph: Graph, colour: str) -> str:
     return graph.add("Conv", colour, graph.constant(np.array(LUMA, np.float32)[None, :, None, None]))
 
 
-def look_at_ink(
-    graph: Graph, config: ModelConfig, ink: str, strokes: str, layout: str, sketch_of: str
-) -> list[str]:
+def look_at_ink(graph: Graph, config: ModelConfig, ink: str, layout: str, sketch_of: str) -> list[str]:
     """Features of all levels, the largest first: of each sketch, and from the layout on of each answer."""
     folded = graph.add("SpaceToDepth", ink, blocksize=2)
-    levels = [graph.active_conv(graph.add("Concat", folded, strokes, axis=1), "picture.stem")]
+    levels = [graph.leaky(graph.output_conv(folded, "picture.stem", GAIN))]
+    cells = cells_of(graph, layout, LAYOUT_PX, CELLS, PRODUCT_FROM)
     for i in range(len(config.widths) - 1):
         x = graph.active_conv(levels[-1], f"picture.down.{i}", stride=2)
-        if i < config.depth_of_layout:
+        if i < config.depth_of_cells:
             x = add_scaled(graph, x, graph.active_conv(x, f"picture.refine.{i}"), f"picture.refine_gain.{i}")
-        if i + 1 == config.depth_of_layout:
+        if i + 1 == config.depth_of_cells:
             x = graph.add("Gather", x, sketch_of, axis=0)
-            x = add_scaled(graph, x, graph.active_conv(layout, "picture.layout"), "picture.layout_gain")
+            x = add_scaled(graph, x, graph.active_conv(cells, "picture.cells"), "picture.cells_gain")
         levels.append(x)
     return levels
 
@@ -325,12 +357,12 @@ def statistics(graph: Graph, coloured: str) -> str:
     squares = graph.add("Mul", graph.add("Mul", colour, colour), mask)
     variance = graph.add("Sub", graph.add("Div", total(squares), count), graph.add("Mul", mean, mean))
     deviation = graph.add("Sqrt", graph.add("Add", graph.add("Max", variance, 0.0), 1e-6))
-    there = graph.add("ReduceMax", mask, axes=[2, 3], keepdims=0)
+    there = graph.add("ReduceMax", mask, graph.ints(2, 3), keepdims=0)
     return graph.add("Concat", mean, deviation, there, axis=1)
 
 
 def cells_of(graph: Graph, coloured: str, side: int, cells: int, least: float) -> str:
-    """`layout_gan._cells_of`: colour times mask, and mask (N, 4, side, side) -> (N, 4, cells, cells).
+    """`layouts.cells_of`: colour times mask, and mask (N, 4, side, side) -> (N, 4, cells, cells).
 
     A cell is empty if the mean of its mask is at most `least`.
     """

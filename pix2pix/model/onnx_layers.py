@@ -20,7 +20,7 @@ from pix2pix.model.constants import BLUR, DOUBLE, GAIN, SLOPE
 Array = NDArray[np.float32]
 Weights = Mapping[str, Array]
 
-OPSET = 17  # supported by ONNX Runtime since 1.12, also in the browser
+OPSET = 18  # supported by ONNX Runtime since 1.14, also in the browser
 IR_VERSION = 8
 
 
@@ -171,6 +171,12 @@ class Graph:
         """Bilinearly enlarged to a side `times` larger."""
         scales = self.constant(np.array([1, 1, times, times], np.float32))
         return self.add("Resize", x, "", scales, mode="linear", coordinate_transformation_mode="half_pixel")
+
+    def repeated(self, x: str, times: int) -> str:
+        """Enlarged to a side `times` larger, each pixel repeated."""
+        scales = self.constant(np.array([1, 1, times, times], np.float32))
+        nearest = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+        return self.add("Resize", x, "", scales, **nearest)
 
     def channels(self, x: str, start: int, end: int) -> str:
         """Some of the channels."""

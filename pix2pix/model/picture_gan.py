@@ -23,68 +23,69 @@ from pix2pix.model.constants import (
     SMALLEST_SHARE,
 )
 from pix2pix.model.layers import Conv, Linear, ModulatedConv, activate, doubled, per_answer, statistics
+from pix2pix.model.layouts import cells_of
 
 
 class PictureGenerator(nn.Module):
-    """Ink and colour strokes -> colour in about [-1, 1] and the logit of alpha."""
+    """Ink and layout -> colour in about [-1, 1] and the logit of alpha."""
 
     def __init__(self, config: ModelConfig) -> None:
         """`config.widths` are channels at 1/2, 1/4, ... of the picture's side."""
         super().__init__()
         widths, style = config.widths, config.style_size
         first, *inner = widths
-        until_layout = config.depth_of_layout
+        self.regions_px = config.size_px // 2 >> config.depth_of_regions
+        until_cells = config.depth_of_cells
         self.mapping = Linear(style, style)
-        self.stroke_style, self.layout_style = Linear(7, style), Linear(7, style)
-        self.stem = Conv(4 + 4, first)  # ink folded 2x2, and strokes
+        self.layout_style = Linear(7, style)
+        self.stem = Conv(4, first, keeps_length=True)  # ink folded 2x2
         self.down = nn.ModuleList(Conv(a, b, 4, 2) for a, b in pairwise(widths))
-        self.refine = nn.ModuleList(Conv(c, c) for c in inner[:until_layout])
-        self.refine_gain = nn.ParameterList(nn.Parameter(torch.zeros(c)) for c in inner[:until_layout])
-        at_layout = widths[until_layout]
-        self.layout, self.layout_gain = Conv(4, at_layout), nn.Parameter(torch.zeros(at_layout))
+        self.refine = nn.ModuleList(Conv(c, c) for c in inner[:until_cells])
+        self.refine_gain = nn.ParameterList(nn.Parameter(torch.zeros(c)) for c in inner[:until_cells])
+        at_cells = widths[until_cells]
+        self.cells, self.cells_gain = Conv(4, at_cells), nn.Parameter(torch.zeros(at_cells))
         self.middle = ModulatedConv(widths[-1], widths[-1], style)
         self.up = nn.ModuleList(ModulatedConv(a, b, style, double=True) for a, b in pairwise(widths[::-1]))
         outer = widths[-2::-1]
         self.conv = nn.ModuleList(ModulatedConv(c, c, style) for c in outer)
         self.skip = nn.ModuleList(Conv(c, c, 1) for c in outer)
-        self.to_rgba = nn.ModuleList(Conv(c, 4, 1, output=True) for c in outer)
+        self.to_rgba = nn.ModuleList(Conv(c, 4, 1, keeps_length=True) for c in outer)
+        at_regions = widths[config.depth_of_regions]
+        self.regions, self.regions_gain = Conv(4, at_regions), nn.Parameter(torch.zeros(at_regions))
         self.detail = Detail(first, config.detail_width, style)
 
-    def forward(
-        self, ink: Tensor, strokes: Tensor, layout: Tensor, sketch_of: Tensor | None = None
-    ) -> Tensor:
-        """Ink (M, 1, S, S), strokes (M, 4, S/2, S/2), layout (N, 4, 16, 16) -> (N, 4, S, S).
+    def forward(self, ink: Tensor, layout: Tensor, sketch_of: Tensor | None = None) -> Tensor:
+        """Ink (M, 1, S, S) in 0..1, paper 0, and layout (N, 4, 64, 64) -> (N, 4, S, S).
 
-        Ink is 0..1, paper 0. `sketch_of` (N,) is the index of each answer's sketch; without it M is N.
+        `sketch_of` (N,) is the index of each answer's sketch; without it M is N.
         """
-        rgba, x, style = self.draw(ink, strokes, layout, sketch_of)
+        rgba, x, style = self.draw(ink, layout, sketch_of)
         whole: Tensor = self.detail(rgba, x, style, per_answer(ink, sketch_of))
         return whole
 
     def draw(
-        self, ink: Tensor, strokes: Tensor, layout: Tensor, sketch_of: Tensor | None = None
+        self, ink: Tensor, layout: Tensor, sketch_of: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Returns (N, 4, S/2, S/2) at half of the side, and features and style for the last stage."""
-        style = per_answer(self.stroke_style(statistics(strokes)), sketch_of) + self.layout_style(
-            statistics(layout)
-        )
-        style = F.leaky_relu(self.mapping(F.leaky_relu(style, SLOPE)), SLOPE)
-        levels = [activate(self.stem(torch.cat([F.pixel_unshuffle(ink, 2), strokes], 1)))]
+        style = F.leaky_relu(self.layout_style(statistics(layout)), SLOPE)
+        style = F.leaky_relu(self.mapping(style), SLOPE)
+        levels = [activate(self.stem(F.pixel_unshuffle(ink, 2)))]
         for i, down in enumerate(self.down):
             x = activate(down(levels[-1]))
             if i < len(self.refine):
-                x = torch.addcmul(
-                    x, activate(self.refine[i](x)), self.refine_gain[i][:, None, None].to(x.dtype)
-                )
+                x = added(x, self.refine[i](x), self.refine_gain[i])
             if x.shape[-1] == CELLS:
-                gain = self.layout_gain[:, None, None].to(x.dtype)
-                x = torch.addcmul(per_answer(x, sketch_of), activate(self.layout(layout.to(x.dtype))), gain)
+                x = added(per_answer(x, sketch_of), self.cells(cells_of(layout).to(x.dtype)), self.cells_gain)
             levels.append(x)
         x, rgba = self.middle(levels.pop(), style), None
         for up, conv, skip, to_rgba in zip(self.up, self.conv, self.skip, self.to_rgba, strict=True):
             beside = skip(levels.pop())
             of_answer = beside if beside.shape[-1] <= CELLS else per_answer(beside, sketch_of)
-            x = conv(up(x, style, of_answer), style)
+            x = up(x, style, of_answer)
+            if x.shape[-1] == self.regions_px:
+                regions = F.adaptive_avg_pool2d(layout, self.regions_px).to(x.dtype)
+                x = added(x, self.regions(regions), self.regions_gain)
+            x = conv(x, style)
             rgba = to_rgba(x).float() + (0 if rgba is None else doubled(rgba))
         assert rgba is not None
         return rgba, x, style
@@ -99,7 +100,7 @@ class Detail(nn.Module):
         self.ink = Conv(1, width)
         self.up = ModulatedConv(c_in, width, style, double=True)
         self.conv = ModulatedConv(width, width, style)
-        self.to_rgba = Conv(width, 4, 1, output=True)
+        self.to_rgba = Conv(width, 4, 1, keeps_length=True)
         nn.init.zeros_(self.to_rgba.weight)
 
     def forward(self, rgba: Tensor, x: Tensor, style: Tensor, ink: Tensor) -> Tensor:
@@ -109,16 +110,21 @@ class Detail(nn.Module):
         return doubled(rgba) + finer
 
 
+def added(x: Tensor, more: Tensor, gain: Tensor) -> Tensor:
+    """Returns x plus the activation of `more` (N, C, H, W) times a gain (C,)."""
+    return torch.addcmul(x, activate(more), gain[:, None, None].to(x.dtype))
+
+
 def recoloured(rgba: Tensor, layout: Tensor) -> Tensor:
-    """Returns RGBA (N, 4, S, S) with the luma of `rgba`, and most of the chroma of its layout (N, 4, 16, 16).
+    """Returns RGBA (N, 4, S, S) with the luma of `rgba`, and most of the chroma of its layout (N, 4, 64, 64).
 
     So a product has even colours, and no coloured speckle. Chroma falls towards black and white, as in shades
     and highlights.
     """
     own = ((rgba[:, :3] + 1) / 2).clamp(0, 1)
-    cells = F.interpolate(layout.float(), scale_factor=own.shape[-1] / CELLS, mode="bilinear")
-    mean = statistics(layout)[:, :3, None, None]  # where no cell is near
-    colour = (cells[:, :3] + SMALLEST_SHARE * mean) / (cells[:, 3:] + SMALLEST_SHARE)
+    near = F.interpolate(layout.float(), own.shape[-1], mode="bilinear")
+    mean = statistics(layout)[:, :3, None, None]  # where no product is near
+    colour = (near[:, :3] + SMALLEST_SHARE * mean) / (near[:, 3:] + SMALLEST_SHARE)
     given = (colour + 1) / 2
     luma, given_luma = _luma(own), _luma(given)
     limited = given_luma.clamp(DARKEST, LIGHTEST)

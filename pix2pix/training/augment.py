@@ -1,13 +1,11 @@
-"""Augmentation of pairs: redrawn lines, one geometry for sketch, photo and mask, and colour strokes."""
+"""Augmentation of pairs: redrawn lines, and one geometry for sketch, photo and mask."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import albumentations as A
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from pix2pix.images.framing import UInt8, resized
 from pix2pix.training.strokes import redraw, trace
@@ -16,11 +14,6 @@ EDGE_MAP_SHARE = 0.3  # of sketches: not redrawn, roughness 0
 GEOMETRY_SHARE = 0.6  # of pairs; the others keep the frame they have
 EQUAL_HASTE_SHARE = 0.5  # of redrawn sketches: haste equals roughness; in the others it is independent
 LINE_SHARE = 0.6  # of edge maps that get thicker lines
-# Colour strokes.
-NONE_SHARE, FEW_SHARE = 0.45, 0.3  # of pairs: without strokes, with 1 to 3; the rest has 4 to 11
-SMALLEST_PRODUCT_PX, SMALLEST_STROKE_PX = 50, 4
-STEP, WIDTH = (3.0, 14.0), (2, 9)  # of a stroke's random walk, in pixels of pictures of 128 px
-NOISE = 0.03
 
 
 class HandDrawn(A.ImageOnlyTransform):  # type: ignore[misc]
@@ -104,40 +97,3 @@ class PairAugment:
         moved = self.geometry(image=sketch, photo=photo, ground=255 - mask)  # the fill, 255, is ground
         sketch, photo, ground = (resized(moved[name], size) for name in ("image", "photo", "ground"))
         return Augmented(sketch, photo, 255 - ground, applied["roughness"] if applied else 0.0)
-
-
-def draw_colour_strokes(photo: UInt8, mask: UInt8, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Returns colour strokes (H, H, 4) float32 for a photo (H, H, 3) and its mask (H, H), both uint8.
-
-    Channels are colour in [-1, 1] times mask, and mask. Each stroke is a random walk inside the product, in
-    the median colour of the photo under it, with a little noise.
-    """
-    side = len(mask)
-    strokes = np.zeros((side, side, 4), np.float32)
-    rows, columns = np.nonzero(mask > 127)
-    chance = rng.random()
-    if chance < NONE_SHARE or len(rows) < SMALLEST_PRODUCT_PX:
-        return strokes
-    few = chance < NONE_SHARE + FEW_SHARE
-    for _ in range(rng.integers(1, 4) if few else rng.integers(4, 12)):
-        start = rng.integers(len(rows))
-        stroke = _random_walk((columns[start], rows[start]), side, rng) & (mask > 127)
-        if stroke.sum() >= SMALLEST_STROKE_PX:
-            colour = np.median(photo[stroke], axis=0) / 127.5 - 1 + NOISE * rng.normal(size=3)
-            strokes[stroke] = [*colour, 1]
-    return strokes
-
-
-def _random_walk(start: tuple[int, int], side: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Returns which pixels (side, side) a random walk from a point x, y covers."""
-    scale = side / 128
-    angle = rng.random() * 2 * np.pi
-    path: list[NDArray[np.float64]] = [np.array(start, np.float64)]
-    for _ in range(rng.integers(1, 6)):
-        angle += 0.6 * rng.normal()
-        step = np.array([np.cos(angle), np.sin(angle)])
-        path.append(path[-1] + scale * rng.uniform(*STEP) * step)
-    covered = np.zeros((side, side), np.uint8)
-    width = max(1, round(scale * rng.integers(*WIDTH)))
-    cv2.polylines(covered, [np.array(path, np.int32)], False, (1,), width)
-    return covered > 0

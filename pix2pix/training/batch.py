@@ -24,11 +24,7 @@ class Pictures:
     photo: Tensor  # (N, 3, S, S) in [-1, 1]
     roughness: Tensor  # (N,) in 0..1: how far the strokes were moved from the photo's edges
     mask: Tensor  # (N, 1, S, S) in 0..1
-    strokes: Tensor  # (N, 4, S/2, S/2): colour times mask, and mask
     detailed: Tensor  # (N,) 1 where the photo has detail that only its full side shows, else 0
-    moves: Tensor  # (N, 5) normal: parameters of the layout's random move
-    choices: Tensor  # (N, 3) uniform: is it moved, has it all cells, which share of them
-    cells: Tensor  # (N, 1, 16, 16) uniform: which cells are left out
     shifts: Tensor  # (N, 2) uniform: shift of the discriminators' inputs
     corners: Tensor  # (N, 2) uniform: position of the window at full size
 
@@ -47,7 +43,7 @@ class Layouts:
     """The K pairs of the layout GAN; the first half is generated with the latents of their real layouts."""
 
     ink: Tensor  # (K, 1, 64, 64) in 0..1
-    layout: Tensor  # (K, 4, 16, 16): see `layout_gan`
+    coloured: Tensor  # (K, 4, 64, 64): the photo, in [-1, 1], times the mask, and the mask
     z: Tensor  # (K, Z) normal
     choices: Tensor  # (K, 2) uniform: are cells known, which share of them
     cells: Tensor  # (K, 1, 16, 16) uniform: which
@@ -87,11 +83,7 @@ def draw_batch(
         photo=to_device(loaded.photo),
         roughness=to_device(loaded.roughness),
         mask=to_device(loaded.mask),
-        strokes=to_device(loaded.strokes),
         detailed=to_device(loaded.detailed),
-        moves=to_device(random(n, 5, normal=True)),
-        choices=to_device(random(n, 3)),
-        cells=to_device(random(n, 1, CELLS, CELLS)),
         shifts=random(n, 2),
         corners=random(n, 2),
     )
@@ -99,7 +91,7 @@ def draw_batch(
         return Batch(pictures, None)
     layouts = Layouts(
         ink=to_device(loaded.ink),
-        layout=to_device(loaded.layout),
+        coloured=to_device(loaded.coloured),
         z=to_device(random(k, config.model.latent_size, normal=True)),
         choices=to_device(random(k, 2)),
         cells=to_device(random(k, 1, CELLS, CELLS)),

@@ -66,7 +66,6 @@ class TrainConfig:
     reconstruction_weight: float = 40.0  # L1
     perceptual_weight: float = 16.0  # LPIPS, of every fourth picture
     alpha_weight: float = 20.0  # log loss of alpha against the product's mask
-    strokes_weight: float = 36.0  # L1 under colour strokes
     coarse_penalty_weight: float = 0.005  # R1 of the coarse discriminator
     detail_every: int = 8  # steps between two updates of the stage at full size; 0 is never
     layout: LayoutConfig = field(default_factory=LayoutConfig)

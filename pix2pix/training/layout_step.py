@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from pix2pix.model.layout_gan import LayoutDiscriminator, evened, smoothed, spread_out
+from pix2pix.model.layout_gan import LayoutDiscriminator
+from pix2pix.model.layouts import cells_of, enlarged, filled, regions_of, spread_out
 from pix2pix.model.networks import TwoStage
 from pix2pix.training import losses
 from pix2pix.training.batch import Layouts
@@ -56,13 +57,16 @@ class LayoutStep:
 
         `rate` is a factor of the learning rates.
         """
-        ink, real, half = batch.ink, evened(batch.layout), len(batch.ink) // 2
+        ink, half = batch.ink, len(batch.ink) // 2
+        regions = regions_of(ink)
+        layout = filled(batch.coloured, regions)
+        real, product = cells_of(layout), layout[:, 3:]
         mask, known = real[:, 3:], _known(batch, real)
         with self.fabric.autocast():
-            mean, log_variance = self.model.encoder(real[:half])
+            mean, log_variance = self.model.encoder(cells_of(batch.coloured[:half]))
             encoded = mean + torch.exp(0.5 * log_variance) * batch.z[:half]
             drawn = self.model.layout(ink, known, torch.cat([encoded, batch.z[half:]])).float()
-        fake = evened(smoothed(torch.cat([drawn[:, :3] * mask, mask], 1)))
+        fake = cells_of(filled(torch.cat([enlarged(drawn[:, :3]) * product, product], 1), regions))
         d_loss, d_statistics = self._update_discriminator(step, fake.detach(), ink, real, rate)
 
         with frozen(self.discriminator.parameters()), self.fabric.autocast():

@@ -14,21 +14,19 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pix2pix.errors import PairsError, RunError
-from pix2pix.images.framing import UInt8, resized
+from pix2pix.images.framing import UInt8
 from pix2pix.model.constants import LAYOUT_PX
-from pix2pix.model.layout_gan import layout_of
+from pix2pix.model.layouts import coloured_by
 from pix2pix.pairs import Pair, load_mask, load_pair, to_tensors
-from pix2pix.training.augment import Augmented, PairAugment, draw_colour_strokes
+from pix2pix.training.augment import Augmented, PairAugment
 from pix2pix.training.sampler import BLOCK, PairSampler
 
 SUBSTITUTES_TRIED = 8  # for a pair that cannot be read
 AHEAD = 4  # batches that a worker prepares ahead
-STROKES_STREAM = 1  # of random numbers, beside the seed of a pair's augmentation
 BLUR_PX, DETAILED_FROM = 4, 0.06  # see `detail_share`
 
 Key = tuple[int, int, bool]  # index of the pair, seed of its augmentation, whether the picture GAN gets it
@@ -43,11 +41,10 @@ class Loaded:
 
     indices: list[int]  # of the pairs, K
     ink: Tensor  # (K, 1, 64, 64) in 0..1
-    layout: Tensor  # (K, 4, 16, 16): see `layout_gan`
+    coloured: Tensor  # (K, 4, 64, 64): the photo, in [-1, 1], times the mask, and the mask
     sketch: Tensor  # (N, 1, S, S) in [-1, 1]
     photo: Tensor  # (N, 3, S, S) in [-1, 1]
     mask: Tensor  # (N, 1, S, S) in 0..1
-    strokes: Tensor  # (N, 4, S/2, S/2): see `draw_colour_strokes`
     roughness: Tensor  # (N,) in 0..1
     detailed: Tensor  # (N,) 1 where the photo has detail that half of its side cannot hold, else 0
     unreadable: dict[str, str]  # the reason by name of pair; other pairs are in their place
@@ -105,7 +102,6 @@ class _Pair:
     sketch: UInt8
     photo: UInt8
     mask: UInt8
-    strokes: NDArray[np.float32]
     roughness: float
     detailed: bool
 
@@ -114,7 +110,7 @@ class _Pair:
 class _Item:
     index: int
     ink: Tensor
-    layout: Tensor
+    coloured: Tensor
     pair: _Pair | None  # None for the layout GAN alone
     unreadable: dict[str, str]
 
@@ -159,25 +155,23 @@ class _Pairs(Dataset[_Item | PairsError]):
                 last_error = error
                 continue
             augmented = self.augment(sketch, photo, mask, self.size_px, seed)
-            of_picture = _for_picture(augmented, seed) if for_picture else None
+            of_picture = _for_picture(augmented) if for_picture else None
             return _Item(substitute, *_for_layout(augmented), of_picture, unreadable)
         return last_error  # not raised: from a worker process its message would contain its traceback
 
 
 def _for_layout(augmented: Augmented) -> tuple[Tensor, Tensor]:
-    """Returns ink (1, 64, 64) and layout (4, 16, 16)."""
+    """Returns ink (1, 64, 64), and colour times mask, and mask (4, 64, 64)."""
     sketch, photo = to_tensors([augmented.sketch], [augmented.photo])
     mask = torch.from_numpy(augmented.mask)[None, None] / 255
-    ink = F.adaptive_avg_pool2d((1 - sketch) / 2, LAYOUT_PX)
-    return ink[0], layout_of(photo, mask)[0]
+    both = (1 - sketch) / 2, coloured_by(photo, mask)
+    ink, coloured = (F.adaptive_avg_pool2d(x, LAYOUT_PX)[0] for x in both)
+    return ink, coloured
 
 
-def _for_picture(augmented: Augmented, seed: int) -> _Pair:
+def _for_picture(augmented: Augmented) -> _Pair:
     sketch, photo, mask, roughness = augmented
-    side = len(sketch) // 2
-    small, small_mask = (resized(x, (side, side)) for x in (photo, mask))
-    strokes = draw_colour_strokes(small, small_mask, np.random.default_rng([seed, STROKES_STREAM]))
-    return _Pair(sketch, photo, mask, strokes, roughness, detail_share(photo, mask) > DETAILED_FROM)
+    return _Pair(sketch, photo, mask, roughness, detail_share(photo, mask) > DETAILED_FROM)
 
 
 def detail_share(photo: UInt8, mask: UInt8) -> float:
@@ -206,11 +200,10 @@ def _collate(items: list[_Item | PairsError]) -> Loaded | PairsError:
     return Loaded(
         [item.index for item in loaded],
         torch.stack([item.ink for item in loaded]),
-        torch.stack([item.layout for item in loaded]),
+        torch.stack([item.coloured for item in loaded]),
         sketch,
         photo,
         torch.from_numpy(np.stack([pair.mask for pair in pairs])[:, None]) / 255,
-        torch.from_numpy(np.stack([pair.strokes for pair in pairs])).permute(0, 3, 1, 2),
         torch.tensor([pair.roughness for pair in pairs]),
         torch.tensor([float(pair.detailed) for pair in pairs]),
         {name: reason for item in loaded for name, reason in item.unreadable.items()},

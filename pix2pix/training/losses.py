@@ -42,15 +42,14 @@ def l1(photo: Tensor, target: Tensor) -> Tensor:
     return _each((photo - target).abs())
 
 
-def l1_where(picture: Tensor, coloured: Tensor, least: float = 1.0) -> Tensor:
+def l1_where(picture: Tensor, coloured: Tensor) -> Tensor:
     """Returns the mean absolute difference (N,) of pictures (N, 3, H, W) to colours, under a mask.
 
-    `coloured` (N, 4, H, W) is colour and, in the last channel, the mask. With fewer than `least` values under
-    the mask the loss fades to 0, so that a dot does not weigh like a page.
+    `coloured` (N, 4, H, W) is colour times mask, and mask.
     """
     mask = coloured[:, 3:]
     difference = ((picture - coloured[:, :3]).abs() * mask).sum((1, 2, 3))
-    return difference / (3 * mask.sum((1, 2, 3)) + least)
+    return difference / (3 * mask.sum((1, 2, 3)) + 1)
 
 
 def alpha_error(logit: Tensor, mask: Tensor) -> Tensor:

@@ -1,9 +1,8 @@
 """One training step of the picture GAN: its discriminators are updated, then its generator.
 
-It gets the photo's own layout, so that L1 and LPIPS do not average over colours that the sketch leaves open;
-mostly the layout is moved a little, as generated ones are not exact. Two parts of the generator have
-discriminators of their own: all of it but the last stage, on whole pictures at half of the side; and, every
-few steps, the last stage, on windows at the full side.
+It gets the photo's own layout, so that L1 and LPIPS do not average over colours that the sketch leaves open.
+Two parts of the generator have discriminators of their own: all of it but the last stage, on whole pictures
+at half of the side; and, every few steps, the last stage, on windows at the full side.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 
 from pix2pix.errors import UsageError
 from pix2pix.evaluate.perceptual import PerceptualDistance
-from pix2pix.model.layout_gan import evened, layout_of, moved_layout_of
+from pix2pix.model.layouts import coloured_by, layout_of
 from pix2pix.model.picture_gan import PictureGenerator, compose
 from pix2pix.training import losses
 from pix2pix.training.batch import Pictures
@@ -29,12 +28,9 @@ from pix2pix.training.losses import discriminator_statistics, means
 from pix2pix.training.optimiser import Optimiser, frozen
 
 PENALTY_EVERY = 8  # steps (lazy regularisation, Karras et al. 2020, section 3.2)
-MOVED, WHOLE = 0.67, 0.9  # shares of the layouts that are moved, and that have all cells
-MOST_CELLS = 0.5  # largest share of its cells that any other layout keeps
 SHIFT = 0.1  # largest shift of the discriminators' inputs, as a share of the side (Zhao et al. 2020)
 LIMIT = 1.1  # the generated photos that they see are clamped to [-LIMIT, LIMIT]
 ROUGHEST = 0.2  # weight of a pair of roughness 1, against 1 of an exact one
-STROKES_LEAST = 60.0  # values under a picture's strokes, below which their term fades
 PERCEIVED = 4  # one picture in so many gets the perceptual term: VGG takes longer than the generator
 
 Named = dict[str, Tensor]
@@ -132,11 +128,10 @@ class AdversarialStep:
         batch: Pictures,
         parts: int,
         rate: float,
-        more_terms: Callable[[Pictures, Generated], Named],
         *,
         measure: bool,
     ) -> tuple[Named, Named, Tensor]:
-        """Lowers the terms of `_terms`, and `more_terms`.
+        """Lowers the terms of `_terms`.
 
         Returns losses, statistics, and the L1 (N,) of each picture. With `measure` the statistics hold the
         norm of each term's gradient at the picture.
@@ -152,7 +147,7 @@ class AdversarialStep:
                 with self.fabric.autocast():
                     generated = cached or self.generate(part)
                 error = losses.l1(generated.fake, generated.photo)
-                values = self._terms(part, generated, error, weights[i::parts]) | more_terms(part, generated)
+                values = self._terms(part, generated, error, weights[i::parts])
                 if measure and i == 0:
                     gradients = losses.gradients_at(generated.rgba, values)
                 self.fabric.backward(torch.stack(list(values.values())).sum() / parts)
@@ -258,7 +253,7 @@ class PictureStep:
             lambda n: wholes.update_discriminators(batch, n, rate, penalise=penalise)
         )
         g_losses, g_statistics, errors = in_parts(
-            lambda n: wholes.update_generator(batch, n, rate, self._stroke_term, measure=measure)
+            lambda n: wholes.update_generator(batch, n, rate, measure=measure)
         )
         all_losses, statistics = {**d_losses, **g_losses}, {**d_statistics, **g_statistics}
         every = self.config.detail_every
@@ -267,23 +262,23 @@ class PictureStep:
                 lambda n: details.update_discriminators(batch, n, rate, penalise=False)
             )
             g_losses, g_statistics, _ = in_parts(
-                lambda n: details.update_generator(batch, n, rate, lambda *_: {}, measure=False)
+                lambda n: details.update_generator(batch, n, rate, measure=False)
             )
             all_losses |= d_losses | g_losses
             statistics |= d_statistics | g_statistics
         return all_losses, statistics, errors
 
     def _generate_wholes(self, part: Pictures) -> Generated:
-        ink, layout = _ink(part), training_layout(part)
-        rgba, *_ = self.picture.draw(ink, part.strokes, layout)
+        ink = _ink(part)
+        rgba, *_ = self.picture.draw(ink, training_layout(part))
         side = rgba.shape[-1]
         photo, mask, small = (F.adaptive_avg_pool2d(x, side) for x in (part.photo, part.mask, ink))
         return compare(rgba, photo, mask, small, part.shifts)
 
     def _generate_windows(self, part: Pictures) -> Generated:
-        ink, layout = _ink(part), training_layout(part)
+        ink = _ink(part)
         with torch.no_grad():
-            base = self.picture.draw(ink, part.strokes, layout)
+            base = self.picture.draw(ink, training_layout(part))
         rgba = self.picture.detail(*base, ink)
         side = self.config.model.seen_px
         cut_rgba, photo, mask, cut_ink = (
@@ -291,23 +286,12 @@ class PictureStep:
         )
         return compare(cut_rgba, photo, mask, cut_ink, part.shifts)
 
-    def _stroke_term(self, part: Pictures, generated: Generated) -> Named:
-        strokes = losses.l1_where(generated.fake, part.strokes, STROKES_LEAST).mean()
-        return {"g_strokes": self.config.strokes_weight * strokes}
-
 
 @torch.no_grad()
 def training_layout(part: Pictures) -> Tensor:
-    """Returns the photos' own layouts (N, 4, 16, 16): even, most moved, some with cells missing."""
-    side = part.strokes.shape[-1]
-    photo, mask = (F.adaptive_avg_pool2d(x, side) for x in (part.photo, part.mask))
-    is_moved, is_whole, share = (part.choices[:, i, None, None, None] for i in range(3))
-    with torch.autocast(
-        photo.device.type, enabled=False
-    ):  # bfloat16 is too coarse for colours and coordinates
-        near = moved_layout_of(photo, mask, part.moves)
-        layout = evened(torch.where(is_moved < MOVED, near, layout_of(photo, mask)))
-    return layout * ((is_whole < WHOLE) | (part.cells < MOST_CELLS * share))
+    """Returns the photos' own layouts (N, 4, 64, 64)."""
+    with torch.autocast(part.photo.device.type, enabled=False):  # bfloat16 is too coarse for colours
+        return layout_of(coloured_by(part.photo, part.mask), _ink(part))
 
 
 def shifted(x: Tensor, shifts: Tensor, paper: float) -> Tensor:

@@ -83,7 +83,6 @@ WEIGHT_OF = {  # fields of TrainConfig
     "g_matching": "matching_weight",
     "g_perceptual": "perceptual_weight",
     "g_alpha": "alpha_weight",
-    "g_strokes": "strokes_weight",
 }
 TOO_LARGE = 1e30  # larger than any number of a run
 

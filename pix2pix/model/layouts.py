@@ -1,0 +1,145 @@
+"""Layouts: which colour lies where.
+
+A *layout* has one colour for each *region* of a sketch, an area between its lines: (N, 4, 64, 64), the colour
+in [-1, 1] times the mask, and the mask, 1 where there is product. So colours end at lines, and parts are
+even; the picture GAN draws their shades. Networks that need less see its *cells*: (N, 4, 16, 16), the mean
+colour of the product in each.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pix2pix.model.constants import (
+    CELLS,
+    COVERED_FROM,
+    INK_STOPS,
+    KNOWN_FROM,
+    LAYOUT_PX,
+    LINE_PX,
+    LINE_STOPS,
+    MOSTLY,
+    PRODUCT_FROM,
+    REGION_STEPS,
+    SMALLEST_SHARE,
+    SPREAD_PX,
+    SPREAD_STEPS,
+    STROKED_FROM,
+)
+
+
+def regions_of(ink: Tensor) -> Tensor:
+    """Returns the region (M, 64 * 64) of each pixel of ink (M, 1, S, S) in 0..1: its number, 0 for lines.
+
+    Regions are connected by sides of pixels. Connected components by hooking and pointer jumping (Shiloach &
+    Vishkin 1982): a number, that of a pixel, takes the largest number beside any pixel that has it.
+    """
+    free = (F.adaptive_avg_pool2d(ink.float(), LAYOUT_PX) <= LINE_STOPS).float()
+    numbers = torch.arange(1.0, LAYOUT_PX**2 + 1, device=ink.device).reshape(1, 1, LAYOUT_PX, LAYOUT_PX)
+    follows = F.pad((numbers * free).flatten(1), (1, 0))  # the number that follows each; 0 follows 0
+    for _ in range(REGION_STEPS):
+        region = follows[:, 1:].reshape(free.shape)
+        beside = F.max_pool2d(region, (1, 3), 1, (0, 1)), F.max_pool2d(region, (3, 1), 1, (1, 0))
+        largest = torch.maximum(*beside) * free
+        follows = follows.scatter_reduce(1, follows[:, 1:].long(), largest.flatten(1), "amax")
+        follows = follows.gather(1, follows.long())
+    return follows[:, 1:].long()
+
+
+def filled(coloured: Tensor, regions: Tensor, least: float = MOSTLY) -> Tensor:
+    """Returns a layout (N, 4, 64, 64): each region (N, 64 * 64) in its mean colour.
+
+    `coloured` (N, 4, 64, 64) is colour times mask, and mask. A region is empty if the mean of its mask is at
+    most `least`. Lines become part of the regions beside them; the inside of a broad line stays as it is.
+    """
+    counted = torch.cat([coloured, torch.ones_like(coloured[:, 3:])], 1).flatten(2)
+    index = regions[:, None].expand(-1, 5, -1)
+    sums = counted.new_zeros(len(counted), 5, LAYOUT_PX**2 + 1).scatter_add(2, index, counted)
+    of_region = sums.gather(2, index).reshape(-1, 5, LAYOUT_PX, LAYOUT_PX)
+    colour, mask, area = of_region[:, :3], of_region[:, 3:4], of_region[:, 4:]
+    product = (mask > least * area).float()
+    layout = torch.cat([colour / mask.clamp(min=SMALLEST_SHARE) * product, product], 1)
+    free = (regions > 0).float().reshape(area.shape)
+    layout, known = layout * free, free
+    for _ in range(LINE_PX):
+        near = F.avg_pool2d(torch.cat([layout, known], 1), 3, 1, 1)
+        share = near[:, 3:4]
+        beside = torch.cat([near[:, :3] / share.clamp(min=SMALLEST_SHARE), torch.ones_like(share)], 1)
+        layout = torch.where(known > 0, layout, beside * (share > 0))
+        known = torch.maximum(known, (near[:, 4:] > 0).float())
+    return torch.where(known > 0, layout, coloured)
+
+
+def layout_of(coloured: Tensor, ink: Tensor) -> Tensor:
+    """Returns the layout (N, 4, 64, 64) of photos, in the regions of their ink (N, 1, S, S).
+
+    `coloured` (N, 4, S, S) is the photo, in [-1, 1], times the product's mask, in 0..1, and the mask.
+    """
+    return filled(F.adaptive_avg_pool2d(coloured.float(), LAYOUT_PX), regions_of(ink))
+
+
+def coloured_by(photo: Tensor, mask: Tensor) -> Tensor:
+    """Photos (N, 3, S, S) in [-1, 1] and masks (N, 1, S, S) in 0..1 -> colour times mask, and mask."""
+    return torch.cat([photo * mask, mask], 1)
+
+
+def cells_of(coloured: Tensor, cells: int = CELLS, least: float = PRODUCT_FROM) -> Tensor:
+    """Colour times mask, and mask (N, 4, H, H) -> mean colour and 1 in each cell (N, 4, cells, cells).
+
+    A cell is empty if the mean of its mask is at most `least`.
+    """
+    means = F.avg_pool2d(coloured, coloured.shape[-1] // cells)
+    colour, share = means[:, :3], means[:, 3:]
+    product = (share > least).float()
+    return torch.cat([colour / share.clamp(min=SMALLEST_SHARE) * product, product], 1)
+
+
+def enlarged(cells: Tensor) -> Tensor:
+    """Cells (N, C, H, H) -> (N, C, 64, 64)."""
+    return F.interpolate(cells, size=LAYOUT_PX, mode="nearest")
+
+
+def known_colours(strokes: Tensor, ink: Tensor) -> Tensor:
+    """Returns where colour strokes give the colour: (N, 4, 32, 32), colour times mask, and mask.
+
+    Strokes (N, 4, H, H) are colour times mask, and mask; ink (N, 1, S, S) is 0..1. Each stroke spreads to the
+    lines around it, over at most a quarter of the side; where two meet, each keeps its half.
+    """
+    free = (F.adaptive_avg_pool2d(ink, SPREAD_PX) <= INK_STOPS).float()
+    return spread_out(cells_of(strokes, SPREAD_PX, KNOWN_FROM), SPREAD_STEPS, free)
+
+
+def known_cells(known: Tensor) -> Tensor:
+    """Known colours (N, 4, 32, 32) -> the cells (N, 4, 16, 16) that they cover."""
+    return cells_of(known, CELLS, COVERED_FROM)
+
+
+def complete(colour: Tensor, mask: Tensor, known: Tensor, regions: Tensor) -> Tensor:
+    """Returns the layout (N, 4, 64, 64) of drawn cells, and known colours.
+
+    Colour (N, 3, 16, 16) and the logit of the mask (N, 1, 16, 16) are drawn; known colours are
+    (N, 4, 32, 32), regions (N, 64 * 64). A known colour fills its region, if it covers enough of it; where a
+    region has two, both keep their places.
+    """
+    product = (mask > 0).float()
+    layout = filled(enlarged(torch.cat([colour * product, product], 1)), regions)
+    known = enlarged(known)
+    for given in (filled(known, regions, STROKED_FROM), known):
+        colours = torch.where(given[:, 3:] > 0, given[:, :3], layout[:, :3])
+        layout = torch.cat([colours * layout[:, 3:], layout[:, 3:]], 1)
+    return layout
+
+
+def spread_out(layout: Tensor, times: int = 6, free: Tensor | None = None) -> Tensor:
+    """Extends the colours of a layout (N, 4, H, H) into its empty cells, one cell further each time.
+
+    With `free` (N, 1, H, H) in {0, 1}, only into those.
+    """
+    for _ in range(times):
+        near = F.avg_pool2d(F.pad(layout, [1, 1, 1, 1]), 3, 1)
+        colour = near[:, :3] / near[:, 3:].clamp(min=SMALLEST_SHARE)
+        grown = torch.cat([colour, torch.ones_like(near[:, 3:])], 1) * (near[:, 3:] > 0)
+        layout = torch.where(layout[:, 3:] > 0, layout, grown if free is None else grown * free)
+    return layout
