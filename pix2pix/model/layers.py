@@ -113,6 +113,9 @@ def group_deviation(x: Tensor, group: int) -> Tensor:
     return spread[:, None, None, None].to(x.dtype).expand(-1, 1, *x.shape[2:])
 
 
+STATISTICS = 7  # numbers
+
+
 def statistics(coloured: Tensor) -> Tensor:
     """Colour times mask, and mask (N, 4, H, W) -> mean colour, its deviation, largest mask value: (N, 7)."""
     mask = coloured[:, 3:].float()

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from pix2pix.model.constants import CELL_PX, CELLS, SLOPE
 from pix2pix.model.layers import (
+    STATISTICS,
     Conv,
     Linear,
     ModulatedConv,
@@ -37,7 +38,7 @@ class LayoutGenerator(nn.Module):
         super().__init__()
         first = widths[0]
         self.mapping = nn.ModuleList([Linear(latent_size, style_size), Linear(style_size, style_size)])
-        self.known_style = Linear(7, style_size)
+        self.known_style = Linear(STATISTICS, style_size)
         self.stem = Conv(CELL_PX**2, first)
         self.enter = Conv(first + 4, first)
         self.down = nn.ModuleList(Conv(a, b, 4, 2) for a, b in pairwise(widths))
@@ -104,7 +105,8 @@ class LayoutEncoder(nn.Module):
 class LayoutDiscriminator(nn.Module):
     """Cells (N, 4, 16, 16) and their ink (N, 1, 64, 64) -> logits (N,). No norm, which would hide colours.
 
-    It also gets the standard deviation of every four members of a batch: a generator of one colour has none.
+    It also gets the standard deviation of every four members of a batch, and the mean and deviation of the
+    colours of each: so a generator of one colour, or of products of one colour, is found out.
     """
 
     def __init__(self, widths: tuple[int, ...]) -> None:
@@ -115,7 +117,7 @@ class LayoutDiscriminator(nn.Module):
         self.down = nn.ModuleList(
             [nn.Conv2d(4 + CELL_PX**2, first, 3, 1, 1), *(nn.Conv2d(a, b, 4, 2, 1) for a, b in pairs)]
         )
-        self.last = nn.Conv2d(last + 1, last, CELLS // 4)
+        self.last = nn.Conv2d(last + 1 + STATISTICS, last, CELLS // 4)
         self.logit = nn.Linear(last, 1)
         for conv in (*self.down, self.last):
             nn.init.kaiming_normal_(conv.weight, SLOPE)
@@ -126,6 +128,7 @@ class LayoutDiscriminator(nn.Module):
         x = torch.cat([cells, F.pixel_unshuffle(ink, CELL_PX)], 1)
         for conv in self.down:
             x = F.leaky_relu(conv(x), SLOPE)
-        x = torch.cat([x, group_deviation(x, GROUP)], 1)
+        of_cells = statistics(cells).to(x.dtype)[:, :, None, None].expand(-1, -1, *x.shape[2:])
+        x = torch.cat([x, group_deviation(x, GROUP), of_cells], 1)
         logits: Tensor = self.logit(F.leaky_relu(self.last(x), SLOPE).flatten(1))
         return logits[:, 0]

@@ -22,7 +22,16 @@ from pix2pix.model.constants import (
     SLOPE,
     SMALLEST_SHARE,
 )
-from pix2pix.model.layers import Conv, Linear, ModulatedConv, activate, doubled, per_answer, statistics
+from pix2pix.model.layers import (
+    STATISTICS,
+    Conv,
+    Linear,
+    ModulatedConv,
+    activate,
+    doubled,
+    per_answer,
+    statistics,
+)
 from pix2pix.model.layouts import cells_of
 
 
@@ -37,7 +46,7 @@ class PictureGenerator(nn.Module):
         self.regions_px = config.size_px // 2 >> config.depth_of_regions
         until_cells = config.depth_of_cells
         self.mapping = Linear(style, style)
-        self.layout_style = Linear(7, style)
+        self.layout_style = Linear(STATISTICS, style)
         self.stem = Conv(4, first, keeps_length=True)  # ink folded 2x2
         self.down = nn.ModuleList(Conv(a, b, 4, 2) for a, b in pairwise(widths))
         self.refine = nn.ModuleList(Conv(c, c) for c in inner[:until_cells])
