@@ -16,6 +16,7 @@ from pix2pix.model.layouts import (
     known_cells,
     known_colours,
     layout_of,
+    product_of,
     regions_of,
     spread_out,
 )
@@ -31,9 +32,9 @@ def frame() -> Tensor:
     return ink
 
 
-def one_colour(colour: Tensor, *, mask: float = 1.0) -> Tensor:
-    """Colour times mask, and mask, everywhere: (1, 4, 64, 64)."""
-    return torch.cat([mask * colour, torch.tensor([mask])])[None, :, None, None].expand(-1, -1, 64, 64)
+def one_colour(colour: Tensor) -> Tensor:
+    """A product everywhere, (1, 4, 64, 64)."""
+    return torch.tensor([*colour, 1.0])[None, :, None, None].repeat(1, 1, 64, 64)
 
 
 def test_regions_are_those_of_opencv() -> None:
@@ -64,32 +65,62 @@ def spiral() -> np.ndarray:
     return ink
 
 
-def test_each_region_gets_its_mean_colour_and_lines_that_of_the_product_beside_them() -> None:
+def test_the_product_of_a_region_gets_its_mean_colour_and_lines_get_those_beside_them() -> None:
     coloured = torch.zeros(1, 4, 64, 64)
     coloured[0, :, 16:48, 16:24] = torch.tensor([*RED, 1.0])[:, None, None]
-    coloured[0, :, 16:48, 24:32] = torch.tensor([*BLUE, 1.0])[:, None, None]
+    coloured[0, :, 16:40, 24:32] = torch.tensor([*BLUE, 1.0])[:, None, None]
     coloured[0, :, 16:48, 32:48] = torch.tensor([*BLUE, 1.0])[:, None, None]
     layout = filled(coloured, regions_of(frame()))
-    left = (7 * RED + 8 * BLUE) / 15  # columns 17 to 23, and 24 to 31
-    torch.testing.assert_close(layout[0, :3, 17:47, 17:32], left[:, None, None].expand(-1, 30, 15))
+    left = (30 * 7 * RED + 23 * 8 * BLUE) / (30 * 7 + 23 * 8)  # inside of the frame
+    torch.testing.assert_close(layout[0, :3, 17:40, 17:32], left[:, None, None].expand(-1, 23, 15))
     torch.testing.assert_close(layout[0, :3, 17:47, 33:47], BLUE[:, None, None].expand(-1, 30, 14))
     torch.testing.assert_close(layout[0, :3, 20, 16], left)
     torch.testing.assert_close(layout[0, :3, 20, 32], (left + BLUE) / 2)
-    assert layout[0, 3, 16:48, 16:48].min() == 1 and layout[0, 3].sum() == 32 * 32
+    torch.testing.assert_close(layout[:, 3], coloured[:, 3])
+    assert not layout[0, :, 40:48, 24:31].any()
 
 
-def test_a_region_is_product_if_most_of_it_is() -> None:
-    coloured = torch.zeros(1, 4, 64, 64)
-    coloured[0, 3, 17:47, 17:26] = 1  # 9 of 15 columns on the left, 6 of 14 on the right
-    coloured[0, 3, 17:47, 33:39] = 1
-    layout = filled(coloured, regions_of(frame()))
-    assert layout[0, 3, 17:47, 17:32].min() == 1 and layout[0, 3, 17:47, 34:47].max() == 0
+def coarse_mask(rows: slice, columns: slice) -> Tensor:
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., rows, columns] = 1
+    return mask
+
+
+def test_a_closed_region_is_product_if_most_of_it_is() -> None:
+    """Of 15 columns on the left 9 are covered, of 14 on the right 6; lines belong to the left region."""
+    mask = coarse_mask(slice(17, 47), slice(17, 26)) + coarse_mask(slice(17, 47), slice(33, 39))
+    product = product_of(mask, regions_of(frame()))
+    expected = coarse_mask(slice(16, 48), slice(16, 33))
+    assert torch.equal(product, expected)
+
+
+def test_ground_that_a_coarse_mask_touches_stays_ground() -> None:
+    mask = coarse_mask(slice(12, 52), slice(12, 52))  # 576 pixels more than the frame, of 3,072
+    product = product_of(mask * 0 + coarse_mask(slice(14, 50), slice(14, 50)), regions_of(frame()))
+    assert torch.equal(product, coarse_mask(slice(16, 48), slice(16, 48)))
+    assert product_of(mask, regions_of(frame())).sum() > 32 * 32  # above 15 % it may be an open product
+
+
+def test_an_open_product_keeps_its_mask() -> None:
+    """A gap in its outline makes it one with the ground: neither is lost."""
+    ink = frame()
+    ink[..., 47, 20:28] = ink[..., 20:28, 32] = 0
+    mask = coarse_mask(slice(16, 48), slice(16, 48))
+    assert torch.equal(product_of(mask, regions_of(ink)), mask)
+
+
+def test_a_line_on_ground_is_product_where_the_mask_says_so() -> None:
+    """Such as a handle of a single line."""
+    ink = torch.zeros(1, 1, 64, 64)
+    ink[..., 10, 5:60] = 1
+    product = product_of(coarse_mask(slice(8, 12), slice(8, 20)), regions_of(ink))
+    assert torch.equal(product, coarse_mask(slice(10, 11), slice(8, 20)))
 
 
 def test_the_inside_of_a_broad_line_keeps_its_colour() -> None:
     ink = torch.zeros(1, 1, 64, 64)
     ink[..., 20:40] = 1
-    coloured = one_colour(RED).clone()
+    coloured = one_colour(RED)
     coloured[..., 30] = torch.tensor([*BLUE, 1.0])[:, None]
     layout = filled(coloured, regions_of(ink))
     torch.testing.assert_close(layout[0, :3, :, 30], BLUE[:, None].expand(-1, 64))

@@ -23,6 +23,7 @@ from pix2pix.model.constants import (
     MOSTLY,
     PRODUCT_FROM,
     REGION_STEPS,
+    SELDOM,
     SMALLEST_SHARE,
     SPREAD_PX,
     SPREAD_STEPS,
@@ -48,28 +49,45 @@ def regions_of(ink: Tensor) -> Tensor:
     return follows[:, 1:].long()
 
 
-def filled(coloured: Tensor, regions: Tensor, least: float = MOSTLY) -> Tensor:
-    """Returns a layout (N, 4, 64, 64): each region (N, 64 * 64) in its mean colour.
+def filled(coloured: Tensor, regions: Tensor) -> Tensor:
+    """Returns a layout (N, 4, 64, 64): the product of each region (N, 64 * 64) in its mean colour.
 
-    `coloured` (N, 4, 64, 64) is colour times mask, and mask. A region is empty if the mean of its mask is at
-    most `least`. Lines become part of the regions beside them; the inside of a broad line stays as it is.
+    `coloured` (N, 4, 64, 64) is colour times mask, and mask. Lines get the colours beside them; the inside of
+    a broad line keeps its own.
     """
-    counted = torch.cat([coloured, torch.ones_like(coloured[:, 3:])], 1).flatten(2)
-    index = regions[:, None].expand(-1, 5, -1)
-    sums = counted.new_zeros(len(counted), 5, LAYOUT_PX**2 + 1).scatter_add(2, index, counted)
-    of_region = sums.gather(2, index).reshape(-1, 5, LAYOUT_PX, LAYOUT_PX)
-    colour, mask, area = of_region[:, :3], of_region[:, 3:4], of_region[:, 4:]
-    product = (mask > least * area).float()
-    layout = torch.cat([colour / mask.clamp(min=SMALLEST_SHARE) * product, product], 1)
-    free = (regions > 0).float().reshape(area.shape)
-    layout, known = layout * free, free
-    for _ in range(LINE_PX):
-        near = F.avg_pool2d(torch.cat([layout, known], 1), 3, 1, 1)
-        share = near[:, 3:4]
-        beside = torch.cat([near[:, :3] / share.clamp(min=SMALLEST_SHARE), torch.ones_like(share)], 1)
-        layout = torch.where(known > 0, layout, beside * (share > 0))
-        known = torch.maximum(known, (near[:, 4:] > 0).float())
-    return torch.where(known > 0, layout, coloured)
+    product = (coloured[:, 3:] > MOSTLY).float()
+    sums = summed(coloured, regions)
+    colour = sums[:, :3] / sums[:, 3:].clamp(min=SMALLEST_SHARE)
+    known = product * inside(regions)
+    layout = spread_out(torch.cat([colour * known, known], 1), LINE_PX, product)
+    own = coloured[:, :3] / coloured[:, 3:].clamp(min=SMALLEST_SHARE)
+    return torch.where(layout[:, 3:] > 0, layout, torch.cat([own, product], 1) * product)
+
+
+def product_of(mask: Tensor, regions: Tensor) -> Tensor:
+    """Returns where there is product (N, 1, 64, 64), from a coarse mask (N, 1, 64, 64) in {0, 1}.
+
+    A region is product if most of it is. One at the edge of the page is ground, unless a part of it is
+    product: then it is open, and keeps the mask. Lines belong to the product beside them.
+    """
+    edge = F.pad(torch.zeros_like(mask[..., 1:-1, 1:-1]), (1, 1, 1, 1), value=1.0)
+    sums = summed(torch.cat([mask, torch.ones_like(mask), edge], 1), regions)
+    share, is_open = sums[:, :1] / sums[:, 1:2].clamp(min=1), sums[:, 2:] > 0
+    free = inside(regions)
+    product = torch.where(is_open, mask * (share > SELDOM), (share > MOSTLY).float()) * free
+    return product + (1 - free) * torch.maximum(mask, F.max_pool2d(product, 3, 1, 1))
+
+
+def summed(x: Tensor, regions: Tensor) -> Tensor:
+    """Returns the sum of x (N, C, 64, 64) over the region (N, 64 * 64) of each pixel: (N, C, 64, 64)."""
+    index = regions[:, None].expand(-1, x.shape[1], -1)
+    sums = x.new_zeros(*x.shape[:2], LAYOUT_PX**2 + 1).scatter_add(2, index, x.flatten(2))
+    return sums.gather(2, index).reshape(x.shape)
+
+
+def inside(regions: Tensor) -> Tensor:
+    """Returns 1 for pixels of regions (N, 64 * 64), and 0 for lines: (N, 1, 64, 64)."""
+    return (regions > 0).float().reshape(-1, 1, LAYOUT_PX, LAYOUT_PX)
 
 
 def layout_of(coloured: Tensor, ink: Tensor) -> Tensor:
@@ -123,13 +141,15 @@ def complete(colour: Tensor, mask: Tensor, known: Tensor, regions: Tensor) -> Te
     (N, 4, 32, 32), regions (N, 64 * 64). A known colour fills its region, if it covers enough of it; where a
     region has two, both keep their places.
     """
-    product = (mask > 0).float()
-    layout = filled(enlarged(torch.cat([colour * product, product], 1)), regions)
+    product = product_of(enlarged((mask > 0).float()), regions)
     known = enlarged(known)
-    for given in (filled(known, regions, STROKED_FROM), known):
-        colours = torch.where(given[:, 3:] > 0, given[:, :3], layout[:, :3])
-        layout = torch.cat([colours * layout[:, 3:], layout[:, 3:]], 1)
-    return layout
+    sums = summed(torch.cat([known, torch.ones_like(known[:, 3:])], 1), regions)
+    is_stroked = (sums[:, 3:4] > STROKED_FROM * sums[:, 4:]) & (inside(regions) > 0)
+    stroke = sums[:, :3] / sums[:, 3:4].clamp(min=SMALLEST_SHARE)
+    colour = torch.where(is_stroked, stroke, enlarged(colour)) * product
+    layout = filled(torch.cat([colour, product], 1), regions)
+    colour = torch.where(known[:, 3:] > 0, known[:, :3], layout[:, :3])
+    return torch.cat([colour * product, product], 1)
 
 
 def spread_out(layout: Tensor, times: int = 6, free: Tensor | None = None) -> Tensor:

@@ -23,23 +23,16 @@ from pix2pix.model.constants import (
     COVERED_FROM,
     DARKEST,
     GAIN,
-    INK_STOPS,
-    KNOWN_FROM,
     LAYOUT_PX,
     LIGHTEST,
-    LINE_PX,
-    LINE_STOPS,
     LUMA,
-    MOSTLY,
     NORM_EPSILON,
     PRODUCT_FROM,
-    REGION_STEPS,
     SMALLEST_SHARE,
     SPREAD_PX,
-    SPREAD_STEPS,
-    STROKED_FROM,
 )
 from pix2pix.model.onnx_layers import Graph, Weights
+from pix2pix.model.onnx_layouts import cells_of, complete, known_colours, positive, regions_of
 
 COLOUR_SCALE = np.array([127.5, 127.5, 127.5, 1], np.float32)  # colours are in levels, alpha is a logit
 PAPER = np.array([-127.5, -127.5, -127.5, 0], np.float32)  # added once, so that white is 0
@@ -141,22 +134,6 @@ def encode_layout(graph: Graph, config: ModelConfig, stem: str, known: str) -> t
     return levels, graph.linear(statistics(graph, known), "layout.known_style")
 
 
-def known_colours(graph: Graph, config: ModelConfig, strokes: str, ink: str) -> str:
-    """`layouts.known_colours`: (M, 4, 32, 32)."""
-    lines = graph.pooled(ink, config.size_px // SPREAD_PX)
-    free = graph.add("Sub", 1.0, positive(graph, graph.add("Sub", lines, INK_STOPS)))
-    spread = cells_of(graph, strokes, config.size_px // 2, SPREAD_PX, KNOWN_FROM)
-    for _ in range(SPREAD_STEPS):
-        near = graph.add("AveragePool", spread, kernel_shape=[3, 3], pads=[1] * 4, count_include_pad=1)
-        share = graph.channels(near, 3, 4)
-        colour = graph.add("Div", graph.channels(near, 0, 3), graph.add("Max", share, SMALLEST_SHARE))
-        reached = graph.add("Mul", positive(graph, share), free)
-        grown = graph.add("Concat", graph.add("Mul", colour, reached), reached, axis=1)
-        is_there = graph.add("Greater", graph.channels(spread, 3, 4), 0.0)
-        spread = graph.add("Where", is_there, spread, grown)
-    return spread
-
-
 def decode_layout(graph: Graph, levels: list[str], style: str, sketch_of: str) -> str:
     """The layout generator's second half: four channels of answers, or, without `sketch_of`, of sketches."""
     style = graph.leaky(graph.linear(graph.leaky(style), "layout.mapping.1"))
@@ -167,72 +144,6 @@ def decode_layout(graph: Graph, levels: list[str], style: str, sketch_of: str) -
         x = graph.doubling_conv(x, style, f"layout.up.{i}", skip(graph, "layout", i, level, sketch_of))
         x = graph.modulated_conv(x, style, f"layout.conv.{i}")
     return graph.output_conv(graph.modulated_conv(x, style, "layout.last"), "layout.out")
-
-
-def regions_of(graph: Graph, ink: str) -> str:
-    """`layouts.regions_of`, of ink (M, 1, 64, 64): (M, 64 * 64)."""
-    free = graph.add("Sub", 1.0, positive(graph, graph.add("Sub", ink, LINE_STOPS)))
-    numbers = np.arange(1, LAYOUT_PX**2 + 1, dtype=np.float32).reshape(1, 1, LAYOUT_PX, LAYOUT_PX)
-    region = graph.add("Flatten", graph.add("Mul", graph.constant(numbers), free))
-    line = graph.add("Mul", graph.add("Slice", region, *(graph.ints(i) for i in (0, 1, 1))), 0.0)
-    follows = graph.add("Concat", line, region, axis=1)
-    for _ in range(REGION_STEPS):
-        region = graph.add("Slice", follows, *(graph.ints(i) for i in (1, LAYOUT_PX**2 + 1, 1)))
-        square = graph.add("Reshape", region, graph.ints(0, 1, LAYOUT_PX, LAYOUT_PX))
-        across = graph.add("MaxPool", square, kernel_shape=[1, 3], pads=[0, 1, 0, 1])
-        along = graph.add("MaxPool", square, kernel_shape=[3, 1], pads=[1, 0, 1, 0])
-        largest = graph.add("Flatten", graph.add("Mul", graph.add("Max", across, along), free))
-        index = graph.add("Cast", region, to=TensorProto.INT64)
-        follows = graph.add("ScatterElements", follows, index, largest, axis=1, reduction="max")
-        index = graph.add("Cast", follows, to=TensorProto.INT64)
-        follows = graph.add("GatherElements", follows, index, axis=1)
-    region = graph.add("Slice", follows, *(graph.ints(i) for i in (1, LAYOUT_PX**2 + 1, 1)))
-    return graph.add("Cast", region, to=TensorProto.INT64)
-
-
-def filled(graph: Graph, coloured: str, regions: str, least: float) -> str:
-    """`layouts.filled`: (N, 4, 64, 64)."""
-    mask = graph.channels(coloured, 3, 4)
-    ones = graph.add("Add", graph.add("Mul", mask, 0.0), 1.0)
-    counted = graph.add("Reshape", graph.add("Concat", coloured, ones, axis=1), graph.ints(0, 5, -1))
-    index = graph.add("Unsqueeze", regions, graph.ints(1))
-    index = graph.add("Expand", index, graph.add("Shape", counted))
-    empty = graph.add("Mul", counted, 0.0)
-    of_lines = graph.add("Slice", empty, graph.ints(0), graph.ints(1), graph.ints(2))
-    sums = graph.add("Concat", empty, of_lines, axis=2)  # the number 0 is that of lines
-    sums = graph.add("ScatterElements", sums, index, counted, axis=2, reduction="add")
-    of_region = graph.add("GatherElements", sums, index, axis=2)
-    of_region = graph.add("Reshape", of_region, graph.ints(0, 5, LAYOUT_PX, LAYOUT_PX))
-    colour, mask, area = (graph.channels(of_region, *some) for some in ((0, 3), (3, 4), (4, 5)))
-    product = positive(graph, graph.add("Sub", mask, graph.add("Mul", area, least)))
-    colour = graph.add("Div", colour, graph.add("Max", mask, SMALLEST_SHARE))
-    layout = graph.add("Concat", graph.add("Mul", colour, product), product, axis=1)
-    flat = graph.add("Cast", graph.add("Greater", regions, graph.ints(0)), to=TensorProto.FLOAT)
-    known = graph.add("Reshape", flat, graph.ints(0, 1, LAYOUT_PX, LAYOUT_PX))
-    layout = graph.add("Mul", layout, known)
-    around = {"kernel_shape": [3, 3], "pads": [1] * 4, "count_include_pad": 1}
-    for _ in range(LINE_PX):
-        near = graph.add("AveragePool", graph.add("Concat", layout, known, axis=1), **around)
-        share = graph.channels(near, 3, 4)
-        product = positive(graph, share)
-        colour = graph.add("Div", graph.channels(near, 0, 3), graph.add("Max", share, SMALLEST_SHARE))
-        beside = graph.add("Concat", graph.add("Mul", colour, product), product, axis=1)
-        layout = graph.add("Where", graph.add("Greater", known, 0.0), layout, beside)
-        known = graph.add("Max", known, positive(graph, graph.channels(near, 4, 5)))
-    return graph.add("Where", graph.add("Greater", known, 0.0), layout, coloured)
-
-
-def complete(graph: Graph, colour: str, mask: str, known: str, regions: str) -> str:
-    """`layouts.complete`: (N, 4, 64, 64)."""
-    product = positive(graph, mask)
-    cells = graph.add("Concat", graph.add("Mul", colour, product), product, axis=1)
-    layout = filled(graph, graph.repeated(cells, LAYOUT_PX // CELLS), regions, MOSTLY)
-    colour, mask = graph.channels(layout, 0, 3), graph.channels(layout, 3, 4)
-    known = graph.repeated(known, LAYOUT_PX // SPREAD_PX)
-    for given in (filled(graph, known, regions, STROKED_FROM), known):
-        is_given = graph.add("Greater", graph.channels(given, 3, 4), 0.0)
-        colour = graph.add("Where", is_given, graph.channels(given, 0, 3), colour)
-    return graph.add("Concat", graph.add("Mul", colour, mask), mask, axis=1)
 
 
 def draw_picture(graph: Graph, config: ModelConfig, ink: str, layout: str, sketch_of: str) -> str:
@@ -359,23 +270,6 @@ def statistics(graph: Graph, coloured: str) -> str:
     deviation = graph.add("Sqrt", graph.add("Add", graph.add("Max", variance, 0.0), 1e-6))
     there = graph.add("ReduceMax", mask, graph.ints(2, 3), keepdims=0)
     return graph.add("Concat", mean, deviation, there, axis=1)
-
-
-def cells_of(graph: Graph, coloured: str, side: int, cells: int, least: float) -> str:
-    """`layouts.cells_of`: colour times mask, and mask (N, 4, side, side) -> (N, 4, cells, cells).
-
-    A cell is empty if the mean of its mask is at most `least`.
-    """
-    sums = graph.pooled(coloured, side // cells)
-    share = graph.channels(sums, 3, 4)
-    product = positive(graph, graph.add("Sub", share, least))
-    mean = graph.add("Div", graph.channels(sums, 0, 3), graph.add("Max", share, SMALLEST_SHARE))
-    return graph.add("Concat", graph.add("Mul", mean, product), product, axis=1)
-
-
-def positive(graph: Graph, x: str) -> str:
-    """1 where x is above 0, else 0."""
-    return graph.add("Cast", graph.add("Greater", x, 0.0), to=TensorProto.FLOAT)
 
 
 def add_scaled(graph: Graph, x: str, more: str, gain: str) -> str:

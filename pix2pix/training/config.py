@@ -18,7 +18,7 @@ from pix2pix.model.config import STRICT, DiscriminatorConfig, ModelConfig, from_
 
 @dataclass(frozen=True)
 class LayoutConfig:
-    """Training of the layout GAN (BicycleGAN, Zhu et al. 2017; matching-aware D, Reed et al. 2016)."""
+    """Training of the layout GAN (BicycleGAN, Zhu et al. 2017)."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 

@@ -2,8 +2,7 @@
 
 Half of the layouts are generated with the latent that the encoder reads off the real layout, and compared
 with it; the other half are generated from noise, and only the discriminator sees them (BicycleGAN, Zhu et al.
-2017). The discriminator also rejects real colours under another sketch, so that layouts follow the sketch
-(Reed et al. 2016).
+2017). All are layouts of the sketch's regions.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from pix2pix.model.layout_gan import LayoutDiscriminator
-from pix2pix.model.layouts import cells_of, enlarged, filled, regions_of, spread_out
+from pix2pix.model.layouts import cells_of, enlarged, filled, regions_of
 from pix2pix.model.networks import TwoStage
 from pix2pix.training import losses
 from pix2pix.training.batch import Layouts
@@ -26,7 +25,6 @@ BETAS = (0.0, 0.99)
 PENALTY_EVERY = 8  # steps (lazy regularisation, Karras et al. 2020, section 3.2)
 KNOWN_OFTEN, KNOWN_SHARE = 0.4, 0.2  # share of layouts with known cells; the most of their cells
 COLOUR_LIMIT = 1.05
-FAKE_SHARE = 0.7  # weight of generated layouts in what the discriminator rejects; the rest: other sketches
 
 
 class LayoutStep:
@@ -67,7 +65,7 @@ class LayoutStep:
             encoded = mean + torch.exp(0.5 * log_variance) * batch.z[:half]
             drawn = self.model.layout(ink, known, torch.cat([encoded, batch.z[half:]])).float()
         fake = cells_of(filled(torch.cat([enlarged(drawn[:, :3]) * product, product], 1), regions))
-        d_loss, d_statistics = self._update_discriminator(step, fake.detach(), ink, real, rate)
+        d_loss, d_statistics = self._update_discriminator(step, fake[half:].detach(), ink, real, rate)
 
         with frozen(self.discriminator.parameters()), self.fabric.autocast():
             logits = self.discriminator(fake[half:], ink[half:]).float()
@@ -92,18 +90,10 @@ class LayoutStep:
     def _update_discriminator(
         self, step: int, fake: Tensor, ink: Tensor, real: Tensor, rate: float
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        half = len(ink) // 2
-        # Processes take layouts in strides, so that each layout keeps the neighbour whose colours it gets.
-        colours = spread_out(real.roll(len(real) // 4, 0))[:half, :3]
-        mismatched = torch.cat([colours * real[:half, 3:], real[:half, 3:]], 1)
         with self.fabric.autocast():
             on_real = self.discriminator(real, ink).float()
-            on_fake = self.discriminator(fake[half:], ink[half:]).float()
-            on_mismatched = self.discriminator(mismatched, ink[:half]).float()
-        rejected = (
-            FAKE_SHARE * F.softplus(on_fake).mean() + (1 - FAKE_SHARE) * F.softplus(on_mismatched).mean()
-        )
-        loss = F.softplus(-on_real).mean() + rejected
+            on_fake = self.discriminator(fake, ink[len(ink) // 2 :]).float()
+        loss = F.softplus(-on_real).mean() + F.softplus(on_fake).mean()
         if step % PENALTY_EVERY == 0:
             x = real.detach().requires_grad_()
             (gradient,) = torch.autograd.grad(self.discriminator(x, ink).sum(), x, create_graph=True)

@@ -1,0 +1,154 @@
+"""`layouts` as parts of ONNX graphs; each function is named after the one that it repeats."""
+
+from __future__ import annotations
+
+import numpy as np
+from onnx import TensorProto
+
+from pix2pix.model.config import ModelConfig
+from pix2pix.model.constants import (
+    CELLS,
+    INK_STOPS,
+    KNOWN_FROM,
+    LAYOUT_PX,
+    LINE_PX,
+    LINE_STOPS,
+    MOSTLY,
+    REGION_STEPS,
+    SELDOM,
+    SMALLEST_SHARE,
+    SPREAD_PX,
+    SPREAD_STEPS,
+    STROKED_FROM,
+)
+from pix2pix.model.onnx_layers import Graph
+
+
+def regions_of(graph: Graph, ink: str) -> str:
+    """`layouts.regions_of`, of ink (M, 1, 64, 64): (M, 64 * 64)."""
+    free = graph.add("Sub", 1.0, positive(graph, graph.add("Sub", ink, LINE_STOPS)))
+    numbers = np.arange(1, LAYOUT_PX**2 + 1, dtype=np.float32).reshape(1, 1, LAYOUT_PX, LAYOUT_PX)
+    region = graph.add("Flatten", graph.add("Mul", graph.constant(numbers), free))
+    line = graph.add("Mul", graph.add("Slice", region, *(graph.ints(i) for i in (0, 1, 1))), 0.0)
+    follows = graph.add("Concat", line, region, axis=1)
+    for _ in range(REGION_STEPS):
+        region = graph.add("Slice", follows, *(graph.ints(i) for i in (1, LAYOUT_PX**2 + 1, 1)))
+        square = graph.add("Reshape", region, graph.ints(0, 1, LAYOUT_PX, LAYOUT_PX))
+        across = graph.add("MaxPool", square, kernel_shape=[1, 3], pads=[0, 1, 0, 1])
+        along = graph.add("MaxPool", square, kernel_shape=[3, 1], pads=[1, 0, 1, 0])
+        largest = graph.add("Flatten", graph.add("Mul", graph.add("Max", across, along), free))
+        index = graph.add("Cast", region, to=TensorProto.INT64)
+        follows = graph.add("ScatterElements", follows, index, largest, axis=1, reduction="max")
+        index = graph.add("Cast", follows, to=TensorProto.INT64)
+        follows = graph.add("GatherElements", follows, index, axis=1)
+    region = graph.add("Slice", follows, *(graph.ints(i) for i in (1, LAYOUT_PX**2 + 1, 1)))
+    return graph.add("Cast", region, to=TensorProto.INT64)
+
+
+def filled(graph: Graph, coloured: str, regions: str) -> str:
+    """`layouts.filled`: (N, 4, 64, 64)."""
+    mask = graph.channels(coloured, 3, 4)
+    product = positive(graph, graph.add("Sub", mask, MOSTLY))
+    known = graph.add("Mul", product, inside(graph, regions))
+    colour = graph.add("Mul", mean_colour(graph, summed(graph, coloured, 4, regions)), known)
+    layout = spread_out(graph, graph.add("Concat", colour, known, axis=1), LINE_PX, product)
+    own = graph.add("Mul", mean_colour(graph, coloured), product)
+    is_known = graph.add("Greater", graph.channels(layout, 3, 4), 0.0)
+    return graph.add("Where", is_known, layout, graph.add("Concat", own, product, axis=1))
+
+
+def product_of(graph: Graph, mask: str, regions: str) -> str:
+    """`layouts.product_of`: (N, 1, 64, 64)."""
+    edge = np.ones((1, 1, LAYOUT_PX, LAYOUT_PX), np.float32)
+    edge[..., 1:-1, 1:-1] = 0
+    empty = graph.add("Mul", mask, 0.0)
+    counted = [mask, graph.add("Add", empty, 1.0), graph.add("Add", empty, graph.constant(edge))]
+    sums = summed(graph, graph.add("Concat", *counted, axis=1), 3, regions)
+    area = graph.add("Max", graph.channels(sums, 1, 2), 1.0)
+    share = graph.add("Div", graph.channels(sums, 0, 1), area)
+    of_open = graph.add("Mul", mask, positive(graph, graph.add("Sub", share, SELDOM)))
+    of_closed = positive(graph, graph.add("Sub", share, MOSTLY))
+    is_open = graph.add("Greater", graph.channels(sums, 2, 3), 0.0)
+    free = inside(graph, regions)
+    product = graph.add("Mul", graph.add("Where", is_open, of_open, of_closed), free)
+    near = graph.add("MaxPool", product, kernel_shape=[3, 3], pads=[1] * 4)
+    of_lines = graph.add("Mul", graph.add("Sub", 1.0, free), graph.add("Max", mask, near))
+    return graph.add("Add", product, of_lines)
+
+
+def summed(graph: Graph, x: str, channels: int, regions: str) -> str:
+    """`layouts.summed`: (N, C, 64, 64)."""
+    flat = graph.add("Reshape", x, graph.ints(0, channels, -1))
+    index = graph.add("Expand", graph.add("Unsqueeze", regions, graph.ints(1)), graph.add("Shape", flat))
+    empty = graph.add("Mul", flat, 0.0)
+    of_lines = graph.add("Slice", empty, graph.ints(0), graph.ints(1), graph.ints(2))
+    sums = graph.add("Concat", empty, of_lines, axis=2)  # the number 0 is that of lines
+    sums = graph.add("ScatterElements", sums, index, flat, axis=2, reduction="add")
+    of_region = graph.add("GatherElements", sums, index, axis=2)
+    return graph.add("Reshape", of_region, graph.ints(0, channels, LAYOUT_PX, LAYOUT_PX))
+
+
+def inside(graph: Graph, regions: str) -> str:
+    """`layouts.inside`: (N, 1, 64, 64)."""
+    free = graph.add("Cast", graph.add("Greater", regions, graph.ints(0)), to=TensorProto.FLOAT)
+    return graph.add("Reshape", free, graph.ints(0, 1, LAYOUT_PX, LAYOUT_PX))
+
+
+def known_colours(graph: Graph, config: ModelConfig, strokes: str, ink: str) -> str:
+    """`layouts.known_colours`: (M, 4, 32, 32)."""
+    lines = graph.pooled(ink, config.size_px // SPREAD_PX)
+    free = graph.add("Sub", 1.0, positive(graph, graph.add("Sub", lines, INK_STOPS)))
+    known = cells_of(graph, strokes, config.size_px // 2, SPREAD_PX, KNOWN_FROM)
+    return spread_out(graph, known, SPREAD_STEPS, free)
+
+
+def complete(graph: Graph, colour: str, mask: str, known: str, regions: str) -> str:
+    """`layouts.complete`: (N, 4, 64, 64)."""
+    product = product_of(graph, graph.repeated(positive(graph, mask), LAYOUT_PX // CELLS), regions)
+    known = graph.repeated(known, LAYOUT_PX // SPREAD_PX)
+    is_known = graph.channels(known, 3, 4)
+    ones = graph.add("Add", graph.add("Mul", is_known, 0.0), 1.0)
+    sums = summed(graph, graph.add("Concat", known, ones, axis=1), 5, regions)
+    least = graph.add("Mul", graph.channels(sums, 4, 5), STROKED_FROM)
+    stroked = positive(graph, graph.add("Sub", graph.channels(sums, 3, 4), least))
+    stroked = graph.add("Mul", stroked, inside(graph, regions))
+    drawn = graph.repeated(colour, LAYOUT_PX // CELLS)
+    colour = graph.add("Where", graph.add("Greater", stroked, 0.0), mean_colour(graph, sums), drawn)
+    coloured = graph.add("Concat", graph.add("Mul", colour, product), product, axis=1)
+    layout = filled(graph, coloured, regions)
+    is_known = graph.add("Greater", is_known, 0.0)
+    colour = graph.add("Where", is_known, graph.channels(known, 0, 3), graph.channels(layout, 0, 3))
+    return graph.add("Concat", graph.add("Mul", colour, product), product, axis=1)
+
+
+def spread_out(graph: Graph, layout: str, times: int, free: str) -> str:
+    """`layouts.spread_out`, into `free` pixels."""
+    for _ in range(times):
+        near = graph.add("AveragePool", layout, kernel_shape=[3, 3], pads=[1] * 4, count_include_pad=1)
+        reached = graph.add("Mul", positive(graph, graph.channels(near, 3, 4)), free)
+        colour = graph.add("Mul", mean_colour(graph, near), reached)
+        is_there = graph.add("Greater", graph.channels(layout, 3, 4), 0.0)
+        grown = graph.add("Concat", colour, reached, axis=1)
+        layout = graph.add("Where", is_there, layout, grown)
+    return layout
+
+
+def cells_of(graph: Graph, coloured: str, side: int, cells: int, least: float) -> str:
+    """`layouts.cells_of`: colour times mask, and mask (N, 4, side, side) -> (N, 4, cells, cells).
+
+    A cell is empty if the mean of its mask is at most `least`.
+    """
+    means = graph.pooled(coloured, side // cells)
+    product = positive(graph, graph.add("Sub", graph.channels(means, 3, 4), least))
+    return graph.add("Concat", graph.add("Mul", mean_colour(graph, means), product), product, axis=1)
+
+
+def mean_colour(graph: Graph, coloured: str) -> str:
+    """Colour times mask, and mask (N, 4 or more, H, H) -> colour (N, 3, H, H)."""
+    mask = graph.add("Max", graph.channels(coloured, 3, 4), SMALLEST_SHARE)
+    return graph.add("Div", graph.channels(coloured, 0, 3), mask)
+
+
+def positive(graph: Graph, x: str) -> str:
+    """1 where x is above 0, else 0."""
+    return graph.add("Cast", graph.add("Greater", x, 0.0), to=TensorProto.FLOAT)
