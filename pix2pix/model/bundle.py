@@ -67,6 +67,7 @@ class Header:
     licence: str
     metrics: dict[str, float] = field(default_factory=dict)
     directions: tuple[Direction, ...] = ()
+    palette: tuple[str, ...] = ()  # usual colours of the products, #rrggbb: see `pix2pix.training.palette`
     discriminator: DiscriminatorConfig | None = None  # None for a bundle without one
 
 

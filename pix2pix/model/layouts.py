@@ -141,7 +141,8 @@ def complete(colour: Tensor, mask: Tensor, known: Tensor, regions: Tensor) -> Te
     (N, 4, 32, 32), regions (N, 64 * 64). A known colour fills its region, if it covers enough of it; where a
     region has two, both keep their places.
     """
-    product = product_of(enlarged((mask > 0).float()), regions)
+    smooth = F.interpolate(mask, size=LAYOUT_PX, mode="bilinear")
+    product = product_of((smooth > 0).float(), regions)
     known = enlarged(known)
     sums = summed(torch.cat([known, torch.ones_like(known[:, 3:])], 1), regions)
     is_stroked = (sums[:, 3:4] > STROKED_FROM * sums[:, 4:]) & (inside(regions) > 0)

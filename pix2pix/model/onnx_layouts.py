@@ -104,7 +104,8 @@ def known_colours(graph: Graph, config: ModelConfig, strokes: str, ink: str) -> 
 
 def complete(graph: Graph, colour: str, mask: str, known: str, regions: str) -> str:
     """`layouts.complete`: (N, 4, 64, 64)."""
-    product = product_of(graph, graph.repeated(positive(graph, mask), LAYOUT_PX // CELLS), regions)
+    smooth = graph.resized(mask, LAYOUT_PX // CELLS)
+    product = product_of(graph, positive(graph, smooth), regions)
     known = graph.repeated(known, LAYOUT_PX // SPREAD_PX)
     is_known = graph.channels(known, 3, 4)
     ones = graph.add("Add", graph.add("Mul", is_known, 0.0), 1.0)

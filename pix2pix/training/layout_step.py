@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from pix2pix.model.constants import CELLS
 from pix2pix.model.layout_gan import LayoutDiscriminator
 from pix2pix.model.layouts import cells_of, enlarged, filled, regions_of
 from pix2pix.model.networks import TwoStage
@@ -59,7 +60,7 @@ class LayoutStep:
         regions = regions_of(ink)
         layout = filled(batch.coloured, regions)
         real, product = cells_of(layout), layout[:, 3:]
-        mask, known = real[:, 3:], _known(batch, real)
+        known = _known(batch, real)
         with self.fabric.autocast():
             mean, log_variance = self.model.encoder(cells_of(batch.coloured[:half]))
             encoded = mean + torch.exp(0.5 * log_variance) * batch.z[:half]
@@ -78,7 +79,9 @@ class LayoutStep:
             "layout_divergence": self.config.divergence_weight * losses.divergence(mean, log_variance),
             "layout_latent": self.config.latent_weight * F.l1_loss(recovered, batch.z[half:]),
             "layout_known": self.config.known_weight * losses.l1_where(drawn[:, :3], known).mean(),
-            "layout_mask": F.binary_cross_entropy_with_logits(drawn[:, 3:], mask),
+            "layout_mask": F.binary_cross_entropy_with_logits(
+                drawn[:, 3:], F.adaptive_avg_pool2d(product, CELLS)
+            ),
             "layout_range": 0.1 * losses.beyond(drawn[:, :3], COLOUR_LIMIT),
         }
         self._g.clear()

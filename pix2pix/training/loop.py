@@ -37,6 +37,7 @@ from pix2pix.training.config import TrainConfig
 from pix2pix.training.directions import find_directions
 from pix2pix.training.distributed import lost_processes_as_run_error, make_fabric
 from pix2pix.training.loader import load_batches
+from pix2pix.training.palette import find_palette
 from pix2pix.training.report.page import write_report
 from pix2pix.training.report.samples import draw_grid, draw_hardest, draw_realism
 from pix2pix.training.run_folder import RunFolder, Status, TensorBoard
@@ -134,6 +135,7 @@ def train(
             data_hash=pairs_hash,
             licence=config.licence,
             discriminator=config.discriminator,
+            palette=find_palette(train_pairs) if config.two_stage else (),
         )
 
         # --- batches
