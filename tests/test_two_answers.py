@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from pix2pix.model.config import ModelConfig
+from pix2pix.model.layouts import cells_of
 from pix2pix.model.networks import TwoStage
 from pix2pix.training.batch import Layouts
 from pix2pix.training.config import LayoutConfig
@@ -21,11 +22,11 @@ BATCH, STEPS = 16, 200
 
 
 def square(colour: Tensor) -> Tensor:
-    """A layout (4, 16, 16) with a square of a colour."""
-    layout = torch.zeros(4, 16, 16)
-    layout[:3, 4:12, 4:12] = colour[:, None, None]
-    layout[3, 4:12, 4:12] = 1
-    return layout
+    """A photo (4, 64, 64) of a square of a colour: colour times mask, and mask."""
+    coloured = torch.zeros(4, 64, 64)
+    coloured[:3, 16:48, 16:48] = colour[:, None, None]
+    coloured[3, 16:48, 16:48] = 1
+    return coloured
 
 
 def ink() -> Tensor:
@@ -39,15 +40,15 @@ def ink() -> Tensor:
 def batch(step: int) -> Layouts:
     random = torch.Generator().manual_seed(step)
     which = torch.randint(2, (BATCH,), generator=random)
-    layouts = torch.stack([square(RED), square(BLUE)])[which]
+    squares = torch.stack([square(RED), square(BLUE)])[which]
     z = torch.randn(BATCH, MODEL.latent_size, generator=random)
     never = torch.ones(BATCH, 2)  # no cells are known
-    return Layouts(ink().expand(BATCH, -1, -1, -1), layouts, z, never, torch.ones(BATCH, 1, 16, 16))
+    return Layouts(ink().expand(BATCH, -1, -1, -1), squares, z, never, torch.ones(BATCH, 1, 16, 16))
 
 
 @torch.no_grad()
 def colours(model: TwoStage) -> Tensor:
-    """(64, 3): the middle of the square in layouts for 64 random z."""
+    """(64, 3): the middle of the square in cells drawn for 64 random z."""
     z = torch.randn(64, MODEL.latent_size, generator=torch.Generator().manual_seed(0))
     known = torch.zeros(64, 4, 16, 16)
     drawn: Tensor = model.layout(ink().expand(64, -1, -1, -1), known, z)
@@ -84,7 +85,8 @@ def test_squared_error_alone_gives_the_average_of_both(model: TwoStage) -> None:
     for step in range(150):
         given = batch(step)
         drawn = model.layout(given.ink, torch.zeros(BATCH, 4, 16, 16), given.z)
-        apart = (drawn[:, :3] - given.layout[:, :3]) * given.layout[:, 3:]
+        cells = cells_of(given.coloured)
+        apart = (drawn[:, :3] - cells[:, :3]) * cells[:, 3:]
         adam.zero_grad()
         apart.square().mean().backward()
         adam.step()
