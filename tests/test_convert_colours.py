@@ -120,6 +120,16 @@ def test_empty_hints_fail_and_are_not_taken_for_none(convert, tmp_path: Path) ->
     assert status(result) == "1 failed" and "empty" in result.stderr
 
 
+def test_hints_that_are_a_link_to_nothing_fail_and_are_not_taken_for_none(convert, tmp_path: Path) -> None:
+    """The photo was made without colours, and nothing was said."""
+    save_sketch(tmp_path / "in/a.png")
+    (tmp_path / "in/a.hints.png").symlink_to("moved.png")
+    result = convert("--colours")
+    assert status(result) == "1 failed"
+    assert "a.png: a.hints.png is a link to something that does not exist" in result.stderr
+    assert "1 converted" in status(convert(sources=("in/a.png", "without")))
+
+
 def test_hints_are_not_replaced(convert, tmp_path: Path) -> None:
     """By a contact sheet, or by a photo."""
     save_sketch(tmp_path / "in/a.png")

@@ -37,6 +37,7 @@ from pix2pix.images.io import (
     save_image,
     size_of,
 )
+from pix2pix.images.listing import DANGLING, is_dangling
 from pix2pix.inference.engines import Float32
 from pix2pix.inference.enlarge import photo_of_size
 from pix2pix.memory import Budget
@@ -174,8 +175,8 @@ class Pipeline:
         if len(notes) == len(outputs) and not any(notes.values()):
             return THERE
 
-        hints_file = source.with_name(source.stem + HINTS_SUFFIX)
-        hints_stamp = Stamp.of(hints_file) if self.colours and hints_file.is_file() else None
+        hints_file = _hints_beside(source) if self.colours else None
+        hints_stamp = Stamp.of(hints_file) if hints_file else None
         if hints_stamp:
             job.stamp = stamp.with_hints(hints_stamp)
         data, hints, sha256 = b"", None, ""
@@ -183,7 +184,7 @@ class Pipeline:
             sha256 = before.stamp.sha256
         if len(notes) < len(outputs) or any(note.sketch != sha256 for note in notes.values() if note):
             data = _read_bytes(source, stamp.size)
-            hints = _read_bytes(hints_file, hints_stamp.size) if hints_stamp else None
+            hints = _read_bytes(hints_file, hints_stamp.size) if hints_file and hints_stamp else None
             sha256 = hashlib.sha256(data + (hints or b"")).hexdigest()
         job.stamp = replace(job.stamp, sha256=sha256)
         job.made = {i: there[i] for i, note in notes.items() if note and note.sketch == sha256}
@@ -308,6 +309,14 @@ class Pipeline:
             return Converted(job.source, "skipped", job.outputs, job.error, missed)
         outputs = () if failed else tuple(job.outputs[i] for i in job.wanted)
         return Converted(job.source, job.status, outputs, job.error, line, job.notices)
+
+
+def _hints_beside(sketch: Path) -> Path | None:
+    """The file of a sketch's colour strokes, if there is one. Raises UnreadableImage for a dangling link."""
+    file = sketch.with_name(sketch.stem + HINTS_SUFFIX)
+    if is_dangling(file):
+        raise UnreadableImage(f"{file.name} is {DANGLING}")
+    return file if file.is_file() else None
 
 
 def _read_bytes(source: Path, size: int) -> bytes:

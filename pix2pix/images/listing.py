@@ -12,6 +12,7 @@ from pix2pix.images.decode import SUFFIXES
 from pix2pix.storage import files_below, is_local, real
 
 PHOTO_SUFFIXES = (".jpg", ".png", ".webp")  # of the photos in a pairs folder
+DANGLING = "a link to something that does not exist"
 
 
 def list_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -58,11 +59,16 @@ def why_not_a_picture(path: Path) -> str:
     """Returns the reason for one of the other files of `list_pictures`."""
     if path.is_dir():
         return f"leads to {real(path)}, which is read already or holds this folder"
-    if is_local(path) and path.is_symlink() and not path.exists():
-        return "a link to something that does not exist"
+    if is_dangling(path):
+        return DANGLING
     if path.suffix.lower() in SUFFIXES:
         return "hidden" if path.is_file() else "not a regular file"
     return f"not a picture by its suffix {path.suffix!r}" if path.suffix else "not a picture: no suffix"
+
+
+def is_dangling(path: Path) -> bool:
+    """Returns whether a path is a link to something that does not exist."""
+    return is_local(path) and path.is_symlink() and not path.exists()
 
 
 def _refuse(error: OSError) -> None:
