@@ -23,6 +23,9 @@ Messages name the received value, the allowed values and, if there is one, the r
 `app.http.problems` maps these classes to HTTP status codes.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class Pix2PixError(Exception):
     """Root of the tree: catch this to catch everything a user can cause."""
@@ -46,6 +49,15 @@ class ImageTooLarge(ImageError):
 
 class NoSubject(ImageError):
     """The photo has no subject, or too small a one."""
+
+
+@contextmanager
+def about(picture: str) -> Iterator[None]:
+    """Puts the name of a picture before the message of an ImageError: there are others beside it."""
+    try:
+        yield
+    except ImageError as error:
+        raise type(error)(f"{picture}: {error}") from error
 
 
 class PairsError(Pix2PixError):

@@ -13,6 +13,7 @@ from sketches import save_sketch
 
 import pix2pix
 from app.cli.main import main
+from pix2pix.convert import pipeline
 from pix2pix.images.io import read_photo
 from pix2pix.images.transparency import WHITE, over
 
@@ -117,7 +118,38 @@ def test_empty_hints_fail_and_are_not_taken_for_none(convert, tmp_path: Path) ->
     save_sketch(tmp_path / "in/a.png")
     (tmp_path / "in/a.hints.png").touch()
     result = convert("--colours")
-    assert status(result) == "1 failed" and "empty" in result.stderr
+    assert status(result) == "1 failed" and "a.png: a.hints.png: the image is empty" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "content, why", [(b"hello", "is not a picture"), (b"<svg/>", "is an SVG"), (b"x" * 2000, "2,000 bytes")]
+)
+def test_errors_of_hints_name_their_file(
+    convert, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, why: str
+) -> None:
+    """They named the sketch alone, which is a good picture."""
+    monkeypatch.setattr(pipeline, "MAX_BYTES", 1000)
+    save_sketch(tmp_path / "in/a.png")
+    (tmp_path / "in/a.hints.png").write_bytes(content)
+    result = convert("--colours")
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("failed: ")]
+    assert "a.png: a.hints.png: " in line and why in line
+
+
+def test_hints_that_the_system_does_not_give_are_named(
+    convert, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_sketch(tmp_path / "in/a.png")
+    save_hints(tmp_path / "in/a.hints.png")
+    read = Path.read_bytes
+
+    def refuse(path: Path) -> bytes:
+        if path.name == "a.hints.png":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert "a.hints.png cannot be read: Permission denied" in convert("--colours").stderr
 
 
 def test_hints_that_are_a_link_to_nothing_fail_and_are_not_taken_for_none(convert, tmp_path: Path) -> None:
@@ -194,8 +226,8 @@ def test_hints_that_do_not_fit_fail_with_the_reason_and_the_rest_is_done(convert
     save_sketch(tmp_path / "in/b.hints.png")
     result = convert("--colours")
     assert result.exit_code == 1 and result.stdout.split() == [str(tmp_path / "out/c.png")]
-    assert "a.png: The hints are 80 x 64 pixels, their sketch is 64 x 64" in result.stderr
-    assert "b.png: The hints have no transparent pixels" in result.stderr
+    assert "a.png: a.hints.png: The hints are 80 x 64 pixels, their sketch is 64 x 64" in result.stderr
+    assert "b.png: b.hints.png: The hints have no transparent pixels" in result.stderr
 
 
 def test_a_contact_sheet_shows_a_sketch_in_twelve_looks(convert, tmp_path: Path) -> None:

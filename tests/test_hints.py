@@ -152,6 +152,8 @@ def test_python_takes_hints_of_any_kind(tiny: Translator, tmp_path: Path) -> Non
     z = np.stack([tiny.latent(seed) for seed in range(10)])
     many = tiny.translate_many(sketch, z, hints=file)
     assert len(many) == 10 and np.abs(np.asarray(many[0], int) - hinted).max() <= 1
+    with pytest.raises(ImageError, match=r"^hints: the image is not a picture"):
+        tiny.translate(sketch, hints=b"hello")
 
 
 def test_python_makes_photos_with_alpha_of_the_sketchs_size(tiny: Translator) -> None:
@@ -226,8 +228,8 @@ def test_the_realism_map_is_that_of_the_opaque_photo(client) -> None:
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
-        ({"hints": b64(hints(30, 40))}, "The hints are 30 x 40 pixels, their sketch is 40 x 40"),
-        ({"hints": b64(png())}, "no transparent pixels"),
+        ({"hints": b64(hints(30, 40))}, "hints: The hints are 30 x 40 pixels, their sketch is 40 x 40"),
+        ({"hints": b64(png())}, "hints: The hints have no transparent pixels"),
     ],
 )
 def test_hints_that_do_not_fit_are_the_clients_problem(client, body, detail) -> None:
@@ -235,7 +237,10 @@ def test_hints_that_do_not_fit_are_the_clients_problem(client, body, detail) -> 
 
 
 def test_hints_that_are_no_picture_are_refused(client) -> None:
-    assert_problem(translate(client, hints=b64(b"hello")), 400)
+    """The message did not say which of the two pictures it was."""
+    for data, status, why in ((b"hello", 400, "not a picture"), (b"<svg/>", 415, "an SVG")):
+        detail = assert_problem(translate(client, hints=b64(data)), status)["detail"]
+        assert detail.startswith("hints: ") and why in detail
     (error,) = assert_problem(translate(client, hints="not base64!"), 422)["errors"]
     assert error["pointer"] == "#/hints"
 

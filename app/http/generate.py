@@ -14,6 +14,7 @@ import numpy as np
 
 from app.http.batcher import Batcher, Client, TranslateJob
 from app.http.requests import current_client
+from pix2pix.errors import about
 from pix2pix.images.io import (
     WEB,
     Notice,
@@ -95,7 +96,8 @@ def generate(
             fitted, placement, notices = decode(file, fit, batcher, client)
             strokes = None
             if payload.hints is not None:
-                strokes = decode(payload.hints, fit_strokes, batcher, client)
+                with about("hints"):
+                    strokes = decode(payload.hints, fit_strokes, batcher, client)
         job = TranslateJob(
             translator, fitted, z, payload.realism, payload.stream, client, strokes, payload.transparent
         )

@@ -29,7 +29,7 @@ from app.http.batcher import DEADLINE_S, SMALL_PIXELS
 from app.http.generate import Answer, notice_headers, read_and_fit, restore_overlay
 from app.http.problems import describe_invalid, describe_known, describe_problem
 from app.http.request_models import TranslateRequest
-from pix2pix.errors import DeadlineExceeded, Pix2PixError
+from pix2pix.errors import DeadlineExceeded, Pix2PixError, about
 from pix2pix.images.framing import stacked_hints
 from pix2pix.images.io import WEB, count_pixels, encode_png, fit_hints, read_hints
 from pix2pix.inference.enlarge import photo_of_size
@@ -149,7 +149,8 @@ class Photos:
         fitted, placement, notices = await self._work(count_pixels(payload.sketch, WEB), fit)
         strokes = None
         if payload.hints is not None:
-            strokes = await self._work(count_pixels(payload.hints, WEB), fit_strokes)
+            with about("hints"):
+                strokes = await self._work(count_pixels(payload.hints, WEB), fit_strokes)
         made: Any = await self._compute(_Job(fitted, z, payload.realism, strokes, payload.transparent))
         if failure := next((one for one in made if isinstance(one, Exception)), None):
             raise failure

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from pix2pix.convert.manifest import Line, Note, Stamp
-from pix2pix.errors import ImageError, ImageTooLarge, UnreadableImage, UsageError
+from pix2pix.errors import ImageError, ImageTooLarge, UnreadableImage, UsageError, about
 from pix2pix.files import printable
 from pix2pix.images.framing import UInt8, stacked_hints
 from pix2pix.images.io import (
@@ -158,7 +158,8 @@ class Pipeline:
         except (ImageError, UsageError) as error:
             job.status, job.error = "failed", str(error)
         except OSError as error:
-            name = f"{error.filename} " if error.filename in map(str, job.outputs) else ""
+            others = map(str, (*job.outputs, _hints_of(job.source)))
+            name = f"{error.filename} " if error.filename in others else ""
             job.status, job.error = "failed", f"{name}cannot be read: {error.strerror or error}"
         job.timings_ms["read"] = 1000 * (time.perf_counter() - began)
 
@@ -184,7 +185,9 @@ class Pipeline:
             sha256 = before.stamp.sha256
         if len(notes) < len(outputs) or any(note.sketch != sha256 for note in notes.values() if note):
             data = _read_bytes(source, stamp.size)
-            hints = _read_bytes(hints_file, hints_stamp.size) if hints_file and hints_stamp else None
+            if hints_file and hints_stamp:
+                with about(hints_file.name):
+                    hints = _read_bytes(hints_file, hints_stamp.size)
             sha256 = hashlib.sha256(data + (hints or b"")).hexdigest()
         job.stamp = replace(job.stamp, sha256=sha256)
         job.made = {i: there[i] for i, note in notes.items() if note and note.sketch == sha256}
@@ -212,6 +215,7 @@ class Pipeline:
         # it is decoded in full, or at half of its width and height
         pixels = width * height // (4 if factor > 1 else 1) * (COLOURS_FACTOR if self.colours else 1)
         with self.pixels.hold(pixels):
+            colours = None
             if self.colours and hints is None:
                 page, colours, job.notices = read_coloured_sketch(data)
             else:
@@ -220,8 +224,11 @@ class Pipeline:
             if page.min() == page.max():
                 raise UnreadableImage("the image is blank: nothing is drawn on it")
             job.fitted, job.placement = fit_sketch(page, self.translator.size_px)
-            if colours is not None:
-                job.strokes = fit_hints(colours, job.placement, self.translator.size_px)
+            with about(_hints_of(job.source).name):
+                if hints is not None:
+                    colours = read_hints(hints)
+                if colours is not None:
+                    job.strokes = fit_hints(colours, job.placement, self.translator.size_px)
         if factor > 1 and self.settings["size"] == "source":
             message = (
                 f"It has {width * height:,} pixels, over {MAX_PIXELS:,}: its photo has {FRACTIONS[factor]} "
@@ -311,9 +318,13 @@ class Pipeline:
         return Converted(job.source, job.status, outputs, job.error, line, job.notices)
 
 
+def _hints_of(sketch: Path) -> Path:
+    return sketch.with_name(sketch.stem + HINTS_SUFFIX)
+
+
 def _hints_beside(sketch: Path) -> Path | None:
     """The file of a sketch's colour strokes, if there is one. Raises UnreadableImage for a dangling link."""
-    file = sketch.with_name(sketch.stem + HINTS_SUFFIX)
+    file = _hints_of(sketch)
     if is_dangling(file):
         raise UnreadableImage(f"{file.name} is {DANGLING}")
     return file if file.is_file() else None

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pix2pix.errors import CorruptBundle, NoSubject, UsageError
+from pix2pix.errors import CorruptBundle, NoSubject, UsageError, about
 from pix2pix.images.framing import UInt8
 from pix2pix.images.io import fit_hints, fit_sketch, read_hints, read_photo, read_sketch
 from pix2pix.images.mask import product_mask
@@ -128,7 +128,10 @@ class Translator:
         if size_px is not None and not 1 <= size_px <= MAX_SIZE_PX:
             raise UsageError(f"size_px {size_px} is not in 1..{MAX_SIZE_PX}")
         fitted, placement = fit_sketch(read_sketch(sketch), self.size_px)
-        strokes = None if hints is None else fit_hints(read_hints(hints), placement, self.size_px)[None]
+        strokes = None
+        if hints is not None:
+            with about("hints"):
+                strokes = fit_hints(read_hints(hints), placement, self.size_px)[None]
         photos: list[Image.Image] = []
         for start in range(0, len(z), BATCH_SIZE):
             some = z[start : start + BATCH_SIZE]
