@@ -23,6 +23,7 @@ from pix2pix.images.io import (
     Limits,
     encode_png,
     open_image,
+    read_hints,
     read_photo,
     read_sketch,
     save_image,
@@ -225,13 +226,57 @@ def test_a_photo_comes_as_rgb_with_transparency_over_white() -> None:
     assert read_photo(image).tolist() == [[[255, 255, 255], [227, 177, 127]]]
 
 
+def png(width: int, height: int, depth: int, kind: int, *chunks: bytes) -> bytes:
+    """A PNG (ISO/IEC 15948) of a depth and colour type, with chunks that begin with their names."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        for chunk in (header, *chunks)
+    )
+
+
 def bomb(width: int, height: int) -> bytes:
     """A PNG of a few bytes that claims any size."""
-    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    chunks = [header, b"IDAT" + zlib.compress(b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk in chunks
-    )
+    return png(width, height, 8, 0, b"IDAT" + zlib.compress(b""))
+
+
+@pytest.mark.parametrize(
+    ("depth", "kind", "row", "transparent", "rgba"),
+    [
+        (
+            16,
+            0,
+            "0000 8080 FFFF FFFE",
+            "FFFF",
+            [(0, 0, 0, 255), (128, 128, 128, 255), (255, 255, 255, 0), (255, 255, 255, 255)],
+        ),
+        (16, 0, "8080 8081", "8080", [(128, 128, 128, 0), (128, 128, 128, 255)]),
+        (16, 2, "FFFF 0000 0000 8080 4040 0000", "8080 4040 0000", [(255, 0, 0, 255), (128, 64, 0, 0)]),
+        (4, 0, "0F 70", "000F", [(0, 0, 0, 255), (255, 255, 255, 0), (119, 119, 119, 255)]),
+        (2, 0, "30", "0003", [(0, 0, 0, 255), (255, 255, 255, 0), (0, 0, 0, 255)]),
+        (1, 0, "40", "0001", [(0, 0, 0, 255), (255, 255, 255, 0)]),
+    ],
+)
+def test_the_transparent_level_of_a_png_has_the_depth_of_the_file(
+    depth: int, kind: int, row: str, transparent: str, rgba: list[tuple[int, ...]]
+) -> None:
+    """It was compared with 8-bit levels; of 16-bit grey, all levels from 255 on became white."""
+    pixels = b"IDAT" + zlib.compress(b"\0" + bytes.fromhex(row))
+    file = png(len(rgba), 1, depth, kind, b"tRNS" + bytes.fromhex(transparent), pixels)
+    assert read_hints(file).tolist() == [[list(pixel) for pixel in rgba]]
+    opaque = [list(pixel[:3]) if pixel[3] else [255] * 3 for pixel in rgba]
+    assert read_photo(file).tolist() == [opaque]
+
+
+def test_sixteen_bit_strokes_on_transparency_are_a_sketch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Black on transparent black was a black page. A large file is read in strips."""
+    levels = np.where(drawing() < 128, 1, 0).astype(np.uint16)  # black, and what is transparent
+    file = encoded(Image.fromarray(levels), "PNG", transparency=0)
+    same = encoded(strokes((0, 0, 0)), "PNG")
+    assert (read_sketch(file) == read_sketch(same)).all()
+    monkeypatch.setattr(decode, "MAX_PIXELS", levels.size // 2)
+    monkeypatch.setattr(decode, "STRIP_PIXELS", 2000)
+    assert read_sketch(file).shape == (48, 64) and (read_sketch(file) == read_sketch(same)).all()
 
 
 @pytest.mark.parametrize("side", [6_400, 10_000, 60_000])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
+import numpy as np
 from PIL import Image, UnidentifiedImageError, features
 
 from pix2pix.errors import ImageTooLarge, UnreadableImage, UnsupportedImage
@@ -81,6 +82,7 @@ TRANSPOSED = {  # EXIF orientation -> transposition that makes the picture uprig
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+GREY_STEPS = {"L;2": 85, "L;4": 17}  # between the levels of PNGs of few bits, by Pillow's raw mode
 AVERAGED_AS = {"1": "L", "P": "RGB"}  # modes that have no averages
 
 Image.MAX_IMAGE_PIXELS = None  # Pillow would warn; `_bound` refuses before anything is decoded
@@ -101,6 +103,7 @@ WEB = Limits(WEB_FORMATS, MAX_PIXELS)  # from the network: fewer decoders to att
 def open_image(source: Source, limits: Limits = OWN) -> Image.Image:
     """Opens a picture, decodes it and turns it upright; keeps its mode (any that Pillow has).
 
+    But 16-bit grey with a transparent level becomes 8-bit grey with alpha.
     `source` is the encoded bytes, a binary file, a path, or a Pillow image. Colour profiles are not applied.
     A picture of more than `MAX_PIXELS` is read at a half or a quarter of its width and height,
     whichever is the first to have no more.
@@ -211,15 +214,37 @@ def _decoded(image: Image.Image, name: str) -> Image.Image:
         is_phones = image.format in ("MPO", "HEIF")  # may have a second view: the first is the picture
         if not is_phones and getattr(image, "is_animated", False):
             raise UnsupportedImage(f"{name} is an animation or has several pages; use a single picture.")
+        _scale_transparent_level(image)
         image.load()
     except UnsupportedImage:
         raise
     except Exception as error:  # Pillow's decoders raise many kinds on damaged data
         raise UnreadableImage(f"{name} is damaged or cut short: {error}.") from error
     turn = _turn(image)
-    if (factor := reading_factor(*image.size)) > 1:
-        image = _reduced(image, factor)
+    factor = reading_factor(*image.size)
+    image = _reduced(image, factor) if factor > 1 else _with_alpha(image)
     return image if turn is None else _turned(image, turn)
+
+
+def _scale_transparent_level(image: Image.Image) -> None:
+    """Brings the transparent level of a PNG, which has the file's depth, to the depth of Pillow's pixels."""
+    level, tiles = image.info.get("transparency"), getattr(image, "tile", ())
+    raw_mode = tiles[0][3] if image.format == "PNG" and tiles else None
+    if isinstance(level, int) and raw_mode in GREY_STEPS:
+        image.info["transparency"] = GREY_STEPS[raw_mode] * level
+    elif isinstance(level, tuple) and raw_mode == "RGB;16B":
+        image.info["transparency"] = tuple(channel >> 8 for channel in level)
+
+
+def _with_alpha(image: Image.Image) -> Image.Image:
+    """Returns 16-bit grey with a transparent level as 8-bit grey with alpha, which Pillow does not."""
+    level = image.info.get("transparency")
+    if level is None or not image.mode.startswith("I;16"):
+        return image
+    levels = np.asarray(image)
+    grey = Image.fromarray((levels >> 8).astype(np.uint8))
+    grey.putalpha(Image.fromarray(np.where(levels == level, 0, 255).astype(np.uint8)))
+    return grey
 
 
 def _bound(image: Image.Image, name: str, limits: Limits) -> None:
@@ -240,12 +265,12 @@ def _bound(image: Image.Image, name: str, limits: Limits) -> None:
 
 def _reduced(image: Image.Image, factor: int) -> Image.Image:
     """Averages squares of `factor` pixels; in strips, as a converted copy of the whole takes gigabytes."""
-    mode = "RGBA" if image.has_transparency_data else AVERAGED_AS.get(image.mode, image.mode)
-    mode = "I" if image.mode.startswith("I;") else mode
+    mode = "I" if image.mode.startswith("I;") else AVERAGED_AS.get(image.mode, image.mode)
+    mode = "RGBA" if image.has_transparency_data else mode
     rows = factor * max(1, STRIP_PIXELS // (factor * image.width))
     reduced = Image.new(mode, (-(-image.width // factor), -(-image.height // factor)))
     for top in range(0, image.height, rows):
-        strip = image.crop((0, top, image.width, min(top + rows, image.height)))
+        strip = _with_alpha(image.crop((0, top, image.width, min(top + rows, image.height))))
         reduced.paste(strip.convert(mode).reduce(factor), (0, top // factor))
     return reduced
 
