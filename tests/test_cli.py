@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,9 +26,14 @@ from app.cli.main import main
 from app.cli.models import metrics_in_words
 from app.cli.options import Duration
 from app.cli.progress import Reporter, in_words
+from app.cli.train import TrainArguments
+from app.cli.train import run as run_training
 from app.http import serving
 from app.http.models import Models
 from pix2pix.errors import CorruptBundle, UsageError
+from pix2pix.training import loop
+from pix2pix.training.config import TrainConfig
+from pix2pix.training.run_folder import Status
 
 COMMANDS = {name: main.get_command(click.Context(main), name) for name in main.list_commands(None)}
 OPTIONS = [
@@ -390,6 +397,34 @@ def test_time_left_is_reckoned_from_the_first_step(capsys: pytest.CaptureFixture
         progress.start_at(0.1)
         progress.update(0.2)
     assert "2m 8s left" in capsys.readouterr().err  # 0.1 took 16 s, 0.8 is left
+
+
+@pytest.mark.parametrize(("has_val", "last"), [(True, "scoring and saving"), (False, "saving")])
+def test_progress_of_a_training_tells_that_it_scores_and_saves(
+    tiny_config: TrainConfig,
+    pairs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    has_val: bool,
+    last: str,
+) -> None:
+    """At the end of a run nothing was printed for minutes."""
+    config = replace(tiny_config, steps=5, save_every=3, score_every=2)
+    if not has_val:
+        shutil.rmtree(pairs / "val")
+    numbers = {"seconds": 0.0, "images_per_s": 2.0, "data_wait": 0.0, "losses": {}, "statistics": {}}
+    statuses = [Status(step=i, images=2 * i, progress=i / 5, **numbers) for i in range(1, 6)]
+    monkeypatch.setattr(loop, "train", lambda *_, **__: iter(statuses))
+    arguments = TrainArguments(pairs, pairs.parent / "runs/a", device="cpu", workers=0)
+    with Reporter("training", 1.0, clock=lambda: 0.0) as progress:
+        run_training(arguments, config, progress, lambda: False)
+    told = re.findall(r"training: .*%, .* left, (.*), step (\d)", capsys.readouterr().err)
+    scored = ["2", "4"] if has_val else []
+    assert {step: what for what, step in told} == {
+        **dict.fromkeys(scored, "scoring"),
+        "3": "saving",
+        "5": last,
+    }
 
 
 def test_an_impossible_host_is_refused() -> None:

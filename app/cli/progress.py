@@ -50,12 +50,12 @@ class Reporter:
         self._done = self._start = done
         self._began = self._clock()
 
-    def update(self, done: float, note: str = "") -> None:
-        """Sets how much is done; `note` is shown beside it."""
+    def update(self, done: float, note: str = "", *, at_once: bool = False) -> None:
+        """Sets how much is done; `note` is shown beside it, `at_once` or with the next line."""
         self._done = done
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=done, note=" ".join(filter(None, [self._rate(), note])))
-        elif self._clock() - self._last_line >= LINE_EVERY_S:
+        elif at_once or self._clock() - self._last_line >= LINE_EVERY_S:
             self._last_line = self._clock()
             self.say(self._line(note))
 

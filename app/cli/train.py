@@ -230,23 +230,29 @@ def describe(arguments: TrainArguments, config: TrainConfig) -> str:
 
     Raises PairsError for pairs that cannot be used, RunError for others than those of the run to resume.
     """
-    from pix2pix.errors import PairsError
     from pix2pix.pairs import data_hash, list_pairs
     from pix2pix.training.run_folder import RunFolder
 
     train = list_pairs(arguments.pairs, "train")
     if arguments.resume and not arguments.other_pairs:
         RunFolder(arguments.run).refuse_other_pairs(data_hash(train))
-    try:
-        val = len(list_pairs(arguments.pairs, "val"))
-    except PairsError:
-        val = 0
     options = {
         key: str(value) if isinstance(value, Path) else value for key, value in vars(arguments).items()
     }
-    counts = {"train": len(train), "val": val}
+    counts = {"train": len(train), "val": count_val(arguments.pairs)}
     plan = {"options": options, "pairs": counts, "config": dataclasses.asdict(config)}
     return json.dumps(plan, indent=1)
+
+
+def count_val(pairs: Path) -> int:
+    """Returns the number of pairs in the val part of a pairs folder."""
+    from pix2pix.errors import PairsError
+    from pix2pix.pairs import list_pairs
+
+    try:
+        return len(list_pairs(pairs, "val"))
+    except PairsError:
+        return 0
 
 
 def run(
@@ -267,6 +273,7 @@ def run(
     start_from = None  # a run that is resumed has its weights
     if arguments.start_from and not arguments.resume:
         start_from = find_bundle(arguments.start_from)
+    has_val = count_val(arguments.pairs) > 0
     last: Status | None = None
     for status in train(
         config,
@@ -286,7 +293,9 @@ def run(
         if last is None:
             progress.start_at(status.progress)
         last = status
-        progress.update(status.progress, _note(status))
+        follows = _follows(status, config, has_val)
+        note = ", ".join(filter(None, [follows, _note(status)]))
+        progress.update(status.progress, note, at_once=bool(follows))
     return last
 
 
@@ -315,6 +324,14 @@ def stop_on_signals(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _follows(status: Status, config: TrainConfig, has_val: bool) -> str:
+    """What `train` does before the next step, or before it ends, that may take minutes."""
+    ended = status.progress >= 1
+    scores = has_val and config.score_every and (ended or status.step % config.score_every == 0)
+    saves = ended or status.step % config.save_every == 0
+    return " and ".join(["scoring"] * bool(scores) + ["saving"] * saves)
 
 
 def _note(status: Status) -> str:
