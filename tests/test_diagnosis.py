@@ -258,9 +258,11 @@ def test_several_things_may_be_wrong_and_the_gravest_comes_first() -> None:
     assert [finding.kind for finding in found] == ["collapsed", "discriminator winning"]
 
 
-def test_few_lines_are_too_early() -> None:
-    assert only(diagnose([], [])).kind == "too early"
-    assert only(diagnose(lines(4, **D_WINS), [])).kind == "too early"
+def test_a_diagnosis_needs_five_lines() -> None:
+    """A short run that had ended was told that it was too early, as there "are 1 so far"."""
+    for count, words in ((0, "this run has none."), (1, "this run has 1."), (4, "this run has 4.")):
+        finding = only(diagnose(lines(count, **D_WINS), []))
+        assert finding.kind == "too few numbers" and finding.sentence.endswith(words)
     assert only(diagnose(lines(5, **D_WINS), [])).kind == "discriminator winning"
 
 
@@ -315,7 +317,7 @@ def test_any_numbers_get_a_finding(stats: list[Line], scores: list[Line]) -> Non
     found = diagnose(stats, scores)
     assert found
     assert all(finding.sentence for finding in found)
-    assert {"balanced", "too early"}.isdisjoint({v.kind for v in found}) or len(found) == 1
+    assert {"balanced", "too few numbers"}.isdisjoint({v.kind for v in found}) or len(found) == 1
 
 
 def test_the_distance_from_half_is_of_each_discriminator() -> None:

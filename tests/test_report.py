@@ -228,7 +228,7 @@ def decoded(address: str) -> np.ndarray:
 def test_a_run_that_has_just_begun_has_a_report(tmp_path: Path) -> None:
     page = page_of(tmp_path)
     assert page.headings == SECTIONS
-    assert "Too early" in page.text
+    assert "Too few numbers" in page.text and "this run has none." in page.text
 
 
 def test_a_short_run_that_has_ended_has_not_just_begun(run: Path) -> None:
@@ -245,6 +245,13 @@ def test_a_short_run_that_has_ended_has_not_just_begun(run: Path) -> None:
 def test_a_missing_file_costs_only_its_own_part(run: Path, missing: str) -> None:
     (run / missing).rename(run.parent / missing)
     assert [heading for heading in page_of(run).headings if heading in SECTIONS] == SECTIONS
+
+
+def test_a_pair_that_was_measured_once_is_told_so(run: Path) -> None:
+    """It said "measured 1 times"."""
+    (run / "hardest.json").write_text(json.dumps([hard("a", measured=1), hard("b", measured=2)]))
+    text = page_of(run).text
+    assert "measured once" in text and "measured 2 times" in text and "1 times" not in text
 
 
 def test_torn_and_foreign_files_are_passed_over(run: Path) -> None:

@@ -123,7 +123,8 @@ def train(ctx: click.Context, /, pairs: Path, name: str, runs: Path, dry_run: bo
         return
     bundle = arguments.run / f"{name}.safetensors"
     if status is not None:
-        click.echo(f"{status.step} steps, {status.images} images in {in_words(status.seconds)}", err=True)
+        steps = "1 step" if status.step == 1 else f"{status.step} steps"
+        click.echo(f"{steps}, {status.images} images in {in_words(status.seconds)}", err=True)
     elif not stop():
         click.echo(
             "Nothing to do: the run has ended; to go on, give a larger --steps or --time-limit.", err=True

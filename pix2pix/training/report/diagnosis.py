@@ -21,7 +21,7 @@ Kind = Literal[
     "overfitting",
     "diverging",
     "gradients out of balance",
-    "too early",
+    "too few numbers",
 ]
 Severity = Literal["good", "note", "warning", "bad"]
 GRAVEST_FIRST = ("bad", "warning", "note", "good")
@@ -138,8 +138,8 @@ def diagnose(stats: Sequence[Line], scores: Sequence[Line]) -> list[Finding]:
     absent.
     """
     if len(stats) < STRETCH:
-        sentence = f"A diagnosis needs {STRETCH} lines of numbers; there are {len(stats)} so far."
-        return [Finding("too early", None, sentence, "note")]
+        sentence = f"A diagnosis needs {STRETCH} lines of numbers; this run has {len(stats) or 'none'}."
+        return [Finding("too few numbers", None, sentence, "note")]
     found = [
         *_diverging(stats, scores),
         *_collapsed(scores),
