@@ -12,6 +12,8 @@ from click.testing import CliRunner, Result
 from conftest import TINY, save_untrained
 
 from app.cli.main import main
+from pix2pix.errors import RunError
+from pix2pix.training import loop
 from pix2pix.training.config import TrainConfig
 from pix2pix.training.loop import train
 
@@ -112,6 +114,21 @@ def test_a_run_of_an_earlier_version_does_not_say_what_it_began_with(
     recorded = json.loads((run / "config.json").read_text())
     (run / "config.json").write_text(json.dumps({name: recorded[name] for name in ("train", "data_hash")}))
     assert again(pairs, run, "--from", "shoes").exit_code == 0
+
+
+def test_a_run_without_a_checkpoint_is_refused_before_anything_is_loaded(
+    config: TrainConfig, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It built the networks first, and might download the features of the losses."""
+    run = begin(config, pairs, tmp_path / "runs/a")
+    for state in run.glob("state*.pt"):
+        state.unlink()
+    monkeypatch.setattr(loop, "TrainingStep", lambda *_: pytest.fail("networks are built"))
+    words = f"nothing to resume: {run} has no checkpoint; `pix2pix train` without --resume begins"
+    result = again(pairs, run)
+    assert result.exit_code == 2 and words in result.stderr
+    with pytest.raises(RunError, match="has no checkpoint"):
+        next(train(config, pairs, run, resume=True, device="cpu"))
 
 
 def test_going_on_trains_to_the_end(config: TrainConfig, pairs: Path, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ class RunFolder:
         if after is not None:
             sweep(self.path)
             recorded = replace(self._recorded(), train=config, data_hash=data_hash)
-        elif self.state_file.exists() or spare_of(self.state_file).exists():
+        elif self._has_checkpoint():
             raise RunError(
                 f"{self.path} already holds a run: --resume goes on with it, another --name starts a new one"
             )
@@ -116,8 +116,17 @@ class RunFolder:
             )
 
     def config(self) -> TrainConfig:
-        """Returns the configuration the run was last trained with. Raises RunError if it cannot be read."""
-        return self._recorded().train
+        """Returns the configuration the run was last trained with.
+
+        Raises RunError if it cannot be read, and if there is no checkpoint to go on from.
+        """
+        config = self._recorded().train
+        if not self._has_checkpoint():
+            raise RunError(
+                f"nothing to resume: {self.path} has no checkpoint; `pix2pix train` without --resume begins "
+                "that run again"
+            )
+        return config
 
     def start_from(self) -> str:
         """Returns the path of the bundle the run began from, UNTRAINED, or "" if it was not recorded.
@@ -143,6 +152,9 @@ class RunFolder:
             return digest_of(find_bundle(model)) == recorded.start_from_sha256
         except BundleNotFound:
             return False
+
+    def _has_checkpoint(self) -> bool:
+        return self.state_file.exists() or spare_of(self.state_file).exists()
 
     def _recorded(self) -> Recorded:
         if not self.config_file.is_file():
