@@ -51,7 +51,7 @@ def run(*arguments: object) -> Result:
 class FakeTranslator:
     """White photos, or the seed's grey."""
 
-    name, size_px, latent_size, digest, device = "fake", 64, 1, "fake", "cpu"
+    name, size_px, latent_size, digest, device, takes_strokes = "fake", 64, 1, "fake", "cpu", False
 
     def latent(self, seed: int) -> np.ndarray:
         return np.array([seed], np.float32)

@@ -38,6 +38,7 @@ class PaintingTranslator:
 
     size_px = 64
     digest = "painter"
+    takes_strokes = False
 
     def __init__(self, latent_size: int = 1) -> None:
         self.latent_size = latent_size

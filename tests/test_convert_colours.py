@@ -210,6 +210,28 @@ def test_coloured_strokes_of_the_sketch_itself_are_hints(convert, tmp_path: Path
     assert np.abs(both - apart).max() <= 2
 
 
+def test_colours_taken_for_ink_are_told_once_a_job(convert, tmp_path: Path, literal_bundle: Path) -> None:
+    """Nothing said that a coloured sketch could have given its photo its colours."""
+    save_sketch(tmp_path / "in/lines.png", 96, 96)
+    for name in ("a", "b"):
+        page = Image.open(tmp_path / "in/lines.png").convert("RGB")
+        page.paste(RED, (30, 40, 60, 52))
+        page.save(tmp_path / f"in/{name}.png")
+    blue = np.where(np.asarray(Image.open(tmp_path / "in/lines.png"))[..., None] < 128, BLUE, 255)
+    Image.fromarray(blue.astype(np.uint8)).save(tmp_path / "in/blue-pen.png")  # --colours would find no lines
+    told = "Coloured strokes of 2 sketches were taken for ink; with --colours they give"
+    result = convert()
+    assert result.stderr.count("oloured strokes") == 1 and told in result.stderr
+    lines = [json.loads(line) for line in (tmp_path / "out/manifest.jsonl").read_text().splitlines()]
+    noticed = {line["source"] for line in lines if "colours" in [n["name"] for n in line["notices"]]}
+    assert noticed == {"a.png", "b.png"}
+    for more in (
+        convert("--colours", sources=("in/a.png", "c")),
+        convert(model=literal_bundle, sources=("in", "d")),
+    ):
+        assert more.exit_code == 0 and "oloured strokes" not in more.stderr
+
+
 def test_a_contact_sheet_of_coloured_drawings_shows_their_colours(convert, tmp_path: Path) -> None:
     save_sketch(tmp_path / "in/a.png")
     page = Image.open(tmp_path / "in/a.png").convert("RGB")

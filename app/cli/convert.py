@@ -29,6 +29,7 @@ from pix2pix.convert.pipeline import HINTS_SUFFIX, OTHERWISE
 from pix2pix.convert.plan import Conversion, Converted, Options, is_one_file
 from pix2pix.errors import UsageError
 from pix2pix.files import printable
+from pix2pix.images.notices import COLOURS
 from pix2pix.inference import translator
 from pix2pix.memory import return_freed_memory
 from pix2pix.model.latents import MAX_SEED
@@ -188,7 +189,7 @@ def _run(
 def _report(results: Iterable[Converted], total: int, out: TextIO) -> Counter[str]:
     """Prints the paths of photos to `out`, other results to stderr."""
     counts: Counter[str] = Counter()
-    otherwise = 0
+    otherwise = coloured = 0
     with Reporter("converting", total, "files") as progress:
         try:
             for result in results:
@@ -197,7 +198,10 @@ def _report(results: Iterable[Converted], total: int, out: TextIO) -> Counter[st
                 if result.status == "converted":
                     for output in result.outputs:
                         click.echo(printable(str(output)), file=out)
+                    coloured += COLOURS in result.notices
                     for notice in result.notices:
+                        if notice == COLOURS:  # one line for all
+                            continue
                         progress.say(f"{notice.name}: {printable(str(result.source))}: {notice.message}")
                 elif result.status != "skipped" or total <= MAX_NAMED_SKIPS:
                     progress.say(f"{result.status}: {printable(str(result.source))}: {result.error}")
@@ -210,6 +214,13 @@ def _report(results: Iterable[Converted], total: int, out: TextIO) -> Counter[st
     if counts["skipped"]:
         made = f" ({otherwise} made with another model or other options)" if otherwise else ""
         click.echo(f"Photos that exist already{made} are unchanged; --overwrite replaces them.", err=True)
+    if coloured:
+        sketches = "1 sketch" if coloured == 1 else f"{coloured} sketches"
+        click.echo(
+            f"Coloured strokes of {sketches} were taken for ink; with --colours they give the photos their "
+            "colours.",
+            err=True,
+        )
     return counts
 
 

@@ -219,8 +219,8 @@ class Pipeline:
             if self.colours and hints is None:
                 page, colours, job.notices = read_coloured_sketch(data)
             else:
-                page, job.notices = inspect_sketch(data)
-                colours = None if hints is None else read_hints(hints)
+                ignores_colours = not self.colours and self.translator.takes_strokes
+                page, job.notices = inspect_sketch(data, tell_colours=ignores_colours)
             if page.min() == page.max():
                 raise UnreadableImage("the image is blank: nothing is drawn on it")
             job.fitted, job.placement = fit_sketch(page, self.translator.size_px)

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from pix2pix.images.framing import UInt8
-from pix2pix.images.ink import Float32, light_of_paper
+from pix2pix.images.framing import UInt8, resized
+from pix2pix.images.ink import Float32, light_of_paper, strokes_alone
 from pix2pix.images.rules import without_rules
 
 FAINTEST, FAINTEST_CHROMA = 0.15, 0.12  # distance from the paper, and chroma, of a colour stroke; 1 is full
@@ -20,6 +20,7 @@ DARKEST = 0.3  # largest channel; darker pixels are ink
 SOLID = 0.7  # share of the distance from the paper of the stroke around it, where a pixel is all stroke
 OVER, OVER_RANGE = 0.42, 0.4  # how much darker than its colour stroke ink on it begins to be, and is full
 HALO_PX = 3  # around colour strokes, where JPEG has false colours
+LOOK_PX = 256  # longest side of the copy in which colours are looked for
 THIN_PX = 3  # narrower strokes are no hints: scanners see colours along black lines
 
 
@@ -59,6 +60,19 @@ def split_colours(pixels: UInt8) -> tuple[UInt8, UInt8] | None:
     if is_dark:
         alone, hints[is_hint, :3] = 255 - alone, 255 - hints[is_hint, :3]
     return alone, hints
+
+
+def has_colours(pixels: UInt8) -> bool:
+    """Returns whether a drawing (H, W, 3) uint8 has coloured strokes and ink; looks at a small copy."""
+    height, width = pixels.shape[:2]
+    scale = min(1.0, LOOK_PX / max(height, width))
+    small = resized(pixels, (max(1, round(scale * width)), max(1, round(scale * height))))
+    if np.ptp(small, axis=2).max() < 255 * FAINTEST_CHROMA:
+        return False
+    if (separated := split_colours(small)) is None:
+        return False
+    ink, colours = separated
+    return bool(colours.any() and strokes_alone(ink).min() < 255)
 
 
 def _mean(values: Float32, where: npt.NDArray[np.bool_], reach: int) -> Float32:

@@ -19,7 +19,7 @@ from PIL import ExifTags, Image
 
 from pix2pix.errors import ImageError, ImageTooLarge, UnreadableImage, UnsupportedImage
 from pix2pix.files import write_atomically
-from pix2pix.images.colours import split_colours
+from pix2pix.images.colours import has_colours, split_colours
 from pix2pix.images.decode import (
     FORMATS,
     MAX_PIXELS,
@@ -35,7 +35,7 @@ from pix2pix.images.decode import (
 )
 from pix2pix.images.framing import Placement, UInt8, fit_hints, fit_sketch, restore_photo
 from pix2pix.images.ink import ink_on_paper, strokes_alone
-from pix2pix.images.notices import Notice
+from pix2pix.images.notices import COLOURS, PAIR, PHOTOGRAPH, Notice
 from pix2pix.images.transparency import WHITE, over, over_paper
 
 __all__ = [
@@ -104,11 +104,19 @@ def read_prepared_sketch(source: Source) -> UInt8:
 
 
 def inspect_sketch(
-    source: Source | npt.NDArray[Any], limits: Limits = OWN
+    source: Source | npt.NDArray[Any], limits: Limits = OWN, *, tell_colours: bool = False
 ) -> tuple[UInt8, tuple[Notice, ...]]:
-    """Returns the sketch as `read_sketch`, and what the person who brought it should know."""
+    """Returns the sketch as `read_sketch`, and what the person who brought it should know.
+
+    With `tell_colours` that includes whether coloured strokes beside its ink were taken for ink.
+    """
     image = _image_of_array(source) if isinstance(source, np.ndarray) else open_image(source, limits)
-    return ink_on_paper(_on_paper(image))
+    pixels = _on_paper(image)
+    sketch, notices = ink_on_paper(pixels)
+    is_drawing = PAIR not in notices and PHOTOGRAPH not in notices
+    if tell_colours and is_drawing and pixels.ndim == 3 and has_colours(pixels):
+        notices = (*notices, COLOURS)
+    return sketch, notices
 
 
 def read_coloured_sketch(

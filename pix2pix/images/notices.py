@@ -24,6 +24,7 @@ PAIR = Notice(
     "A sketch and a photo side by side were seen: give the sketch alone. `pix2pix prepare --from ab` makes "
     "training pairs of such pictures.",
 )
+COLOURS = Notice("colours", "Coloured strokes were taken for ink.")
 PHOTOGRAPH = Notice(
     "photograph", "A photograph was seen, not a drawing: its dark parts and borders were taken for ink."
 )
