@@ -274,6 +274,24 @@ def test_a_saved_drawing_opens_as_it_was_with_its_colours(coloured, kind):
     assert np.abs(shown(coloured) - before).mean() < 0.2
 
 
+def test_an_svg_without_colours_opens_as_it_was(boxed):
+    """It was refused, even with a byte order mark and an empty line before it."""
+    sketch, _ = asked(boxed, lambda: draw(boxed, [(0.1, 0.6), (0.9, 0.6)]))
+    again, nothing = opened(boxed, "svg", b"\xef\xbb\xbf\n" + saved(boxed, "svg"))
+    assert np.array_equal(again, sketch) and nothing is None
+    boxed.keyboard.press("Control+z")  # the file
+    undone, _ = asked(boxed, lambda: boxed.keyboard.press("Control+z"))  # and what cleared the paper
+    assert np.array_equal(undone, sketch)
+
+
+def test_an_svg_of_another_program_opens_with_its_red_lines(page):
+    box = '<path fill="none" stroke="red" stroke-width="4" d="M40 40H360V360H40z"/>'
+    svg = f'\n<!-- drawn --><svg xmlns="http://www.w3.org/2000/svg" width="400" height="400">{box}</svg>'
+    sketch, _ = opened(page, "svg", svg.encode())
+    inked = sketch < 128
+    assert 0.02 < inked.mean() < 0.06 and inked[:, 128].any() and inked[128].any()
+
+
 def test_colours_of_an_svg_that_another_program_has_changed_are_a_layer(coloured):
     sketch, _ = asked(coloured, lambda: tap(coloured, 0.5, 0.8))
     text = saved(coloured, "svg").decode()

@@ -15,7 +15,7 @@ import { Transparent } from "./answers/transparent.js";
 import { Client, MAX_SEED, ModelNotFound } from "./client.js";
 import { Translator } from "./device/translator.js";
 import { Paper } from "./drawing/paper.js";
-import { readItems, withImages } from "./drawing/saved.js";
+import { asPixels, readItems, withImages } from "./drawing/saved.js";
 import { asDataUrl, contentOf, download, handleCopies, handleDrops, handlePastes, loadImage, openOnClick, shrink } from "./files.js";
 import { updateAddress, watchAddress } from "./link.js";
 import { ModelMenu } from "./menu.js";
@@ -372,7 +372,8 @@ async function openSketch(file) {
 
 /** @param {File} file @returns {Promise<import("./drawing/drawing.js").Picture>} */
 async function readSketch(file) {
-  const { picture, notice } = await retry(() => client.openSketch(file), onRetry);
+  const pixels = await asPixels(file);
+  const { picture, notice } = await retry(() => client.openSketch(pixels), onRetry);
   const url = await asDataUrl(picture);
   return { kind: "picture", url, image: await loadImage(url), notice };
 }

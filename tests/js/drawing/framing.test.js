@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { cleanInk, inBlocks, squareAround, wholePaper } from "../../../app/static/js/drawing/framing.js";
+import { cleanInk, greyLevels, inBlocks, squareAround, wholePaper } from "../../../app/static/js/drawing/framing.js";
 
 const SIZE = 256;
 const WHOLE = wholePaper(SIZE);
@@ -59,4 +59,13 @@ test("colours are in blocks that are covered, in the mean of their colours, or n
     assert.deepEqual(at(x, y + 2), [100, 0, 50, 255]);
     assert.deepEqual(at(x + 2, y + 2), [0, 0, 0, 0]); // hardly less than a quarter
   }
+});
+
+test("the grey of a colour is its luma, so that red lines are ink", () => {
+  const greys = Array.from({ length: 256 }, (_, level) => [level, level, level, 255]);
+  const colours = [[255, 0, 0, 255], [0, 255, 0, 255], [0, 0, 255, 255]];
+  const levels = greyLevels(Uint8ClampedArray.from([...greys, ...colours].flat()));
+  assert.deepEqual([...levels.subarray(0, 256)], greys.map(([level]) => level));
+  const luma = [0.299, 0.587, 0.114].map((share) => 255 * share); // ITU-R BT.601
+  luma.forEach((expected, i) => assert.ok(Math.abs(levels[256 + i] - expected) <= 1));
 });

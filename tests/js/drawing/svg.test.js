@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { examplesFor } from "../../../app/static/js/drawing/examples.js";
-import { toSvg } from "../../../app/static/js/drawing/svg.js";
+import { itemsIn, svgIn, svgWithItems, toSvg } from "../../../app/static/js/drawing/svg.js";
 
 const STROKE = { kind: "stroke", points: [{ x: 1, y: 2 }, { x: 30, y: 4 }], width: 3, erase: false, mirrored: false };
 
@@ -52,4 +52,27 @@ test("the colour layer is a group under the ink, and its eraser masks what was d
 test("over colours, paper of the ink is multiplied", () => {
   const colour = { ...STROKE, layer: "colour", colour: "#cc0000" };
   assert.match(toSvg([colour, { ...STROKE, erase: true }]), /<g style="mix-blend-mode:multiply">\n<path stroke="#fff"/);
+});
+
+test("a saved drawing holds its items, with and without colours", () => {
+  const items = [STROKE, { ...STROKE, mirrored: true, note: "ä & <b>" }];
+  for (const drawing of [items, [...items, { ...STROKE, layer: "colour", colour: "#cc0000" }]]) {
+    const text = svgWithItems(drawing);
+    assert.match(text, /^[\x00-\x7f]*$/);
+    assert.deepEqual(itemsIn(text), drawing);
+    assert.equal(itemsIn(text.replace('width="3"', 'width="4"')), null); // another program has changed it
+  }
+  for (const text of ["<svg/>", "<svg><metadata>5</metadata></svg>", "<svg><metadata><rdf/></metadata></svg>"]) {
+    assert.equal(itemsIn(text), null);
+  }
+});
+
+test("an SVG may begin with a byte order mark and empty lines", () => {
+  const text = svgWithItems([STROKE]);
+  for (const before of ["", "\ufeff", "\n", "\ufeff\r\n\t "]) {
+    assert.equal(svgIn(new TextEncoder().encode(before + text)), text);
+  }
+  for (const other of [[137, 80, 78, 71, 13, 10, 26, 10], [], [10, 13], [0xff, 0xd8, 0xff]]) {
+    assert.equal(svgIn(Uint8Array.from(other)), "");
+  }
 });

@@ -26,6 +26,18 @@ export function wholePaper(size) {
 }
 
 /**
+ * @param {Uint8ClampedArray} pixels  RGBA, on paper
+ * @returns {Uint8Array} their luma (ITU-R BT.601), one level a pixel
+ */
+export function greyLevels(pixels) {
+  const levels = new Uint8Array(pixels.length / 4);
+  for (let i = 0; i < levels.length; i++) {
+    levels[i] = (77 * pixels[4 * i] + 150 * pixels[4 * i + 1] + 29 * pixels[4 * i + 2] + 128) >> 8;
+  }
+  return levels;
+}
+
+/**
  * Stretches the ink to full contrast and removes noise.
  * @param {Uint8Array} levels  of grey, paper 255
  * @returns {Uint8Array} paper 255, full ink 0

@@ -3,12 +3,11 @@
 import { contentOf, loadImage } from "../files.js";
 import { isColour } from "./drawing.js";
 import { textOf, withText } from "./png_text.js";
-import { COLOURS, toSvg } from "./svg.js";
+import { COLOURS, itemsIn, svgIn, svgWithItems } from "./svg.js";
 
 const KEYWORD = "Drawing";
 const SIDE_PX = 1024; // of layers that are read back
 const SVG_TYPE = "image/svg+xml";
-const SVG_START = "<".charCodeAt(0);
 
 /** @typedef {import("./drawing.js").Item} Item */
 
@@ -28,33 +27,39 @@ export function pngOf(url, items) {
   return URL.createObjectURL(new Blob([bytes], { type: "image/png" }));
 }
 
-/** @param {Item[]} items @returns {string} an SVG that, with colours, also holds the items */
-function svgWithItems(items) {
-  if (!items.some(isColour)) return toSvg(items);
-  const json = JSON.stringify(items, (key, value) => (key === "image" ? undefined : value));
-  const ascii = json.replace(/[&<\u0080-\uffff]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
-  return toSvg(items).replace("</svg>", `<metadata>${ascii}</metadata>\n</svg>`);
-}
-
 /**
- * Reads a drawing that was saved with colours.
+ * Reads a drawing that was saved as an SVG, or as a PNG with colours.
  * @param {Blob} file
  * @returns {Promise<Item[] | null>} the items; if another program has changed the SVG, a picture of the colour layer and
  *   one of the ink; null for any other file
  */
 export async function readItems(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
-  const text = bytes[0] === SVG_START ? await file.text() : textOf(bytes, KEYWORD);
+  const text = svgIn(bytes) || textOf(bytes, KEYWORD);
   if (text === "") return null;
-  const ink = new DOMParser().parseFromString(text, SVG_TYPE).documentElement;
+  const items = itemsIn(text);
+  if (items) return withImages(items);
+  const ink = parsed(text);
   const colours = ink.querySelector(`g.${COLOURS}`);
   if (colours === null) return null;
-  const items = itemsOf(ink, text);
-  if (items) return withImages(items);
   colours.remove();
   const colourLayer = ink.cloneNode();
   colourLayer.append(colours);
   return [{ ...(await pictureOf(colourLayer)), layer: "colour" }, await pictureOf(ink)];
+}
+
+/**
+ * Draws SVGs: the server reads none.
+ * @param {Blob} file
+ * @returns {Promise<Blob>} an SVG as a PNG of its whole page; any other file as it is
+ */
+export async function asPixels(file) {
+  const svg = parsed(svgIn(new Uint8Array(await file.arrayBuffer())));
+  if (!(svg instanceof SVGSVGElement)) return file;
+  const [width, height] = [svg.width.baseVal.value, svg.height.baseVal.value];
+  if (!svg.hasAttribute("viewBox") && width > 0 && height > 0) svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  const { url } = await pictureOf(svg);
+  return new Blob([contentOf(url)], { type: "image/png" });
 }
 
 /**
@@ -72,14 +77,9 @@ export function withImages(steps) {
   );
 }
 
-/** @param {Element} svg @param {string} text  of the SVG @returns {Item[] | null} null unless it is as it was saved */
-function itemsOf(svg, text) {
-  try {
-    const items = JSON.parse(svg.querySelector("metadata").textContent);
-    return svgWithItems(items) === text ? items : null;
-  } catch {
-    return null;
-  }
+/** @param {string} text  of an SVG or other XML @returns {Element} */
+function parsed(text) {
+  return new DOMParser().parseFromString(text, SVG_TYPE).documentElement;
 }
 
 /** @param {Element} svg @returns {Promise<import("./drawing.js").Picture>} */

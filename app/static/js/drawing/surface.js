@@ -1,7 +1,7 @@
 // Paints the drawing: its ink on white paper, and the colour layer under the ink.
 
 import { PAPER_SIZE, isColour, linesOf } from "./drawing.js";
-import { wholePaper } from "./framing.js";
+import { greyLevels, wholePaper } from "./framing.js";
 
 /** @typedef {import("./drawing.js").Item} Item */
 /** @typedef {import("./drawing.js").Stroke} Stroke */
@@ -75,10 +75,7 @@ export class Surface {
 
   /** Grey levels, (size, size). @returns {Uint8Array} */
   get levels() {
-    const { pixels } = this;
-    const levels = new Uint8Array(pixels.length / 4);
-    for (let i = 0; i < levels.length; i++) levels[i] = pixels[4 * i]; // strokes and opened sketches are grey
-    return levels;
+    return greyLevels(this.pixels);
   }
 
   set levels(levels) {

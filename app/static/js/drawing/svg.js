@@ -1,9 +1,11 @@
-// The drawing as an SVG: paths for the strokes and filled areas, and opened pictures as images.
+// The drawing as an SVG: paths for the strokes and filled areas, and opened pictures as images. No DOM here.
 
 import { PAPER_SIZE, isColour, linesOf } from "./drawing.js";
 
 /** The class of the group that holds the colour layer. */
 export const COLOURS = "colours";
+
+const START_BYTES = 256; // empty lines and a byte order mark before the first tag take fewer
 
 /** @typedef {import("./drawing.js").Item} Item */
 
@@ -19,6 +21,32 @@ export function toSvg(items) {
     ...layers(items),
     "</svg>\n",
   ].join("\n");
+}
+
+/** @param {Item[]} items @returns {string} an SVG that also holds the items */
+export function svgWithItems(items) {
+  const json = JSON.stringify(items, (key, value) => (key === "image" ? undefined : value));
+  const ascii = json.replace(/[&<\u0080-\uffff]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return toSvg(items).replace("</svg>", () => `<metadata>${ascii}</metadata>\n</svg>`);
+}
+
+/** @param {string} text  of an SVG @returns {Item[] | null} null unless it is as `svgWithItems` made it */
+export function itemsIn(text) {
+  try {
+    const items = JSON.parse(text.match(/<metadata>(.*)<\/metadata>/)[1]);
+    return svgWithItems(items) === text ? items : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * @param {Uint8Array} file
+ * @returns {string} the text of an SVG or other XML, from its first tag on; "" for a file of another kind
+ */
+export function svgIn(file) {
+  const start = new TextDecoder().decode(file.subarray(0, START_BYTES)); // without a byte order mark
+  return start.trimStart().startsWith("<") ? new TextDecoder().decode(file).trimStart() : "";
 }
 
 /** @param {Item[]} items */
