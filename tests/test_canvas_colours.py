@@ -317,6 +317,8 @@ def test_a_transparent_photo_is_on_chequers_and_saved_with_alpha(boxed, tmp_path
     with boxed.expect_download() as download:
         boxed.locator("#save").click()
     assert np.array_equal(np.asarray(Image.open(download.value.path())), made)
+    body, _ = translated(boxed, boxed.reload)
+    assert body["transparent"] is True and photo(boxed).shape[2] == 4
     translated(boxed, lambda: boxed.keyboard.press("t"))
     assert photo(boxed).shape[2] == 3
 

@@ -470,7 +470,8 @@ function startModel(latent, saved) {
 /** The states to save, fullest first. */
 function states() {
   if (!menu.isReady) return [];
-  const common = { address: location.hash, model: menu.current.name, answers: answers.state };
+  const { name: model } = menu.current;
+  const common = { address: location.hash, model, answers: answers.state, transparent: transparent.state };
   const { done, undone, ...tools } = paper.state;
   const noTrace = { url: "", strength: tools.trace.strength };
   return [
@@ -488,6 +489,7 @@ async function restore() {
   let problem = "";
   try {
     if (saved) {
+      transparent.state = saved.transparent ?? false; // states that were saved by earlier versions have none
       await paper.restore(saved.paper);
       shelf.restore(await Promise.all(saved.shelf.map(async (kept) => ({ ...kept, items: await withImages(kept.items) }))));
     }

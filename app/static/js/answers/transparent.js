@@ -24,6 +24,16 @@ export class Transparent {
     return !this.button.hidden && isPressed(this.button);
   }
 
+  /** The state to save: whether it is on where it is offered. */
+  get state() {
+    return isPressed(this.button);
+  }
+
+  set state(on) {
+    press(this.button, on);
+    this.#show();
+  }
+
   toggle() {
     if (this.button.hidden) return;
     press(this.button, !this.isOn);
