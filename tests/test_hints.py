@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from pix2pix.images.io import read_hints, read_photo, restore_photo
 from pix2pix.images.transparency import WHITE, cut_out, over, without_fringe
 from pix2pix.inference.translator import Translator
 
+ROOT = Path(__file__).parent.parent
 RED = (220, 20, 30)
 
 
@@ -234,6 +236,18 @@ def test_the_realism_map_is_that_of_the_opaque_photo(client) -> None:
 )
 def test_hints_that_do_not_fit_are_the_clients_problem(client, body, detail) -> None:
     assert detail in assert_problem(translate(client, **body), 422)["detail"]
+
+
+def test_the_example_of_the_documentation_has_its_files_and_is_answered(client) -> None:
+    """It named files that are not part of the repository."""
+    text = (ROOT / "docs/api.md").read_text()
+    files = {name: ROOT / path for name, path in re.findall(r"-F (sketch|hints)=@(\S+)", text)}
+    assert not [path for path in re.findall(r"@(\S+\.png)", text) if not (ROOT / path).is_file()]
+    form = {name: (io.BytesIO(path.read_bytes()), path.name) for name, path in files.items()}
+    answer = client.post(
+        "/api/v1/translate", data={**form, "transparent": "true"}, headers={"Accept": "image/png"}
+    )
+    assert form.keys() == {"sketch", "hints"} and pixels(answer.data).shape == (256, 256, 4)
 
 
 def test_hints_that_are_no_picture_are_refused(client) -> None:
