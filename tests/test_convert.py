@@ -17,12 +17,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from sketches import photos_in, save_sketch
 
 import pix2pix
 from app.cli.main import main
 from pix2pix.convert import manifest, pipeline
+from pix2pix.convert.contact_sheet import Sheet
 from pix2pix.convert.manifest import Note
 from pix2pix.convert.plan import Converted, Options, convert_folder
 from pix2pix.errors import FolderInUse, UsageError
@@ -612,9 +613,45 @@ def test_the_command_takes_a_list_and_makes_a_sheet(tmp_path: Path, tiny_bundle:
     assert result.exit_code == 0, result.output
     assert len(list((tmp_path / "out").glob("*.png"))) == 6
     sheet = read_photo(tmp_path / "s.png")
-    assert sheet.shape == (2 * 68 + 4, 4 * 68 + 4, 3)  # a row of a sketch and three photos, 64 px each
+    # a row of a sketch and three photos, 64 px each and 14 px of text below
+    assert sheet.shape == (2 * 82 + 4, 4 * 68 + 4, 3)
     first = read_photo(tmp_path / "out/a-1.png")
     assert first.shape == (64, 64, 3) and sheet[4:36, 40:72].std() > 1
+
+
+def written_below(sheet: np.ndarray, column: int, row: int = 0) -> np.ndarray:
+    """The text below a picture of 128 px, (14, 128, 3)."""
+    top, left = 4 + 128 + 146 * row, 4 + 132 * column
+    return sheet[top : top + 14, left : left + 128]
+
+
+def test_a_contact_sheet_has_name_and_seed_below_each_picture(tmp_path: Path) -> None:
+    """Nothing said which seed makes the look that one likes."""
+    save_sketch(tmp_path / "a.png")
+    for name in ("a-1.png", "a-2.png", "b.png"):
+        save_sketch(tmp_path / "out" / name)
+    both, second = [tmp_path / "out/a-1.png", tmp_path / "out/a-2.png"], [tmp_path / "out/a-2.png"]
+    with Sheet(tmp_path / "sheet.png", 256, seeds=range(7, 9)) as sheet:
+        for outputs in (both, second):  # the first photo of the second sketch was there already
+            sheet.add(Converted(tmp_path / "a.png", "converted", tuple(outputs)))
+    page = read_photo(tmp_path / "sheet.png")
+    assert page.shape == (4 + 2 * (128 + 14 + 4), 4 + 3 * (128 + 4), 3)
+    for column, row, words in ((0, 0, "a.png"), (1, 0, "seed 7, a-1"), (2, 0, "seed 8, a-2")):
+        line = Image.new("RGB", (128, 14), "white")
+        ImageDraw.Draw(line).text((0, 0), words, "black", ImageFont.load_default(11))
+        assert np.array_equal(written_below(page, column, row), np.asarray(line))
+    assert np.array_equal(written_below(page, 1, 1), written_below(page, 2, 0))
+
+
+def test_of_a_long_name_a_contact_sheet_shows_the_end(tmp_path: Path) -> None:
+    names = [f"{'n' * 60}{end}.png" for end in "ab"]
+    with Sheet(tmp_path / "sheet.png", 256) as sheet:
+        for name in names:
+            save_sketch(tmp_path / name)
+            sheet.add(Converted(tmp_path / name, "converted"))
+    page = read_photo(tmp_path / "sheet.png")
+    first, second = (written_below(page, 0, row) for row in range(2))
+    assert first.min() < 100 and second.min() < 100 and not np.array_equal(first, second)
 
 
 def test_reading_and_writing_go_on_beside_the_device(tmp_path: Path) -> None:

@@ -257,7 +257,7 @@ def test_a_contact_sheet_shows_a_sketch_in_twelve_looks(convert, tmp_path: Path)
     result = convert("--variants", "12", "--sheet", str(tmp_path / "sheet.png"), "--transparent")
     assert result.exit_code == 0, result.output
     sheet, (cell, gap) = read_photo(tmp_path / "sheet.png"), (64, 4)
-    assert sheet.shape == (cell + 2 * gap, 13 * (cell + gap) + gap, 3)
+    assert sheet.shape == (cell + 14 + 2 * gap, 13 * (cell + gap) + gap, 3)
     looks = [sheet[gap : gap + cell, gap + i * (cell + gap) :][:, :cell] for i in range(13)]
     assert len({look.tobytes() for look in looks}) == 13
     assert np.abs(looks[12].astype(int) - read_photo(tmp_path / "out/a-12.png")).max() <= 1

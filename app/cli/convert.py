@@ -32,7 +32,7 @@ from pix2pix.files import printable
 from pix2pix.images.notices import COLOURS
 from pix2pix.inference import translator
 from pix2pix.memory import return_freed_memory
-from pix2pix.model.latents import MAX_SEED
+from pix2pix.model.latents import MAX_SEED, seeds_from
 from pix2pix.storage import is_local, place, real
 
 LIST = "-"
@@ -181,8 +181,10 @@ def _run(
             workers = stack.enter_context(cluster)
         results = conversion.run(workers)
         if sheet is not None:
-            page = stack.enter_context(Sheet(sheet, loaded.size_px, colours=options["colours"]))
-            results = map(page.add, results)
+            has_seeds = style is None and loaded.latent_size > 0
+            seeds = seeds_from(options["seed"], options["variants"]) if has_seeds else ()
+            page = Sheet(sheet, loaded.size_px, seeds=seeds, colours=options["colours"])
+            results = map(stack.enter_context(page).add, results)
         return _report(results, conversion.total, out)
 
 
