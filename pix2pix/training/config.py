@@ -24,13 +24,13 @@ class LayoutConfig:
 
     batch_size: int = 64  # pairs per step, a multiple of 8; the picture GAN gets the first of them
     discriminator_widths: tuple[int, ...] = (96, 160, 224)  # channels at 16, 8 and 4 cells
-    generator_lr: float = 3e-3
-    discriminator_lr: float = 2e-3
+    generator_lr: float = 1.5e-3
+    discriminator_lr: float = 4e-4
     reconstruction_weight: float = 10.0  # L1 of the layouts generated with the latents of real layouts
-    divergence_weight: float = 0.03  # KL divergence of those latents from N(0, I)
+    divergence_weight: float = 0.006  # KL divergence of those latents from N(0, I)
     latent_weight: float = 0.2  # L1 between the latent of any other layout and what the encoder reads off it
     known_weight: float = 5.0  # L1 to cells that are known
-    penalty_weight: float = 0.004  # R1
+    penalty_weight: float = 0.008  # R1
 
     def __post_init__(self) -> None:
         """Raises UsageError for widths of which no network can be built."""
