@@ -137,7 +137,7 @@ def test_where_there_is_product_depends_on_the_sketch_alone(model: TwoStage) -> 
 def test_the_layout_has_the_colours_of_the_strokes(model: TwoStage) -> None:
     torch.nn.init.constant_(model.layout.out.bias, 100.0)  # product everywhere
     with torch.no_grad():
-        layout = model.draw_layout(torch.rand(2, 1, SIDE, SIDE), strokes_of(2), torch.randn(2, 4))
+        layout = model.draw_layout(torch.ones(2, 1, SIDE, SIDE), strokes_of(2), torch.randn(2, 4))
     colour = torch.tensor([1.0, -1.0, 0.5])[:, None, None]
     torch.testing.assert_close(layout[:, :3, 26:36, 26:36], colour.expand(2, -1, 10, 10))
     assert (layout[:, :3, 0] > 50).all() and (layout[:, 3] == 1).all()

@@ -21,9 +21,9 @@ from pix2pix.model.constants import (
     LINE_PX,
     LINE_STOPS,
     MOSTLY,
+    OPEN_PX,
     PRODUCT_FROM,
     REGION_STEPS,
-    SELDOM,
     SMALLEST_SHARE,
     SPREAD_PX,
     SPREAD_STEPS,
@@ -67,14 +67,17 @@ def filled(coloured: Tensor, regions: Tensor) -> Tensor:
 def product_of(mask: Tensor, regions: Tensor) -> Tensor:
     """Returns where there is product (N, 1, 64, 64), from a coarse mask (N, 1, 64, 64) in {0, 1}.
 
-    A region is product if most of it is. One at the edge of the page is ground, unless a part of it is
-    product: then it is open, and keeps the mask. Lines belong to the product beside them.
+    A region is product if most of it is. One at the edge of the page is ground, unless some pixels lie two or
+    more inside of the mask: then the outline is open, and the mask stays. Lines belong to the product beside
+    them.
     """
     edge = F.pad(torch.zeros_like(mask[..., 1:-1, 1:-1]), (1, 1, 1, 1), value=1.0)
-    sums = summed(torch.cat([mask, torch.ones_like(mask), edge], 1), regions)
-    share, is_open = sums[:, :1] / sums[:, 1:2].clamp(min=1), sums[:, 2:] > 0
+    core = -F.max_pool2d(-mask, 5, 1, 2)
+    sums = summed(torch.cat([mask, torch.ones_like(mask), edge, core], 1), regions)
+    product, area, at_edge, in_core = sums.chunk(4, 1)
+    of_open, of_closed = mask * (in_core > OPEN_PX), (product > MOSTLY * area).float()
     free = inside(regions)
-    product = torch.where(is_open, mask * (share > SELDOM), (share > MOSTLY).float()) * free
+    product = torch.where(at_edge > 0, of_open, of_closed) * free
     return product + (1 - free) * torch.maximum(mask, F.max_pool2d(product, 3, 1, 1))
 
 

@@ -14,8 +14,8 @@ from pix2pix.model.constants import (
     LINE_PX,
     LINE_STOPS,
     MOSTLY,
+    OPEN_PX,
     REGION_STEPS,
-    SELDOM,
     SMALLEST_SHARE,
     SPREAD_PX,
     SPREAD_STEPS,
@@ -62,14 +62,14 @@ def product_of(graph: Graph, mask: str, regions: str) -> str:
     edge = np.ones((1, 1, LAYOUT_PX, LAYOUT_PX), np.float32)
     edge[..., 1:-1, 1:-1] = 0
     empty = graph.add("Mul", mask, 0.0)
-    counted = [mask, graph.add("Add", empty, 1.0), graph.add("Add", empty, graph.constant(edge))]
-    sums = summed(graph, graph.add("Concat", *counted, axis=1), 3, regions)
-    area = graph.add("Max", graph.channels(sums, 1, 2), 1.0)
-    share = graph.add("Div", graph.channels(sums, 0, 1), area)
-    of_open = graph.add("Mul", mask, positive(graph, graph.add("Sub", share, SELDOM)))
-    of_closed = positive(graph, graph.add("Sub", share, MOSTLY))
-    is_open = graph.add("Greater", graph.channels(sums, 2, 3), 0.0)
+    core = graph.add("Neg", graph.add("MaxPool", graph.add("Neg", mask), kernel_shape=[5, 5], pads=[2] * 4))
+    counted = [mask, graph.add("Add", empty, 1.0), graph.add("Add", empty, graph.constant(edge)), core]
+    sums = summed(graph, graph.add("Concat", *counted, axis=1), len(counted), regions)
+    product, area, at_edge, in_core = (graph.channels(sums, i, i + 1) for i in range(len(counted)))
+    of_open = graph.add("Mul", mask, positive(graph, graph.add("Sub", in_core, float(OPEN_PX))))
+    of_closed = positive(graph, graph.add("Sub", product, graph.add("Mul", area, MOSTLY)))
     free = inside(graph, regions)
+    is_open = graph.add("Greater", at_edge, 0.0)
     product = graph.add("Mul", graph.add("Where", is_open, of_open, of_closed), free)
     near = graph.add("MaxPool", product, kernel_shape=[3, 3], pads=[1] * 4)
     of_lines = graph.add("Mul", graph.add("Sub", 1.0, free), graph.add("Max", mask, near))
