@@ -16,7 +16,6 @@ from pix2pix.model.layouts import (
     known_cells,
     known_colours,
     layout_of,
-    product_of,
     regions_of,
     spread_out,
 )
@@ -80,42 +79,6 @@ def test_the_product_of_a_region_gets_its_mean_colour_and_lines_get_those_beside
     assert not layout[0, :, 40:48, 24:31].any()
 
 
-def coarse_mask(rows: slice, columns: slice) -> Tensor:
-    mask = torch.zeros(1, 1, 64, 64)
-    mask[..., rows, columns] = 1
-    return mask
-
-
-def test_a_closed_region_is_product_if_most_of_it_is() -> None:
-    """Of 15 columns on the left 9 are covered, of 14 on the right 6; lines belong to the left region."""
-    mask = coarse_mask(slice(17, 47), slice(17, 26)) + coarse_mask(slice(17, 47), slice(33, 39))
-    product = product_of(mask, regions_of(frame()))
-    expected = coarse_mask(slice(16, 48), slice(16, 33))
-    assert torch.equal(product, expected)
-
-
-def test_ground_that_a_coarse_mask_touches_stays_ground() -> None:
-    """The mask is two pixels too wide."""
-    product = product_of(coarse_mask(slice(14, 50), slice(14, 50)), regions_of(frame()))
-    assert torch.equal(product, coarse_mask(slice(16, 48), slice(16, 48)))
-
-
-def test_an_open_product_keeps_its_mask() -> None:
-    """A gap in its outline makes it one with the ground: neither is lost."""
-    ink = frame()
-    ink[..., 47, 20:28] = ink[..., 20:28, 32] = 0
-    mask = coarse_mask(slice(16, 48), slice(16, 48))
-    assert torch.equal(product_of(mask, regions_of(ink)), mask)
-
-
-def test_a_line_on_ground_is_product_where_the_mask_says_so() -> None:
-    """Such as a handle of a single line."""
-    ink = torch.zeros(1, 1, 64, 64)
-    ink[..., 10, 5:60] = 1
-    product = product_of(coarse_mask(slice(8, 12), slice(8, 20)), regions_of(ink))
-    assert torch.equal(product, coarse_mask(slice(10, 11), slice(8, 20)))
-
-
 def test_the_inside_of_a_broad_line_keeps_its_colour() -> None:
     ink = torch.zeros(1, 1, 64, 64)
     ink[..., 20:40] = 1
@@ -126,13 +89,15 @@ def test_the_inside_of_a_broad_line_keeps_its_colour() -> None:
     assert layout[0, 3].min() == 1
 
 
-def test_the_layout_of_a_photo_ignores_what_is_outside_of_its_mask() -> None:
+def test_the_layout_of_a_photo_covers_whole_cells_and_ignores_what_is_outside_of_its_mask() -> None:
+    """The product is in the frame but for its first two columns of 64; they are half a cell."""
     photo, mask = torch.ones(1, 3, 256, 256), torch.zeros(1, 1, 256, 256)
-    photo[0, :, 64:192, 64:192], mask[..., 64:192, 64:192] = RED[:, None, None], 1
+    photo[0, :, 64:192, 72:192], mask[..., 64:192, 72:192] = RED[:, None, None], 1
     ink = torch.nn.functional.interpolate(frame(), 256)
     layout = layout_of(coloured_by(photo, mask), ink)
     torch.testing.assert_close(layout, layout_of(coloured_by(2 * photo * mask - photo, mask), ink))
     torch.testing.assert_close(layout[0, :3, 16:48, 16:48], RED[:, None, None].expand(-1, 32, 32))
+    assert layout[0, 3].sum() == 32 * 32
 
 
 def test_a_cell_has_the_colour_of_its_product_alone_from_a_tenth_of_it_on() -> None:

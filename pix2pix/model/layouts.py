@@ -21,7 +21,6 @@ from pix2pix.model.constants import (
     LINE_PX,
     LINE_STOPS,
     MOSTLY,
-    OPEN_PX,
     PRODUCT_FROM,
     REGION_STEPS,
     SMALLEST_SHARE,
@@ -64,23 +63,6 @@ def filled(coloured: Tensor, regions: Tensor) -> Tensor:
     return torch.where(layout[:, 3:] > 0, layout, torch.cat([own, product], 1) * product)
 
 
-def product_of(mask: Tensor, regions: Tensor) -> Tensor:
-    """Returns where there is product (N, 1, 64, 64), from a coarse mask (N, 1, 64, 64) in {0, 1}.
-
-    A region is product if most of it is. One at the edge of the page is ground, unless some pixels lie two or
-    more inside of the mask: then the outline is open, and the mask stays. Lines belong to the product beside
-    them.
-    """
-    edge = F.pad(torch.zeros_like(mask[..., 1:-1, 1:-1]), (1, 1, 1, 1), value=1.0)
-    core = -F.max_pool2d(-mask, 5, 1, 2)
-    sums = summed(torch.cat([mask, torch.ones_like(mask), edge, core], 1), regions)
-    product, area, at_edge, in_core = sums.chunk(4, 1)
-    of_open, of_closed = mask * (in_core > OPEN_PX), (product > MOSTLY * area).float()
-    free = inside(regions)
-    product = torch.where(at_edge > 0, of_open, of_closed) * free
-    return product + (1 - free) * torch.maximum(mask, F.max_pool2d(product, 3, 1, 1))
-
-
 def summed(x: Tensor, regions: Tensor) -> Tensor:
     """Returns the sum of x (N, C, 64, 64) over the region (N, 64 * 64) of each pixel: (N, C, 64, 64)."""
     index = regions[:, None].expand(-1, x.shape[1], -1)
@@ -96,9 +78,11 @@ def inside(regions: Tensor) -> Tensor:
 def layout_of(coloured: Tensor, ink: Tensor) -> Tensor:
     """Returns the layout (N, 4, 64, 64) of photos, in the regions of their ink (N, 1, S, S).
 
-    `coloured` (N, 4, S, S) is the photo, in [-1, 1], times the product's mask, in 0..1, and the mask.
+    `coloured` (N, 4, S, S) is the photo, in [-1, 1], times the product's mask, in 0..1, and the mask. The
+    layout's mask is as coarse as a drawn one: whole cells. What lies where in them, the ink shows.
     """
-    return filled(F.adaptive_avg_pool2d(coloured.float(), LAYOUT_PX), regions_of(ink))
+    small = F.adaptive_avg_pool2d(coloured.float(), LAYOUT_PX)
+    return spread_out(filled(small, regions_of(ink)), LAYOUT_PX // CELLS) * enlarged(cells_of(small)[:, 3:])
 
 
 def coloured_by(photo: Tensor, mask: Tensor) -> Tensor:
@@ -144,8 +128,7 @@ def complete(colour: Tensor, mask: Tensor, known: Tensor, regions: Tensor) -> Te
     (N, 4, 32, 32), regions (N, 64 * 64). A known colour fills its region, if it covers enough of it; where a
     region has two, both keep their places.
     """
-    smooth = F.interpolate(mask, size=LAYOUT_PX, mode="bilinear")
-    product = product_of((smooth > 0).float(), regions)
+    product = enlarged((mask > 0).float())
     known = enlarged(known)
     sums = summed(torch.cat([known, torch.ones_like(known[:, 3:])], 1), regions)
     is_stroked = (sums[:, 3:4] > STROKED_FROM * sums[:, 4:]) & (inside(regions) > 0)

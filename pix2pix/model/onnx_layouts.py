@@ -14,7 +14,6 @@ from pix2pix.model.constants import (
     LINE_PX,
     LINE_STOPS,
     MOSTLY,
-    OPEN_PX,
     REGION_STEPS,
     SMALLEST_SHARE,
     SPREAD_PX,
@@ -57,25 +56,6 @@ def filled(graph: Graph, coloured: str, regions: str) -> str:
     return graph.add("Where", is_known, layout, graph.add("Concat", own, product, axis=1))
 
 
-def product_of(graph: Graph, mask: str, regions: str) -> str:
-    """`layouts.product_of`: (N, 1, 64, 64)."""
-    edge = np.ones((1, 1, LAYOUT_PX, LAYOUT_PX), np.float32)
-    edge[..., 1:-1, 1:-1] = 0
-    empty = graph.add("Mul", mask, 0.0)
-    core = graph.add("Neg", graph.add("MaxPool", graph.add("Neg", mask), kernel_shape=[5, 5], pads=[2] * 4))
-    counted = [mask, graph.add("Add", empty, 1.0), graph.add("Add", empty, graph.constant(edge)), core]
-    sums = summed(graph, graph.add("Concat", *counted, axis=1), len(counted), regions)
-    product, area, at_edge, in_core = (graph.channels(sums, i, i + 1) for i in range(len(counted)))
-    of_open = graph.add("Mul", mask, positive(graph, graph.add("Sub", in_core, float(OPEN_PX))))
-    of_closed = positive(graph, graph.add("Sub", product, graph.add("Mul", area, MOSTLY)))
-    free = inside(graph, regions)
-    is_open = graph.add("Greater", at_edge, 0.0)
-    product = graph.add("Mul", graph.add("Where", is_open, of_open, of_closed), free)
-    near = graph.add("MaxPool", product, kernel_shape=[3, 3], pads=[1] * 4)
-    of_lines = graph.add("Mul", graph.add("Sub", 1.0, free), graph.add("Max", mask, near))
-    return graph.add("Add", product, of_lines)
-
-
 def summed(graph: Graph, x: str, channels: int, regions: str) -> str:
     """`layouts.summed`: (N, C, 64, 64)."""
     flat = graph.add("Reshape", x, graph.ints(0, channels, -1))
@@ -104,8 +84,7 @@ def known_colours(graph: Graph, config: ModelConfig, strokes: str, ink: str) -> 
 
 def complete(graph: Graph, colour: str, mask: str, known: str, regions: str) -> str:
     """`layouts.complete`: (N, 4, 64, 64)."""
-    smooth = graph.resized(mask, LAYOUT_PX // CELLS)
-    product = product_of(graph, positive(graph, smooth), regions)
+    product = graph.repeated(positive(graph, mask), LAYOUT_PX // CELLS)
     known = graph.repeated(known, LAYOUT_PX // SPREAD_PX)
     is_known = graph.channels(known, 3, 4)
     ones = graph.add("Add", graph.add("Mul", is_known, 0.0), 1.0)

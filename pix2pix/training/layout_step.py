@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from pix2pix.model.constants import CELLS
 from pix2pix.model.layout_gan import LayoutDiscriminator
 from pix2pix.model.layouts import cells_of, enlarged, filled, regions_of
 from pix2pix.model.networks import TwoStage
@@ -79,9 +78,7 @@ class LayoutStep:
             "layout_divergence": self.config.divergence_weight * losses.divergence(mean, log_variance),
             "layout_latent": self.config.latent_weight * F.l1_loss(recovered, batch.z[half:]),
             "layout_known": self.config.known_weight * losses.l1_where(drawn[:, :3], known).mean(),
-            "layout_mask": F.binary_cross_entropy_with_logits(
-                drawn[:, 3:], F.adaptive_avg_pool2d(product, CELLS)
-            ),
+            "layout_mask": F.binary_cross_entropy_with_logits(drawn[:, 3:], real[:, 3:]),
             "layout_range": 0.1 * losses.beyond(drawn[:, :3], COLOUR_LIMIT),
         }
         self._g.clear()
