@@ -12,6 +12,7 @@ from pix2pix.model.layouts import (
     coloured_by,
     complete,
     enlarged,
+    evened,
     filled,
     known_cells,
     known_colours,
@@ -172,14 +173,21 @@ def test_few_known_pixels_colour_only_themselves_and_none_outside_of_the_product
     assert not layout[0, :3, 30].any() and not layout[0, :, 4:6, 4:6].any()
 
 
-def test_drawn_cells_are_filled_by_region() -> None:
-    """Cells that cross the line give it the mean of both sides; each side is even."""
+def test_drawn_cells_are_filled_by_region_and_even() -> None:
+    """Each side of the line gets the mean of its cells, and both of them one colour, as they are alike."""
     random = torch.Generator().manual_seed(0)
     colour, mask = torch.randn(1, 3, 16, 16, generator=random), torch.ones(1, 1, 16, 16)
-    regions = regions_of(frame())
-    layout = complete(colour, mask, torch.zeros(1, 4, 32, 32), regions)
+    regions, nothing = regions_of(frame()), torch.zeros(1, 4, 32, 32)
+    layout = complete(colour, mask, nothing, regions)
+    left, right = layout[0, :3, 18:46, 18:31], layout[0, :3, 18:46, 34:46]
+    for part in (left, right):
+        assert part.std((1, 2)).max() < 1e-4
+    assert (left - right).abs().max() < 0.1
+    colour[..., 8:] += 3  # now they are far apart
+    layout = complete(colour, mask, nothing, regions)
     expected = enlarged(colour)[0, :, 17:47, 17:32].mean((1, 2))
-    torch.testing.assert_close(layout[0, :3, 17:47, 17:32], expected[:, None, None].expand(-1, 30, 15))
+    torch.testing.assert_close(layout[0, :3, 20, 20], expected, atol=0.1, rtol=0)
+    assert (layout[0, :3, 20, 40] - layout[0, :3, 20, 20]).min() > 2
 
 
 def test_colours_grow_into_empty_cells_and_leave_the_others() -> None:
@@ -191,3 +199,17 @@ def test_colours_grow_into_empty_cells_and_leave_the_others() -> None:
     assert torch.equal(often[..., 4, [2, 12]], layout[..., 4, [2, 12]])
     torch.testing.assert_close(often[0, :3, 15, 0], RED)
     torch.testing.assert_close(often[0, :3, 0, 15], BLUE)
+
+
+def test_evening_gives_each_part_one_colour() -> None:
+    """Two colours with shades, one cell far from both, and cells without product."""
+    cells, shades = torch.zeros(1, 4, 16, 16), 0.1 * torch.linspace(-1, 1, 16)
+    cells[0, :3, :6], cells[0, :3, 6:14] = 0.7 + shades, -0.7 + shades
+    cells[0, :3, 3, 3] = 4.0
+    cells[0, 3, :14] = 1
+    even = evened(cells)
+    assert torch.equal(even[:, 3], cells[:, 3]) and not even[0, :, 14:].any()
+    assert even[0, 0, 3, 3] == pytest.approx(4.0)
+    even[0, :3, 3, 3] = 0.7
+    torch.testing.assert_close(even[0, :3, :6], torch.full((3, 6, 16), 0.7), atol=0.01, rtol=0)
+    torch.testing.assert_close(even[0, :3, 6:14], torch.full((3, 8, 16), -0.7), atol=0.01, rtol=0)

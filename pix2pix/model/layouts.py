@@ -15,12 +15,15 @@ from torch import Tensor
 from pix2pix.model.constants import (
     CELLS,
     COVERED_FROM,
+    EVEN_STEPS,
+    EVEN_WIDTH,
     INK_STOPS,
     KNOWN_FROM,
     LAYOUT_PX,
     LINE_PX,
     LINE_STOPS,
     MOSTLY,
+    NOWHERE,
     PRODUCT_FROM,
     REGION_STEPS,
     SMALLEST_SHARE,
@@ -61,6 +64,21 @@ def filled(coloured: Tensor, regions: Tensor) -> Tensor:
     layout = spread_out(torch.cat([colour * known, known], 1), LINE_PX, product)
     own = coloured[:, :3] / coloured[:, 3:].clamp(min=SMALLEST_SHARE)
     return torch.where(layout[:, 3:] > 0, layout, torch.cat([own, product], 1) * product)
+
+
+def evened(cells: Tensor) -> Tensor:
+    """Moves the colours of product cells (N, 4, 16, 16) to the closest frequent colours.
+
+    Mean shift (Comaniciu & Meer 2002) with a normal kernel, in the space of colours alone. The new colour
+    of a cell is the mean of all, weighted by exp(-distance^2 / (2 width^2)): a softmax, as in attention.
+    """
+    flat = cells.flatten(2).transpose(1, 2)  # (N, 256, 4)
+    colour, mask = flat[..., :3], flat[..., 3:]
+    for _ in range(EVEN_STEPS):
+        own = -0.5 * colour.square().sum(-1, keepdim=True) / EVEN_WIDTH**2 + NOWHERE * (1 - mask)
+        near = colour @ colour.transpose(1, 2) / EVEN_WIDTH**2 + own.transpose(1, 2)  # (N, 256, 256)
+        colour = near.softmax(-1) @ colour * mask
+    return torch.cat([colour, mask], -1).transpose(1, 2).reshape(cells.shape)
 
 
 def summed(x: Tensor, regions: Tensor) -> Tensor:
@@ -125,15 +143,17 @@ def complete(colour: Tensor, mask: Tensor, known: Tensor, regions: Tensor) -> Te
     """Returns the layout (N, 4, 64, 64) of drawn cells, and known colours.
 
     Colour (N, 3, 16, 16) and the logit of the mask (N, 1, 16, 16) are drawn; known colours are
-    (N, 4, 32, 32), regions (N, 64 * 64). A known colour fills its region, if it covers enough of it; where a
-    region has two, both keep their places.
+    (N, 4, 32, 32), regions (N, 64 * 64). Colours that are nearly alike become one. A known colour fills its
+    region, if it covers enough of it; where a region has two, both keep their places.
     """
     product = enlarged((mask > 0).float())
+    layout = filled(torch.cat([enlarged(colour) * product, product], 1), regions)
+    even = enlarged(evened(cells_of(layout))[:, :3])
     known = enlarged(known)
     sums = summed(torch.cat([known, torch.ones_like(known[:, 3:])], 1), regions)
     is_stroked = (sums[:, 3:4] > STROKED_FROM * sums[:, 4:]) & (inside(regions) > 0)
     stroke = sums[:, :3] / sums[:, 3:4].clamp(min=SMALLEST_SHARE)
-    colour = torch.where(is_stroked, stroke, enlarged(colour)) * product
+    colour = torch.where(is_stroked, stroke, even) * product
     layout = filled(torch.cat([colour, product], 1), regions)
     colour = torch.where(known[:, 3:] > 0, known[:, :3], layout[:, :3])
     return torch.cat([colour * product, product], 1)

@@ -8,12 +8,16 @@ from onnx import TensorProto
 from pix2pix.model.config import ModelConfig
 from pix2pix.model.constants import (
     CELLS,
+    EVEN_STEPS,
+    EVEN_WIDTH,
     INK_STOPS,
     KNOWN_FROM,
     LAYOUT_PX,
     LINE_PX,
     LINE_STOPS,
     MOSTLY,
+    NOWHERE,
+    PRODUCT_FROM,
     REGION_STEPS,
     SMALLEST_SHARE,
     SPREAD_PX,
@@ -56,6 +60,22 @@ def filled(graph: Graph, coloured: str, regions: str) -> str:
     return graph.add("Where", is_known, layout, graph.add("Concat", own, product, axis=1))
 
 
+def evened(graph: Graph, cells: str) -> str:
+    """`layouts.evened`: (N, 4, 16, 16)."""
+    flat = graph.add("Reshape", cells, graph.ints(0, 4, CELLS**2))  # (N, 4, 256)
+    colour, mask = graph.channels(flat, 0, 3), graph.channels(flat, 3, 4)
+    without = graph.add("Mul", graph.add("Sub", 1.0, mask), NOWHERE)
+    for _ in range(EVEN_STEPS):
+        square = graph.add("ReduceSum", graph.add("Mul", colour, colour), graph.ints(1), keepdims=1)
+        own = graph.add("Add", graph.add("Mul", square, -0.5 / EVEN_WIDTH**2), without)
+        rows = graph.add("Transpose", colour, perm=[0, 2, 1])  # (N, 256, 3)
+        product = graph.add("Mul", graph.add("MatMul", rows, colour), 1 / EVEN_WIDTH**2)
+        weight = graph.add("Softmax", graph.add("Add", product, own), axis=-1)
+        rows = graph.add("MatMul", weight, rows)
+        colour = graph.add("Mul", graph.add("Transpose", rows, perm=[0, 2, 1]), mask)
+    return graph.add("Reshape", graph.add("Concat", colour, mask, axis=1), graph.ints(0, 4, CELLS, CELLS))
+
+
 def summed(graph: Graph, x: str, channels: int, regions: str) -> str:
     """`layouts.summed`: (N, C, 64, 64)."""
     flat = graph.add("Reshape", x, graph.ints(0, channels, -1))
@@ -92,8 +112,11 @@ def complete(graph: Graph, colour: str, mask: str, known: str, regions: str) -> 
     least = graph.add("Mul", graph.channels(sums, 4, 5), STROKED_FROM)
     stroked = positive(graph, graph.add("Sub", graph.channels(sums, 3, 4), least))
     stroked = graph.add("Mul", stroked, inside(graph, regions))
-    drawn = graph.repeated(colour, LAYOUT_PX // CELLS)
-    colour = graph.add("Where", graph.add("Greater", stroked, 0.0), mean_colour(graph, sums), drawn)
+    drawn = graph.add("Mul", graph.repeated(colour, LAYOUT_PX // CELLS), product)
+    layout = filled(graph, graph.add("Concat", drawn, product, axis=1), regions)
+    even = evened(graph, cells_of(graph, layout, LAYOUT_PX, CELLS, PRODUCT_FROM))
+    even = graph.repeated(graph.channels(even, 0, 3), LAYOUT_PX // CELLS)
+    colour = graph.add("Where", graph.add("Greater", stroked, 0.0), mean_colour(graph, sums), even)
     coloured = graph.add("Concat", graph.add("Mul", colour, product), product, axis=1)
     layout = filled(graph, coloured, regions)
     is_known = graph.add("Greater", is_known, 0.0)
