@@ -182,7 +182,7 @@ def test_drawn_cells_are_filled_by_region_and_even() -> None:
     left, right = layout[0, :3, 18:46, 18:31], layout[0, :3, 18:46, 34:46]
     for part in (left, right):
         assert part.std((1, 2)).max() < 1e-4
-    assert (left - right).abs().max() < 0.1
+    assert (left[:, 0, 0] - right[:, 0, 0]).abs().max() < 0.1
     colour[..., 8:] += 3  # now they are far apart
     layout = complete(colour, mask, nothing, regions)
     expected = enlarged(colour)[0, :, 17:47, 17:32].mean((1, 2))

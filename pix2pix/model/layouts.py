@@ -70,13 +70,13 @@ def evened(cells: Tensor) -> Tensor:
     """Moves the colours of product cells (N, 4, 16, 16) to the closest frequent colours.
 
     Mean shift (Comaniciu & Meer 2002) with a normal kernel, in the space of colours alone. The new colour
-    of a cell is the mean of all, weighted by exp(-distance^2 / (2 width^2)): a softmax, as in attention.
+    of a cell is the mean of all, weighted by exp(-distance^2 / (2 width^2)): a softmax.
     """
     flat = cells.flatten(2).transpose(1, 2)  # (N, 256, 4)
     colour, mask = flat[..., :3], flat[..., 3:]
     for _ in range(EVEN_STEPS):
-        own = -0.5 * colour.square().sum(-1, keepdim=True) / EVEN_WIDTH**2 + NOWHERE * (1 - mask)
-        near = colour @ colour.transpose(1, 2) / EVEN_WIDTH**2 + own.transpose(1, 2)  # (N, 256, 256)
+        distance = (colour[:, :, None] - colour[:, None]).square().sum(-1)  # (N, 256, 256), squared
+        near = -0.5 * distance / EVEN_WIDTH**2 + NOWHERE * (1 - mask.transpose(1, 2))
         colour = near.softmax(-1) @ colour * mask
     return torch.cat([colour, mask], -1).transpose(1, 2).reshape(cells.shape)
 

@@ -66,12 +66,12 @@ def evened(graph: Graph, cells: str) -> str:
     colour, mask = graph.channels(flat, 0, 3), graph.channels(flat, 3, 4)
     without = graph.add("Mul", graph.add("Sub", 1.0, mask), NOWHERE)
     for _ in range(EVEN_STEPS):
-        square = graph.add("ReduceSum", graph.add("Mul", colour, colour), graph.ints(1), keepdims=1)
-        own = graph.add("Add", graph.add("Mul", square, -0.5 / EVEN_WIDTH**2), without)
+        of_one, of_other = (graph.add("Unsqueeze", colour, graph.ints(axis)) for axis in (3, 2))
+        apart = graph.add("Sub", of_one, of_other)  # (N, 3, 256, 256)
+        distance = graph.add("ReduceSum", graph.add("Mul", apart, apart), graph.ints(1), keepdims=0)
+        near = graph.add("Add", graph.add("Mul", distance, -0.5 / EVEN_WIDTH**2), without)
         rows = graph.add("Transpose", colour, perm=[0, 2, 1])  # (N, 256, 3)
-        product = graph.add("Mul", graph.add("MatMul", rows, colour), 1 / EVEN_WIDTH**2)
-        weight = graph.add("Softmax", graph.add("Add", product, own), axis=-1)
-        rows = graph.add("MatMul", weight, rows)
+        rows = graph.add("MatMul", graph.add("Softmax", near, axis=-1), rows)
         colour = graph.add("Mul", graph.add("Transpose", rows, perm=[0, 2, 1]), mask)
     return graph.add("Reshape", graph.add("Concat", colour, mask, axis=1), graph.ints(0, 4, CELLS, CELLS))
 
