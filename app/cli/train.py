@@ -46,38 +46,40 @@ MAY_CHANGE = ("steps", "time_limit_s", "title", "licence")  # of a run that is r
 
 @click.command()
 @click.argument("pairs", metavar="PAIRS", type=FOLDER)
-@click.option(
-    "--name", required=True, callback=plain_name, help="Name of the run, and of the model it makes."
-)
+@click.option("--name", required=True, callback=plain_name, help="Name of the run and of the model.")
 @click.option(
     "--preset",
     type=click.Choice(["default", "paper", "fast"]),
     default="default",
-    help="The configuration: this project's, the pix2pix paper's, or a small fast one.",
+    help="Configuration: that of the shipped models, pix2pix as in the paper, or a small fast one.",
 )
-@click.option("--from", "start_from", show_default="untrained", help="Model (name or file) to start from.")
 @click.option(
-    "--resume", is_flag=True, help="Go on with the run of that name; options that began it may stay."
+    "--from", "start_from", show_default="untrained", help="Model whose weights the run starts with."
 )
-@click.option("--other-pairs", is_flag=True, help="With --resume: go on though the pairs have changed.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Continue the run NAME; only steps, time limit, title and licence may differ.",
+)
+@click.option("--other-pairs", is_flag=True, help="With --resume: continue with changed pairs.")
 @click.option(
     "--steps",
     type=click.IntRange(1),
     show_default="the preset's",
-    help="Steps of the whole run, a batch each.",
+    help="Total number of training steps.",
 )
 @click.option(
     "--time-limit",
     type=Duration(),
     show_default="none",
-    help="Training time of the whole run, such as 90m.",
+    help="Total training time, such as 90m.",
 )
 @click.option(
     "--size",
     "size_px",
     type=click.IntRange(16, 2048),
     show_default="the preset's",
-    help="Picture side in pixels.",
+    help="Side of the pictures in pixels.",
 )
 @click.option(
     "--set",
@@ -85,29 +87,27 @@ MAY_CHANGE = ("steps", "time_limit_s", "title", "licence")  # of a run that is r
     metavar="NAME=VALUE",
     multiple=True,
     show_default="none",
-    help="A field of TrainConfig, such as perceptual_weight=1; --dry-run prints them all.",
+    help="A field of TrainConfig, such as perceptual_weight=1; repeatable. --dry-run prints all fields.",
 )
-@click.option("--title", show_default="the run's name", help="Title of the model in lists.")
-@click.option(
-    "--licence", show_default="not stated", help="Licence of the pairs, written to the model's header."
-)
+@click.option("--title", show_default="the run's name", help="Display name of the model.")
+@click.option("--licence", show_default="not stated", help="Licence of the pairs, stored in the bundle.")
 @runs_option
 @threads_option
 @workers_option
-@click.option("--devices", type=click.IntRange(1), default=1, help="GPUs, or processes on a CPU.")
 @click.option(
-    "--nodes", type=click.IntRange(1), default=1, help="Machines; docs/training.md has the commands."
+    "--devices", type=click.IntRange(1), default=1, help="Number of GPUs, or of processes on a CPU."
 )
+@click.option("--nodes", type=click.IntRange(1), default=1, help="Number of machines: see docs/training.md.")
 @precision_option
 @device_option
 @click.option(
-    "--dry-run", is_flag=True, help="Print the configuration and check the pairs, but train nothing."
+    "--dry-run", is_flag=True, help="Print the configuration and check the pairs, without training."
 )
 @click.pass_context
 def train(ctx: click.Context, /, pairs: Path, name: str, runs: Path, dry_run: bool, **options: Any) -> None:
-    """Train a model on the pairs folder PAIRS, into runs/NAME; prints the path of the model.
+    """Train a model on the pairs folder PAIRS, in runs/NAME, and print the path of the model.
 
-    Ctrl-C finishes the step, saves, and ends; --resume goes on from there.
+    Ctrl-C finishes the step, saves a checkpoint and ends; --resume continues from there.
     """
     arguments = TrainArguments(pairs, runs / name, **options)
     config = configuration(arguments, preset_given=given(ctx, "preset"))
