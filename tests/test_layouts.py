@@ -155,7 +155,7 @@ def test_sizes_that_an_exif_orientation_exchanged_are_refused_with_the_cause(tmp
     Image.fromarray(product(1, 64, 96)).save(tmp_path / "src/photos/1.jpg", exif=turned)
     result = prepare(tmp_path)
     assert result.exit_code == 2
-    assert "the sketch is 96x64, the photo 64x96: the EXIF orientation of 1.jpg turns it" in result.stderr
+    assert "the sketch is 96x64, the photo 64x96: 1.jpg is rotated by its EXIF orientation" in result.stderr
 
 
 def test_photos_are_photos_whatever_their_shape(tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def names_that_differ_in_suffix(src: Path) -> None:
 @pytest.mark.parametrize(
     "make, words",
     [
-        (stacked_pairs, ["pairs one above the other (3 of 3 looked at)", "docs/recipes", "--from photos"]),
+        (stacked_pairs, ["pairs one above the other (3 of 3 checked)", "docs/recipes", "--from photos"]),
         (triples, ["rows of three pictures (3 of 3", "NAME_sketch", "--from photos"]),
         (photos_and_pairs, ["pairs side by side (3 of 9", "--from photos"]),
         (photos_and_a_drawing, ["line drawings (1 of 5", "--from photos"]),

@@ -300,11 +300,15 @@ def test_what_was_noticed_about_an_opened_picture_stays_with_it(open_page, width
     page = open_page(viewport={"width": width, "height": 800})
     file = {"name": "a.png", "mimeType": "image/png", "buffer": png(label_map())}
     page.locator("#file").set_input_files(file)
-    expect(page.locator("#status")).to_have_text("Areas of colour were seen; their borders are the strokes.")
+    expect(page.locator("#status")).to_have_text(
+        "The picture has areas of colour; their borders are the strokes."
+    )
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.wait_for_timeout(600)
     page.reload()
-    expect(page.locator("#status")).to_have_text("Areas of colour were seen; their borders are the strokes.")
+    expect(page.locator("#status")).to_have_text(
+        "The picture has areas of colour; their borders are the strokes."
+    )
     page.locator("#clear").click()
     draw(page, OUTLINE)
     expect(page.locator("#status")).to_have_text("Photo is up to date")

@@ -124,10 +124,10 @@ def convert(
     """
     return_freed_memory()  # each of many threads would keep that of a large scan
     if style is not None and (given(ctx, "seed") or given(ctx, "variants")):
-        raise UsageError("--style chooses the answer: leave out --seed and --variants")
+        raise UsageError("--style sets the latent: omit --seed and --variants")
     sketches, photos = _sketches(sources), place(destination)
     if given(ctx, "suffix") and is_one_file(sketches, photos) and suffix != photos.suffix[1:].lower():
-        raise UsageError(f"--format {suffix} and the name {destination} contradict each other: leave out one")
+        raise UsageError(f"--format {suffix} and the name {destination} contradict each other: omit one")
 
     counts = _run(
         sketches,
@@ -222,21 +222,24 @@ def _refuse_in_the_way(sheet: Path, sketches: Path | list[Path], destination: Pa
     """Raises UsageError for a contact sheet that cannot be written, or might replace a sketch or a photo."""
     refuse_unwritable(sheet)
     if sheet.name.endswith(HINTS_SUFFIX):
-        raise UsageError(f"the contact sheet {sheet} has the name of colour strokes: choose another")
+        raise UsageError(
+            f"the contact sheet {sheet} has the name of a file of colour strokes: choose another name"
+        )
     for taken in [destination, *(sketches if isinstance(sketches, list) else [sketches])]:
         if is_local(taken) and real(sheet).is_relative_to(real(taken)):
-            raise UsageError(f"the contact sheet {sheet} would lie in {taken}: choose another place for it")
+            raise UsageError(f"the contact sheet {sheet} would be inside of {taken}: choose another folder")
 
 
 def _sketches(sources: tuple[str, ...]) -> Path | list[Path]:
     """The sources as paths: a list of them, or the only one. Raises UsageError."""
     if not sources:
-        raise UsageError("only one of SRC and DST was given; give the sketches, then where their photos go")
+        raise UsageError("SRC or DST is missing: give the sketches, then the folder for the photos")
     if sources == (LIST,):
         return _read_list()
     if LIST in sources:
         raise UsageError(
-            f"{LIST} is a list on standard input and stands alone; leave out the other {len(sources) - 1}"
+            f"{LIST} (a list on standard input) cannot be combined with other sources: omit the other "
+            f"{len(sources) - 1}"
         )
     paths = [place(source) for source in sources]
     if len(paths) > 1:

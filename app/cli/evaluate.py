@@ -80,7 +80,7 @@ def evaluate(
     if json_file:
         refuse_unwritable(json_file)
     if photos and not sketches:
-        raise UsageError("--photos needs --sketches: give the drawings of which these are the photos")
+        raise UsageError("--photos needs --sketches: give the drawings of these photos")
 
     from pix2pix.evaluate.features import FeatureNetworks
     from pix2pix.evaluate.figures import measure

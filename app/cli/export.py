@@ -33,7 +33,7 @@ def export(model: str, output: Path, sketches: Path, models: Path | None) -> Non
     path = find_bundle(model, models)
     pictures, _ = list_pictures(sketches)
     if not pictures:
-        raise UsageError(f"there are no pictures in {sketches} to compare on")
+        raise UsageError(f"there are no pictures in {sketches} for the comparison")
     side = read_header(path).model.size_px
     fitted = [fit_sketch(read_sketch(one), side)[0] for one in pictures[:MAX_SKETCHES]]
     difference = onnx_export.export(path, output, fitted)

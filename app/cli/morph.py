@@ -41,7 +41,7 @@ def morph(
 ) -> None:
     """Interpolate between latents for SKETCH, and write OUT: .gif, .webp, .mp4, or .png (a row of photos)."""
     if len(stops) < 2:
-        raise UsageError("an interpolation needs two looks or more: give --through at least twice")
+        raise UsageError("an interpolation needs at least two latents: give --through at least twice")
     check_out(out, sketch, *stops)
     check_format(out)
     page = read_sketch(sketch)

@@ -104,7 +104,8 @@ def _run(
         keep = "1 pair keeps its split" if kept == 1 else f"{kept} pairs keep their split"
         fraction = f"--val-fraction {options['val_fraction']:g}"
         click.echo(
-            f"{keep}: {fraction} is for new pairs; to split all anew, make another pairs folder", err=True
+            f"{keep}: {fraction} is for new pairs; to split all pairs again, make a new pairs folder",
+            err=True,
         )
     splits = Counter(split for split, _ in read_manifest(pairs))
     summary = f"{splits['train']} pairs for training, {splits['val']} held out (val)"

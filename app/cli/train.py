@@ -126,7 +126,7 @@ def train(ctx: click.Context, /, pairs: Path, name: str, runs: Path, dry_run: bo
         click.echo(f"{status.step} steps, {status.images} images in {in_words(status.seconds)}", err=True)
     elif not stop():
         click.echo(
-            "Nothing to do: the run has ended; to go on, give a larger --steps or --time-limit.", err=True
+            "Nothing to do: the run has ended; to continue, give a larger --steps or --time-limit.", err=True
         )
     if bundle.exists():
         click.echo(click.format_filename(bundle))
@@ -176,7 +176,7 @@ def configuration(arguments: TrainArguments, *, preset_given: bool) -> TrainConf
     for setting in arguments.settings:
         name = setting.partition("=")[0]
         if given_by_option.get(name) is not None:
-            raise UsageError(f"{OPTION_OF[name]} and --set {setting} give the same field: leave out one")
+            raise UsageError(f"{OPTION_OF[name]} and --set {setting} set the same field: omit one")
     if arguments.resume:
         return _resumed(arguments, overrides, preset_given=preset_given)
     if arguments.size_px is not None:
@@ -219,8 +219,8 @@ def _resumed(arguments: TrainArguments, overrides: dict[str, Any], *, preset_giv
     if other:
         differences = ", ".join(f"{option} (the run has {has})" for option, has in other.items())
         raise UsageError(
-            f"--resume goes on with the configuration of the run, but there is {differences}; leave out what "
-            "differs, or begin a new run with another --name"
+            f"--resume continues with the configuration of the run, but these options differ: {differences}; "
+            "omit them, or start a new run with another --name"
         )
     return wanted
 
@@ -293,7 +293,7 @@ def run(
 def exit_stopped(ctx: click.Context, pairs: Path, name: str, runs: Path, *, resume: bool) -> None:
     """Prints the command that goes on with a stopped run, and exits."""
     command = ["pix2pix", "train", str(pairs), "--name", name, "--runs", str(runs)]
-    click.echo(f"Stopped. To go on: {shlex.join([*command, *['--resume'] * resume])}", err=True)
+    click.echo(f"Stopped. To continue: {shlex.join([*command, *['--resume'] * resume])}", err=True)
     ctx.exit(INTERRUPTED)
 
 

@@ -123,7 +123,7 @@ def _steps(photos: list[Photo]) -> list[float]:
 
 def _need_z(answers: Answers) -> None:
     if answers.model.latent_size == 0:
-        raise UsageError("this model has no z: one answer to each sketch")
+        raise UsageError("this model has no latent: one photo per sketch")
 
 
 def _lpips(answers: Answers) -> float:
@@ -266,7 +266,7 @@ METRICS: dict[str, Metric] = {
     "smoothness": Metric(
         "Largest over mean LPIPS step of 16 between two seeds, for the first 20 sketches; low is best.",
         _smoothness,
-        why_none="all answers to a sketch are equal, whatever their z",
+        why_none="all photos of a sketch are equal",
     ),
     "reconstruction": Metric(
         "LPIPS between the real photo and the photo with its encoded z; low is best.", _reconstruction
