@@ -1,13 +1,13 @@
-"""Finds the sources of pairs in the layouts that data sets have.
+"""Finds the sources of pairs in the common layouts of data sets.
 
 `photos`     any picture below SRC; the sketch is drawn from it.
 `ab`, `ba`   one image for each pair, of two equal halves; the sketch is the left (ab) or right (ba) half.
 `folders`    a folder of sketches and one of photos, with the same relative names: SRC/sketches, SRC/photos;
              or trainA, trainB; train_label, train_img; A/train, B/train; train/A, train/B. Names of folders
-             are in SKETCH_WORDS and PHOTO_WORDS, or there are two of any name, of which one has drawings.
+             are in SKETCH_WORDS and PHOTO_WORDS; or any two folders of which one has drawings.
 `names`      sketches and photos in one folder: NAME_A, NAME_B; NAME_sketch, NAME_photo; NAME_sketch, NAME.
 
-Of A and B, the side that has drawings are the sketches, and A if both or neither have. In `folders` and
+Of A and B, the side with drawings has the sketches; A if both or neither have drawings. In `folders` and
 `names`, names may also differ by such a word, and several sketches of one photo are numbered: NAME-1, NAME-2.
 
 In all layouts there may be folders for the splits (SPLITS), which are kept. Where a source has both val and
@@ -91,7 +91,7 @@ def sides_by_folder(src: Path, pictures: list[Path]) -> Sides | None:
     if sketches and photos and len(sketches + photos) > 2:
         raise PairsError(
             f"{src} has several folders of sketches ({', '.join(sketches)}) or of photos "
-            f"({', '.join(photos)}): move all but one of each out of it"
+            f"({', '.join(photos)}): keep one of each, and move the others to another place"
         )
     named = bool(sketches and photos)
     called = (*sketches, *photos) if named else tuple(labels)
@@ -193,7 +193,7 @@ def _single_files(src: Path, pictures: list[Path], kind: Kind) -> Iterator[Sourc
     if not pictures:
         expected = "photos" if kind == "photos" else "side-by-side images"
         raise PairsError(
-            f"{src} has no pictures; --from {kind} takes {expected}, with or without train/ and val/"
+            f"{src} has no pictures; --from {kind} expects {expected}, with or without train/ and val/"
         )
     splits = _splits(src, pictures)
     for path in pictures:

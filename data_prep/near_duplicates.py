@@ -1,4 +1,4 @@
-"""A perceptual hash: near for copies of a photo, far for shoes of one shape in other colours.
+"""A perceptual hash: similar for copies of a photo, different for one shoe in other colours.
 
 hashes = np.stack([perceptual_hash(photo) for photo in photos])      # (N, K) uint64
 near_duplicates(hashes)                                              # [(0, 17), ...]

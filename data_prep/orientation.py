@@ -1,6 +1,7 @@
-"""EXIF orientations: phones store photos turned, with a note how to turn them upright.
+"""EXIF orientations: phones store rotated pixels, and a tag that says how to rotate them upright.
 
-Programs that ignore the note, or drop it when they save, leave sketch and photo turned against each other.
+If a program ignores the tag, or drops it when it saves, the sketch and the photo of a pair are rotated
+against each other.
 """
 
 from __future__ import annotations

@@ -100,11 +100,9 @@ def prepare(
     if not 1 <= workers <= 1024:
         raise UsageError(f"workers {workers} is not in 1..1024")
     if src.resolve().is_relative_to(pairs.resolve()):
-        raise UsageError(
-            f"{src} lies inside of {pairs}: its pictures would be overwritten by the pairs made from them"
-        )
+        raise UsageError(f"{src} is inside of {pairs}: the pairs would overwrite its pictures")
     if pairs.resolve().is_relative_to(src.resolve()):
-        raise UsageError(f"{pairs} lies inside of {src}: the next run would take its pictures for sources")
+        raise UsageError(f"{pairs} is inside of {src}: the next run would use its pictures as sources")
     found = find_sources(src, kind, prefix)
     manifest = Manifest(pairs)
     return _Import(src, pairs, manifest, recipe, val_fraction).run(
@@ -145,7 +143,7 @@ class _Import:
             return Prepared(item.file.relative_to(self.src).as_posix(), status, reason=item.reason)
         shown = " + ".join(path.relative_to(self.src).as_posix() for path in item.files)
         if any(path.resolve().is_relative_to(self.root) for path in item.files):  # by a link
-            reason = f"lies in the pairs folder {self.pairs}"
+            reason = f"is in the pairs folder {self.pairs}"
             return Prepared(shown, "ignored", item.name, reason=reason, files=len(item.files))
         source = item.source
         try:
@@ -233,10 +231,8 @@ class _Import:
         if before:
             like[before.split] = before
         if len(like) > 1:
-            both = " and like ".join(_called(like[split]) for split in ("train", "val"))
-            raise PairsError(
-                f"it looks like {both}: in either split it would be a near-duplicate of the other"
-            )
+            both = " and of ".join(_called(like[split]) for split in ("train", "val"))
+            raise PairsError(f"it is a near-duplicate of {both}, which are in different splits")
         return next(iter(like), None) or _split_of(job.source_sha256, self.val_fraction)
 
     def _write(self, job: _Job, made: Made, split: str) -> None:
@@ -246,7 +242,7 @@ class _Import:
         if before and before.source != job.source and before.source_sha256 != job.source_sha256:
             raise PairsError(
                 f"{self.pairs.name} already has a pair {before.name!r}, from {before.source}; "
-                "give a prefix to keep sources apart"
+                "use --prefix for one of the sources"
             )
         files = (made.sketch, made.photo, made.mask)
         contents = dict(zip(_paths(self.pairs, split, name), files, strict=True))
@@ -285,7 +281,7 @@ class _Import:
 def _check_prefix(prefix: str) -> None:
     plain = all(part and not part.startswith(".") and part.isprintable() for part in prefix.split("/"))
     if prefix and (not plain or "\\" in prefix):
-        raise UsageError(f"prefix {prefix!r} is not a path of plain names, such as shoes/zappos")
+        raise UsageError(f"prefix {prefix!r} is not a relative path such as shoes/zappos")
 
 
 def _paths(pairs: Path, split: str, name: str) -> tuple[Path, Path, Path]:

@@ -1,4 +1,4 @@
-"""Recognises what a folder of pictures holds: photos, side-by-side images, or sketches and photos.
+"""Detects the layout of a folder of pictures: photos, side-by-side images, or sketches and photos.
 
     recognised = recognise(Path("edges2shoes"), Path("pairs"))
     print(recognised.kind, recognised.seen)     # ab  side-by-side images, the sketch on the left
@@ -23,7 +23,7 @@ from pix2pix.images.looks import MOSTLY, NEARLY, is_photo, share_of_drawings, sm
 
 @dataclass(frozen=True)
 class Recognised:
-    """What a folder holds: a kind of `prepare`, and what was seen, in words."""
+    """The layout of a folder: a kind of `prepare`, and its description for users."""
 
     kind: Kind
     seen: str
@@ -42,18 +42,17 @@ FEW_PHOTOS = 0.25  # of pictures: half of all photos of products are recognised,
 
 
 def recognise(src: Path, pairs: Path) -> Recognised:
-    """Returns what `src` holds, but for pictures in `pairs`, to which links may lead.
+    """Returns the layout of `src`. Ignores pictures in `pairs`, to which links in `src` may point.
 
-    Raises PairsError, with what was seen and the kinds that fit, if that is not clear, and UsageError if the
-    folder does not exist.
+    Raises PairsError, with the kinds that fit, if the layout is not clear, and UsageError if the folder does
+    not exist.
     """
     pictures, inside = list_pictures(src)[0], pairs.resolve()
     if not src.resolve().is_relative_to(inside):  # which `prepare` refuses
         pictures = [path for path in pictures if not path.resolve().is_relative_to(inside)]
     if not pictures:
         raise PairsError(
-            f"{src} has no pictures; --from photos takes photos, the other values of --from pairs in one of "
-            "the layouts of docs/recipes"
+            f"{src} has no pictures; it must hold photos, or pairs in one of the layouts of docs/recipes"
         )
     return _folders(src, pictures) or _names(src, pictures) or _one_file_each(src, pictures)
 
@@ -66,8 +65,8 @@ def _folders(src: Path, pictures: list[Path]) -> Recognised | None:
     seen = f"folders of sketches ({sketches}) and of photos ({photos})"
     if 2 * pairs_in(sides) < min(len(sides.sketches), len(sides.photos)):
         raise PairsError(
-            f"{src} has {seen}, but most names in one are not in the other: --from folders takes the pairs "
-            "there are, --from photos takes all pictures for photos"
+            f"{src} has {seen}, but most names are in one folder only: --from folders uses the pairs that "
+            "exist, --from photos treats all pictures as photos"
         )
     _refuse_unclear(src, sides, "folders")
     return Recognised("folders", seen, _warning(sides))
@@ -85,13 +84,13 @@ def _names(src: Path, pictures: list[Path]) -> Recognised | None:
 def _refuse_unclear(src: Path, sides: Sides, kind: Kind) -> None:
     if not sides.shown:
         raise PairsError(
-            f"{src} has pictures of equal names called A and B, and it does not show which are the sketches: "
-            f"--from {kind} takes A, --from photos takes all for photos"
+            f"{src} has pictures of equal names called A and B, and it is not clear which are the sketches: "
+            f"--from {kind} uses A as the sketches, --from photos treats all pictures as photos"
         )
 
 
 def _one_file_each(src: Path, pictures: list[Path]) -> Recognised:
-    """Side-by-side images or photos, by the looks of some of the pictures and of their halves."""
+    """Detects side-by-side images or photos from some of the pictures and their halves."""
     _refuse_twins(src, pictures)
     twice_as_wide = True
     strips: dict[str, list[bool]] = {called: [] for called in STRIPS}
@@ -115,15 +114,15 @@ def _one_file_each(src: Path, pictures: list[Path]) -> Recognised:
         return (LEFT, RIGHT)[side]
     if twice_as_wide:
         raise PairsError(
-            f"the pictures of {src} are twice as wide as high, like side-by-side pairs, and it does not show "
-            "which half is the sketch: give --from ab (left) or --from ba (right), or --from photos if they "
+            f"the pictures of {src} are twice as wide as high, like side-by-side pairs, but it is not clear "
+            "which half is the sketch: use --from ab (left) or --from ba (right), or --from photos if they "
             "are not pairs"
         )
     if share_of_drawings(wholes) >= 0.5:
         raise PairsError(
-            f"the pictures of {src} are line drawings, at least in part, and there are no photos of the same "
-            "names: docs/recipes has the layouts that --from folders and --from names take; --from photos "
-            "takes all for photos"
+            f"some pictures of {src} are line drawings, and there are no photos of the same names: "
+            "docs/recipes describes the layouts of --from folders and --from names; --from photos treats all "
+            "pictures as photos"
         )
     _refuse_others(src, wholes, strips)
     return PHOTOS
@@ -134,11 +133,11 @@ def _refuse_others(src: Path, wholes: list[UInt8], strips: dict[str, list[bool]]
     others = {called: sum(found) for called, found in strips.items() if 2 * sum(found) > len(found)}
     others["line drawings"] = round(share_of_drawings(wholes) * len(wholes))
     total = len(wholes)
-    if seen := [f"{called} ({count} of {total} looked at)" for called, count in others.items() if count]:
+    if seen := [f"{called} ({count} of {total} checked)" for called, count in others.items() if count]:
         raise PairsError(
-            f"{src} has {' and '.join(seen)}, which are no photos: --from takes one layout of docs/recipes a "
-            "folder, so move them out, or cut them into NAME_sketch and NAME_photo; --from photos takes all "
-            "for photos"
+            f"{src} has {' and '.join(seen)}, which are not photos: a folder must have one layout of "
+            "docs/recipes. Move them to another folder, or cut them into NAME_sketch and NAME_photo; --from "
+            "photos treats all pictures as photos"
         )
 
 
@@ -157,8 +156,8 @@ def _refuse_twins(src: Path, pictures: list[Path]) -> None:
             raise PairsError(
                 f"{src} has drawings and photos whose names differ only in their suffix, such as "
                 f"{' and '.join(path.name for path in twins)}: name the drawings NAME_sketch (--from names), "
-                "or put drawings and photos into folders of that name (--from folders); --from photos takes "
-                "all for photos"
+                "or move them to folders named drawings and photos (--from folders); --from photos treats "
+                "all pictures as photos"
             )
 
 
@@ -168,6 +167,6 @@ def _warning(sides: Sides) -> str:
     if not sketches or float(np.mean(sketches)) < FEW_PHOTOS:
         return ""
     return (
-        f"the pictures in {sides.called[0]} look like photos, and are taken for sketches: if they are none, "
-        "give --from photos"
+        f"the pictures in {sides.called[0]} look like photos but are used as sketches: if they are photos, "
+        "use --from photos"
     )

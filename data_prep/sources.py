@@ -1,5 +1,6 @@
-"""What a pair is made from: a photo, a side-by-side image, or the files of sketch and photo; and how the
-last two are read. `data_prep.layouts` finds them.
+"""The sources of pairs: a photo, a side-by-side image, or the files of sketch and photo.
+
+Reads the last two; `data_prep.layouts` finds them.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def _halves(pair: SourcePair) -> tuple[UInt8, UInt8]:
     left, right = image[:, :half], image[:, -half:]
     sketch, photo = (left, right) if pair.sketch_on == "left" else (right, left)
     if width <= height and not in_lines(small(sketch))[0]:
-        raise PairsError(f"it is {width}x{height}, and its {pair.sketch_on} half is no line drawing")
+        raise PairsError(f"it is {width}x{height}, and its {pair.sketch_on} half is not a line drawing")
     return read_sketch(sketch), photo
 
 
@@ -102,6 +103,6 @@ def _turned(files: tuple[Path, ...]) -> str:
     if len(turned) != 1:
         return ""
     return (
-        f": the EXIF orientation of {turned[0].name} turns it, and the other file was made without; turn the "
-        "other as well"
+        f": {turned[0].name} is rotated by its EXIF orientation, but the other file is not; rotate the other "
+        "as well"
     )

@@ -1,4 +1,4 @@
-"""Errors that a user can cause. What is a bug of this project raises AssertionError or another built-in.
+"""Errors that a user can cause. Bugs of this project raise AssertionError or another built-in error.
 
     Pix2PixError
     ├── ImageError               a picture that cannot be used
@@ -16,8 +16,8 @@
     ├── UsageError               arguments that contradict each other or are out of range
     ├── Saturated                the server's queue is full
     │   └── ShuttingDown         the server is shutting down
-    ├── DeadlineExceeded         the answer would be late
-    └── Abandoned                the client no longer waits for the answer
+    ├── DeadlineExceeded         the deadline of a request has passed
+    └── Abandoned                the client no longer waits for the response
 
 Messages name the received value, the allowed values and, if there is one, the remedy.
 `app.http.problems` maps these classes to HTTP status codes.
@@ -28,7 +28,7 @@ from contextlib import contextmanager
 
 
 class Pix2PixError(Exception):
-    """Root of the tree: catch this to catch everything a user can cause."""
+    """Base class of all errors that a user can cause."""
 
 
 class ImageError(Pix2PixError):
@@ -106,8 +106,8 @@ class ShuttingDown(Saturated):
 
 
 class DeadlineExceeded(Pix2PixError):
-    """The answer would be late."""
+    """The deadline of a request has passed."""
 
 
 class Abandoned(Pix2PixError):
-    """The client no longer waits for the answer."""
+    """The client no longer waits for the response."""

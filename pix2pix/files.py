@@ -40,7 +40,7 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = False) -> None:
 
 
 def write_together(contents: dict[Path, bytes], *, durable: bool = False) -> None:
-    """As `write_atomically`, for files that belong together: renames them once all are written."""
+    """Writes several files as `write_atomically`, and renames them when all are written."""
     temporary = {path: path.with_name(f".{uuid.uuid4().hex}.part") for path in contents}
     try:
         for path, data in contents.items():

@@ -1,6 +1,6 @@
-"""Memory of large pictures: what glibc does with it when it is freed, and how much threads take together.
+"""Memory of large pictures: settings of glibc for freed memory, and a memory budget that threads share.
 
-Call one of the functions before any thread starts. They do nothing with other C libraries.
+Call one of the functions before any thread starts. They have no effect with other C libraries.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ M_ARENA_MAX, M_MMAP_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -8, -4, -3, -1  # 
 
 
 def return_freed_memory() -> None:
-    """Makes glibc return the memory of large pictures to the system; otherwise every thread keeps its own."""
+    """Makes glibc return freed memory of large pictures to the system; otherwise each thread keeps some."""
     # Blocks of more than a megabyte go back to the system when they are freed.
     _mallopt({M_ARENA_MAX: 2, M_MMAP_THRESHOLD: 2**20})
 
 
 def keep_freed_memory() -> None:
-    """Makes glibc keep what a training step frees for the next step.
+    """Makes glibc keep the memory that a training step frees, for the next step.
 
     Otherwise each step fetches several GB from the system again: page faults took a third of the time of a
     step on a virtual machine.
@@ -36,10 +36,10 @@ def _mallopt(values: dict[int, int]) -> None:
 
 
 class Budget:
-    """An amount that threads share. A request for more than all of it is granted when nothing is taken."""
+    """An amount that threads share. A request for more than the total is granted when nothing is in use."""
 
     def __init__(self, size: int) -> None:
-        """Of `size` in all."""
+        """Sets the total."""
         self._size, self._taken = size, 0
         self._changed = threading.Condition()
 
@@ -53,7 +53,7 @@ class Budget:
             return granted
 
     def release(self, amount: int) -> None:
-        """Gives back what `acquire` took."""
+        """Releases what `acquire` took."""
         with self._changed:
             self._taken -= amount
             self._changed.notify_all()

@@ -173,7 +173,7 @@ def test_others_may_not_ask_by_oversight(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_formats_that_hardly_anybody_sends_are_not_decoded(kind: str) -> None:
     picture = png(save_as=kind)
     problem = assert_problem(translate(client(), sketch=b64(picture)), 415)
-    assert f"a {kind} file; accepted are PNG, JPEG, WEBP" in problem["detail"]
+    assert f"a {kind} file; supported formats: PNG, JPEG, WEBP" in problem["detail"]
     for path, name in (("sketch", "sketch"), ("encode", "photo")):
         body = {name: (io.BytesIO(picture), "x.png")}
         if path == "sketch":

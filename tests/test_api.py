@@ -311,7 +311,7 @@ def test_a_model_without_discriminator_says_so_and_names_those_that_have_one(jud
         (error,) = assert_problem(refused, 422)["errors"]
         assert error["pointer"] == "#/realism"
         assert error["message"].endswith(
-            "no discriminator: it cannot draw a realism map. Models that can: critic"
+            "no discriminator, which a realism map needs. Models that support it: critic"
         )
     assert "realism" not in translate(judging, model="tiny", realism=False).json["images"][0]
 

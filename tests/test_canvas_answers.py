@@ -277,7 +277,7 @@ def test_a_kept_look_waits_on_blank_paper_for_the_next_sketch(play):
     play.locator("#clear").click()
     play.keyboard.press("1")
     look_of(play, 1).click()
-    expect(play.locator("#invitation")).to_contain_text("Draw: this look will be used")
+    expect(play.locator("#invitation")).to_contain_text("Draw: the photo will have this look")
     draw(play, SOLE)
     photo(play)
     expect(play.locator("#seed")).to_have_value("1")

@@ -171,7 +171,7 @@ def test_a_reload_with_hidden_colours_brings_everything_back(boxed):
 def test_colours_alone_ask_for_lines(page):
     choose(page, "Red")
     draw(page, [(0.3, 0.5), (0.7, 0.5)])
-    expect(page.locator("#status")).to_have_text("Now draw the lines, with the brush")
+    expect(page.locator("#status")).to_have_text("Now draw the lines with the brush")
 
 
 def test_a_free_colour_and_keys_alone(boxed):

@@ -139,7 +139,7 @@ def test_a_realism_map_lies_over_the_photo_while_it_is_wanted(open_page):
     assert first.shape == (256, 256, 4) and first[..., 3].std() > 5
     assert alike(first, enlarged(page, told["images"][0]["realism"]))
     assert alike(photo(page), plain), "the photo itself is as it was"
-    expect(legend).to_have_text("looks madelooks realblank paper included")
+    expect(legend).to_have_text("looks generatedlooks realincluding blank paper")
     swatches = legend.locator("span").evaluate_all(
         "(spans) => spans.map((span) => getComputedStyle(span, '::before').backgroundColor)"
     )

@@ -144,7 +144,7 @@ def test_convert_prints_what_it_wrote(tmp_path: Path, translator: list[Any]) -> 
     assert translator == [("bags", None, "auto")]
     again = run("convert", tmp_path / "in", tmp_path / "out", "--variants", 2)
     assert (again.exit_code, again.stdout) == (0, "")
-    assert "already there" in again.stderr
+    assert "exists already" in again.stderr
 
 
 def test_convert_exits_1_when_some_failed_and_2_when_all_did(tmp_path: Path, translator: list[Any]) -> None:
@@ -266,7 +266,7 @@ def test_a_field_that_an_option_gives_is_not_set_a_second_time(
     """The option was passed over silently."""
     refused = run("train", tmp_path, "--name", "a", option, value, "--set", setting, "--dry-run")
     assert refused.exit_code == 2
-    assert f"{option} and --set {setting} give the same field: leave out one" in refused.stderr
+    assert f"{option} and --set {setting} set the same field: omit one" in refused.stderr
 
 
 @pytest.fixture
@@ -463,7 +463,7 @@ def test_a_stopped_training_saves_says_how_to_go_on_and_goes_on(pairs: Path, tmp
         output, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
     assert output.strip() == str(tmp_path / "runs" / "a" / "a.safetensors")
-    assert "To go on: pix2pix train" in errors and "--resume" in errors
+    assert "To continue: pix2pix train" in errors and "--resume" in errors
     before = json.loads(stats.read_text().splitlines()[-1])["step"]
     reached = steps_of(tmp_path / "runs" / "a" / "a.safetensors")
     assert reached >= before

@@ -111,7 +111,7 @@ def test_a_sketch_is_looked_at_once_for_its_variants_of_a_batch(tmp_path: Path) 
 def test_a_model_without_z_is_not_asked_for_variants(tmp_path: Path) -> None:
     """It wrote as many identical files."""
     save_sketch(tmp_path / "in/a.png")
-    with pytest.raises(UsageError, match="no z: one answer to each sketch, not 2"):
+    with pytest.raises(UsageError, match="no latent: one photo per sketch, not 2"):
         convert_folder(
             PaintingTranslator(latent_size=0), tmp_path / "in", tmp_path / "out", Options(variants=2)
         )
@@ -158,7 +158,7 @@ def test_what_is_there_is_kept_unless_overwriting(tmp_path: Path) -> None:
     run(tmp_path / "in", tmp_path / "out", seed=1)
     before = (tmp_path / "out/a.png").read_bytes()
     again = run(tmp_path / "in", tmp_path / "out", seed=2)["a.png"]
-    assert (again.status, again.error) == ("skipped", "already there, made with other settings")
+    assert (again.status, again.error) == ("skipped", "exists already, made with other settings")
     assert (tmp_path / "out/a.png").read_bytes() == before
     assert run(tmp_path / "in", tmp_path / "out", seed=2, overwrite=True)["a.png"].status == "converted"
     assert (tmp_path / "out/a.png").read_bytes() != before
@@ -215,7 +215,7 @@ def test_sketches_of_one_output_are_left_out_and_the_rest_is_done(
     results = run(tmp_path / "in", tmp_path / "out")
     failed = {name: result.error or "" for name, result in results.items() if result.status == "failed"}
     assert failed.keys() == {*names[-2:], "b.png", "b.webp"}
-    assert f"would become {tmp_path}/out/b.png, as would {tmp_path}/in/b.webp: rename" in failed["b.png"]
+    assert f"would write {tmp_path}/out/b.png, as would {tmp_path}/in/b.webp: rename" in failed["b.png"]
     assert "as would" in failed[names[-1]] and names[-2] in failed[names[-1]]
     assert photos_in(tmp_path / "out").keys() == {"other.png", *names[:-2]}
 
@@ -231,7 +231,7 @@ def test_of_many_sketches_of_one_output_each_is_named(
     assert (result.exit_code, result.stdout) == (1, "out/y.png\n"), result.stderr
     assert "6 failed, 1 converted" in result.stderr
     for path in paths:
-        assert f"failed: {path}: would become out/x.png, as would" in result.stderr
+        assert f"failed: {path}: would write out/x.png, as would" in result.stderr
     assert (
         "as would 0/x.png, 1/x.png, 2/x.png and 2 more: rename one of them, or give a list (-)"
         in result.stderr
@@ -250,7 +250,7 @@ def test_one_sketch_becomes_one_file(
     with Image.open("new/PHOTO.JPG") as image:
         assert (image.format, image.size) == ("JPEG", (64, 64))
     assert [path.name for path in Path("new").iterdir()] == ["PHOTO.JPG"]
-    assert "already there" in CliRunner().invoke(main, arguments).stderr
+    assert "exists already" in CliRunner().invoke(main, arguments).stderr
     save_sketch(Path("in.png"), 64, 80)
     assert CliRunner().invoke(main, arguments).stdout == "new/PHOTO.JPG\n", "the sketch has changed"
     several = CliRunner().invoke(main, [*arguments, "--variants", "2"])
@@ -272,13 +272,13 @@ def test_several_files_and_folders_go_to_a_folder(
     result = CliRunner().invoke(main, ["convert", *sources, "out", "--model", str(tiny_bundle)])
     assert result.stdout.splitlines() == ["out/a.png", "out/b.png", "out/shoes/c.png", "out/shoes/sub/d.png"]
     assert result.exit_code == 1 and "failed: gone.png: cannot be read" in result.stderr
-    assert "ignored: out: lies in the destination" in result.stderr
+    assert "ignored: out: is in the destination" in result.stderr
     beside = CliRunner().invoke(main, ["convert", "deep/a.png", "b.jpg", ".", "--model", str(tiny_bundle)])
     assert beside.stdout.splitlines() == ["a.png", "b.png"]
     one = CliRunner().invoke(main, ["convert", "b.jpg"])
-    assert one.exit_code == 2 and "only one of SRC and DST was given" in one.stderr
+    assert one.exit_code == 2 and "SRC or DST is missing" in one.stderr
     alone = CliRunner().invoke(main, ["convert", "b.jpg", "-", "out", "--model", str(tiny_bundle)])
-    assert alone.exit_code == 2 and "stands alone" in alone.stderr
+    assert alone.exit_code == 2 and "cannot be combined" in alone.stderr
 
 
 def test_links_to_folders_are_followed_and_photos_are_no_sketches(tmp_path: Path) -> None:
@@ -294,8 +294,8 @@ def test_links_to_folders_are_followed_and_photos_are_no_sketches(tmp_path: Path
         results = run(tmp_path / "in", out)
         done = {name for name, result in results.items() if result.status == status}
         assert done == {"a.png", "elsewhere/b.png", "work/c.png"}
-    assert "holds this folder" in (results["elsewhere/up"].error or "")
-    assert results["work/out/a.png"].error == "lies in the destination"
+    assert "is a parent folder" in (results["elsewhere/up"].error or "")
+    assert results["work/out/a.png"].error == "is in the destination"
 
 
 @pytest.mark.parametrize(
@@ -433,7 +433,7 @@ def test_a_blank_page_is_named_and_no_photo_is_made_of_it(tmp_path: Path) -> Non
     (tmp_path / "in").mkdir()
     Image.fromarray(np.full((64, 64), 255, np.uint8)).save(tmp_path / "in/a.png")
     result = run(tmp_path / "in", tmp_path / "out")["a.png"]
-    assert result.status == "failed" and "nothing is drawn" in (result.error or "")
+    assert result.status == "failed" and "blank" in (result.error or "")
     assert not list(tmp_path.glob("out/*.png"))
 
 
@@ -843,8 +843,8 @@ def test_the_photo_of_another_sketch_of_that_name_is_not_replaced(tmp_path: Path
         "shoe.png": "failed",
     }
     assert (
-        f"would become {tmp_path}/out/shoe.png, as did {tmp_path}/a/shoe.png: rename one of them, choose "
-        "another destination, or give --overwrite" in str(results["shoe.png"].error)
+        f"would replace {tmp_path}/out/shoe.png, which was made from {tmp_path}/a/shoe.png: rename one of "
+        "them, choose another destination, or give --overwrite" in str(results["shoe.png"].error)
     )
     assert (tmp_path / "out/shoe.png").read_bytes() == of_a
     assert run(tmp_path / "a", tmp_path / "out")["shoe.png"].status == "skipped"
@@ -946,7 +946,7 @@ def test_the_photo_of_a_large_scan_has_half_its_size_and_a_note_says_so(
     assert result.exit_code == 0, result.stderr
     assert pixels_of(tmp_path / "out/large.png") == (51, 40)
     (note,) = [line for line in result.stderr.splitlines() if line.startswith("large: ")]
-    assert "large.png: It has 8,080 pixels, over 3,000: its photo has half its size, 51 x 40" in note
+    assert "large.png: It has 8,080 pixels, more than 3,000: its photo has half its size, 51 x 40" in note
     result = CliRunner().invoke(main, [*arguments, "--size", "101", "--overwrite"])
     assert "large: " not in result.stderr
     assert pixels_of(tmp_path / "out/large.png") == (101, 79)
@@ -992,8 +992,8 @@ def test_a_contact_sheet_replaces_neither_sketch_nor_photo(tmp_path: Path, tiny_
     before = (tmp_path / "in/a.png").read_bytes()
     (tmp_path / "out").mkdir()
     for sheet, words in {
-        "in/a.png": "would lie in",
-        "out/a.png": "would lie in",
+        "in/a.png": "would be inside of",
+        "out/a.png": "would be inside of",
         "none/sheet.png": "an existing folder",
         "in": "an existing folder",
     }.items():

@@ -92,7 +92,7 @@ def test_hints_without_a_sketch_are_named(convert, tmp_path: Path) -> None:
     save_hints(tmp_path / "in/b.hints.png")
     result = convert("--colours")
     assert status(result) == "1 ignored, 1 converted"
-    assert "b.hints.png: has no sketch beside it" in result.stderr
+    assert "b.hints.png: has no sketch in the same folder" in result.stderr
 
 
 def test_changed_added_and_removed_hints_renew_the_photo(convert, tmp_path: Path) -> None:
@@ -266,4 +266,4 @@ def test_a_contact_sheet_shows_a_sketch_in_twelve_looks(convert, tmp_path: Path)
 def test_a_model_that_takes_no_colours_is_refused(convert, tmp_path: Path, literal_bundle: Path) -> None:
     save_sketch(tmp_path / "in/a.png")
     result = convert("--colours", model=literal_bundle)
-    assert result.exit_code == 2 and "takes no colour strokes" in result.stderr
+    assert result.exit_code == 2 and "does not support colour strokes" in result.stderr

@@ -352,8 +352,8 @@ def test_an_exif_orientation_that_one_file_lacks_is_named_as_the_cause(
     found = faults(folder)
     assert set(found) == {"turned"}
     (case,) = found["turned"].cases
-    assert f"with the photo turned by {turn}" in case.detail
-    assert f"the {of} has EXIF orientation {orientation}, the other file was made without" in case.detail
+    assert f"with the photo rotated by {turn}" in case.detail
+    assert f"the {of} has EXIF orientation {orientation}, the other file does not" in case.detail
 
 
 @pytest.mark.parametrize("quarters, turn", [(1, "90° clockwise"), (2, "180°"), (3, "90° counterclockwise")])
@@ -363,7 +363,7 @@ def test_a_photo_that_lost_its_exif_orientation_is_said_to_be_turned(
     Image.fromarray(np.rot90(draw_pair(3)[1], quarters)).save(photo_of(folder, ONE))
     found = faults(folder)
     assert set(found) == {"turned"} and "EXIF orientation was lost" in found["turned"].message
-    assert f"with the photo turned by {turn}, " in found["turned"].cases[0].detail
+    assert f"with the photo rotated by {turn}, " in found["turned"].cases[0].detail
 
 
 def test_a_size_that_an_exif_orientation_exchanged_is_said_to_be(folder: Path) -> None:
@@ -371,7 +371,7 @@ def test_a_size_that_an_exif_orientation_exchanged_is_said_to_be(folder: Path) -
         Image.open(path).crop((0, 16, 128, 112)).save(path)
     turn_by_exif(photo_of(folder, ONE), 6)
     (case,) = faults(folder)["size-mismatch"].cases
-    assert case.detail == "sketch 128x96, photo 96x128: the photo is turned by its EXIF orientation 6"
+    assert case.detail == "sketch 128x96, photo 96x128: the photo is rotated by its EXIF orientation 6"
 
 
 def test_one_bad_pair_of_many_is_a_warning_but_many_are_an_error(tmp_path: Path) -> None:
@@ -600,7 +600,7 @@ def test_json_and_page_say_the_same(folder: Path, tmp_path: Path) -> None:
     assert result.exit_code == 1
     report = json.loads((tmp_path / "report.json").read_text())
     page = (tmp_path / "page.html").read_text()
-    assert (report["format"], report["verdict"]) == (1, "not ready")
+    assert (report["format"], report["verdict"]) == (2, "not ready")
     assert report["pairs"] == {"train": 15, "val": 4}
     assert {f["kind"] for f in report["findings"]} == {
         "unreadable",

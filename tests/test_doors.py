@@ -71,7 +71,7 @@ def test_a_blank_sketch_is_told_by_every_route_that_takes_one(tiny_bundle: Path)
     ):
         assert answer.status_code == 200
         (notice,) = json.loads(answer.headers["X-Notices"])
-        assert notice == {"name": "blank", "message": "The image is blank: nothing is drawn on it."}
+        assert notice == {"name": "blank", "message": "The picture is blank."}
     without = client.post("/api/v1/arithmetic", json={"plus": [{"seed": 1}]})
     assert "notices" not in without.json and "X-Notices" not in without.headers
 

@@ -104,7 +104,7 @@ def test_a_model_without_z_has_no_figures_of_many_answers(four: Path, networks: 
     flat = Painter(lambda z, sketch: A)
     flat.latent_size = 0
     found = figures_of(flat, val_of(four), networks, "lpips_best", "diversity", "smoothness", "arithmetic")
-    why = "this model has no z: one answer to each sketch"
+    why = "this model has no latent: one photo per sketch"
     assert found == {"lpips_best": why, "diversity": why, "smoothness": why, "arithmetic": why}
 
 

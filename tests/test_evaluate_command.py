@@ -125,7 +125,7 @@ def test_a_metric_asked_for_by_name_that_cannot_be_measured_exits_1(
     assert left_out == [
         "left out: fid: FID needs the extra `eval`: .venv/bin/pip install -e '.[eval]'",
         "left out: recognised: the subject is not known: give --subject shoes or handbags",
-        "left out: reconstruction: literal has no encoder: it cannot compute the z of a photo",
+        "left out: reconstruction: literal has no encoder for photos",
     ]
 
 
@@ -163,7 +163,7 @@ def test_pictures_that_cannot_be_read_are_named_and_the_rest_is_measured(
     assert result.exit_code == 1, result.output
     left_out = [line for line in result.stderr.splitlines() if line.startswith("left out: ")]
     assert [line.removeprefix("left out: ").split(": ")[0] for line in left_out] == list(map(str, broken))
-    assert all("is damaged or cut short" in line for line in left_out)
+    assert all("is damaged or truncated" in line for line in left_out)
     written = json.loads(figures.read_text())
     made = {f["input"]: f["n"] for f in written["figures"] if f["photos"] == "made"}
     assert made == {"edges": 3, "drawings": 5}, "a sketch goes with its photo"
@@ -210,7 +210,7 @@ def test_a_model_without_z_is_said_to_have_none(four: Path, tmp_path: Path) -> N
     flat = save_untrained(tmp_path / "models" / "flat.safetensors", replace(LITERAL, latent_size=0))
     result = run(flat, four, "--metrics", "sharpness,diversity")
     assert result.exit_code == 1, result.output
-    assert "left out: diversity: this model has no z: one answer to each sketch" in result.stderr
+    assert "left out: diversity: this model has no latent: one photo per sketch" in result.stderr
 
 
 def test_the_subject_is_the_bundles_name_where_it_is_one(four: Path, tmp_path: Path) -> None:

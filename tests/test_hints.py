@@ -168,7 +168,7 @@ def test_python_makes_photos_with_alpha_of_the_sketchs_size(tiny: Translator) ->
 
 def test_hints_for_a_model_that_takes_none_are_refused(literal_bundle: Path) -> None:
     literal = pix2pix.load(literal_bundle, device="cpu")
-    with pytest.raises(UsageError, match="literal takes no colour strokes"):
+    with pytest.raises(UsageError, match="literal does not support colour strokes"):
         literal.translate(png(), hints=hints())
 
 
@@ -265,7 +265,7 @@ def test_a_model_that_takes_no_strokes_says_so_and_names_those_that_do(client) -
     refused = translate(client, model="literal", hints=b64(hints()))
     (error,) = assert_problem(refused, 422)["errors"]
     assert error["pointer"] == "#/hints"
-    assert error["message"] == "This model takes no colour strokes. Models that can: tiny"
+    assert error["message"] == "This model does not support colour strokes. Models that support it: tiny"
 
 
 def test_hints_need_a_sketch(client) -> None:

@@ -201,15 +201,161 @@ def test_colours_grow_into_empty_cells_and_leave_the_others() -> None:
     torch.testing.assert_close(often[0, :3, 0, 15], BLUE)
 
 
-def test_evening_gives_each_part_one_colour() -> None:
-    """Two colours with shades, one cell far from both, and cells without product."""
-    cells, shades = torch.zeros(1, 4, 16, 16), 0.1 * torch.linspace(-1, 1, 16)
-    cells[0, :3, :6], cells[0, :3, 6:14] = 0.7 + shades, -0.7 + shades
-    cells[0, :3, 3, 3] = 4.0
-    cells[0, 3, :14] = 1
-    even = evened(cells)
-    assert torch.equal(even[:, 3], cells[:, 3]) and not even[0, :, 14:].any()
-    assert even[0, 0, 3, 3] == pytest.approx(4.0)
-    even[0, :3, 3, 3] = 0.7
-    torch.testing.assert_close(even[0, :3, :6], torch.full((3, 6, 16), 0.7), atol=0.01, rtol=0)
-    torch.testing.assert_close(even[0, :3, 6:14], torch.full((3, 8, 16), -0.7), atol=0.01, rtol=0)
+def test_a_label_map_is_the_side_of_few_colours(tmp_path: Path) -> None:
+    for seed in range(3):
+        save(tmp_path / f"src/{seed}.png", side_by_side(street(seed), label_map(seed)))
+    assert "--from ba" in prepare(tmp_path).stderr.splitlines()[0]
+
+
+def test_several_sketches_of_one_photo_are_pairs_of_one_split(tmp_path: Path) -> None:
+    for seed in range(6):
+        save(tmp_path / f"src/photo/bag/{seed}.jpg", product(seed, 96, 96))
+        for number in (1, 2, 3):
+            save(tmp_path / f"src/sketch/bag/{seed}-{number}.png", np.roll(drawing(seed), number, axis=0))
+    result = prepare(tmp_path, "--val-fraction", "0.5")
+    assert result.exit_code == 0, result.stderr
+    pairs = names(tmp_path)
+    assert {name for _, name in pairs} == {f"bag/{seed}-{n}" for seed in range(6) for n in (1, 2, 3)}
+    assert {len({split for split, name in pairs if name.startswith(f"bag/{s}-")}) for s in range(6)} == {1}
+    assert {split for split, _ in pairs} == {"train", "val"}
+
+
+def test_sizes_that_an_exif_orientation_exchanged_are_refused_with_the_cause(tmp_path: Path) -> None:
+    save(tmp_path / "src/sketches/1.png", drawing(1, 64, 96))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    (tmp_path / "src/photos").mkdir()
+    Image.fromarray(product(1, 64, 96)).save(tmp_path / "src/photos/1.jpg", exif=turned)
+    result = prepare(tmp_path)
+    assert result.exit_code == 2
+    assert "the sketch is 96x64, the photo 64x96: 1.jpg is rotated by its EXIF orientation" in result.stderr
+
+
+def test_photos_are_photos_whatever_their_shape(tmp_path: Path) -> None:
+    for seed in range(4):
+        save(tmp_path / f"src/boots/{seed}.png", product(seed, 100, 150))
+        save(tmp_path / f"src/sandals/{seed}.png", product(10 + seed, 150, 100))  # equal names, no drawings
+    result = prepare(tmp_path, "--edges", "canny")
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.splitlines()[0] == f"{tmp_path / 'src'} holds photos (--from photos)"
+
+
+def test_photos_in_a_folder_named_sketches_are_told(tmp_path: Path) -> None:
+    """They were taken for sketches without a word."""
+    for seed in range(3):
+        save(tmp_path / f"src/sketches/{seed}.png", street(seed))
+        save(tmp_path / f"src/photos/{seed}.png", product(seed, 96, 96))
+    result = prepare(tmp_path)
+    assert result.exit_code == 0, result.stderr
+    assert "Warning: the pictures in sketches look like photos" in result.stderr
+
+
+def test_instance_maps_beside_label_maps_are_no_fault(tmp_path: Path) -> None:
+    for seed in range(2):
+        save(tmp_path / f"src/train_label/{seed}.png", drawing(seed))
+        save(tmp_path / f"src/train_img/{seed}.jpg", product(seed, 96, 96))
+        save(tmp_path / f"src/train_inst/{seed}.png", drawing(seed))
+    result = prepare(tmp_path)
+    assert result.exit_code == 0, result.stderr
+    assert "ignored: 2 files: outside of the folders" in result.stderr
+
+
+def unclear_halves(src: Path) -> None:
+    for seed in range(3):
+        save(src / f"{seed}.png", side_by_side(street(seed), street(seed + 9)))
+
+
+def unclear_folders(src: Path) -> None:
+    for seed in range(3):
+        for side in "AB":
+            save(src / f"{side}/{seed}.png", product(seed + 9 * (side == "A"), 96, 96))
+
+
+def two_folders_of_sketches(src: Path) -> None:
+    for folder in ("edges", "sketches", "photos"):
+        save(src / folder / "1.png", drawing(1))
+
+
+def other_names(src: Path) -> None:
+    for seed in range(3):
+        save(src / f"sketches/{seed}.png", drawing(seed))
+        save(src / f"photos/{seed + 10}.png", product(seed, 96, 96))
+
+
+def drawings_only(src: Path) -> None:
+    for seed in range(3):
+        save(src / f"{seed}.png", drawing(seed))
+
+
+def stacked_pairs(src: Path) -> None:
+    for seed in range(3):
+        save(src / f"{seed}.png", np.concatenate([drawing(seed), product(seed, 96, 96)]))
+
+
+def triples(src: Path) -> None:
+    for seed in range(3):
+        save(
+            src / f"{seed}.png",
+            np.concatenate([drawing(seed), product(seed, 96, 96), product(9, 96, 96)], axis=1),
+        )
+
+
+def photos_and_pairs(src: Path) -> None:
+    for seed in range(6):
+        save(src / f"{seed}.png", product(seed, 96, 96))
+    for seed in range(6, 9):
+        save(src / f"{seed}.png", side_by_side(drawing(seed), product(seed, 96, 96)))
+
+
+def photos_and_a_drawing(src: Path) -> None:
+    for seed in range(4):
+        save(src / f"{seed}.png", product(seed, 96, 96))
+    save(src / "9.png", drawing(9))
+
+
+def names_that_differ_in_suffix(src: Path) -> None:
+    for seed in range(2):
+        save(src / f"{seed}.jpg", product(seed, 96, 96))
+        save(src / f"{seed}.png", drawing(seed))
+
+
+@pytest.mark.parametrize(
+    "make, words",
+    [
+        (stacked_pairs, ["pairs one above the other (3 of 3 checked)", "docs/recipes", "--from photos"]),
+        (triples, ["rows of three pictures (3 of 3", "NAME_sketch", "--from photos"]),
+        (photos_and_pairs, ["pairs side by side (3 of 9", "--from photos"]),
+        (photos_and_a_drawing, ["line drawings (1 of 5", "--from photos"]),
+        (names_that_differ_in_suffix, ["0.jpg and 0.png", "NAME_sketch", "--from names", "--from photos"]),
+        (unclear_halves, ["twice as wide as high", "--from ab", "--from ba", "--from photos"]),
+        (unclear_folders, ["A and B", "--from folders", "--from photos"]),
+        (two_folders_of_sketches, ["edges, sketches", "photos", "move all but one"]),
+        (other_names, ["sketches", "photos", "--from folders", "--from photos"]),
+        (drawings_only, ["line drawings", "--from names", "--from photos"]),
+    ],
+)
+def test_what_is_not_clear_is_refused_with_what_was_seen(
+    tmp_path: Path, make: object, words: list[str]
+) -> None:
+    assert callable(make)
+    make(tmp_path / "src")
+    result = prepare(tmp_path)
+    assert result.exit_code == 2 and not (tmp_path / "pairs").exists()
+    assert not [word for word in words if word not in result.stderr], result.stderr
+
+
+@pytest.mark.parametrize("kind", ["ab", "photos"])
+def test_from_overrules_what_would_be_recognised(tmp_path: Path, kind: str) -> None:
+    save(tmp_path / "src/1.png", side_by_side(product(1, 96, 96), drawing(1)))
+    options = ["--edges", "canny"] if kind == "photos" else []
+    result = prepare(tmp_path, "--from", kind, *options)
+    assert result.exit_code == 0, result.stderr
+    assert read_manifest(tmp_path / "pairs")["train", "1"].made.startswith(kind)
+    assert "holds" not in result.stderr
+
+
+def test_without_a_choice_a_and_b_are_sketch_and_photo(tmp_path: Path) -> None:
+    save(tmp_path / "src/1_A.png", product(1))
+    save(tmp_path / "src/1_B.png", product(2))
+    assert prepare(tmp_path, "--from", "names").exit_code == 0
+    assert read_manifest(tmp_path / "pairs")["train", "1"].source.endswith("1_B.png")

@@ -26,7 +26,7 @@ def test_a_linked_folder_is_read_as_if_it_were_there(tmp_path: Path) -> None:
     (tmp_path / "elsewhere/third").symlink_to(tmp_path / "third")
     assert listed(tmp_path / "in") == (
         ["a.png", "more/deep/b.png", "more/third/c.png"],
-        {"more/notes.txt": "not a picture by its suffix '.txt'"},
+        {"more/notes.txt": "not a picture (suffix '.txt')"},
     )
     (tmp_path / "link").symlink_to("in")
     assert listed(tmp_path / "link") == listed(tmp_path / "in")
@@ -40,7 +40,7 @@ def test_a_folder_is_read_once_under_its_own_name(tmp_path: Path) -> None:
     pictures, reasons = listed(tmp_path / "in")
     assert pictures == ["deep/b.png", "z/a.png"]
     assert reasons.keys() == {"a-link", "out/deep"}
-    assert f"leads to {tmp_path.resolve() / 'in/z'}, which is read already" in reasons["a-link"]
+    assert f"a link to {tmp_path.resolve() / 'in/z'}, which has been read" in reasons["a-link"]
 
 
 def test_links_that_lead_back_end_and_are_named(tmp_path: Path) -> None:
@@ -52,12 +52,12 @@ def test_links_that_lead_back_end_and_are_named(tmp_path: Path) -> None:
     pictures, reasons = listed(tmp_path / "in")
     assert pictures == ["a.png", "deep/b.png", "deep/deeper/c.png", "far/d.png"]
     assert reasons.keys() == {"self", "deep/up", "far/back"}
-    assert "or holds this folder" in reasons["deep/up"]
+    assert "or is a parent folder" in reasons["deep/up"]
 
 
 def test_a_link_to_nothing_is_named(tmp_path: Path) -> None:
     touch(tmp_path, "a.png")
     (tmp_path / "gone").symlink_to("nowhere")
     (tmp_path / "round").symlink_to("round")
-    reason = "a link to something that does not exist"
+    reason = "a link to a missing file"
     assert listed(tmp_path) == (["a.png"], {"gone": reason, "round": reason})

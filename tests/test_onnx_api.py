@@ -11,7 +11,7 @@ from web import assert_problem
 import pix2pix
 from app.http import create_app
 from app.http.middleware import COMPILER
-from app.http.models import KEPT_ONNX_FILES
+from app.http.models import CACHED_ONNX_FILES
 from pix2pix.inference import export
 from pix2pix.model import latents
 
@@ -62,7 +62,7 @@ def test_a_file_is_built_once_and_few_are_kept(client, monkeypatch) -> None:
     monkeypatch.setattr(export, "build", build)
     for name in ("a", "a", "b%20c", "d", "d", "a"):
         assert client.get(ROUTE.format(name)).data == b"a file"
-    assert KEPT_ONNX_FILES == 2
+    assert CACHED_ONNX_FILES == 2
     assert built == ["a", "b c", "d", "a"]
 
 

@@ -234,7 +234,7 @@ def test_the_sketch_is_saved_as_png_and_as_svg(page):
 
 def test_the_help_panel_opens_with_its_key_and_closes(page):
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Drawing here")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Help")).to_be_visible()
     page.keyboard.press("b")
     page.keyboard.press("Escape")
     expect(page.locator("#help")).to_be_hidden()
@@ -300,11 +300,15 @@ def test_what_was_noticed_about_an_opened_picture_stays_with_it(open_page, width
     page = open_page(viewport={"width": width, "height": 800})
     file = {"name": "a.png", "mimeType": "image/png", "buffer": png(label_map())}
     page.locator("#file").set_input_files(file)
-    expect(page.locator("#status")).to_have_text("Areas of colour were seen; their borders are the strokes.")
+    expect(page.locator("#status")).to_have_text(
+        "The picture has areas of colour; their borders are the strokes."
+    )
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.wait_for_timeout(600)
     page.reload()
-    expect(page.locator("#status")).to_have_text("Areas of colour were seen; their borders are the strokes.")
+    expect(page.locator("#status")).to_have_text(
+        "The picture has areas of colour; their borders are the strokes."
+    )
     page.locator("#clear").click()
     draw(page, OUTLINE)
     expect(page.locator("#status")).to_have_text("Photo is up to date")
@@ -371,9 +375,9 @@ def test_results_of_the_session_are_kept_and_come_back(page):
     expect(page.locator("#shelf img")).to_have_count(2)
     page.reload()
     expect(page.locator("#shelf img")).to_have_count(2)
-    page.get_by_role("button", name="Back to result 1").click()
+    page.get_by_role("button", name="Restore result 1").click()
     assert alike(photo(page), first)
-    page.get_by_role("button", name="Back to result 2").click()
+    page.get_by_role("button", name="Restore result 2").click()
     assert alike(photo(page), second)
     thumbnail = page.locator("#shelf img").first
     assert pixels(thumbnail).shape == (96, 96, 3)
@@ -395,12 +399,12 @@ def test_what_an_earlier_version_kept_comes_back_as_far_as_it_fits(page):
     other = page.context.new_page()
     other.goto(page.url.split("#")[0])
     assert alike(photo(other), kept)
-    other.get_by_role("button", name="Back to result 1").click()
+    other.get_by_role("button", name="Restore result 1").click()
     assert alike(photo(other), kept)
     expect(other.locator("#alert")).to_be_hidden()
     other.locator("#clear").click()
-    other.get_by_role("button", name="Back to result 2").click()
-    expect(other.locator("#alert")).to_have_text("The look of this result does not fit the model.")
+    other.get_by_role("button", name="Restore result 2").click()
+    expect(other.locator("#alert")).to_have_text("The look of this result cannot be used with this model.")
     assert alike(photo(other), kept), "the drawing comes back all the same"
 
 
@@ -413,7 +417,7 @@ def test_a_kept_result_takes_no_pinned_answers_place(page):
     page.keyboard.press("p")
     page.keyboard.press("1")
     photo(page)
-    page.get_by_role("button", name="Back to result 1").click()
+    page.get_by_role("button", name="Restore result 1").click()
     expect(page.locator("#seed")).to_have_value("0")
     photo(page)
     page.keyboard.press("2")
@@ -437,7 +441,7 @@ def test_what_is_kept_and_saved_is_what_is_seen(lonely_page):
     expect(page.locator("#shelf img")).to_have_count(1)
     page.context.set_offline(False)
     assert not alike(photo(page), first)
-    page.get_by_role("button", name="Back to result 1").click()
+    page.get_by_role("button", name="Restore result 1").click()
     expect(page.locator("#seed")).to_have_value("0")
     assert alike(photo(page), first)
 
@@ -459,10 +463,10 @@ def test_what_is_replaced_by_a_kept_result_is_kept_as_it_was(page):
     draw(page, SOLE)
     set_seed(page, 5)
     second = photo(page)
-    page.get_by_role("button", name="Back to result 1").click()
+    page.get_by_role("button", name="Restore result 1").click()
     assert alike(photo(page), first)
     expect(page.locator("#shelf img")).to_have_count(2)
-    page.get_by_role("button", name="Back to result 2").click()
+    page.get_by_role("button", name="Restore result 2").click()
     assert alike(photo(page), second)
     expect(page.locator("#shelf img")).to_have_count(2)
 

@@ -196,11 +196,11 @@ def test_every_fault_of_a_side_by_side_source_is_named(faulty: Path, tmp_path: P
     expected = {
         "train/good.png": ("written", None),
         "train/good.webp": ("written", None),
-        "train/square.png": ("left out", "its left half is no line drawing"),
+        "train/square.png": ("left out", "its left half is not a line drawing"),
         "train/blank.png": ("left out", "blank"),
         "train/empty.png": ("left out", "empty"),
         "train/text.jpg": ("left out", "not a picture"),
-        "train/cut.png": ("left out", "cut short"),
+        "train/cut.png": ("left out", "truncated"),
         "train/notes.txt": ("ignored", ".txt"),
         "train/.hidden.png": ("ignored", "hidden"),
         "stray.png": ("left out", "outside of train"),
@@ -307,7 +307,7 @@ def test_stopping_half_way_leaves_whole_pairs_in_the_manifest(tmp_path: Path) ->
         ({"val_fraction": 1.0}, "not in \\[0, 1\\)"),
         ({"size_px": 4}, "not in 16"),
         ({"src": "missing"}, "is not a folder"),
-        ({"pairs": "src/pairs"}, "lies inside"),
+        ({"pairs": "src/pairs"}, "is inside of"),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_is_written(
@@ -400,7 +400,7 @@ def test_pairs_that_keep_their_split_though_another_fraction_was_given_are_told(
     assert "val-fraction" not in prepare_again("--val-fraction", "0").stderr
     assert "val-fraction" not in prepare_again("--val-fraction", "0").stderr  # as before
     result = prepare_again("--val-fraction", "0.999")
-    assert "6 pairs keep their split: --val-fraction 0.999 is for new pairs; to split" in result.stderr
+    assert "6 pairs keep their split: --val-fraction 0.999 is for new pairs; to split all" in result.stderr
     assert "6 pairs for training, 0 held out" in result.stdout
 
 
@@ -455,7 +455,7 @@ def test_a_photo_like_pairs_of_both_sides_is_left_out_and_a_given_split_is_kept(
     for _ in range(2):
         result = run_photos(tmp_path / "src", pairs)["new.png"]
         assert result.status == "left out"
-        assert "looks like train/one and like val/two" in str(result.reason)
+        assert "near-duplicate of train/one and of val/two" in str(result.reason)
 
 
 def test_any_number_of_workers_gives_the_same_folder(tmp_path: Path) -> None:
@@ -511,7 +511,7 @@ def test_files_the_manifest_does_not_know_are_not_replaced(tmp_path: Path) -> No
 
 def test_sources_inside_of_the_pairs_are_refused(tmp_path: Path) -> None:
     save(tmp_path / "pairs/train/photos/1.png", product(1))
-    with pytest.raises(UsageError, match="lies inside of"):
+    with pytest.raises(UsageError, match="is inside of"):
         run_photos(tmp_path / "pairs/train/photos", tmp_path / "pairs")
 
 
@@ -601,7 +601,7 @@ def test_every_fault_of_photos_is_named_and_the_rest_is_done(tmp_path: Path) -> 
     assert written == {"good.png", "ünïcode 写真\nof two lines.png", "wide.png", *alike}
     expected = {
         "empty.jpg": "empty",
-        "cut.png": "cut short",
+        "cut.png": "truncated",
         "moving.gif": "animation",
         "moving2.webp": "animation",
         "dot.png": "no subject found",
@@ -659,7 +659,7 @@ def test_the_report_has_a_line_a_file_whatever_its_name(tmp_path: Path) -> None:
     assert lines[0] == f"{src} holds photos (--from photos)"
     assert lines[1].startswith("left out: bad\\ntwo.png: ") and lines[1].endswith("is empty (0 bytes).")
     assert lines[2:] == [
-        "ignored: 30 files: not a picture by its suffix '.txt'",
+        "ignored: 30 files: not a picture (suffix '.txt')",
         "30 ignored, 1 left out, 1 written",
     ]
 
@@ -674,10 +674,13 @@ def test_links_to_folders_are_followed_and_pairs_are_no_sources(tmp_path: Path) 
     (src / "again").symlink_to("elsewhere")
     first = command(src, pairs, "--edges", "canny")
     assert first.exit_code == 0 and "3 written" in first.stderr
-    assert f"ignored: elsewhere: leads to {(tmp_path / 'elsewhere').resolve()}, which is read" in first.stderr
+    assert (
+        f"ignored: elsewhere: a link to {(tmp_path / 'elsewhere').resolve()}, which has been read"
+        in first.stderr
+    )
     second = command(src, pairs, "--edges", "canny")
     assert second.exit_code == 0 and "3 unchanged" in second.stderr
-    assert f"ignored: 9 files: lies in the pairs folder {pairs}" in second.stderr
+    assert f"ignored: 9 files: is in the pairs folder {pairs}" in second.stderr
     assert {record.name for record in read_manifest(pairs).values()} == {"a", "again/b", "work/c"}
 
 

@@ -223,7 +223,7 @@ def test_strokes_that_do_not_fit_are_refused(tiny: Translator, literal: Translat
     sketches, z = batch(tiny, 2)
     with pytest.raises(UsageError, match=r"expected \(2, 32, 32, 4\)"):
         tiny.translate_batch(sketches, z, strokes=np.zeros((1, 32, 32, 4), np.uint8))
-    with pytest.raises(UsageError, match="literal takes no colour strokes"):
+    with pytest.raises(UsageError, match="literal does not support colour strokes"):
         literal.translate_batch(sketches[:1], np.zeros((1, 0), np.float32), strokes=red_stroke(1))
 
 

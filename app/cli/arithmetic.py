@@ -19,10 +19,14 @@ from pix2pix.model import latents
 @click.argument("sketch", type=PHOTO)
 @click.argument("out", metavar="OUT", type=ANY_PATH)
 @click.option(
-    "--plus", multiple=True, type=LatentSource(), show_default="none", help="A seed or photo to add."
+    "--plus",
+    multiple=True,
+    type=LatentSource(),
+    show_default="none",
+    help="Seed, or photo to encode, to add; repeatable.",
 )
 @click.option(
-    "--minus", multiple=True, type=LatentSource(), show_default="none", help="A seed or photo to subtract."
+    "--minus", multiple=True, type=LatentSource(), show_default="none", help="The same, to subtract."
 )
 @model_option
 @models_option
@@ -36,9 +40,9 @@ def arithmetic(
     models: Path | None,
     device: str,
 ) -> None:
-    """Add and subtract looks, translate SKETCH with the result, and write the picture OUT.
+    """Add and subtract latents, translate SKETCH with the result, and write the photo OUT.
 
-    As in "with sunglasses, minus without, plus another face": --plus A --minus B --plus C.
+    For example, --plus A --minus B --plus C adds the difference between the photos A and B to C.
     """
     if not (plus or minus):
         raise UsageError("nothing to add: give at least one --plus or --minus")

@@ -1,4 +1,4 @@
-"""`pix2pix convert`: folders of sketches to folders of photos."""
+"""`pix2pix convert`: converts folders of sketches to folders of photos."""
 
 from __future__ import annotations
 
@@ -48,49 +48,54 @@ MAX_NAMED_SKIPS = 1000  # files of a job; a larger one gives only the number of 
     "--seed",
     type=click.IntRange(0, MAX_SEED),
     default=0,
-    help="Same seed, same photos; 0 is the middle of all answers.",
+    help="Seed of the latent; the same seed gives the same photos. 0 is the mean latent.",
 )
-@click.option("--style", type=PHOTO, show_default="none", help="Photo whose look all answers take on.")
+@click.option(
+    "--style",
+    type=PHOTO,
+    show_default="none",
+    help="Photo whose look all results get; not with --seed or --variants.",
+)
 @click.option(
     "--variants",
     type=click.IntRange(1, 100),
     default=1,
-    help="Photos of each sketch; from 2 on NAME-1.png to NAME-K.png, with the seeds N to N+K-1 of --seed N.",
+    help="Photos per sketch. Two or more are named NAME-1.png, NAME-2.png, ... with seeds from --seed on.",
 )
 @click.option(
     "--size",
     default="source",
-    help="Size of the photos: source (the sketch's), model (its square), or the longer side in px. A network "
-    "enlarges photos beyond the model's square, 256 px in the shipped models; source interpolates them.",
+    help="Size of the photos: source (as the sketch, interpolated), model (its square, 256 px in the shipped "
+    "models), or the longer side in px, enlarged by a network.",
 )
 @click.option(
     "--format",
     "suffix",
     type=click.Choice(["png", "jpg", "webp", "source"]),
     default="png",
-    help="Format of the photos; source keeps the sketch's where it can be written.",
+    help="File format of the photos; source keeps the format of the sketch if it can be written.",
 )
 @click.option(
     "--sheet",
     type=ANY_PATH,
     show_default="none",
-    help="Contact sheet to write: the first sketches and their photos.",
+    help="Contact sheet to write, with the first sketches and their photos.",
 )
 @click.option(
-    "--transparent", is_flag=True, help="Photos with alpha, without their ground; in PNG, WebP or TIFF."
+    "--transparent", is_flag=True, help="Photos with alpha and without background; in PNG, WebP or TIFF."
 )
 @click.option(
     "--colours",
     is_flag=True,
-    help="Coloured strokes say what colour a part has: those in NAME.hints.png beside a sketch, else the "
-    "sketch's own, and only its dark and grey strokes are lines.",
+    help="Use colour strokes: from NAME.hints.png next to the sketch, or the coloured strokes of the sketch "
+    "itself, whose dark and grey strokes are then the lines.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace photos that exist already.")
+@click.option("--overwrite", is_flag=True, help="Replace existing photos.")
 @click.option(
     "--ray",
     metavar="ADDRESS",
     show_default="none",
-    help="Ray cluster that does the work: auto, HOST:PORT, ray://HOST:PORT, or local, which starts one here.",
+    help="Ray cluster to use: auto, HOST:PORT, ray://HOST:PORT, or local to start one on this machine.",
 )
 @device_option
 @engine_option
@@ -111,19 +116,19 @@ def convert(
     ray: str | None,
     **options: Any,
 ) -> None:
-    """Turn the sketches below SRC (a folder, files, or - for a list of paths) into photos below DST.
+    """Convert the sketches in SRC (a folder, files, or - for a list of paths) to photos in the folder DST.
 
-    One file may also become one file: SKETCH.png PHOTO.png. SRC and DST may be addresses, such as
-    s3://bucket/folder (extra "remote", and the store's own package). Prints
-    the path of each photo written. Sub-folders and names are kept. Run the same command again to continue a
-    job that was stopped; DST/manifest.jsonl records what was done.
+    If SRC is one file, DST may be a file: SKETCH.png PHOTO.png. SRC and DST may be URLs, such as
+    s3://bucket/folder; these need the extra "remote" and the package for the store. Prints the path of each
+    photo. Sub-folders and names are kept. The same command continues an interrupted job, which
+    DST/manifest.jsonl records.
     """
     return_freed_memory()  # each of many threads would keep that of a large scan
     if style is not None and (given(ctx, "seed") or given(ctx, "variants")):
-        raise UsageError("--style chooses the answer: leave out --seed and --variants")
+        raise UsageError("--style sets the latent: omit --seed and --variants")
     sketches, photos = _sketches(sources), place(destination)
     if given(ctx, "suffix") and is_one_file(sketches, photos) and suffix != photos.suffix[1:].lower():
-        raise UsageError(f"--format {suffix} and the name {destination} contradict each other: leave out one")
+        raise UsageError(f"--format {suffix} and the name {destination} contradict each other: omit one")
 
     counts = _run(
         sketches,
@@ -230,21 +235,24 @@ def _refuse_in_the_way(sheet: Path, sketches: Path | list[Path], destination: Pa
     """Raises UsageError for a contact sheet that cannot be written, or might replace a sketch or a photo."""
     refuse_unwritable(sheet)
     if sheet.name.endswith(HINTS_SUFFIX):
-        raise UsageError(f"the contact sheet {sheet} has the name of colour strokes: choose another")
+        raise UsageError(
+            f"the contact sheet {sheet} has the name of a file of colour strokes: choose another name"
+        )
     for taken in [destination, *(sketches if isinstance(sketches, list) else [sketches])]:
         if is_local(taken) and real(sheet).is_relative_to(real(taken)):
-            raise UsageError(f"the contact sheet {sheet} would lie in {taken}: choose another place for it")
+            raise UsageError(f"the contact sheet {sheet} would be inside of {taken}: choose another folder")
 
 
 def _sketches(sources: tuple[str, ...]) -> Path | list[Path]:
     """The sources as paths: a list of them, or the only one. Raises UsageError."""
     if not sources:
-        raise UsageError("only one of SRC and DST was given; give the sketches, then where their photos go")
+        raise UsageError("SRC or DST is missing: give the sketches, then the folder for the photos")
     if sources == (LIST,):
         return _read_list()
     if LIST in sources:
         raise UsageError(
-            f"{LIST} is a list on standard input and stands alone; leave out the other {len(sources) - 1}"
+            f"{LIST} (a list on standard input) cannot be combined with other sources: omit the other "
+            f"{len(sources) - 1}"
         )
     paths = [place(source) for source in sources]
     if len(paths) > 1:

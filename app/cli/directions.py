@@ -1,4 +1,4 @@
-"""`pix2pix directions`: the directions of a model's latents, as text and as a sheet of pictures."""
+"""`pix2pix directions`: prints the directions of a model's latents, and draws them as a sheet."""
 
 from __future__ import annotations
 
@@ -24,13 +24,16 @@ MAX_STEP, COLUMNS = 2.0, 5  # of a sheet: steps along the direction at its edges
     "--sketch",
     type=PHOTO,
     show_default="none",
-    help="Sketch to show the directions on; together with --sheet.",
+    help="Sketch for the sheet; needs --sheet.",
 )
 @click.option(
-    "--sheet", type=ANY_PATH, show_default="none", help="Picture to write: a row for each direction."
+    "--sheet",
+    type=ANY_PATH,
+    show_default="none",
+    help="Picture to write, one row per direction; needs --sketch.",
 )
 @click.option(
-    "--seed", type=click.IntRange(0, MAX_SEED), default=0, help="The answer in the middle of the sheet."
+    "--seed", type=click.IntRange(0, MAX_SEED), default=0, help="Seed of the middle column of the sheet."
 )
 @models_option
 @device_option
@@ -42,10 +45,10 @@ def directions(
     models: Path | None,
     device: str,
 ) -> None:
-    """Print the directions of MODEL's z that change the pictures most, with the attribute each moves most.
+    """Print the directions of MODEL's z that change photos most, each with the attribute it changes most.
 
-    Effect is the change by one step, in standard deviations of the attribute among random answers; share is
-    the direction's part of all that z changes.
+    Effect is the change of the attribute by one step, in standard deviations over random latents. Share is
+    the share of the total change that z causes.
     """
     if (sketch is None) != (sheet is None):
         raise UsageError("give --sketch and --sheet together, or neither")
@@ -61,13 +64,13 @@ def directions(
     if page is not None and sheet is not None:
         write(sheet, draw_sheet(translator, page, seed))
     elif not translator.directions:
-        click.echo(f"{translator.name} has no directions: training finds them at its end", err=True)
+        click.echo(f"{translator.name} has no directions: training computes them at its end", err=True)
 
 
 def described(translator: Translator) -> Iterator[str]:
     """Yields a line for each direction, after one that explains the figures."""
     if translator.directions:
-        yield "effect: of one step, in standard deviations among random answers; share: of all that z changes"
+        yield "effect: change by one step, in standard deviations over random latents; share: of all changes"
     for number, direction in enumerate(translator.directions, start=1):
         vector = " ".join(f"{x:+.2f}" for x in direction.vector)
         yield (
@@ -79,7 +82,7 @@ def described(translator: Translator) -> Iterator[str]:
 def draw_sheet(translator: Translator, sketch: np.ndarray, seed: int) -> np.ndarray:
     """Returns pictures (H, W, 3) uint8: a row for each direction, from 2 steps against it to 2 along it."""
     if not translator.directions:
-        raise UsageError(f"{translator.name} has no directions: training finds them at its end")
+        raise UsageError(f"{translator.name} has no directions: training computes them at its end")
     check_answer_size(sketch.shape, COLUMNS * len(translator.directions), "pictures", MAX_PIXELS_IN_ALL)
     at = np.linspace(-MAX_STEP, MAX_STEP, COLUMNS, dtype=np.float32)
     vectors = np.array([direction.vector for direction in translator.directions], np.float32)

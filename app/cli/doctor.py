@@ -1,4 +1,4 @@
-"""`pix2pix doctor`: an audit of a pairs folder; the report goes to stdout and to files."""
+"""`pix2pix doctor`: checks a pairs folder; the report goes to stdout and to files."""
 
 from __future__ import annotations
 
@@ -17,17 +17,13 @@ PARALLEL_PAIRS = 256  # with fewer, starting processes takes longer than they sa
 
 @click.command()
 @click.argument("pairs", metavar="PAIRS", type=FOLDER)
-@click.option(
-    "--html", type=ANY_PATH, show_default="none", help="Page to write, with pictures of the findings."
-)
-@click.option(
-    "--json", "json_file", type=ANY_PATH, show_default="none", help="File to write, with every finding."
-)
+@click.option("--html", type=ANY_PATH, show_default="none", help="HTML report to write, with pictures.")
+@click.option("--json", "json_file", type=ANY_PATH, show_default="none", help="JSON report to write.")
 @click.pass_context
 def doctor(ctx: click.Context, pairs: Path, html: Path | None, json_file: Path | None) -> None:
-    """Audit the pairs folder PAIRS before training: ready, usable with warnings, or not ready.
+    """Check the pairs folder PAIRS before training: ready, usable with warnings, or not ready.
 
-    The exit code is 1 if it is not ready, else 0, also with warnings.
+    The exit code is 1 if the folder is not ready, else 0.
     """
     for path in filter(None, (html, json_file)):
         refuse_unwritable(path)

@@ -1,4 +1,4 @@
-"""`pix2pix encode`: the latents of photos."""
+"""`pix2pix encode`: prints the latents of photos."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pix2pix.inference.translator import load
 def encode(
     ctx: click.Context, photos: tuple[Path, ...], model: str, models: Path | None, device: str
 ) -> None:
-    """Print the z of each of PHOTOS as a line of JSON; it gives another sketch the look of the photo."""
+    """Print the latent z of each photo as one line of JSON. It gives any sketch the look of the photo."""
     counts: Counter[str] = Counter()
     translator = load(model, models=models, device=device)
     for photo in photos:

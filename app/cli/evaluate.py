@@ -28,23 +28,32 @@ LINES = "\n\n".join(f"\b\n{name}\n  {metric.help}" for name, metric in METRICS.i
 @click.command(epilog=f"Metrics:\n\n{LINES}")
 @click.argument("bundle", metavar="BUNDLE")
 @click.argument("pairs", metavar="PAIRS", type=FOLDER)
-@click.option("--metrics", show_default="all that can be measured", help="Names from below: lpips,kid.")
 @click.option(
-    "--sketches", type=FOLDER, show_default="none", help="Drawings by people: NAME-1.png and so on."
+    "--metrics",
+    show_default="all that can be computed",
+    help="Metrics from the list below, such as lpips,kid.",
 )
-@click.option("--photos", type=FOLDER, show_default="none", help="The drawings' real photos: NAME.jpg.")
+@click.option(
+    "--sketches",
+    type=FOLDER,
+    show_default="none",
+    help="Drawings by people, named NAME-1.png, NAME-2.png, ...",
+)
+@click.option(
+    "--photos", type=FOLDER, show_default="none", help="Real photos of these drawings, named NAME.jpg."
+)
 @click.option(
     "--part",
     default="1/1",
-    help="K/N: the drawings of every N-th NAME from the K-th on; choose a model on 1/2, report it on 2/2.",
+    help="K/N uses only every N-th NAME, beginning with the K-th: select a model on 1/2, report it on 2/2.",
 )
 @click.option(
     "--subject",
     type=click.Choice(list(SUBJECTS)),
     show_default="the model's name, if it is one of them",
-    help="Subject for the metric `recognised`.",
+    help="Class for the metric `recognised`.",
 )
-@click.option("--json", "json_file", type=ANY_PATH, show_default="none", help="File to write the figures to.")
+@click.option("--json", "json_file", type=ANY_PATH, show_default="none", help="JSON file to write.")
 @models_option
 @device_option
 @click.pass_context
@@ -61,18 +70,17 @@ def evaluate(
     models: Path | None,
     device: str,
 ) -> None:
-    """Measure how good a model's photos are: on the val part of PAIRS, and on drawings by people.
+    """Measure the quality of a model's photos: on the val part of PAIRS, and on drawings by people.
 
-    Prints a table: value ± standard error (count). Metrics that cannot be measured, and pictures that cannot
-    be read, are left out and listed on stderr. The exit code is then 1 for pictures and for metrics named by
-    --metrics.
+    Prints a table of value ± standard error (count). Pictures that cannot be read and metrics that cannot be
+    computed are listed on stderr. The exit code is 1 for such pictures, and for such metrics in --metrics.
     """
     names = chosen(metrics) if metrics is not None else list(METRICS)
     k, n = _part(part)
     if json_file:
         refuse_unwritable(json_file)
     if photos and not sketches:
-        raise UsageError("--photos needs --sketches: give the drawings of which these are the photos")
+        raise UsageError("--photos needs --sketches: give the drawings of these photos")
 
     from pix2pix.evaluate.features import FeatureNetworks
     from pix2pix.evaluate.figures import measure

@@ -1,4 +1,4 @@
-"""`pix2pix export`: a model as an ONNX file."""
+"""`pix2pix export`: writes a model as an ONNX file."""
 
 from __future__ import annotations
 
@@ -20,17 +20,20 @@ MAX_SKETCHES = 50  # to compare on
 @click.argument("model", metavar="MODEL")
 @click.argument("output", metavar="OUT.onnx", type=ANY_PATH)
 @click.option(
-    "--sketches", required=True, type=FOLDER, help="Sketches to compare its photos with PyTorch's on."
+    "--sketches",
+    required=True,
+    type=FOLDER,
+    help="Sketches on which its photos are compared with those of PyTorch.",
 )
 @models_option
 def export(model: str, output: Path, sketches: Path, models: Path | None) -> None:
-    """Write MODEL as an ONNX file for onnxruntime and onnxruntime-web: pixels in, pixels out, any batch."""
+    """Write MODEL as an ONNX file for onnxruntime and onnxruntime-web; it takes and returns pixels."""
     if output.suffix.lower() != ".onnx":
         raise UsageError(f"{output} does not end in .onnx, which runtimes expect")
     path = find_bundle(model, models)
     pictures, _ = list_pictures(sketches)
     if not pictures:
-        raise UsageError(f"there are no pictures in {sketches} to compare on")
+        raise UsageError(f"there are no pictures in {sketches} for the comparison")
     side = read_header(path).model.size_px
     fitted = [fit_sketch(read_sketch(one), side)[0] for one in pictures[:MAX_SKETCHES]]
     difference = onnx_export.export(path, output, fitted)

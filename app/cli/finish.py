@@ -1,4 +1,4 @@
-"""`pix2pix finish`: lets the learning rates of a copy of a run fall to zero, and writes the bundle."""
+"""`pix2pix finish`: trains a copy of a run with decaying learning rates, and writes the bundle."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from app.cli.progress import Reporter
 @click.command()
 @click.argument("run", metavar="RUN", type=FOLDER)
 @click.argument("pairs", metavar="PAIRS", type=FOLDER)
-@click.option("--name", required=True, callback=plain_name, help="Name of the copy, and of its model.")
-@click.option("--time", "seconds", type=Duration(), default="20m", help="Time in which the rates fall.")
-@click.option("--title", show_default="the run's", help="Title of the model in lists.")
+@click.option("--name", required=True, callback=plain_name, help="Name of the copy and of its model.")
+@click.option("--time", "seconds", type=Duration(), default="20m", help="Duration of the decay.")
+@click.option("--title", show_default="that of RUN", help="Display name of the model.")
 @runs_option
 @threads_option
 @workers_option
@@ -43,10 +43,10 @@ def finish(
     runs: Path,
     **options: Any,
 ) -> None:
-    """Finish a copy of the run RUN on PAIRS, into runs/NAME; prints the path of the model.
+    """Finish a copy of the run RUN on PAIRS, in runs/NAME, and print the path of the model.
 
-    The learning rates of the copy fall to zero. RUN does not change, and can go on meanwhile. PAIRS may be
-    other pairs than those of RUN, for example of one subject.
+    The learning rates of the copy decay to zero. RUN is not changed and can continue training. PAIRS may
+    differ from the pairs of RUN, for example pairs of one subject only.
     """
     from app.cli import train as training
     from pix2pix.training.checkpoint import copy_to_finish

@@ -1,7 +1,7 @@
 """The command line: `pix2pix COMMAND --help`. Commands parse and validate options, and call the library.
 
-Exit codes: 0 all done; 1 finished, but some items failed (stderr has the reasons); 2 wrong usage, or nothing
-could be done; 130 interrupted. Results go to stdout, everything else to stderr.
+Exit codes: 0 success; 1 some items failed (stderr lists the reasons); 2 wrong usage, or all items failed; 130
+interrupted. Results go to stdout, everything else to stderr.
 """
 
 from __future__ import annotations
@@ -48,4 +48,4 @@ class Commands(PlainErrors):
 @click.group(cls=Commands, context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(version)s", help="Show the version and exit.")
 def main() -> None:
-    """Turn sketches into photos: draw in the browser, convert folders, train on your own pairs."""
+    """Turn sketches into photos: draw in the browser, convert folders, train on your own photos."""

@@ -1,4 +1,4 @@
-"""`pix2pix models`: a list of the models that can be loaded."""
+"""`pix2pix models`: lists the models."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ METRICS = {
 @models_option
 @click.pass_context
 def models(ctx: click.Context, models: Path | None) -> None:
-    """List the models that can be loaded: size, training, metrics, engine and path."""
+    """List the models: title, file size, number of training images, metrics, engine and path."""
     found = list_bundles(models)
     if not found:
         raise BundleNotFound("there are no models; train one, or give its folder with --models")

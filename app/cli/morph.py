@@ -1,4 +1,4 @@
-"""`pix2pix morph`: an interpolation between answers, as an animation or a strip."""
+"""`pix2pix morph`: interpolates between latents, as an animation or a row of pictures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pix2pix.model import latents
     multiple=True,
     type=LatentSource(),
     default=(1, 2),
-    help="A seed, or a photo whose look is used; repeat it, twice or more.",
+    help="Seed, or photo to encode; give it at least twice.",
 )
 @click.option("--steps", type=click.IntRange(2, 1000), default=24, help="Number of pictures.")
 @model_option
@@ -39,9 +39,9 @@ def morph(
     models: Path | None,
     device: str,
 ) -> None:
-    """Interpolate between answers to SKETCH, into OUT: .gif, .webp, .mp4, or a .png strip."""
+    """Interpolate between latents for SKETCH, and write OUT: .gif, .webp, .mp4, or .png (a row of photos)."""
     if len(stops) < 2:
-        raise UsageError("an interpolation needs two looks or more: give --through at least twice")
+        raise UsageError("an interpolation needs at least two latents: give --through at least twice")
     check_out(out, sketch, *stops)
     check_format(out)
     page = read_sketch(sketch)

@@ -83,15 +83,15 @@ model_option = click.option(
 models_option = click.option(
     "--models",
     type=FOLDER,
-    show_default="PIX2PIX_MODELS, then models/, then the shipped ones",
-    help="Folder to look for models in, before all others.",
+    show_default="PIX2PIX_MODELS, models/, the shipped models",
+    help="Folder that is searched for models first.",
 )
 device_option = click.option(
     "--device",
     type=Device(),
     metavar="[auto|cpu|cuda|cuda:N]",
     default="auto",
-    help="Where to compute; auto takes a GPU if there is one, cuda:1 the second one.",
+    help="Device; auto uses a GPU if there is one, cuda:1 is the second GPU.",
 )
 
 engine_option = click.option(
@@ -101,15 +101,15 @@ engine_option = click.option(
     help="Inference engine; auto is ONNX Runtime on a CPU and PyTorch on a GPU.",
 )
 
-runs_option = click.option("--runs", type=ANY_PATH, default=Path("runs"), help="Folder of the run folders.")
+runs_option = click.option("--runs", type=ANY_PATH, default=Path("runs"), help="Folder that holds the runs.")
 threads_option = click.option(
-    "--threads", type=click.IntRange(1), show_default="all cores", help="CPU threads to compute with."
+    "--threads", type=click.IntRange(1), show_default="all cores", help="CPU threads for computing."
 )
 workers_option = click.option(
     "--workers",
     type=click.IntRange(0, 64),
-    show_default="one core less than there are, at most 8",
-    help="Processes for each device that prepare pairs ahead.",
+    show_default="number of cores minus 1, at most 8",
+    help="Data loader processes per device.",
 )
 precision_option = click.option(
     "--precision",

@@ -31,39 +31,39 @@ FILES_PER_PROCESS = 32  # at least: about a second's work, which is what startin
     "kind",
     type=click.Choice(["auto", *KINDS]),
     default="auto",
-    help="What SRC holds: recognised (auto); photos; side-by-side images, sketch left (ab) or right (ba); "
-    "sketches and photos in two folders, or in one with names that differ.",
+    help="Layout of SRC: detected (auto); photos only; sketch and photo side by side, with the sketch left "
+    "(ab) or right (ba); in two folders (folders); in one folder with different names (names).",
 )
 @click.option(
     "--edges",
     type=click.Choice(["learned", "canny", "xdog"]),
     default="learned",
-    help="Edge method that draws the sketches of photos.",
+    help="Edge method for the sketches of photos.",
 )
 @click.option(
     "--fit",
     type=click.Choice(["pad", "stretch"]),
     default="pad",
-    help="How photos are made square: cut to the subject with a margin, or the whole photo stretched.",
+    help="How photos are made square: pad crops to the product with a margin, stretch resizes the photo.",
 )
-@click.option(
-    "--prefix", default="", show_default="none", help="Folder to put before the names of the pairs."
-)
+@click.option("--prefix", default="", show_default="none", help="Folder for the pairs inside of PAIRS.")
 @click.option(
     "--val-fraction",
     type=float,
     default=0.1,
-    help="Share held out for validation, if SRC is not split already.",
+    help="Share of pairs for validation, if SRC has no splits.",
 )
 @click.option("--size", "size_px", type=int, default=256, help="Side of the square pictures, in pixels.")
-@click.option("--workers", type=click.IntRange(1, 1024), show_default="all cores", help="Processes to use.")
+@click.option(
+    "--workers", type=click.IntRange(1, 1024), show_default="all cores", help="Number of processes."
+)
 @click.pass_context
 def prepare(
     ctx: click.Context, /, source: Path, pairs: Path, kind: str, workers: int | None, **options: Any
 ) -> None:
-    """Make the pairs folder PAIRS for `pix2pix train` from the files below SRC.
+    """Make the pairs folder PAIRS for `pix2pix train` from the files in SRC.
 
-    Each file left out is listed with the reason. A second run does only what is missing.
+    Files that are left out are listed with the reason. A second run makes only missing pairs.
     """
     if kind == "auto":
         recognised = recognise(source, pairs)
@@ -104,7 +104,8 @@ def _run(
         keep = "1 pair keeps its split" if kept == 1 else f"{kept} pairs keep their split"
         fraction = f"--val-fraction {options['val_fraction']:g}"
         click.echo(
-            f"{keep}: {fraction} is for new pairs; to split all anew, make another pairs folder", err=True
+            f"{keep}: {fraction} is for new pairs; to split all pairs again, make a new pairs folder",
+            err=True,
         )
     splits = Counter(split for split, _ in read_manifest(pairs))
     summary = f"{splits['train']} pairs for training, {splits['val']} held out (val)"

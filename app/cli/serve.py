@@ -1,4 +1,4 @@
-"""`pix2pix serve`: the canvas and the HTTP API."""
+"""`pix2pix serve`: serves the canvas and the HTTP API."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from pix2pix.memory import return_freed_memory
 
 
 @click.command()
+@click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 listens on all.")
 @click.option(
-    "--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 for all addresses of this machine."
+    "--port", type=click.IntRange(0, 65535), default=8000, help="Port to listen on; 0 selects a free one."
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, help="Port; 0 takes any free one.")
 @models_option
 @device_option
 @engine_option
@@ -33,38 +33,40 @@ from pix2pix.memory import return_freed_memory
     "--token",
     envvar="PIX2PIX_TOKEN",
     show_default="none",
-    help="Clients must send it as Authorization: Bearer TOKEN. PIX2PIX_TOKEN hides it from process lists.",
+    help="Token that clients must send. PIX2PIX_TOKEN sets it without showing it in the process list.",
 )
-@click.option("--public", is_flag=True, help="Let other machines use the service without a token.")
+@click.option("--public", is_flag=True, help="Allow other machines without a token.")
 @click.option(
     "--allow-origin",
     "origins",
     multiple=True,
     show_default="none",
     metavar="ORIGIN",
-    help="Origin of a page of your own that may use the API, such as https://shop.example; repeatable. '*' "
-    "allows every page, without a token only.",
+    help="Origin of another web page that may use the API, such as https://shop.example; repeatable. '*' "
+    "allows all pages and cannot be combined with a token.",
 )
 @click.option(
     "--behind-proxy",
     "proxies",
     type=click.IntRange(0, 10),
     default=0,
-    help="Number of your own proxies in front, whose client addresses are trusted.",
+    help="Number of trusted proxies in front of the server; their X-Forwarded-* headers are used.",
 )
 @click.option(
     "--prefix",
     default="",
     show_default="none",
     metavar="PATH",
-    help="Path under which a proxy publishes the server, such as /sketch; the proxy may take it away or not.",
+    help="Path under which a proxy publishes the server, such as /sketch.",
 )
-@click.option("--rate", default=RATE, help='Limit for each client, such as "60 per second;1000 per hour".')
+@click.option(
+    "--rate", default=RATE, help='Rate limit of each client, such as "60 per second;1000 per hour".'
+)
 @click.option(
     "--drain",
     type=Duration(),
     default="10s",
-    help="How long requests in progress may take to finish after SIGTERM.",
+    help="Time that running requests have to finish after SIGTERM.",
 )
 @click.option(
     "--log-format",
@@ -88,7 +90,7 @@ def serve(
     drain: float,
     log_format: str,
 ) -> None:
-    """Serve the canvas and the HTTP API with every model that can be loaded."""
+    """Serve the canvas and the HTTP API with all models that are found."""
     if not (token or public or is_loopback(host)):
         raise UsageError(
             f"--host {host} can be reached from other machines: give a --token that clients must send, or "

@@ -46,38 +46,40 @@ MAY_CHANGE = ("steps", "time_limit_s", "title", "licence")  # of a run that is r
 
 @click.command()
 @click.argument("pairs", metavar="PAIRS", type=FOLDER)
-@click.option(
-    "--name", required=True, callback=plain_name, help="Name of the run, and of the model it makes."
-)
+@click.option("--name", required=True, callback=plain_name, help="Name of the run and of the model.")
 @click.option(
     "--preset",
     type=click.Choice(["default", "paper", "fast"]),
     default="default",
-    help="The configuration: this project's, the pix2pix paper's, or a small fast one.",
+    help="Configuration: that of the shipped models, pix2pix as in the paper, or a small fast one.",
 )
-@click.option("--from", "start_from", show_default="untrained", help="Model (name or file) to start from.")
 @click.option(
-    "--resume", is_flag=True, help="Go on with the run of that name; options that began it may stay."
+    "--from", "start_from", show_default="untrained", help="Model whose weights the run starts with."
 )
-@click.option("--other-pairs", is_flag=True, help="With --resume: go on though the pairs have changed.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Continue the run NAME; only steps, time limit, title and licence may differ.",
+)
+@click.option("--other-pairs", is_flag=True, help="With --resume: continue with changed pairs.")
 @click.option(
     "--steps",
     type=click.IntRange(1),
     show_default="the preset's",
-    help="Steps of the whole run, a batch each.",
+    help="Total number of training steps.",
 )
 @click.option(
     "--time-limit",
     type=Duration(),
     show_default="none",
-    help="Training time of the whole run, such as 90m.",
+    help="Total training time, such as 90m.",
 )
 @click.option(
     "--size",
     "size_px",
     type=click.IntRange(16, 2048),
     show_default="the preset's",
-    help="Picture side in pixels.",
+    help="Side of the pictures in pixels.",
 )
 @click.option(
     "--set",
@@ -85,29 +87,27 @@ MAY_CHANGE = ("steps", "time_limit_s", "title", "licence")  # of a run that is r
     metavar="NAME=VALUE",
     multiple=True,
     show_default="none",
-    help="A field of TrainConfig, such as perceptual_weight=1; --dry-run prints them all.",
+    help="A field of TrainConfig, such as perceptual_weight=1; repeatable. --dry-run prints all fields.",
 )
-@click.option("--title", show_default="the run's name", help="Title of the model in lists.")
-@click.option(
-    "--licence", show_default="not stated", help="Licence of the pairs, written to the model's header."
-)
+@click.option("--title", show_default="the run's name", help="Display name of the model.")
+@click.option("--licence", show_default="not stated", help="Licence of the pairs, stored in the bundle.")
 @runs_option
 @threads_option
 @workers_option
-@click.option("--devices", type=click.IntRange(1), default=1, help="GPUs, or processes on a CPU.")
 @click.option(
-    "--nodes", type=click.IntRange(1), default=1, help="Machines; docs/training.md has the commands."
+    "--devices", type=click.IntRange(1), default=1, help="Number of GPUs, or of processes on a CPU."
 )
+@click.option("--nodes", type=click.IntRange(1), default=1, help="Number of machines: see docs/training.md.")
 @precision_option
 @device_option
 @click.option(
-    "--dry-run", is_flag=True, help="Print the configuration and check the pairs, but train nothing."
+    "--dry-run", is_flag=True, help="Print the configuration and check the pairs, without training."
 )
 @click.pass_context
 def train(ctx: click.Context, /, pairs: Path, name: str, runs: Path, dry_run: bool, **options: Any) -> None:
-    """Train a model on the pairs folder PAIRS, into runs/NAME; prints the path of the model.
+    """Train a model on the pairs folder PAIRS, in runs/NAME, and print the path of the model.
 
-    Ctrl-C finishes the step, saves, and ends; --resume goes on from there.
+    Ctrl-C finishes the step, saves a checkpoint and ends; --resume continues from there.
     """
     arguments = TrainArguments(pairs, runs / name, **options)
     config = configuration(arguments, preset_given=given(ctx, "preset"))
@@ -127,7 +127,7 @@ def train(ctx: click.Context, /, pairs: Path, name: str, runs: Path, dry_run: bo
         click.echo(f"{steps}, {status.images} images in {in_words(status.seconds)}", err=True)
     elif not stop():
         click.echo(
-            "Nothing to do: the run has ended; to go on, give a larger --steps or --time-limit.", err=True
+            "Nothing to do: the run has ended; to continue, give a larger --steps or --time-limit.", err=True
         )
     if bundle.exists():
         click.echo(click.format_filename(bundle))
@@ -177,7 +177,7 @@ def configuration(arguments: TrainArguments, *, preset_given: bool) -> TrainConf
     for setting in arguments.settings:
         name = setting.partition("=")[0]
         if given_by_option.get(name) is not None:
-            raise UsageError(f"{OPTION_OF[name]} and --set {setting} give the same field: leave out one")
+            raise UsageError(f"{OPTION_OF[name]} and --set {setting} set the same field: omit one")
     if arguments.resume:
         return _resumed(arguments, overrides, preset_given=preset_given)
     if arguments.size_px is not None:
@@ -220,8 +220,8 @@ def _resumed(arguments: TrainArguments, overrides: dict[str, Any], *, preset_giv
     if other:
         differences = ", ".join(f"{option} (the run has {has})" for option, has in other.items())
         raise UsageError(
-            f"--resume goes on with the configuration of the run, but there is {differences}; leave out what "
-            "differs, or begin a new run with another --name"
+            f"--resume continues with the configuration of the run, but these options differ: {differences}; "
+            "omit them, or start a new run with another --name"
         )
     return wanted
 
@@ -303,7 +303,7 @@ def run(
 def exit_stopped(ctx: click.Context, pairs: Path, name: str, runs: Path, *, resume: bool) -> None:
     """Prints the command that goes on with a stopped run, and exits."""
     command = ["pix2pix", "train", str(pairs), "--name", name, "--runs", str(runs)]
-    click.echo(f"Stopped. To go on: {shlex.join([*command, *['--resume'] * resume])}", err=True)
+    click.echo(f"Stopped. To continue: {shlex.join([*command, *['--resume'] * resume])}", err=True)
     ctx.exit(INTERRUPTED)
 
 

@@ -1,4 +1,4 @@
-"""A batch of photos for one translator. A batch that fails is tried again in halves."""
+"""A batch of photos for one translator. A failed batch is retried in halves."""
 
 from __future__ import annotations
 

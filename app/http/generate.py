@@ -129,7 +129,7 @@ def read_and_fit(
 
 
 def decode(file: bytes, read: Callable[[bytes], T], batcher: Batcher, client: Client) -> T:
-    """Returns what `read` makes of a client's picture, once there is memory for its pixels.
+    """Calls `read` on a client's picture when there is memory for its pixels, and returns the result.
 
     Raises ImageError for an invalid picture, and as `Batcher.check`.
     """

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "shoes"
 LOOK_EVERY_S = 2.0
 SETTLED_S = 1.0  # a file that changed less than this ago may be incomplete
-KEPT_ONNX_FILES = 2  # of 15 MB; building another takes 0.2 s
+CACHED_ONNX_FILES = 2  # of 15 MB; building another takes 0.2 s
 
 Stamp = tuple[Path, int, int, int]  # a file's path, inode, size, and time of modification in ns
 
@@ -167,19 +167,19 @@ class OnnxFile:
 
 
 class OnnxFiles:
-    """A cache of ONNX files. They are built one at a time: building takes a core and 50 MB."""
+    """A cache of ONNX files. They are built one at a time: building uses one core and 50 MB."""
 
     def __init__(self) -> None:
-        """Empty."""
+        """Creates an empty cache."""
         self._lock = threading.Lock()
-        self._kept: list[OnnxFile] = []  # most recently used first
+        self._cached: list[OnnxFile] = []  # most recently used first
 
     def of(self, translator: Translator) -> OnnxFile:
         """Returns the file of a model. Raises ServiceUnavailable if its bundle has changed since loading."""
         with self._lock:
-            kept = [file for file in self._kept if file.digest == translator.digest]
-            file = kept[0] if kept else build_onnx_file(translator)
-            self._kept = [file, *(other for other in self._kept if other is not file)][:KEPT_ONNX_FILES]
+            cached = [file for file in self._cached if file.digest == translator.digest]
+            file = cached[0] if cached else build_onnx_file(translator)
+            self._cached = [file, *(other for other in self._cached if other is not file)][:CACHED_ONNX_FILES]
             return file
 
 

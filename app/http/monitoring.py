@@ -1,4 +1,4 @@
-"""What an operator watches: metrics for Prometheus, liveness and readiness."""
+"""Monitoring: metrics for Prometheus, liveness and readiness."""
 
 from __future__ import annotations
 

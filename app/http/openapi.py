@@ -91,7 +91,7 @@ ROUTES = (
 
 
 def describe_api(max_upload_bytes: int) -> dict[str, Any]:
-    """The OpenAPI document."""
+    """Returns the OpenAPI document."""
     models: set[type[BaseModel]] = {Problem}
     for route in ROUTES:
         models |= {kind for kind in (route.answer, route.payload, route.upload) if kind}

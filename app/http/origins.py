@@ -51,8 +51,8 @@ def allow_origins(app: Flask, origins: Sequence[str]) -> None:
             return Response(status=204, headers=PREFLIGHT_HEADERS) if is_preflight else None
         if request.method == "POST" and _host_of(origin) != request.host:
             raise Forbidden(
-                f"Origin {origin[:80]!r} is not this server; only its own pages may send POST requests, and "
-                "those of origins named with --allow-origin."
+                f"Origin {origin[:80]!r} is not allowed: only the server's own pages, and pages of the "
+                "origins given with --allow-origin, may send POST requests."
             )
         return None
 

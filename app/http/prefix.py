@@ -27,7 +27,7 @@ def check_prefix(prefix: str) -> str:
     if not PREFIX.fullmatch(path) or OWN_PATH.fullmatch(path):
         raise UsageError(
             f"--prefix {prefix!r} is not allowed: give a path of letters, digits and . _ ~ -, such as "
-            "/sketch, that does not begin as a path of the server, such as /api or /healthz"
+            "/sketch, that does not begin with a path of the server, such as /api or /healthz"
         )
     return path
 

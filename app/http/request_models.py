@@ -28,7 +28,7 @@ DATA_URL = re.compile(r"data:[^,]{0,100};base64,")
 
 
 def decode_base64(text: Any) -> Any:
-    """Decodes base64 or a data: URL to bytes; other values (an uploaded file) pass unchanged."""
+    """Decodes base64 or a data: URL to bytes; other values (an uploaded file) are returned unchanged."""
     if not isinstance(text, str):
         return text
     prefix = DATA_URL.match(text)
@@ -50,7 +50,7 @@ def fits_the_model(z: list[float], info: ValidationInfo) -> list[float]:
 
 EXAMPLE_PICTURE = "iVBORw0KGgoAAAANSUhEUgAA..."
 EXAMPLE_Z = [0.5, -1, *[0] * 14]
-SEED = "Seed of the latent: the same seed gives the same photo; seed 0 is z = 0, the middle of all answers"
+SEED = "Seed of the latent: the same seed gives the same photo; seed 0 is z = 0, the mean latent"
 Z = "The latent, latent_size numbers, instead of a seed"
 KINDS = "PNG, JPEG, WebP, AVIF, GIF or TIFF"
 HINTS = (
@@ -115,12 +115,12 @@ class SketchPayload(Payload):
 
     hints: Picture | None = Field(default=None, description=HINTS, examples=[EXAMPLE_PICTURE])
     transparent: bool = Field(
-        default=False, description="Make photos with alpha: the product without its ground", examples=[True]
+        default=False, description="Make photos with alpha and without background", examples=[True]
     )
 
     realism: bool = Field(
         default=False,
-        description="Add a map that shows where the model's discriminator takes the photo for generated",
+        description="Add a map that shows which areas look generated to the model's discriminator",
         examples=[True],
     )
     stream: str | None = Field(
@@ -136,7 +136,7 @@ class SketchPayload(Payload):
     @classmethod
     def _takes_strokes(cls, hints: bytes | None, info: ValidationInfo) -> bytes | None:
         if hints is not None:
-            lacks = "This model takes no colour strokes."
+            lacks = "This model does not support colour strokes."
             refuse_unable(info, lambda translator: translator.takes_strokes, lacks)
         return hints
 
@@ -144,7 +144,7 @@ class SketchPayload(Payload):
     @classmethod
     def _has_discriminator(cls, realism: bool, info: ValidationInfo) -> bool:
         if realism:
-            lacks = "This model has no discriminator: it cannot draw a realism map."
+            lacks = "This model has no discriminator, which a realism map needs."
             refuse_unable(info, lambda translator: translator.judges, lacks)
         return realism
 
@@ -217,7 +217,7 @@ class EncodeRequest(Payload):
     @field_validator("model")
     @classmethod
     def _has_encoder(cls, model: str | None, info: ValidationInfo) -> str | None:
-        lacks = "This model has no encoder: it cannot encode photos."
+        lacks = "This model has no encoder for photos."
         refuse_unable(info, lambda translator: translator.encodes, lacks)
         return model
 
@@ -225,7 +225,7 @@ class EncodeRequest(Payload):
 class SeedsRequest(Payload):
     """A number of seeds whose photos differ clearly."""
 
-    seed: Seed = Field(default=0, description="The first seed; it is part of the answer", examples=[7])
+    seed: Seed = Field(default=0, description="The first seed; it is included in the result", examples=[7])
     count: int = Field(default=4, ge=1, le=MAX_SEEDS, description="Number of seeds", examples=[4])
 
 
@@ -276,4 +276,4 @@ def refuse_unable(info: ValidationInfo, able: Callable[[Translator], bool], lack
         return
     names = [name for name, other in (info.context or {})["translators"].items() if able(other)]
     context = {"lacks": lacks, "names": ", ".join(names) or "none"}
-    raise PydanticCustomError("unable", "{lacks} Models that can: {names}", context)
+    raise PydanticCustomError("unable", "{lacks} Models that support it: {names}", context)

@@ -68,8 +68,8 @@ def refuse_fields_in_query(kind: type[Payload]) -> None:
     names = [field.alias or name for name, field in kind.model_fields.items()]
     if given := [name for name in names if name in request.args]:
         raise UsageError(
-            f"The query has {' and '.join(given)}: fields are in the body, if that is JSON or "
-            "multipart/form-data."
+            f"The query has {' and '.join(given)}: with a body of JSON or multipart/form-data, send all "
+            "fields in the body."
         )
 
 

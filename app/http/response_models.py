@@ -26,7 +26,7 @@ class SeededImage(Image):
 
 
 class Notice(Strict):
-    """A remark about how a sketch was read, such as `ruled-paper` or `areas`."""
+    """A notice about how a sketch was read, such as `ruled-paper` or `areas`."""
 
     name: str
     message: str

@@ -124,8 +124,8 @@ def _blank(seen: Seen) -> Iterator[Finding]:
         "empty-sketch",
         "error",
         (Case((key,), f"{looks.ink:.2%} ink") for key, looks in seen if looks.ink < BLANK_INK),
-        f"Sketches with hardly a line (under {BLANK_INK:.1%} ink): {{n}}. A model learns from them to make "
-        "photos of nothing: delete these pairs.",
+        f"Blank or nearly blank sketches (under {BLANK_INK:.1%} ink): {{n}}. They teach a model to generate "
+        "products on blank paper: delete these pairs.",
     )
     yield from finding(
         "empty-photo",
@@ -165,8 +165,8 @@ def _not_sketch_and_photo(drawn: Seen) -> Iterator[Finding]:
         "filled-sketch",
         _graded(filled, len(drawn)),
         filled,
-        "Sketches that are not line drawings: {n}. A model learns from them to expect areas, which people "
-        "do not draw: make new sketches from the photos.",
+        "Sketches that are not line drawings: {n}. They teach a model to expect areas, which people do not "
+        "draw: make new sketches from the photos.",
     )
     yield from finding(
         "same-picture",
@@ -196,23 +196,22 @@ def _alignment(pairs: Seen) -> Iterator[Finding]:
         "turned",
         _graded(turned, len(pairs)),
         turned,
-        "Photos turned against their sketch: {n}. An EXIF orientation was lost, or not applied when the "
-        "other file was made: turn the pixels of both files upright, or make the pairs again from the "
-        "originals.",
+        "Photos rotated against their sketch: {n}. An EXIF orientation was lost, or not applied to the other "
+        "file: rotate the pixels of both files upright, or make the pairs again from the originals.",
     )
     yield from finding(
         "shifted",
         _graded(shifted, len(pairs)),
         shifted,
-        "Photos shifted against their sketch: {n}. The model learns to draw beside the lines: crop both "
-        "alike.",
+        "Photos shifted against their sketch: {n}. They teach a model to ignore the lines: crop both files "
+        "in the same way.",
     )
     yield from finding(
         "mismatched",
         _graded(mismatched, len(pairs)),
         mismatched,
-        "Photos that do not show what their sketch shows: {n}. Look at them; if names were mixed up, correct "
-        "them. Drawings by hand that were not traced look like this, too: train on edges instead.",
+        "Photos that do not match their sketch: {n}. Check them, and correct mixed-up names. Drawings that "
+        "were not traced also do not match: train on edges instead.",
     )
 
 
@@ -226,8 +225,8 @@ def _masks(fitting: Seen) -> Iterator[Finding]:
     yield from faults(
         "empty-mask",
         [_covers(key, mask) for key, mask in masks if mask.covered < EMPTY_MASK],
-        "Masks with hardly any product: {n}. Training takes the product for background: delete these pairs, "
-        "or draw the masks by hand.",
+        "Masks with almost no product: {n}. Training would treat the product as background: delete these "
+        "pairs, or draw the masks by hand.",
     )
     yield from faults(
         "full-mask",
@@ -247,8 +246,8 @@ def _masks(fitting: Seen) -> Iterator[Finding]:
             for key, mask in masks
             if mask.covered <= FULL_MASK and (mask.beyond > BEYOND_LINES or mask.border > ON_BORDER)
         ],
-        "Masks that include background: {n}. There is a shadow, or the background is not plain: delete these "
-        "pairs, or draw the masks by hand.",
+        "Masks that include background: {n}. The photo has a shadow, or its background is not plain: delete "
+        "these pairs, or draw the masks by hand.",
     )
 
 
@@ -266,11 +265,11 @@ def _turned_by(looks: Looks) -> str:
     turn = {1: "90° clockwise", 2: "180°", 3: "90° counterclockwise"}[looks.fit.quarters]
     orientations = {"sketch": looks.sketch_orientation, "photo": looks.photo_orientation}
     cause = [
-        f"; the {file} has EXIF orientation {value}, the other file was made without it"
+        f"; the {file} has EXIF orientation {value}, the other file does not"
         for file, value in orientations.items()
         if value != UPRIGHT
     ]
-    fits = f"fits {looks.fit.turned:.2f} with the photo turned by {turn}, {looks.fit.score:.2f} as it is"
+    fits = f"fit {looks.fit.turned:.2f} with the photo rotated by {turn}, {looks.fit.score:.2f} without"
     return fits + (cause[0] if len(cause) == 1 else "")
 
 
@@ -283,9 +282,9 @@ def _moved_by(fit: Fit) -> str:
     across = f"{abs(fit.right):.0%} to the {'right' if fit.right > 0 else 'left'}"
     down = f"{abs(fit.down):.0%} {'down' if fit.down > 0 else 'up'}"
     ways = " and ".join(way for way, by in ((across, fit.right), (down, fit.down)) if by)
-    return f"fits {fit.best:.2f} with the photo moved {ways}, {fit.score:.2f} as it is"
+    return f"fit {fit.best:.2f} with the photo moved {ways}, {fit.score:.2f} without"
 
 
 def _misfit(fit: Fit) -> str:
     mirrored = f", {fit.mirrored:.2f} mirrored" if fit.mirrored >= FITTING else ""
-    return f"fits {fit.score:.2f}{mirrored}; usual is {FITTING} and more"
+    return f"fit {fit.score:.2f}{mirrored}; at least {FITTING} is usual"

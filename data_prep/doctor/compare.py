@@ -43,8 +43,8 @@ def _copies(drawn: Seen) -> Iterator[Finding]:
         "leak",
         "error",
         (Case(keys, "the same photo") for keys in leaks),
-        "Photos that are both in train/ and in val/: {n}. Metrics on val/ would be too good: keep each in "
-        "one split.",
+        "Photos that are both in train/ and in val/: {n}. Metrics on val/ would be too good: keep "
+        "each in one split.",
     )
     yield from finding(
         "duplicate",
@@ -103,7 +103,7 @@ def _near_copies(drawn: Seen) -> Iterator[Finding]:
         "near-duplicate",
         "note",
         (case for case in near if not _across(case.pairs)),
-        "Photos that look alike in one split: {n}. Views and colours of one product do; so do copies.",
+        "Near-duplicate photos in one split: {n}. They are copies, or views or colours of one product.",
     )
 
 
@@ -149,7 +149,7 @@ def _turned(looks: Looks) -> str:
     turned = [(file, value) for file, value in orientations.items() if exchanges_sides(value)]
     if looks.sketch_px != looks.photo_px[::-1] or len(turned) != 1:
         return ""
-    return f": the {turned[0][0]} is turned by its EXIF orientation {turned[0][1]}"
+    return f": the {turned[0][0]} is rotated by its EXIF orientation {turned[0][1]}"
 
 
 def _by(size: tuple[int, int]) -> str:
@@ -171,8 +171,7 @@ def _backgrounds(drawn: Seen) -> Iterator[Finding]:
             for i in order
             if distances[i] > ODD_BACKGROUND * usual
         ),
-        "Photos with another background than the others: {n}. A sketch does not say which background to "
-        "generate.",
+        "Photos with an unusual background: {n}. A model cannot learn the background from a sketch.",
     )
 
 

@@ -23,7 +23,7 @@ from pix2pix.images.framing import UInt8, resized
 from pix2pix.images.io import read_photo, read_sketch
 from pix2pix.images.mask import stored_or_found
 
-FORMAT = 1
+FORMAT = 2
 CASES_SHOWN = 5  # of each finding, in the text
 THUMBNAIL_PX = 112
 PER_FINDING, FOR_FINDINGS = 24, 144  # pairs with thumbnails; with the 48 below at most 192
@@ -49,13 +49,13 @@ def as_text(report: Report) -> Iterator[str]:
 def as_json(report: Report) -> str:
     """Returns the report as a JSON object.
 
-    format      1
+    format      2
     folder      as given
     verdict     "ready" | "usable, with warnings" | "not ready"
     pairs       {"train": int, "val": int}
     sizes       {"256x256": int, ...}, pairs by size
     findings    the most severe first: [{kind, severity: "error" | "warning" | "note", message, count,
-                cases: [{pairs: ["train/NAME", ...], told}, ...]}, ...]
+                cases: [{pairs: ["train/NAME", ...], detail}, ...]}, ...]
     fits        {"train/NAME": fit of the photo to the sketch, -1 to 1}
     """
     return json.dumps(
@@ -99,7 +99,7 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
         "severity": finding.severity,
         "message": finding.message,
         "count": len(finding.cases),
-        "cases": [{"pairs": list(case.pairs), "told": case.detail} for case in finding.cases],
+        "cases": [{"pairs": list(case.pairs), "detail": case.detail} for case in finding.cases],
     }
 
 

@@ -1,8 +1,8 @@
-"""What a conversion has made: a note inside each photo, and `manifest.jsonl` beside the photos.
+"""Records of a conversion: a note inside each photo, and `manifest.jsonl` in the folder of the photos.
 
-The note is the truth: it holds the hash of the sketch, and the settings that the photo was made with.
-The manifest has one line of JSON for each sketch, written once its photos are. It is a log, and a cache of
-the notes: a file whose size and time are those in the manifest is not opened again.
+The note decides: it has the hash of the sketch and the settings of the photo. The manifest has one line of
+JSON for each sketch, written after its photos. It is a log, and a cache of the notes: a file with the size
+and time in the manifest is not opened again.
 """
 
 from __future__ import annotations
@@ -68,13 +68,13 @@ class Stamp:
         return replace(self, size=self.size + hints.size, version=version)
 
     def matches(self, other: Stamp) -> bool:
-        """Whether size and version are the same: then the content is taken to be the same."""
+        """Whether size and version are the same; then the content is assumed to be the same."""
         return bool(self.version) and (self.size, self.version) == (other.size, other.version)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of the manifest: one sketch and its photos, or in `error` why it has none."""
+    """A line of the manifest: one sketch and its photos, or the reason in `error`."""
 
     source: str  # path below the source, as of the photos below the destination
     stamp: Stamp
@@ -88,7 +88,7 @@ class Line:
     folder: str = ""  # of the sketch: absolute path or address; "" in manifests of earlier versions
 
     def other_sketch(self, sketch: Path) -> Path | None:
-        """The sketch that its photos were made of, if it is still there and another file than `sketch`.
+        """The sketch that its photos were made from, if it still exists and is another file than `sketch`.
 
         Raises UsageError for an address that cannot be reached here.
         """
@@ -103,16 +103,16 @@ class Line:
         return None
 
     def adds_to(self, other: Line | None) -> bool:
-        """Whether it has photos that the other line has not, in this version or of this sketch."""
+        """Whether it has photos that the other line lacks, in this version or of this sketch."""
         versions = (self.stamp, self.outputs, self.photos)
         return bool(self.outputs) and (not other or versions != (other.stamp, other.outputs, other.photos))
 
 
 class Manifest:
-    """The manifest of one destination. As a context manager it can be added to."""
+    """The manifest of one destination. Lines can be added inside of its context."""
 
     def __init__(self, folder: Path) -> None:
-        """Reads all lines but those that are damaged, such as the last one of a job that was killed."""
+        """Reads all lines. Ignores damaged ones, such as the last line of a killed job."""
         self.folder = folder
         self._lines: dict[str, Line] = {}  # the last one of each photo, by its path below the destination
         self._file: BinaryIO | None = None
@@ -126,7 +126,7 @@ class Manifest:
             self._is_torn = not text.endswith(b"\n")
 
     def _read(self, text: bytes, last: Line | None) -> Line | None:
-        """Takes over one line, sharing what is the same as in the last one: of a million, memory counts."""
+        """Reads one line. Shares values with the last one, which saves memory for a million lines."""
         try:
             row = json.loads(text)
             settings, z = row["settings"], tuple(row["z"])

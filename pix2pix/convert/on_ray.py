@@ -45,7 +45,7 @@ class RayWorkers:
         """
         data = bundle.read_bytes()
         if hashlib.sha256(data).hexdigest() != digest:
-            raise UsageError(f"{bundle} has just been replaced: run the same again")
+            raise UsageError(f"{bundle} was replaced while it was read: run the command again")
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else it logs to our stderr
         try:
             import ray
@@ -61,8 +61,8 @@ class RayWorkers:
                 ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, ValueError, RuntimeError) as error:
             raise UsageError(
-                f"no Ray cluster answers at {address!r} (is it running, of version {ray.__version__} as "
-                f"here, and is its token in RAY_AUTH_TOKEN?): {error}"
+                f"no Ray cluster answers at {address!r} (it must run Ray {ray.__version__}, and "
+                f"RAY_AUTH_TOKEN must have its token): {error}"
             ) from error
         self._ray, self._device, self._engine = ray, device, engine
         self._bundle = ray.put((bundle.name, data))

@@ -1,8 +1,8 @@
-"""Converts sketches on one machine: read ahead in threads, computed in batches, written behind in threads.
+"""Converts sketches on one machine: threads read and write files while batches are computed.
 
     for result in Pipeline(translator, z=z, settings=settings, batch_size=8).run(jobs): ...
 
-The jobs come from `plan`; what is skipped, and what the results add to the manifest, follows from `manifest`.
+`plan` makes the jobs; `manifest` decides which photos exist already.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ COLOURS_FACTOR = 2  # and so many times as much where colours are separated from
 HINTS_SUFFIX = ".hints.png"
 FRACTIONS = {2: "half", 4: "a quarter of"}
 AHEAD = 3  # batches that are read, or written, while one is computed
-THERE, OTHERWISE = "already there", "already there, made with other settings"
+THERE, OTHERWISE = "exists already", "exists already, made with other settings"
 HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # no other file can be written either
 
 
@@ -61,8 +61,8 @@ HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # no other file can be wri
 class Converted:
     """The result for one file.
 
-    `converted`: `outputs` were written. `skipped`: all were there already. `ignored`: the file is not a
-    picture by its name, which is no failure. `failed`: `error` gives the reason.
+    `converted`: `outputs` were written. `skipped`: all photos existed. `ignored`: the file is not a picture,
+    or not a source. `failed`: `error` gives the reason.
     """
 
     source: Path
@@ -96,7 +96,7 @@ class Job:
 
 
 class Pipeline:
-    """Reads, computes and writes side by side. For one run."""
+    """Reads, computes and writes in parallel. Use it for one run."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class Pipeline:
         batch_size: int,
         overwrite: bool = False,
     ) -> None:
-        """Latents (K, Z), one a variant; settings as in `Line`."""
+        """`z` (K, Z) has one latent per variant; `settings` are as in `Line`."""
         self.translator, self.z, self.settings = translator, z, settings
         self.transparent, self.colours = settings.get("transparent", False), settings.get("colours", False)
         self.made_with = [Note.of("", settings, one.tolist()).made_with for one in z]  # each variant
@@ -119,9 +119,9 @@ class Pipeline:
         self.writing: deque[tuple[Job, int, Future[tuple[Stamp, float]]]] = deque()
 
     def run(self, jobs: Iterable[Job]) -> Generator[Converted]:
-        """One result a job, in their order. Closed early, it finishes the photos that are being written.
+        """Yields one result per job, in order. If closed early, it finishes photos that are being written.
 
-        Raises OSError where nothing more can be written.
+        Raises OSError if nothing more can be written, for example on a full disk.
         """
         try:
             yield from self._run(iter(jobs))
@@ -150,7 +150,7 @@ class Pipeline:
         yield from self._results(at_most=0)
 
     def _read(self, job: Job) -> None:
-        """In a thread: finds out which photos are wanted, and reads the sketch if any are."""
+        """In a thread: determines which photos to make, and reads the sketch if there are any."""
         began = time.perf_counter()
         try:
             if reason := self._look_at(job):
@@ -164,11 +164,11 @@ class Pipeline:
         job.timings_ms["read"] = 1000 * (time.perf_counter() - began)
 
     def _look_at(self, job: Job) -> str | None:
-        """Reads the sketch, or returns why no photo is wanted."""
+        """Reads the sketch, or returns the reason to skip it."""
         source, outputs, before = job.source, job.outputs, job.before
         job.stamp = stamp = Stamp.of(source)
         if not source.is_file():
-            raise UnreadableImage("is no file" if not source.is_dir() else "is a folder")
+            raise UnreadableImage("is not a file" if not source.is_dir() else "is a folder")
         there = {} if self.overwrite else {i: Stamp.of(one) for i, one in enumerate(outputs) if one.is_file()}
         notes = {i: self._note(job, i, stamp) for i, stamp in there.items()}
         if any(note is not None and note.made_with != self.made_with[i] for i, note in notes.items()):
@@ -197,8 +197,8 @@ class Pipeline:
         there_before = [outputs[i] for i in wanted if i in notes]
         if there_before and before and (other := before.other_sketch(source)):
             raise UsageError(
-                f"would become {there_before[0]}, as did {printable(str(other))}: rename one of them, choose "
-                "another destination, or give --overwrite"
+                f"would replace {there_before[0]}, which was made from {printable(str(other))}: rename one "
+                "of them, choose another destination, or give --overwrite"
             )
 
         self._read_page(job, data, hints)
@@ -222,7 +222,7 @@ class Pipeline:
                 ignores_colours = not self.colours and self.translator.takes_strokes
                 page, job.notices = inspect_sketch(data, tell_colours=ignores_colours)
             if page.min() == page.max():
-                raise UnreadableImage("the image is blank: nothing is drawn on it")
+                raise UnreadableImage("the picture is blank")
             job.fitted, job.placement = fit_sketch(page, self.translator.size_px)
             with about(_hints_of(job.source).name):
                 if hints is not None:
@@ -231,8 +231,8 @@ class Pipeline:
                     job.strokes = fit_hints(colours, job.placement, self.translator.size_px)
         if factor > 1 and self.settings["size"] == "source":
             message = (
-                f"It has {width * height:,} pixels, over {MAX_PIXELS:,}: its photo has {FRACTIONS[factor]} "
-                f"its size, {page.shape[1]} x {page.shape[0]}; --size sets another."
+                f"It has {width * height:,} pixels, more than {MAX_PIXELS:,}: its photo has "
+                f"{FRACTIONS[factor]} its size, {page.shape[1]} x {page.shape[0]}; --size sets another size."
             )
             job.notices = (*job.notices, Notice("large", message))
 
@@ -332,5 +332,5 @@ def _hints_beside(sketch: Path) -> Path | None:
 
 def _read_bytes(source: Path, size: int) -> bytes:
     if size > MAX_BYTES:
-        raise ImageTooLarge(f"the file has {size:,} bytes; {MAX_BYTES:,} are allowed")
+        raise ImageTooLarge(f"the file has {size:,} bytes; the limit is {MAX_BYTES:,}")
     return source.read_bytes()

@@ -1,11 +1,10 @@
-"""Converts a folder: every sketch below SRC becomes a photo of its own size at the same place below DST.
+"""Converts a folder: each sketch in SRC becomes a photo in DST, with the same relative path and size.
 
 for result in convert_folder(pix2pix.load("shoes"), Path("sketches"), Path("photos"), Options(seed=7)):
     print(result.source, result.status, result.error or "")
 
-`Conversion` lists the sketches and plans their photos; `pipeline` makes them, in threads beside the device;
-`manifest` keeps what was made of what. So a job that was killed continues, and a sketch that has changed is
-converted again.
+`Conversion` lists the sketches and plans their photos, `pipeline` makes them, and `manifest` records them. So
+an interrupted job can continue, and a changed sketch is converted again.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ class Options:
         if not 1 <= self.variants <= MAX_VARIANTS:
             raise UsageError(f"variants {self.variants} is not in 1..{MAX_VARIANTS}")
         if self.z is not None and self.variants > 1:
-            raise UsageError(f"a given z has one answer, not {self.variants}")
+            raise UsageError(f"z gives one photo per sketch, not {self.variants} variants")
         if self.batch_size < 1:
             raise UsageError(f"batch size {self.batch_size} is not at least 1")
         if isinstance(self.size, int) and not 1 <= self.size <= MAX_SIZE_PX:
@@ -72,7 +71,7 @@ class Options:
     def latents(self, translator: Translator) -> Float32:
         """The z of each variant (K, Z). Raises UsageError for options that this model does not have."""
         if self.variants > 1 and translator.latent_size == 0:
-            raise UsageError(f"this model has no z: one answer to each sketch, not {self.variants}")
+            raise UsageError(f"this model has no latent: one photo per sketch, not {self.variants}")
         if self.z is not None:
             return self.z[None]
         return np.stack([translator.latent(one) for one in seeds_from(self.seed, self.variants)])
@@ -83,7 +82,7 @@ class Options:
         Raises UsageError for options that this model does not have.
         """
         if self.colours and not translator.takes_strokes:
-            raise UsageError("this model takes no colour strokes: it cannot use the colours of sketches")
+            raise UsageError("this model does not support colour strokes")
         return {
             "bundle": translator.digest,
             "seed": self.seed if self.z is None else None,
@@ -115,9 +114,9 @@ def convert_folder(
     *,
     by_name: bool = False,
 ) -> Iterator[Converted]:
-    """Converts the sketches below a folder, one file, or a list of files; yields one result a file, in order.
+    """Converts the sketches in a folder, one file, or a list of files; yields one result per file, in order.
 
-    Takes and raises as `Conversion` and its `run`.
+    Arguments and errors are those of `Conversion` and its `run`.
     """
     return Conversion(translator, source, destination, options or Options(), by_name=by_name).run(workers)
 
@@ -181,10 +180,10 @@ class Conversion:
         self.total = len(self.others) + len(self.jobs)
 
     def run(self, workers: RayWorkers | None = None) -> Iterator[Converted]:
-        """Yields one result a file, in order; those of `workers`, such as `RayWorkers`, as they are done.
+        """Yields one result per file, in order; results of `workers`, such as `RayWorkers`, as they finish.
 
-        Raises FolderInUse where another job writes to the destination; OSError where it cannot be written,
-        or is full.
+        Raises FolderInUse if another job writes to the destination, OSError if it cannot be written or is
+        full.
         """
         yield from self.others
         if not self.jobs:
@@ -229,7 +228,7 @@ def is_one_file(source: Path | list[Path], destination: Path) -> bool:
 def _without_sketch(hints: list[Path], jobs: list[Job]) -> list[Converted]:
     """Returns results for files of colour strokes that are those of none of the sketches."""
     stems = {job.source.with_suffix("") for job in jobs}
-    why = "has no sketch beside it"
+    why = "has no sketch in the same folder"
     return [
         Converted(path, "ignored", error=why)
         for path in hints
@@ -247,7 +246,7 @@ def _refuse_destination(destination: Path, source: Path | list[Path], is_file: b
     beside = folder is not None and is_local(folder) == is_local(destination)
     if folder and beside and real(destination).is_relative_to(real(folder)):
         raise UsageError(
-            f"the destination {destination} lies inside of the source {folder}; choose one outside"
+            f"the destination {destination} is inside of the source {folder}; choose another folder"
         )
     if is_file or destination.is_dir():
         return
@@ -287,7 +286,7 @@ def _clashes(jobs: list[Job]) -> dict[Job, str]:
             more = f" and {len(others) - MAX_NAMED} more" if len(others) > MAX_NAMED else ""
             photo = next(output for output in job.outputs if writers[str(output).lower()] is group)
             way_out = _way_out(job.source, others[0].source)
-            clashes.setdefault(job, f"would become {photo}, as would {names}{more}: {way_out}")
+            clashes.setdefault(job, f"would write {photo}, as would {names}{more}: {way_out}")
     return clashes
 
 

@@ -75,4 +75,4 @@ def _listed(paths: list[Path], inside: _Inside) -> Iterator[Found]:
 
 
 def _photo(path: Path) -> Converted:
-    return Converted(path, "ignored", error="lies in the destination")
+    return Converted(path, "ignored", error="is in the destination")

@@ -109,7 +109,7 @@ class Answers:
 
     @property
     def own_seeds(self) -> range:
-        """Eight seeds that no other sketch has: figures do not depend on the luck of eight latents."""
+        """Eight seeds that no other sketch uses, so that figures do not depend on eight latents."""
         first = 1 + SEEDS_PER_SKETCH * self.index
         return range(first, first + SEEDS_PER_SKETCH)
 
@@ -139,7 +139,7 @@ class Answers:
         return Photo.read(self.real_file, self.networks)
 
     def rebuilt(self) -> Photo:
-        """Returns the answer with the z that the encoder reads off the real photo.
+        """Returns the answer with the z that the encoder computes from the real photo.
 
         Raises UsageError without a real photo or an encoder.
         """

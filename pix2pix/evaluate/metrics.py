@@ -111,7 +111,7 @@ def _family(photo: Photo) -> Float64:
 
 def _hue(index: int, name: str) -> Metric:
     return _of_eight_photos(
-        f"Share of those answers whose mean colour is {name}: a hue of {45 * index} ± 22.5 degrees.",
+        f"Share of the same photos whose mean colour is {name}: a hue of {45 * index} ± 22.5 degrees.",
         lambda photo: float(photo.colours.family == index),
     )
 
@@ -123,7 +123,7 @@ def _steps(photos: list[Photo]) -> list[float]:
 
 def _need_z(answers: Answers) -> None:
     if answers.model.latent_size == 0:
-        raise UsageError("this model has no z: one answer to each sketch")
+        raise UsageError("this model has no latent: one photo per sketch")
 
 
 def _lpips(answers: Answers) -> float:
@@ -183,93 +183,93 @@ def _kernel_distance(a: Float64, b: Float64) -> Estimate:
 
 
 METRICS: dict[str, Metric] = {
-    "lpips": Metric("LPIPS-alex of the default answer (seed 0) to the real photo; lower is closer.", _lpips),
-    "lpips_best": Metric("The same for the best of 20 answers (seeds 1 to 20).", _lpips_best),
+    "lpips": Metric("LPIPS (AlexNet) between the photo with seed 0 and the real photo; low is best.", _lpips),
+    "lpips_best": Metric("The lowest LPIPS of 20 photos, seeds 1 to 20; low is best.", _lpips_best),
     "kid": _of_random_photos(
-        "KID x1000 on EfficientNet-Lite2 features, random answers to real photos; lower is closer.",
+        "KID x1000 on EfficientNet-Lite2 features, random against real photos; low is best.",
         lambda photo: photo.classification.features,
         _kernel_distance,
     ),
     "kid_vgg": _of_random_photos(
-        "The same on VGG16 features: the last convolution's maps, averaged over the picture.",
+        "The same on VGG16: the last convolution, averaged over the picture.",
         lambda photo: photo.vgg_features,
         _kernel_distance,
     ),
     "frechet": _of_random_photos(
-        "Fréchet distance of the features of kid; biased upwards by few samples: compare equal counts only.",
+        "Fréchet distance of the features of kid; biased upwards for few samples: compare equal counts only.",
         lambda photo: photo.classification.features,
         frechet_distance,
     ),
     "fid": _of_random_photos(
-        "FID: the same on Inception features; their weights are downloaded or in PIX2PIX_FEATURES.",
+        "FID: the same on Inception features; the weights are downloaded, or read from PIX2PIX_FEATURES.",
         lambda photo: photo.inception_features,
         frechet_distance,
     ),
     "recognised": _of_default_photo(
-        "Share of default answers whose ImageNet top-1 class is of the subject.",
+        "Share of photos with seed 0 whose ImageNet top-1 class belongs to the subject.",
         lambda photo: of_subject(photo.classification.class_index, photo.networks.subject),
     ),
     "sharpness": _of_default_photo(
-        "Gradient energy of default answers over that of real photos; 1 is as sharp, a blur is below.",
+        "Gradient energy of photos with seed 0 divided by that of real photos; 1 is best, blur is below.",
         lambda photo: gradient_energy(photo.pixels),
         ratio,
     ),
     "chroma": _of_eight_photos(
-        "Mean chroma (CIELAB) of pixels that are not white, in 8 answers; each sketch has its own 8 seeds.",
+        "Mean chroma (CIELAB) of pixels that are not white, over 8 photos of each sketch.",
         lambda photo: photo.colours.chroma,
         digits=1,
     ),
     "colour_spread": _of_eight_photos(
-        "Spread of colour within a product, root of var a* + var b*, of the same answers.",
+        "Spread of colour within a product: square root of var a* + var b*, over the same photos.",
         lambda photo: photo.colours.spread,
         digits=1,
     ),
     "lightness_spread": _of_eight_photos(
-        "Standard deviation of lightness L* within a product, of the same answers.",
+        "Standard deviation of the lightness L* within a product, over the same photos.",
         lambda photo: photo.colours.lightness_spread,
         digits=1,
     ),
     "grey": _of_eight_photos(
-        "Share of those answers that are grey: the mean colour has a chroma below 12.",
+        "Share of the same photos that are grey: chroma of the mean colour below 12.",
         lambda photo: float(photo.colours.family == len(FAMILIES)),
     ),
     **{f"hue_{name}": _hue(index, name) for index, name in enumerate(FAMILIES)},
     "hues": _of_eight_photos(
-        "Share of the hue families of at least 3 % of the photos that have at least 1 % of those answers.",
+        "Share of the hue families with at least 3 % of real photos that at least 1 % of these photos have.",
         _family,
         families_reached,
     ),
     "plain": _of_eight_photos(
-        "Energy of plain surfaces at periods of 2, 4, 8 px over that of photos; above 1: weave or speckle.",
+        "Energy of plain surfaces at periods of 2, 4, 8 px over that of real photos; above 1: weave.",
         _plain,
         ratio_of_logs,
         why_none="no picture has a plain surface",
     ),
     "weave": _of_eight_photos(
-        "Binary logarithm of that energy over the energy at neighbouring periods; 1: lines of twice as much.",
+        "Binary logarithm of that energy over the energy at neighbouring periods; 1: twice the energy.",
         _weave,
         why_none="no picture has a plain surface",
     ),
     "ground": _of_eight_photos(
-        "Percent of the ground around a sketch that is not white, in the same answers.",
+        "Percentage of the background that is not white, over the same photos.",
         lambda photo: photo.ground_not_white,
         digits=2,
         why_none="no sketch has ground around it",
     ),
     "arithmetic": Metric(
-        "Cosine of the change in mean colour by z + b - a, and the difference of b and a; 1 is best.",
+        "Cosine between the change of the mean colour by z + b - a and the difference b - a; 1 is best.",
         _arithmetic,
     ),
     "diversity": Metric(
-        "LPIPS-alex between 20 answers (consecutive pairs) to each of the first 100 sketches.", _diversity
+        "Mean LPIPS between consecutive seeds of 20, for the first 100 sketches; high is best.", _diversity
     ),
     "smoothness": Metric(
-        "Largest over mean LPIPS step of 16 from seed to seed by slerp, for the first 20 sketches.",
+        "Largest over mean LPIPS step of 16 between two seeds, for the first 20 sketches; low is best.",
         _smoothness,
-        why_none="all answers to a sketch are equal, whatever their z",
+        why_none="all photos of a sketch are equal",
     ),
     "reconstruction": Metric(
-        "LPIPS-alex to the real photo with the z that the encoder reads off it.", _reconstruction
+        "LPIPS between the real photo and the photo with its encoded z; low is best.", _reconstruction
     ),
 }
 

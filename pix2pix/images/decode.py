@@ -66,9 +66,9 @@ BRANDS = {  # of files that begin with a box "ftyp" (ISO/IEC 14496-12): their fo
     **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"), "HEIF"),
 }
 MISSING = {
-    "AVIF": "an AVIF picture, which the Pillow installed here cannot read: save it as PNG",
-    "HEIF": "an HEIC photo, which needs the extra heic (pip install -e '.[heic]'): add it, or export JPEG",
-    "": "a video, or a kind of picture that is not known here",
+    "AVIF": "an AVIF picture, which the installed Pillow cannot read: save it as PNG",
+    "HEIF": "an HEIC photo: install the extra heic (pip install -e '.[heic]'), or export JPEG",
+    "": "a video, or an unknown kind of picture",
 }
 ORIENTATION_TAG = 0x0112
 MARKER = re.compile(rb"\xff[\x02-\xcf\xd8-\xfe]", re.DOTALL)  # of a segment; scan data contain no such bytes
@@ -105,8 +105,7 @@ def open_image(source: Source, limits: Limits = OWN) -> Image.Image:
 
     But 16-bit grey with a transparent level becomes 8-bit grey with alpha.
     `source` is the encoded bytes, a binary file, a path, or a Pillow image. Colour profiles are not applied.
-    A picture of more than `MAX_PIXELS` is read at a half or a quarter of its width and height,
-    whichever is the first to have no more.
+    A picture of more than `MAX_PIXELS` is read at half or a quarter of its width and height.
 
     Raises `UnreadableImage` (missing, empty, truncated, not an image), `UnsupportedImage` (a format that is
     not accepted, or an animation or several pages) and `ImageTooLarge` (too many pixels by its header;
@@ -202,9 +201,9 @@ def _not_a_picture(data: bytes, name: str, formats: tuple[str, ...]) -> Unreadab
             found = f"a {Image.open(io.BytesIO(data), formats=FORMATS).format} file"
     accepted = ", ".join(formats)
     if found:
-        return UnsupportedImage(f"{name} is {found}; accepted are {accepted}.")
+        return UnsupportedImage(f"{name} is {found}; supported formats: {accepted}.")
     return UnreadableImage(
-        f"{name} is not a picture, or is cut short: {len(data)} bytes; accepted are {accepted}."
+        f"{name} is not a picture, or is truncated ({len(data)} bytes); supported formats: {accepted}."
     )
 
 
@@ -219,7 +218,7 @@ def _decoded(image: Image.Image, name: str) -> Image.Image:
     except UnsupportedImage:
         raise
     except Exception as error:  # Pillow's decoders raise many kinds on damaged data
-        raise UnreadableImage(f"{name} is damaged or cut short: {error}.") from error
+        raise UnreadableImage(f"{name} is damaged or truncated: {error}.") from error
     turn = _turn(image)
     factor = reading_factor(*image.size)
     image = _reduced(image, factor) if factor > 1 else _with_alpha(image)
@@ -257,7 +256,7 @@ def _bound(image: Image.Image, name: str, limits: Limits) -> None:
         )
     if max(width, height) > MAX_SIDE_PX:
         raise ImageTooLarge(
-            f"{name} is {width}x{height}; no side may be over {MAX_SIDE_PX} pixels: reduce or cut it."
+            f"{name} is {width}x{height}; the limit is {MAX_SIDE_PX} pixels per side: reduce or crop it."
         )
     if width * height == 0:
         raise UnreadableImage(f"{name} has no pixels ({width}x{height}).")

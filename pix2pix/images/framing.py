@@ -96,8 +96,8 @@ def fit_hints(rgba: UInt8, placement: Placement, size_px: int) -> UInt8:
     height, width = rgba.shape[:2]
     if (height, width) != (placement.height, placement.width):
         raise ImageError(
-            f"The hints are {width} x {height} pixels, their sketch is {placement.width} x "
-            f"{placement.height}: draw them on a page of the sketch's size."
+            f"The hints have {width} x {height} pixels, the sketch has {placement.width} x "
+            f"{placement.height}: both must have the same size."
         )
     page, square = _overlap(placement, size_px // 2)
     size = (square[1].stop - square[1].start, square[0].stop - square[0].start)

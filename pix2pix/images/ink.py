@@ -1,7 +1,7 @@
 """Separates ink from paper: the computation of `read_sketch`, on arrays.
 
-Ink is what differs from the paper, in any channel and direction: yellow on white and white on black are ink
-like black on white. Flat paper (drawn on a screen, or scanned) has one colour; under uneven light the paper
+Ink is what differs from the paper in any channel and direction: yellow on white and white on black are ink,
+as is black on white. Flat paper (drawn on a screen, or scanned) has one colour; under uneven light the paper
 is estimated around every pixel and divided out, as document scanners do.
 """
 
@@ -39,7 +39,7 @@ SHADOW_LEVELS = 130  # the same in a hard shadow
 def ink_on_paper(pixels: UInt8) -> tuple[UInt8, tuple[Notice, ...]]:
     """Turns (H, W) or (H, W, 3) uint8 of any polarity into a sketch (H, W) uint8, paper 255, ink 0.
 
-    Returns it with what its owner should know.
+    Also returns notices for the user.
     """
     pixels = _single_channel_if_grey(pixels)
     sketch, notices = _strokes_or_borders(pixels)

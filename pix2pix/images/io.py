@@ -106,10 +106,7 @@ def read_prepared_sketch(source: Source) -> UInt8:
 def inspect_sketch(
     source: Source | npt.NDArray[Any], limits: Limits = OWN, *, tell_colours: bool = False
 ) -> tuple[UInt8, tuple[Notice, ...]]:
-    """Returns the sketch as `read_sketch`, and what the person who brought it should know.
-
-    With `tell_colours` that includes whether coloured strokes beside its ink were taken for ink.
-    """
+    """Returns the sketch as `read_sketch`, and notices for the user. Raises as `open_image`."""
     image = _image_of_array(source) if isinstance(source, np.ndarray) else open_image(source, limits)
     pixels = _on_paper(image)
     sketch, notices = ink_on_paper(pixels)
@@ -135,7 +132,7 @@ def read_coloured_sketch(
         return sketch, None, notices
     sketch, notices = ink_on_paper(separated[0])
     if sketch.min() == 255:
-        raise ImageError("There are no dark or grey lines: all strokes are coloured.")
+        raise ImageError("The drawing has no dark or grey lines: all strokes are coloured.")
     return sketch, separated[1], notices
 
 
@@ -148,7 +145,7 @@ def read_hints(source: Source | npt.NDArray[Any], limits: Limits = OWN) -> UInt8
     rgba = np.asarray(image.convert("RGBA"))
     if rgba[..., 3].min() == 255:
         raise ImageError(
-            "The hints have no transparent pixels: give a PNG or WebP that is transparent where there are no "
+            "The hints have no transparent pixels: use a PNG or WebP that is transparent outside of the "
             "colour strokes."
         )
     return rgba
@@ -196,8 +193,8 @@ def check_answer_size(shape: tuple[int, ...], count: int, noun: str, max_pixels:
     height, width = shape[:2]
     if height * width * count > max_pixels:
         raise ImageTooLarge(
-            f"{count} {noun} of {width} x {height} pixels are more than the {max_pixels:,} pixels "
-            f"allowed in one answer: request fewer {noun}, or send a smaller sketch."
+            f"{count} {noun} of {width} x {height} pixels exceed the {max_pixels:,} pixels "
+            f"allowed in one result: request fewer {noun}, or send a smaller sketch."
         )
 
 
@@ -250,7 +247,7 @@ def _image_of_array(array: npt.NDArray[Any]) -> Image.Image:
     shaped = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
     if not shaped or array.dtype not in (np.dtype(bool), np.dtype(np.uint8), np.dtype(np.uint16)):
         raise UnsupportedImage(
-            f"An array of shape {array.shape} and dtype {array.dtype} is no picture; "
+            f"An array of shape {array.shape} and dtype {array.dtype} is not a picture; "
             "allowed are (H, W), (H, W, 1), (H, W, 3) and (H, W, 4) of bool, uint8 or uint16."
         )
     if array.shape[0] * array.shape[1] > MAX_PIXELS:

@@ -58,12 +58,12 @@ def _walk(folder: Path) -> Iterator[Path]:
 def why_not_a_picture(path: Path) -> str:
     """Returns the reason for one of the other files of `list_pictures`."""
     if path.is_dir():
-        return f"leads to {real(path)}, which is read already or holds this folder"
-    if is_dangling(path):
-        return DANGLING
+        return f"a link to {real(path)}, which has been read or is a parent folder"
+    if is_local(path) and path.is_symlink() and not path.exists():
+        return "a link to a missing file"
     if path.suffix.lower() in SUFFIXES:
         return "hidden" if path.is_file() else "not a regular file"
-    return f"not a picture by its suffix {path.suffix!r}" if path.suffix else "not a picture: no suffix"
+    return f"not a picture (suffix {path.suffix!r})" if path.suffix else "not a picture (no suffix)"
 
 
 def is_dangling(path: Path) -> bool:

@@ -27,9 +27,9 @@ COVERED = 0.8  # of the pixels, by the colours that are counted: JPEG and resizi
 
 
 def which_are_sketches(first: Sequence[UInt8], second: Sequence[UInt8]) -> Literal[0, 1] | None:
-    """Returns which of two lots are the sketches of the other: 0, 1, or None if it does not show.
+    """Returns which of two sets of pictures are the sketches: 0, 1, or None if it is not clear.
 
-    Sketches are line drawings, or else label maps: areas of few colours.
+    Sketches are line drawings, otherwise label maps (areas of few colours).
     """
     lots = (first, second)
     if not all(lots):
@@ -76,7 +76,7 @@ def is_coloured(picture: UInt8) -> bool:
 
 
 def number_of_colours(picture: UInt8) -> int:
-    """Returns how many colours of 5 bits a channel cover most of what has not the commonest colour."""
+    """Returns the number of colours (5 bits per channel) of most pixels that lack the commonest one."""
     codes = (picture.astype(np.int32) >> 3) @ np.array([1024, 32, 1])
     counts = np.sort(np.bincount(codes.ravel()))[-2::-1]
     return 1 + int(np.searchsorted(np.cumsum(counts), COVERED * counts.sum()))

@@ -2,10 +2,10 @@
 
 mask = product_mask(sketch, photo)               # (H, W) uint8, product 255, ground 0
 
-Ground is what can be reached from the border without crossing a line of the sketch or a pixel off the
-ground's colour: lines enclose light products on a white ground. Three rules refine that. An enclosed region,
-such as the opening under a handle, is ground if it is as white as the ground. A gap in an outline counts as
-closed. Smooth grey next to the ground is a shadow. Lengths are in pixels of pairs of 256 px.
+Ground (the background) is what can be reached from the border without crossing a line of the sketch or a
+pixel off the ground's colour: lines enclose light products on a white ground. Three rules refine that. An
+enclosed region, such as the opening under a handle, is ground if it is as white as the ground. A gap in an
+outline counts as closed. Smooth grey next to the ground is a shadow. Lengths are pixels of pairs of 256 px.
 """
 
 from __future__ import annotations

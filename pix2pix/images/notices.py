@@ -1,4 +1,4 @@
-"""What a reader of a drawing should tell the person who brought it."""
+"""Notices about how a drawing was read, for the user."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A remark about a drawing: a name for programs, and a sentence for people."""
+    """A notice about a drawing: a name for programs, and a sentence for users."""
 
     name: str
     message: str
 
 
-BLANK = Notice("blank", "The image is blank: nothing is drawn on it.")
-RULES_LEFT_OUT = Notice("ruled-paper", "Ruled paper was seen; its lines were left out.")
+BLANK = Notice("blank", "The picture is blank.")
+RULES_LEFT_OUT = Notice("ruled-paper", "The paper is ruled; its lines were removed.")
 RULES_KEPT = Notice(
-    "ruled-paper-kept", "Ruled paper was seen; its lines are as strong as strokes, so they stay."
+    "ruled-paper-kept", "The paper is ruled; its lines are as dark as the strokes, so they were kept."
 )
-AREAS = Notice("areas", "Areas of colour were seen; their borders are the strokes.")
+AREAS = Notice("areas", "The picture has areas of colour; their borders are the strokes.")
 PAIR = Notice(
     "pair",
-    "A sketch and a photo side by side were seen: give the sketch alone. `pix2pix prepare --from ab` makes "
-    "training pairs of such pictures.",
+    "The picture shows a sketch and a photo side by side: use the sketch alone. `pix2pix prepare --from ab` "
+    "makes training pairs from such pictures.",
 )
 COLOURS = Notice("colours", "Coloured strokes were taken for ink.")
 PHOTOGRAPH = Notice(
-    "photograph", "A photograph was seen, not a drawing: its dark parts and borders were taken for ink."
+    "photograph", "The picture is a photo, not a drawing: its dark parts and edges were read as ink."
 )

@@ -126,7 +126,7 @@ def squared(photo: UInt8, fit: Fit, size_px: int) -> UInt8:
     """
     box = subject_box(photo)
     if box is None:
-        raise NoSubject("no subject found: the picture is of one colour")
+        raise NoSubject("no subject found: the picture has only one colour")
     longer, shorter = max(box.height, box.width), min(box.height, box.width)
     if longer < MIN_SUBJECT_PX or longer > MAX_ASPECT * shorter:
         raise NoSubject(

@@ -1,4 +1,4 @@
-"""Puts pictures with transparency on paper, and photos on white into pictures with transparency."""
+"""Composites pictures with transparency over paper, and computes straight alpha for photos on white."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Colours for the realism map: what the discriminator takes for generated is red, for real blue."""
+"""Colours of the realism map: red looks generated to the discriminator, blue looks real."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class Translator:
         ImageError for a picture that cannot be used, UsageError if `encodes` is False.
         """
         if not self.encodes:
-            raise UsageError(f"{self.name} has no encoder: it cannot compute the z of a photo")
+            raise UsageError(f"{self.name} has no encoder for photos")
         try:
             subject = self.subject(read_photo(photo))
         except NoSubject as error:
@@ -177,14 +177,14 @@ class Translator:
         photos: UInt8,
         sketch_of: Int64 | None = None,
     ) -> UInt8:
-        """Colours what the discriminator finds real in photos (N, S, S, 3): an overlay (N, S, S, 4) RGBA.
+        """Returns realism maps (N, S, S, 4) uint8 RGBA to lay over photos (N, S, S, 3).
 
-        Red is generated, blue real, transparent undecided (`realism.tint`). `sketches` and `sketch_of` are
+        Red looks generated to the discriminator, blue real (`realism.tint`). `sketches` and `sketch_of` are
         those of the photos, as in `translate_batch`. Raises UsageError for other shapes, and if `judges` is
         False.
         """
         if not self.judges:
-            raise UsageError(f"{self.name} has no discriminator: it cannot judge a photo")
+            raise UsageError(f"{self.name} has no discriminator, which a realism map needs")
         side, count = self.size_px, len(photos)
         index = self._index(sketches, sketch_of, count)
         if photos.shape[1:] != (side, side, 3):
@@ -199,7 +199,7 @@ class Translator:
         if strokes is None:
             return np.zeros(shape, np.uint8)
         if not self.takes_strokes:
-            raise UsageError(f"{self.name} takes no colour strokes")
+            raise UsageError(f"{self.name} does not support colour strokes")
         if strokes.shape != shape:
             raise UsageError(f"strokes {strokes.shape} do not fit {count} sketches: expected {shape}")
         return strokes

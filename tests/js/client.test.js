@@ -87,9 +87,9 @@ test("an error message starts with a capital letter, also if the server's does n
 });
 
 test("an opened picture comes with what was noticed about it", async () => {
-  const notices = [{ name: "areas", message: "Areas of colour were seen." }];
+  const notices = [{ name: "areas", message: "The picture has areas of colour." }];
   const opened = async (headers) => new Client({ fetch: async () => new Response("png", { headers }) }).openSketch(new Blob());
-  assert.equal((await opened({ "X-Notices": JSON.stringify(notices) })).notice, "Areas of colour were seen.");
+  assert.equal((await opened({ "X-Notices": JSON.stringify(notices) })).notice, "The picture has areas of colour.");
   assert.equal((await opened({})).notice, "");
   assert.equal(await (await opened({})).picture.text(), "png");
 });

@@ -202,7 +202,7 @@ function show() {
   const { progress } = translator;
   if (!hasInk) {
     $("latency").textContent = "";
-    const wanted = paper.hasOnlyColours ? "Now draw the lines, with the brush" : "Waiting for your first stroke";
+    const wanted = paper.hasOnlyColours ? "Now draw the lines with the brush" : "Waiting for your first stroke";
     showStatus("empty", progress || wanted);
   } else if (live.isWaiting) showStatus("waiting", "Waiting for the server");
   else if (picturesToRequest().length > 0 || (morph.position > 0 && !morph.picture)) {
@@ -250,7 +250,7 @@ function useKept({ model, latent }, items) {
   if (answersModel !== model) startModel(null);
   else if (items) onDrawingChange();
   if (fits(latent)) changeAnswers(() => answers.useKept(latent)); // pinned answers stay
-  else showAlert("The look of this result does not fit the model.");
+  else showAlert("The look of this result cannot be used with this model.");
 }
 
 /** Whether the selected model can use a latent. @param {import("./client.js").Latent} latent */
@@ -328,7 +328,7 @@ async function copy() {
     await navigator.clipboard.write([new ClipboardItem({ "image/png": png })]);
     showStatus("ready", "The photo was copied");
   } catch {
-    showAlert("The browser does not let this page copy: save the photo instead.");
+    showAlert("The browser does not allow this page to copy. Save the photo instead.");
   }
 }
 
@@ -437,7 +437,7 @@ function followLink({ model, latent, valid }) {
   startModel(hasModel ? usable : null);
   if (!hasModel) showAlert(`This link needs a model that the server does not have: ${model}.`);
   else if (!valid) showAlert("This link has no valid seed or z.");
-  else if (latent !== null && !usable) showAlert("This link does not fit the model.");
+  else if (latent !== null && !usable) showAlert("This link cannot be used with this model.");
 }
 
 /**

@@ -64,7 +64,7 @@ export class Result {
     $("seed").value = "seed" in latent && !between ? String(latent.seed) : "";
     $("seed").placeholder = between ? "mix" : answers.describe(answers.chosen);
     press($("pin"), !between && answers.all[answers.chosen].pinned);
-    $("pin").title = between ? "Keep this mix as an answer (P)" : "Keep this answer while others change (P)";
+    $("pin").title = between ? "Keep this mix as an answer (P)" : "Keep this answer when others are rerolled (P)";
   }
 
   #showEnds() {

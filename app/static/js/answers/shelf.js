@@ -52,7 +52,7 @@ export class Shelf {
     const result = this.template.content.cloneNode(true);
     const [look, back] = result.querySelectorAll("button");
     look.title = look.ariaLabel = `Use the look of result ${number} (${kept.model}) for this drawing`;
-    back.title = back.ariaLabel = `Back to result ${number} (${kept.model}), with its drawing`;
+    back.title = back.ariaLabel = `Restore result ${number} (${kept.model}) and its drawing`;
     result.querySelector("img").src = kept.thumbnail;
     look.addEventListener("click", () => this.onLook(kept));
     back.addEventListener("click", () => this.onBack(kept));

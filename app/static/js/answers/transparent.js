@@ -1,4 +1,4 @@
-// Photos without their ground: shown on chequers, and saved with transparency.
+// Photos without background: shown on a checkerboard, and saved with transparency.
 
 import { isPressed, press } from "../toggle.js";
 
