@@ -26,6 +26,7 @@ from pix2pix.model.constants import (
     NOWHERE,
     PRODUCT_FROM,
     REGION_STEPS,
+    RIM_WEIGHT,
     SMALLEST_SHARE,
     SPREAD_PX,
     SPREAD_STEPS,
@@ -54,13 +55,17 @@ def regions_of(ink: Tensor) -> Tensor:
 def filled(coloured: Tensor, regions: Tensor) -> Tensor:
     """Returns a layout (N, 4, 64, 64): the product of each region (N, 64 * 64) in its mean colour.
 
-    `coloured` (N, 4, 64, 64) is colour times mask, and mask. Lines get the colours beside them; the inside of
-    a broad line keeps its own.
+    `coloured` (N, 4, 64, 64) is colour times mask, and mask. Pixels within two of a line hardly count, where
+    there are others: cells cross lines. Lines get the colours beside them; the inside of a broad line keeps
+    its own.
     """
     product = (coloured[:, 3:] > MOSTLY).float()
-    sums = summed(coloured, regions)
+    free = inside(regions)
+    far = -F.max_pool2d(-free, 5, 1, 2)
+    weight = RIM_WEIGHT + (1 - RIM_WEIGHT) * far
+    sums = summed(coloured * weight, regions)
     colour = sums[:, :3] / sums[:, 3:].clamp(min=SMALLEST_SHARE)
-    known = product * inside(regions)
+    known = product * free
     layout = spread_out(torch.cat([colour * known, known], 1), LINE_PX, product)
     own = coloured[:, :3] / coloured[:, 3:].clamp(min=SMALLEST_SHARE)
     return torch.where(layout[:, 3:] > 0, layout, torch.cat([own, product], 1) * product)

@@ -19,6 +19,7 @@ from pix2pix.model.constants import (
     NOWHERE,
     PRODUCT_FROM,
     REGION_STEPS,
+    RIM_WEIGHT,
     SMALLEST_SHARE,
     SPREAD_PX,
     SPREAD_STEPS,
@@ -52,8 +53,12 @@ def filled(graph: Graph, coloured: str, regions: str) -> str:
     """`layouts.filled`: (N, 4, 64, 64)."""
     mask = graph.channels(coloured, 3, 4)
     product = positive(graph, graph.add("Sub", mask, MOSTLY))
-    known = graph.add("Mul", product, inside(graph, regions))
-    colour = graph.add("Mul", mean_colour(graph, summed(graph, coloured, 4, regions)), known)
+    free = inside(graph, regions)
+    known = graph.add("Mul", product, free)
+    far = graph.add("Neg", graph.add("MaxPool", graph.add("Neg", free), kernel_shape=[5, 5], pads=[2] * 4))
+    weight = graph.add("Add", graph.add("Mul", far, 1 - RIM_WEIGHT), RIM_WEIGHT)
+    sums = summed(graph, graph.add("Mul", coloured, weight), 4, regions)
+    colour = graph.add("Mul", mean_colour(graph, sums), known)
     layout = spread_out(graph, graph.add("Concat", colour, known, axis=1), LINE_PX, product)
     own = graph.add("Mul", mean_colour(graph, coloured), product)
     is_known = graph.add("Greater", graph.channels(layout, 3, 4), 0.0)
