@@ -104,7 +104,7 @@ def generate(
         generated = batcher.translate(job)
         timings_ms["queue"] = in_ms(generated.queue_s)
         timings_ms["inference"] = in_ms(generated.inference_s)
-        page = placement if size_px is None else placement.scaled(size_px)
+        page = placement.scaled(size_px)
         with timed(timings_ms, "encode"), batcher.room(page.height * page.width, client):
             photos = [place(photo) for photo in generated.photos]
             files = [{"png": encode_png(photo)} for photo in photos]

@@ -154,7 +154,7 @@ class Photos:
         made: Any = await self._compute(_Job(fitted, z, payload.realism, strokes, payload.transparent))
         if failure := next((one for one in made if isinstance(one, Exception)), None):
             raise failure
-        page = placement if payload.size is None else placement.scaled(payload.size)
+        page = placement.scaled(payload.size)
         pixels = page.height * page.width
         files = [await self._work(pixels, partial(encode, photo, overlay)) for photo, overlay in made]
         return Answer(files, z, {}, notices)

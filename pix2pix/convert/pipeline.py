@@ -266,10 +266,11 @@ class Pipeline:
         output.parent.mkdir(parents=True, exist_ok=True)
         note = Note(job.stamp.sha256, self.made_with[variant])
         size = self.settings["size"]
-        page = job.placement.scaled(size) if isinstance(size, int) else job.placement
+        longer_px = size if isinstance(size, int) else None
+        page = job.placement.scaled(longer_px)
         with self.pixels.hold(page.height * page.width):
             if size != "model":
-                photo = photo_of_size(photo, job.placement, None if size == "source" else size)
+                photo = photo_of_size(photo, job.placement, longer_px)
             save_image(output, photo, note.to_text())
         return Stamp.of(output), 1000 * (time.perf_counter() - began)
 

@@ -36,8 +36,13 @@ class Placement:
     left: int
     side_px: int
 
-    def scaled(self, longer_px: int) -> Placement:
-        """Returns the same square on a page whose longer side has `longer_px`; at least a pixel is on it."""
+    def scaled(self, longer_px: int | None) -> Placement:
+        """Returns the same square on a page whose longer side has `longer_px`; at least a pixel is on it.
+
+        None leaves the page as it is.
+        """
+        if longer_px is None:
+            return self
         scale = longer_px / max(self.height, self.width)
         height, width = max(1, round(self.height * scale)), max(1, round(self.width * scale))
         side = max(1, round(self.side_px * scale))
