@@ -87,7 +87,7 @@ def test_answers_that_are_all_alike_have_no_diversity_and_no_smoothness(
     assert METRICS["diversity"].of_answers(answers) == 0
     assert METRICS["lpips"].of_answers(answers) == METRICS["lpips_best"].of_answers(answers)
     found = figures_of(ignores, val_of(two), networks, "smoothness")
-    assert found == {"smoothness": "all answers to a sketch are equal, whatever their z"}
+    assert found == {"smoothness": "all photos of a sketch are equal"}
 
 
 @needs_features

@@ -118,7 +118,7 @@ def test_directions_are_printed_and_drawn(model: Path, sketch: Path, tmp_path: P
     done = run("directions", model, "--sketch", sketch, "--sheet", sheet, "--seed", 2)
     assert done.exit_code == 0, done.stderr
     head, first, second, written = done.stdout.splitlines()
-    assert head.startswith("effect: ") and "share: of all that z changes" in head and written == str(sheet)
+    assert head.startswith("effect: ") and "share: of all changes" in head and written == str(sheet)
     assert "lightness" in first and "70%" in first and "hue" in second
     translator = pix2pix.load(model, device="cpu")
     z = translator.latent(2) + 2 * np.array(ALONG[1].vector, np.float32)
