@@ -304,7 +304,6 @@ def test_what_was_noticed_about_an_opened_picture_stays_with_it(open_page, width
         "The picture has areas of colour; their borders are the strokes."
     )
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.wait_for_timeout(600)
     page.reload()
     expect(page.locator("#status")).to_have_text(
         "The picture has areas of colour; their borders are the strokes."
@@ -314,16 +313,27 @@ def test_what_was_noticed_about_an_opened_picture_stays_with_it(open_page, width
     expect(page.locator("#status")).to_have_text("Photo is up to date")
 
 
+def wait_until_saved(page, steps):
+    """Wait until a drawing of so many steps is saved, a moment after its last one."""
+    saved = "JSON.parse(localStorage.getItem('sketch-to-photo'))"
+    page.wait_for_function(f"(steps) => {saved}?.paper.done.length === steps", arg=steps)
+
+
+def leave(page):
+    """Have the page save its state at once, as when it is left."""
+    page.evaluate("dispatchEvent(new Event('pagehide'))")
+
+
 def test_each_tab_has_its_own_drawing_and_a_new_one_begins_with_the_last(page):
     draw(page, OUTLINE)
     first = photo(page)
     other = page.context.new_page()
-    page.wait_for_timeout(600)
+    wait_until_saved(page, steps=1)
     other.goto(page.url.split("#")[0])
     assert alike(photo(other), first)
     other.locator("#clear").click()
     expect(other.locator("#hint")).to_be_visible()
-    other.wait_for_timeout(600)
+    wait_until_saved(other, steps=2)
     page.reload()
     assert alike(photo(page), first)
 
@@ -340,25 +350,24 @@ def test_where_there_is_no_room_to_remember_one_can_draw_all_the_same(page):
     }""")
     draw(page, OUTLINE)
     photo(page)
-    page.wait_for_timeout(600)
+    leave(page)
     expect(page.locator("#alert")).to_be_hidden()
     page.reload()
     expect(page.locator("#status")).to_have_attribute("data-state", "empty")
 
 
 @pytest.mark.parametrize("left", ["{", '{"version": 1}', '{"version": 99, "model": "shoes"}', "[]"])
-def test_what_cannot_be_read_is_as_if_there_were_none(open_page, left):
-    page = open_page()
-    page.evaluate("left => { sessionStorage.clear(); localStorage.setItem('sketch-to-photo', left); }", left)
-    page.evaluate("() => addEventListener('pagehide', (event) => event.stopImmediatePropagation(), true)")
-    other = page.context.new_page()
-    problems = []
-    other.on("pageerror", lambda error: problems.append(str(error)))
-    other.goto(page.url.split("#")[0])
-    expect(other.locator("#model")).to_be_enabled()
-    draw(other, OUTLINE)
-    photo(other)
+def test_what_cannot_be_read_is_as_if_there_were_none(browser, url, left):
+    page, problems = browser.new_page(), []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(url + "healthz")  # it shares the storage, and saves nothing
+    page.evaluate("left => localStorage.setItem('sketch-to-photo', left)", left)
+    page.goto(url)
+    expect(page.locator("#model")).to_be_enabled()
+    draw(page, LEFT)
+    photo(page)
     assert problems == []
+    page.close()
 
 
 def test_results_of_the_session_are_kept_and_come_back(page):
@@ -389,7 +398,7 @@ def test_what_an_earlier_version_kept_comes_back_as_far_as_it_fits(page):
     kept = photo(page)
     page.locator("#keep").click()
     expect(page.locator("#shelf img")).to_have_count(1)
-    page.wait_for_timeout(600)
+    leave(page)
     page.evaluate("""() => {
       const left = JSON.parse(sessionStorage.getItem("sketch-to-photo"));
       const [seeded] = left.shelf.map((kept) => ({ ...kept, loose: 0.6 }));
