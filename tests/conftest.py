@@ -35,6 +35,7 @@ LONGEST = (
     "test_canvas_layout",
     "test_canvas_models",
     "test_cluster",
+    "test_faults",
     "test_paper",
     "test_resume",
     "test_training",

@@ -20,9 +20,8 @@ from web import b64, png
 
 from app.http import serving
 
-pytestmark = pytest.mark.alone
 
-
+@pytest.mark.alone
 def test_sigterm_finishes_what_was_begun_turns_the_rest_away_and_exits_0() -> None:
     with server(takes_s=1.0) as (process, url), ThreadPoolExecutor(3) as pool:
         assert ask(url, "readyz")[0] == 200
@@ -39,6 +38,7 @@ def test_sigterm_finishes_what_was_begun_turns_the_rest_away_and_exits_0() -> No
         assert process.wait(10) == 0
 
 
+@pytest.mark.alone
 def test_sigterm_waits_no_longer_than_it_may() -> None:
     with server(takes_s=30.0, drain_s=0.5) as (process, url):
         threading.Thread(target=lambda: _ignore(url), daemon=True).start()
@@ -49,6 +49,7 @@ def test_sigterm_waits_no_longer_than_it_may() -> None:
         assert time.monotonic() - began < 5
 
 
+@pytest.mark.alone
 def test_sigterm_again_and_again_ends_it_at_once_and_well() -> None:
     """Regression: waitress waited 5 s more for its threads, and a signal meanwhile made it end with 130."""
     with server(takes_s=30.0, drain_s=20.0) as (process, url):
@@ -70,6 +71,7 @@ def _ignore(url: str) -> None:
         ask(url)
 
 
+@pytest.mark.alone
 def test_a_body_that_trickles_is_cut_off_and_others_are_served() -> None:
     with server() as (_, url):
         dawdlers = [connect(url) for _ in range(100)]
@@ -89,6 +91,7 @@ def test_a_body_that_trickles_is_cut_off_and_others_are_served() -> None:
         assert len(cut) == len(dawdlers)
 
 
+@pytest.mark.alone
 def test_a_client_that_hangs_up_costs_no_inference() -> None:
     with server(takes_s=0.5) as (_, url), ThreadPoolExecutor(1) as pool:
         body = json.dumps({"sketch": b64(png()), "stream": "a"}).encode()
