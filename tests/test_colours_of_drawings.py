@@ -10,7 +10,7 @@ from PIL import Image
 from products import recompressed
 
 from pix2pix.errors import ImageError
-from pix2pix.images.io import read_coloured_sketch, read_sketch
+from pix2pix.images.io import inspect_sketch, read_coloured_sketch, read_sketch
 
 SIDE = 400
 RED, BLUE = (215, 30, 40), (30, 60, 220)
@@ -126,6 +126,20 @@ def test_printed_rules_are_no_hints() -> None:
     near = np.zeros((600, 600), np.uint8)
     cv2.line(near, (200, 330), (320, 345), (1,), 26)
     assert not hints[near == 0][:, 3].any() and (hints[..., 3] > 0).sum() > 1200
+
+
+def test_that_colours_were_taken_for_ink_is_told_of_strokes_alone() -> None:
+    """Blue rules of a photographed page, which are left out, were told to be such strokes."""
+    plain = np.full((900, 700, 3), (235, 225, 200), np.float32) * np.linspace(0.75, 1, 700)[:, None]
+    cv2.polylines(plain, [np.array([(100, 200), (500, 250), (600, 700), (120, 650)])], True, (40, 38, 36), 5)
+    coloured, ruled = plain.copy(), plain.copy()
+    cv2.line(coloured, (200, 330), (320, 345), RED, 14)
+    for y in range(60, 900, 32):
+        cv2.line(ruled, (0, y), (700, y), (150, 180, 230), 2)
+    for page, told in ((coloured, ["colours"]), (plain, []), (ruled, ["ruled-paper"])):
+        notices = inspect_sketch(recompressed(page.astype(np.uint8), 70), tell_colours=True)[1]
+        assert [notice.name for notice in notices] == told
+    assert inspect_sketch(coloured.astype(np.uint8))[1] == ()
 
 
 def test_a_page_of_colours_alone_is_refused() -> None:
