@@ -97,14 +97,22 @@ def label_map(side_px: int = 256) -> Image.Image:
 
 
 def product_photo(height: int, width: int) -> np.ndarray:
-    """A shoe of red leather, lit from above, on white, (H, W, 3) uint8."""
+    """A shoe of red leather, lit from above, on white, with a soft shadow below, (H, W, 3) uint8."""
     mask = np.zeros((height, width), np.uint8)
     corners = np.array(OUTLINE) * [width / 512, height / 512]
     cv2.fillPoly(mask, [corners.round().astype(np.int32)], (1.0,))
     light = np.linspace(1.4, 0.4, height)[:, None] + 0.25 * np.sin(np.arange(width) / 25)
     grain = np.random.default_rng(0).normal(0, 0.25, (height, width, 3))
     leather = np.array([170, 70, 60]) * (light[..., None] + grain)
-    return np.where(mask[..., None] > 0, np.clip(leather, 0, 255), 255).astype(np.uint8)
+    ground = np.repeat(255 - soft_shadow(mask)[..., None], 3, axis=2)
+    return np.where(mask[..., None] > 0, np.clip(leather, 0, 255), ground).astype(np.uint8)
+
+
+def soft_shadow(mask: np.ndarray) -> np.ndarray:
+    """Levels (H, W) that a lamp above takes from the ground below what a mask {0, 1} shows."""
+    height = len(mask)
+    below = np.roll(mask, height // 40, axis=0) * (np.indices(mask.shape)[0] > 0.6 * height)
+    return np.asarray(90 * cv2.GaussianBlur(below.astype(np.float64), (0, 0), height / 50))
 
 
 def side_by_side(height: int) -> np.ndarray:

@@ -926,7 +926,7 @@ def test_a_file_too_large_for_any_picture_is_not_read(
 ) -> None:
     save_sketch(tmp_path / "in/a.png")
     monkeypatch.setattr(pipeline, "MAX_BYTES", 10)
-    assert "are allowed" in (run(tmp_path / "in", tmp_path / "out")["a.png"].error or "")
+    assert "the limit is" in (run(tmp_path / "in", tmp_path / "out")["a.png"].error or "")
 
 
 def pixels_of(path: Path) -> tuple[int, int]:
@@ -959,10 +959,10 @@ def test_large_sketches_are_read_one_after_the_other(tmp_path: Path, monkeypatch
     at_work, most = [], []
     inspect_sketch = pipeline.inspect_sketch
 
-    def read(data: bytes) -> tuple:
+    def read(data: bytes, *, tell_colours: bool) -> tuple:
         at_work.append(1)
         most.append(len(at_work))
-        page = inspect_sketch(data)
+        page = inspect_sketch(data, tell_colours=tell_colours)
         at_work.pop()
         return page
 

@@ -248,7 +248,7 @@ def test_hints_that_do_not_fit_fail_with_the_reason_and_the_rest_is_done(convert
     save_sketch(tmp_path / "in/b.hints.png")
     result = convert("--colours")
     assert result.exit_code == 1 and result.stdout.split() == [str(tmp_path / "out/c.png")]
-    assert "a.png: a.hints.png: The hints are 80 x 64 pixels, their sketch is 64 x 64" in result.stderr
+    assert "a.png: a.hints.png: The hints have 80 x 64 pixels, the sketch has 64 x 64" in result.stderr
     assert "b.png: b.hints.png: The hints have no transparent pixels" in result.stderr
 
 

@@ -18,6 +18,7 @@ from pix2pix.images import looks
 from pix2pix.images.areas import outlined_areas, outlines
 from pix2pix.images.framing import UInt8
 from pix2pix.images.notices import AREAS, BLANK, PAIR, PHOTOGRAPH, Notice
+from pix2pix.images.photograph import is_photograph
 from pix2pix.images.rules import without_rules
 
 Float32 = npt.NDArray[np.float32]
@@ -45,7 +46,7 @@ def ink_on_paper(pixels: UInt8) -> tuple[UInt8, tuple[Notice, ...]]:
     sketch, notices = _strokes_or_borders(pixels)
     if pixels.ndim == 3 and looks.is_pair(pixels):
         return sketch, (PAIR,)
-    if pixels.ndim == 3 and looks.is_photo(looks.small(pixels)):
+    if is_photograph(pixels):
         return sketch, (PHOTOGRAPH,)
     return sketch, notices if sketch.min() < 255 else (*notices, BLANK)
 

@@ -35,7 +35,7 @@ from pix2pix.images.decode import (
 )
 from pix2pix.images.framing import Placement, UInt8, fit_hints, fit_sketch, restore_photo
 from pix2pix.images.ink import ink_on_paper, strokes_alone
-from pix2pix.images.notices import AREAS, COLOURS, Notice
+from pix2pix.images.notices import COLOURS, Notice
 from pix2pix.images.transparency import WHITE, over, over_paper
 
 __all__ = [
@@ -110,8 +110,8 @@ def inspect_sketch(
     image = _image_of_array(source) if isinstance(source, np.ndarray) else open_image(source, limits)
     pixels = _on_paper(image)
     sketch, notices = ink_on_paper(pixels)
-    is_plain = set(notices) <= {AREAS}  # rules and photos have colours that are no strokes
-    if tell_colours and is_plain and pixels.ndim == 3 and has_colours(pixels):
+    # Rules, areas and photos have colours that are no strokes.
+    if tell_colours and not notices and pixels.ndim == 3 and has_colours(pixels):
         notices = (*notices, COLOURS)
     return sketch, notices
 
