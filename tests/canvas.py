@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import shutil
 import threading
 from contextlib import contextmanager
@@ -42,19 +43,21 @@ DIRECTIONS = (
     Direction(vector=(1.0, 0.0, 0.0, 0.0), attribute="lightness", effect=1.5, share=0.5, colours=COLOURS),
     Direction(vector=(0.0, 0.6, 0.0, 0.8), attribute="hue", effect=0.7, share=0.2),
 )
+PALETTE = ("#070606", "#981a29", "#8e5b4a", "#a0522d", "#f6f5f3")
 
 
 @pytest.fixture(scope="session")
 def translators(tmp_path_factory):
     """`shoes`, the default, and `shipped` have the page's size; `shipped` is the only trained model.
 
-    `player` reads photos and has directions, `literal` and `single` have one answer, `critic` judges.
+    `player` reads photos, has directions and a palette, `critic` judges, `literal` and `single` have one
+    answer.
     """
     models = tmp_path_factory.mktemp("models")
     bundles = [
         save_untrained(models / "shoes.safetensors", AS_LARGE_AS_THE_PAGE, title="Shoes"),
         save_untrained(models / "literal.safetensors", LITERAL),
-        save_untrained(models / "player.safetensors", TINY, directions=DIRECTIONS),
+        save_untrained(models / "player.safetensors", TINY, directions=DIRECTIONS, palette=PALETTE),
         save_untrained(models / "single.safetensors", LITERAL, title="Single"),
         save_critic(models / "critic.safetensors", TINY),
     ]
@@ -170,6 +173,12 @@ def answers(page):
     """Wait as `photo` does; return the pixels of the four small pictures."""
     photo(page)
     return [pixels(image) for image in page.locator(".answer .picture").all()]
+
+
+def seeds_of(page):
+    """The seeds of the answers, as screen readers say them."""
+    names = page.locator(".answer input").evaluate_all("(inputs) => inputs.map((input) => input.ariaLabel)")
+    return [int(re.search(r"seed (\d+)", name)[1]) for name in names]
 
 
 def inside_outline():

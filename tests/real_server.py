@@ -21,7 +21,7 @@ from pix2pix.model import latents
 
 class Slow:
     name, title, device, size_px, latent_size = "slow", "Slow", "cpu", 32, 4
-    encodes, judges, takes_strokes, directions = False, False, False, ()
+    encodes, judges, takes_strokes, directions, palette = False, False, False, (), ()
     latent = staticmethod(lambda seed: latents.draw(seed, 4))
 
     def translate_batch(self, sketches, z, sketch_of, strokes=None, *, transparent=False):

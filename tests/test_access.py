@@ -25,6 +25,7 @@ MODELS = {
         encodes=False,
         judges=False,
         takes_strokes=False,
+        palette=(),
         directions=(),
         device="cpu",
         latent=lambda seed: latents.draw(seed, 4),

@@ -36,7 +36,7 @@ class InkBlot:
     """Translates ink to black, and paper to a colour made from z."""
 
     title, size_px, latent_size, device = "Blots", SIZE_PX, Z, "cpu"
-    encodes, judges, takes_strokes, directions = False, False, False, ()
+    encodes, judges, takes_strokes, directions, palette = False, False, False, (), ()
 
     def __init__(self, name="blots"):
         self.name = name
@@ -492,6 +492,7 @@ def test_the_models_are_listed(client):
         "judges": False,
         "takes_hints": False,
         "directions": [],
+        "palette": [],
         "device": "cpu",
     }
 

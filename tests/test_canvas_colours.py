@@ -95,7 +95,7 @@ def test_colours_are_under_the_ink_and_no_part_of_the_sketch(boxed):
 def test_colours_are_framed_as_the_sketch_is(page):
     """A small drawing is seen from close by, and its colours are where they belong."""
     draw(page, [(0.4 + 0.2 * x, 0.4 + 0.2 * y) for x, y in BOX])
-    choose(page, "Navy")
+    choose(page, "Dark blue")
     sketch, hints = asked(page, lambda: draw(page, [MIDDLE, MIDDLE]))
     rows, columns = np.nonzero(sketch < 128)
     covered = np.argwhere(hints[..., 3] > 0)
@@ -135,7 +135,7 @@ def test_the_eraser_of_lines_leaves_colours(boxed):
 
 
 def test_a_reload_brings_colours_back(boxed):
-    choose(boxed, "Navy")
+    choose(boxed, "Dark blue")
     _, hints = asked(boxed, lambda: draw(boxed, [(0.3, 0.5), (0.7, 0.5)]))
     boxed.reload()
     body = boxed.wait_for_event("request", lambda request: request.url.endswith("/translate")).post_data_json
@@ -213,7 +213,7 @@ def test_a_tap_fills_an_area_though_its_line_has_a_gap(page):
     draw(page, [(0.1, 0.6), (0.9, 0.6)])
     photo(page)
     page.keyboard.press("f")
-    choose(page, "Navy")
+    choose(page, "Dark blue")
     _, hints = asked(page, lambda: tap(page, 0.4, 0.3))
     assert near(at(hints, 0.5, 0.5), NAVY) and near(at(hints, 0.13, 0.13), NAVY)
     assert at(hints, 0.5, 0.7)[3] == at(hints, 0.5, 0.05)[3] == 0
@@ -365,6 +365,29 @@ def test_a_model_without_colours_offers_none_and_is_sent_none(boxed):
         expect(boxed.locator(control)).to_be_hidden()
     boxed.keyboard.press("c")
     expect(boxed.locator("#brush")).to_have_attribute("aria-pressed", "true")
+
+
+def swatches(page):
+    """The labels of the colours that are offered, and which of them is chosen."""
+    labels = "(buttons) => buttons.map((button) => button.ariaLabel)"
+    both = ("#swatches button", "#swatches [aria-pressed=true]")
+    return tuple(page.locator(which).evaluate_all(labels) for which in both)
+
+
+def test_the_colours_are_those_of_the_model_and_the_chosen_one_stays(boxed):
+    usual = ["Black", "Dark blue", "Brown", "Red", "Green", "Grey", "Yellow", "White"]
+    assert swatches(boxed) == (usual, ["Red"])
+    translated(boxed, lambda: boxed.locator("#model").select_option("player"))
+    assert swatches(boxed) == (["Black", "Dark red", "Brown", "Brown 2", "White"], [])
+    boxed.keyboard.press("c")
+    _, hints = asked(boxed, lambda: draw(boxed, [(0.3, 0.6), (0.5, 0.6)]))
+    assert near(at(hints, 0.4, 0.6), RED)
+    choose(boxed, "Dark red")
+    _, hints = asked(boxed, lambda: draw(boxed, [(0.3, 0.4), (0.5, 0.4)]))
+    assert near(at(hints, 0.4, 0.4), (0x98, 0x1A, 0x29))
+    translated(boxed, lambda: boxed.locator("#model").select_option("shoes"))
+    assert swatches(boxed) == (usual, [])
+    expect(boxed.locator("#custom")).to_have_value("#981a29")
 
 
 def test_two_fingers_zoom_and_fill_nothing(open_page):

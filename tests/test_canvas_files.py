@@ -7,7 +7,19 @@ import re
 
 import numpy as np
 import pytest
-from canvas import OUTLINE, alike, draw, drop, latents_asked, paste, photo, png, set_seed, translated
+from canvas import (
+    OUTLINE,
+    alike,
+    draw,
+    drop,
+    latents_asked,
+    paste,
+    photo,
+    png,
+    seeds_of,
+    set_seed,
+    translated,
+)
 from conftest import TINY
 from PIL import Image, ImageDraw
 from playwright.sync_api import expect
@@ -98,7 +110,7 @@ def test_a_picture_dropped_on_the_paper_is_a_sketch_and_anywhere_where_no_look_i
     ImageDraw.Draw(black).rectangle((8, 8, 56, 56), outline="black", width=2)
     before = photo(play)
     latents = latents_asked(play, lambda: drop(play, "#sketch", black))
-    assert latents == [{"seed": seed} for seed in range(4)]
+    assert latents == [{"seed": seed} for seed in seeds_of(play)]
     assert not alike(photo(play), before)
     play.locator("#undo").click()
     assert alike(photo(play), before)
@@ -134,9 +146,11 @@ def test_the_photo_is_saved_large_where_the_page_shows_it(page, scale):
 
 
 def test_a_sheet_shows_the_drawing_and_its_colours_in_twelve_looks(page):
+    """The colour fills the part left of a line."""
     draw(page, OUTLINE)
+    draw(page, [(0.45, 0.37), (0.45, 0.72)])
     page.keyboard.press("c")
-    draw(page, [(0.3, 0.6), (0.6, 0.6)])
+    draw(page, [(0.2, 0.6), (0.3, 0.6)])
     photo(page)
     set_seed(page, 7)
     chosen = photo(page)
@@ -182,6 +196,7 @@ def test_the_address_names_the_answer_and_a_link_brings_it_back(play, open_page)
     expect(other.locator("#model")).to_have_value("player")
     expect(other.locator("#seed")).to_have_value("42")
     expect(other.locator("#invitation")).to_contain_text("Draw: the photo will have this look")
+    assert seeds_of(other) == [42, 43, 44, 45]
     draw(other, OUTLINE)
     assert alike(photo(other), seeded)
     other.get_by_role("slider", name="Lightness").fill("2")

@@ -24,13 +24,14 @@ DIRECTIONS = (
     Direction(vector=(1.0, 0.0, 0.0, 0.0), attribute="lightness", effect=1.5, share=0.5),
     Direction(vector=(0.0, 0.6, 0.0, 0.8), attribute="saturation", effect=-0.7, share=0.2),
 )
+PALETTE = ("#1d1b1c", "#e4ddd4")
 
 
 @pytest.fixture(scope="module")
 def translators(tmp_path_factory):
-    """`tiny` reads photos and has directions, `literal` does neither."""
+    """`tiny` reads photos, has directions and a palette; `literal` has none of them."""
     folder = tmp_path_factory.mktemp("models")
-    tiny = save_untrained(folder / "tiny.safetensors", TINY, directions=DIRECTIONS)
+    tiny = save_untrained(folder / "tiny.safetensors", TINY, directions=DIRECTIONS, palette=PALETTE)
     literal = save_untrained(folder / "literal.safetensors", LITERAL)
     return {path.stem: pix2pix.load(path, device="cpu") for path in (tiny, literal)}
 
@@ -71,6 +72,11 @@ def test_the_list_of_models_says_which_read_photos_and_where_their_answers_can_b
     assert (tiny["encodes"], literal["encodes"]) == (True, False)
     assert tiny["directions"] == json.loads(json.dumps([asdict(direction) for direction in DIRECTIONS]))
     assert literal["directions"] == []
+
+
+def test_the_list_of_models_has_their_palettes(client):
+    palettes = [model["palette"] for model in client.get("/api/v1/models").json["models"]]
+    assert palettes == [list(PALETTE), []]
 
 
 def test_a_photo_is_answered_with_its_z_uploaded_or_in_json(client, translators):

@@ -149,6 +149,7 @@ def describe(name: str, translator: Translator) -> dict[str, Any]:
         "judges": translator.judges,
         "takes_hints": translator.takes_strokes,
         "directions": [asdict(direction) for direction in translator.directions],
+        "palette": list(translator.palette),
         "device": translator.device,
     }
 

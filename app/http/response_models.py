@@ -98,6 +98,7 @@ class ModelDescription(Strict):
     judges: bool
     takes_hints: bool
     directions: list[Direction]
+    palette: list[str] = Field(description="Usual colours of the products, #rrggbb, from dark to light")
     device: str
 
 

@@ -61,7 +61,7 @@ class Translator:
         self.latent_size = header.model.latent_size
         self.takes_strokes = self.encodes = header.model.architecture == "two-stage"
         self.judges = header.discriminator is not None
-        self.directions = header.directions
+        self.directions, self.palette = header.directions, header.palette
         self.device, self.engine = engine.device, engine.name
         self._engine = engine
 

@@ -10,7 +10,7 @@ const BUSY = [429, 502, 503, 504];
  * @typedef {{vector: number[], attribute: string, effect: number, share: number,
  *   colours: string[]}} Direction
  * @typedef {{name: string, title: string, size_px: number, latent_size: number, encodes: boolean,
- *   judges: boolean, takes_hints: boolean, directions: Direction[], device: string}} Model
+ *   judges: boolean, takes_hints: boolean, directions: Direction[], palette: string[], device: string}} Model
  * @typedef {{seed: number} | {z: number[]}} Latent  selects one of the possible answers to a sketch
  * @typedef {{model: string, sketch: string, hints?: string, transparent?: true, realism?: true,
  *   stream?: null}} SketchRequest  `hints` are the colour strokes; without a `stream`, no newer request replaces it

@@ -43,6 +43,8 @@ const latency = new Latency();
 const answersOf = new Map();
 /** The name of the model that the answers belong to. */
 let answersModel = "";
+/** The answers that a model starts with, while the server chooses their seeds. @type {Answers["all"] | null} */
+let unspread = null;
 /** Whether the paper has ink, as far as is known. */
 let hasInk = false;
 /** Whether a stroke was being drawn at the last change of the drawing. */
@@ -127,11 +129,11 @@ function currentSource() {
   return { model: menu.current.name, items: paper.drawing.items };
 }
 
-/** All stale pictures; only the large one if all of them could not follow the pen. */
+/** All stale pictures; only the large one if all could not follow the pen, or while the others await their seeds. */
 function picturesToRequest() {
   const stale = pictures.stale();
-  if (!paper.isDrawing || latency.isLive(stale.length)) return stale;
-  return stale.filter(({ place }) => place === pictures.front);
+  const othersWait = unspread !== null || (paper.isDrawing && !latency.isLive(stale.length));
+  return othersWait ? stale.filter(({ place }) => place === pictures.front) : stale;
 }
 
 /** The drawing or the model changed. */
@@ -172,8 +174,11 @@ function changeAnswers(change) {
   if (!menu.isReady) return;
   const changed = change() !== false;
   showAlert(changed ? "" : "All answers are pinned. Unpin one first.");
-  if (changed) morph.reset();
-  if (changed && hasInk) live.refresh();
+  if (changed) {
+    unspread = null;
+    morph.reset();
+    if (hasInk) live.refresh();
+  }
   showUndo();
   show();
 }
@@ -205,7 +210,7 @@ function show() {
     const wanted = paper.hasOnlyColours ? "Now draw the lines with the brush" : "Waiting for your first stroke";
     showStatus("empty", progress || wanted);
   } else if (live.isWaiting) showStatus("waiting", "Waiting for the server");
-  else if (picturesToRequest().length > 0 || (morph.position > 0 && !morph.picture)) {
+  else if (unspread || picturesToRequest().length > 0 || (morph.position > 0 && !morph.picture)) {
     showStatus("working", progress || "Making the photo");
   } else {
     const notice = paper.drawing.items.find(({ kind }) => kind === "picture")?.notice;
@@ -347,6 +352,21 @@ async function reroll() {
   if (menu.current.name === name) changeAnswers(() => answers.reseed(seed, seeds));
 }
 
+/** Lets the answers that a model starts with differ clearly, unless they change first or the server fails. */
+async function spreadAnswers() {
+  const first = (unspread = answers.all);
+  const { seed } = answers.latent(0);
+  const seeds = await client.seeds(menu.current.name, seed, first.length).catch(() => undefined);
+  if (unspread !== first) return;
+  unspread = null;
+  if (seeds) {
+    answers.spread(seeds);
+    morph.reset();
+  }
+  if (hasInk) live.refresh();
+  show();
+}
+
 /** Pins or unpins the chosen answer; a mix is added as a pinned answer. */
 function pin() {
   if (answers.all.length < 2) return;
@@ -442,20 +462,22 @@ function followLink({ model, latent, valid }) {
 
 /**
  * Starts with the selected model.
- * @param {import("./client.js").Latent | null} latent  of the first answer; null keeps the seeds
+ * @param {import("./client.js").Latent | null} latent  of the first answer; null keeps its seed
  * @param {Answers["state"]} [saved]  the answers to restore; by default those when the model was last selected
  */
 function startModel(latent, saved) {
   const model = menu.current;
-  if (answersModel) answersOf.set(answersModel, answers.state);
+  if (answersModel && !unspread) answersOf.set(answersModel, answers.state);
   if (answersModel !== model.name) pictures.clear(); // they are another model's
   answersModel = model.name;
   saved ??= answersOf.get(answersModel);
   const hasLatent = model.latent_size > 0;
   answers.reset(hasLatent ? result.places : 1, model.directions, latent);
-  if (saved && !latent) answers.restore(saved, model.latent_size);
+  unspread = null;
+  const isRestored = saved && !latent && answers.restore(saved, model.latent_size);
+  if (hasLatent && !latent && !isRestored) spreadAnswers();
   realism.setModel(model);
-  paper.offerColours(model.takes_hints);
+  paper.setModel(model);
   transparent.isOffered = model.takes_hints; // models of the other kind have no transparency either
   directions.setDirections(model.directions);
   paper.showExamples(model.name);

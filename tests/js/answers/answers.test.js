@@ -61,6 +61,15 @@ test("given seeds are used in order", () => {
   assert.deepEqual(latents(answers), [{ seed: 70 }, { seed: 1 }, { seed: 91 }, { seed: 75 }]);
 });
 
+test("the first answers get seeds that differ, except the first of them, and that cannot be undone", () => {
+  const answers = four();
+  answers.setZ(0, [1, 2]);
+  answers.spread([0, 41, 7, 23]);
+  assert.deepEqual(latents(answers), [{ seed: 0 }, { seed: 41 }, { seed: 7 }, { seed: 23 }]);
+  assert.deepEqual(answers.all.map(({ z }) => z), [[1, 2], null, null, null], "its photo may have come");
+  assert.equal(answers.canUndoReseed, false);
+});
+
 /** @param {Answers} answers @param {number[]} which  the last one is chosen afterwards */
 function pinAll(answers, which) {
   for (const i of which) {

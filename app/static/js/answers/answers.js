@@ -71,6 +71,14 @@ export class Answers {
     return true;
   }
 
+  /**
+   * Gives the answers after the first `seeds`, those after its own. It is part of the start: no change to undo.
+   * @param {number[]} seeds
+   */
+  spread([, ...seeds]) {
+    this.all = [this.all[0], ...seeds.map((seed) => answerOf({ seed }))];
+  }
+
   /** The state to save. */
   get state() {
     return { all: this.all, chosen: this.chosen, target: this.target, seed: this.#seed };

@@ -1,6 +1,7 @@
 // A slider for each latent direction of the model. Its name is the attribute that it changes most; its track has the
 // colours that it leads to.
 
+import { distinctLabels } from "../names.js";
 import { MAX_MOVE } from "./answers.js";
 
 /** @typedef {import("../client.js").Direction} Direction */
@@ -22,7 +23,8 @@ export class Directions {
 
   /** @param {Direction[]} directions */
   setDirections(directions) {
-    const rows = nameDirections(directions).map((name, i) => this.#row(name, i, directions[i].colours));
+    const names = distinctLabels(directions.map(({ attribute }) => attribute));
+    const rows = names.map((name, i) => this.#row(name, i, directions[i].colours));
     this.#sliders = rows.map((row) => row.querySelector("input"));
     this.group.replaceChildren(...rows);
     this.group.hidden = rows.length === 0;
@@ -56,17 +58,4 @@ export class Directions {
     row.addEventListener("dblclick", () => this.onMove(i, 0));
     return row;
   }
-}
-
-/**
- * Returns a different name for each direction.
- * @param {Direction[]} directions
- * @returns {string[]} such as ["Lightness", "Hue", "Lightness 2"]
- */
-export function nameDirections(directions) {
-  return directions.map(({ attribute }, i) => {
-    const earlier = directions.slice(0, i).filter((other) => other.attribute === attribute).length;
-    const name = attribute[0].toUpperCase() + attribute.slice(1);
-    return earlier > 0 ? `${name} ${earlier + 1}` : name;
-  });
 }

@@ -1,21 +1,15 @@
 // The colours of the colour pen, in a panel that opens above its button, and whether the colour layer is shown.
 
+import { distinctLabels } from "../names.js";
 import { isPressed, press } from "../toggle.js";
+import { nameColour } from "./colour_names.js";
 
-/** Usual colours of shoes and handbags. */
-const COLOURS = {
-  Black: "#262424",
-  White: "#e9e5de",
-  Brown: "#6b4226",
-  Tan: "#c8a06a",
-  Red: "#b8232f",
-  Navy: "#26365e",
-  "Grey-blue": "#8a9cb3",
-  Green: "#4d6b4a",
-};
+const FIRST_COLOUR = "#b8232f";
+/** For models without a palette. */
+const USUAL_COLOURS = ["#262424", "#26365e", "#6b4226", FIRST_COLOUR, "#4d8a57", "#8f8f8f", "#e3c24a", "#e9e5de"];
 
 export class Palette {
-  colour = COLOURS.Red;
+  colour = FIRST_COLOUR;
 
   /**
    * @param {object} elements
@@ -31,10 +25,20 @@ export class Palette {
   constructor({ button, panel, swatches, custom, layer }, { onChoose, onLayer }) {
     [this.button, this.panel, this.swatches, this.custom, this.layer] = [button, panel, swatches, custom, layer];
     [this.onChoose, this.onLayer] = [onChoose, onLayer];
-    swatches.replaceChildren(...Object.entries(COLOURS).map(([name, colour]) => this.#swatch(name, colour)));
     custom.addEventListener("input", () => this.choose(custom.value));
     custom.addEventListener("change", () => panel.hidePopover());
     layer.addEventListener("click", () => this.showLayer(!this.showsLayer));
+    this.offer([]);
+  }
+
+  /**
+   * Offers the colours of a model's palette. The chosen colour stays.
+   * @param {string[]} colours  "#rrggbb"; usual ones if it is empty
+   */
+  offer(colours) {
+    const offered = colours.length > 0 ? colours : USUAL_COLOURS;
+    const labels = distinctLabels(offered.map(nameColour));
+    this.swatches.replaceChildren(...offered.map((colour, i) => this.#swatch(labels[i], colour)));
     this.#mark(this.colour);
   }
 
@@ -81,11 +85,11 @@ export class Palette {
     for (const swatch of this.swatches.children) press(swatch, swatch.value === colour);
   }
 
-  /** @param {string} name @param {string} colour */
-  #swatch(name, colour) {
+  /** @param {string} label @param {string} colour */
+  #swatch(label, colour) {
     const button = document.createElement("button");
     button.type = "button";
-    button.title = button.ariaLabel = name;
+    button.title = button.ariaLabel = label;
     button.value = colour;
     button.style.setProperty("--colour", colour);
     button.addEventListener("click", () => this.choose(colour));

@@ -73,10 +73,11 @@ export class Paper {
     return items.length > 0 && items.every(isColour);
   }
 
-  /** @param {boolean} takesColours  whether the model does */
-  offerColours(takesColours) {
-    this.palette.isOffered = takesColours;
-    if (!takesColours) this.tools.select("brush");
+  /** @param {import("../client.js").Model} model */
+  setModel({ takes_hints, palette }) {
+    this.palette.isOffered = takes_hints;
+    this.palette.offer(palette);
+    if (!takes_hints) this.tools.select("brush");
   }
 
   /** Hides the colour layer, and the photo is made without it, or shows it again. */

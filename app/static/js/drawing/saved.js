@@ -54,7 +54,9 @@ export async function readItems(file) {
  * @returns {Promise<Blob>} an SVG as a PNG of its whole page; any other file as it is
  */
 export async function asPixels(file) {
-  const svg = parsed(svgIn(new Uint8Array(await file.arrayBuffer())));
+  const text = svgIn(new Uint8Array(await file.arrayBuffer()));
+  if (text === "") return file; // no XML: the parser's message about it would break the page's CSP
+  const svg = parsed(text);
   if (!(svg instanceof SVGSVGElement)) return file;
   const [width, height] = [svg.width.baseVal.value, svg.height.baseVal.value];
   if (!svg.hasAttribute("viewBox") && width > 0 && height > 0) svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
