@@ -52,7 +52,8 @@ def recognise(src: Path, pairs: Path) -> Recognised:
         pictures = [path for path in pictures if not path.resolve().is_relative_to(inside)]
     if not pictures:
         raise PairsError(
-            f"{src} has no pictures; it must hold photos, or pairs in one of the layouts of docs/recipes"
+            f"{src} has no pictures; it must hold photos (--from photos), or pairs in one of the "
+            "layouts of docs/recipes"
         )
     return _folders(src, pictures) or _names(src, pictures) or _one_file_each(src, pictures)
 

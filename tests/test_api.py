@@ -318,7 +318,7 @@ def test_a_model_without_discriminator_says_so_and_names_those_that_have_one(jud
 
 def test_no_model_may_be_able_to_judge(client):
     (error,) = assert_problem(translate(client, realism=True), 422)["errors"]
-    assert error["message"].endswith("Models that can: none")
+    assert error["message"].endswith("Models that support it: none")
 
 
 @pytest.mark.parametrize("realism", [1, "true", None, []])

@@ -68,7 +68,7 @@ def test_hints_beyond_the_page_are_transparent() -> None:
 
 
 def test_hints_of_another_size_are_refused() -> None:
-    with pytest.raises(ImageError, match="30 x 20 pixels, their sketch is 40 x 20"):
+    with pytest.raises(ImageError, match="30 x 20 pixels, the sketch has 40 x 20"):
         fit_hints(np.zeros((20, 30, 4), np.uint8), padded_square(20, 40), 64)
 
 
@@ -230,7 +230,7 @@ def test_the_realism_map_is_that_of_the_opaque_photo(client) -> None:
 @pytest.mark.parametrize(
     ("body", "detail"),
     [
-        ({"hints": b64(hints(30, 40))}, "hints: The hints are 30 x 40 pixels, their sketch is 40 x 40"),
+        ({"hints": b64(hints(30, 40))}, "hints: The hints have 30 x 40 pixels, the sketch has 40 x 40"),
         ({"hints": b64(png())}, "hints: The hints have no transparent pixels"),
     ],
 )

@@ -147,7 +147,7 @@ REFUSED = [
     ("morph SKETCH SKETCH", "SKETCH is an input"),
     ("morph SKETCH LINK", "SKETCH is an input"),
     ("morph SKETCH PHOTO --through 1 --through PHOTO", "PHOTO is an input"),
-    ("morph LARGE OUT.gif --steps 101", "101 steps of 2000 x 2000 pixels are more than the 400,000,000"),
+    ("morph LARGE OUT.gif --steps 101", "101 steps of 2000 x 2000 pixels exceed the 400,000,000"),
     ("morph BROKEN OUT.gif", "broken.png is not a picture"),
     ("arithmetic SKETCH OUT.png", "at least one --plus or --minus"),
     ("arithmetic SKETCH OUT.txt --plus 1", ".png"),

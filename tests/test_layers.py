@@ -38,7 +38,7 @@ def test_kernels_have_unit_length_whatever_the_weights_scale(size: int, stride: 
 
 
 def test_an_output_layer_keeps_the_length_of_its_kernels() -> None:
-    conv, x = Conv(5, 3, 1, output=True), torch.randn(2, 5, 8, 8)
+    conv, x = Conv(5, 3, 1, keeps_length=True), torch.randn(2, 5, 8, 8)
     before = conv(x)
     with torch.no_grad():
         conv.weight.mul_(3)

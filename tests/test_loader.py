@@ -56,7 +56,7 @@ def test_a_batch_is_a_function_of_the_step(pairs: Path) -> None:
     assert all(equal(a, b) for a, b in zip(here, there, strict=True))
     assert all(equal(a, b) for a, b in zip(here[2:], later, strict=True))
     assert not torch.equal(here[0].photo, here[1].photo)
-    assert not torch.equal(here[0].layout, here[1].layout)
+    assert not torch.equal(here[0].coloured, here[1].coloured)
 
 
 def test_the_layout_gan_takes_all_pairs_and_the_picture_gan_the_first(pairs: Path) -> None:
