@@ -49,6 +49,12 @@ def product(darkest: float, lightest: float, texture: float = 0.0, ground: float
     return np.clip(photo, 0, 255).astype(np.uint8)
 
 
+def scene() -> np.ndarray:
+    """A picture full of colours, without a ground."""
+    few = np.random.default_rng(0).integers(0, 256, (12, 12, 3), np.uint8)
+    return np.asarray(cv2.resize(few, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC))
+
+
 PHOTOS = {
     "black": product(4, 110),
     "dark, textured": product(10, 120, texture=0.15),
@@ -58,13 +64,14 @@ PHOTOS = {
     "on a light grey ground": product(10, 150, ground=235),
     "as JPEG": recompressed(product(4, 130), 70),
     "coloured": product_photo(SIDE, SIDE),
+    "a scene": scene(),
     "one channel": product(30, 180)[..., 0],
     "small": cv2.resize(product(20, 160), (136, 102), interpolation=cv2.INTER_AREA),
 }
 
 
 @pytest.mark.parametrize("kind", PHOTOS)
-def test_a_photo_of_a_product_is_recognised(kind: str) -> None:
+def test_a_photo_is_recognised(kind: str) -> None:
     """Dark and grey ones were not: only colourful photos were."""
     assert is_photograph(PHOTOS[kind])
     assert [notice.name for notice in inspect_sketch(PHOTOS[kind])[1]] == ["photograph"]
@@ -89,11 +96,11 @@ def hatching() -> np.ndarray:
 
 
 def by_phone(drawn: np.ndarray) -> np.ndarray:
-    """A phone's picture of a page: uneven light, a soft shadow, noise, (H, W, 3) uint8."""
+    """A phone's picture of a page (H, W) or (H, W, 3): uneven light, soft shadow, noise, (H, W, 3) uint8."""
     down, across = np.mgrid[0:SIDE, 0:SIDE] / SIDE
     light = 0.95 - 0.3 * across - 0.25 / (1 + np.exp((np.hypot(across - 1, down) - 0.5) / 0.03))
     noise = np.random.default_rng(0).normal(0, 3, (SIDE, SIDE, 3))
-    lit = (drawn * light)[..., None] * [1, 0.97, 0.9] + noise
+    lit = np.atleast_3d(drawn) * light[..., None] * [1, 0.97, 0.9] + noise
     return np.clip(lit, 0, 255).astype(np.uint8)
 
 
@@ -106,6 +113,7 @@ DRAWINGS = {
     "pencil on grey paper": page(0.5 * INK, 0.0, 190),
     "by phone": by_phone(page(INK)),
     "shaded, by phone": by_phone(page(INK, shading())),
+    "coloured, by phone": by_phone(np.asarray(clip_art((20, 20, 20)))),
     "ruled": on_paper(INK, printed("ruled", SIDE, SIDE, 24, 1), is_photo=True),
     "black silhouette": recompressed(np.repeat(page(inside().astype(float))[..., None], 3, axis=2), 70),
     "flat clip art": np.asarray(clip_art((0, 0, 0))),

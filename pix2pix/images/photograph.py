@@ -1,4 +1,4 @@
-"""Recognises photographs of products that are given as sketches."""
+"""Recognises photographs that are given as sketches."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from pix2pix.images.framing import UInt8
+from pix2pix.images.looks import number_of_colours, small
 
-LOOKED_AT_PX = 128  # side of the copy; the lengths below are in its pixels
-RIM_PX = 2
+RIM_PX = 2  # lengths are in pixels of the copy that `looks.small` makes
 LIGHT = 200  # the least level of the ground
 PLAIN, PLAIN_SHARE = 6, 0.6  # most levels off the ground, of this share of the rim
 DARKER, DARKER_PER_NOISE = 8, 2  # levels below the ground where the subject begins
@@ -17,30 +17,33 @@ SOLID_PX, LEAST_SOLID = 7, 0.5  # a square that fits in no stroke; least share o
 FEWEST_LEVELS, BINS = 10, 64  # equally frequent levels with the subject's entropy, of this number of bins
 FAINT, STEEP, LEAST_GRADUAL = 6, 40, 0.15  # levels between neighbours, and least share between these limits
 SOFTEST_SHARE, SHARPEST = 0.1, 26  # this share of an outline is no steeper, in levels between neighbours
+COLOURS_OF_SCENE = 170  # all but one of 1,900 made-up drawings without a plain ground have fewer
 LINE, MOST_LINED = 24, 0.75  # levels that a drawn outline is darker than the inside; most of the outline
 
 
 def is_photograph(pixels: UInt8) -> bool:
-    """Returns whether (H, W) or (H, W, 3) uint8 is a photo of a product on a light plain ground.
+    """Returns whether (H, W) or (H, W, 3) uint8 is a photo: a product on a light plain ground, or a scene.
 
     The limits were chosen on 728 product photos, 1,902 drawings and edge maps, and 2,400 drawings that were
     made up (shaded, filled, scanned, photographed), so that drawings are hardly ever taken for photos: none
-    of the 1,902, and 0.8 % of the made-up ones. 82 % of the photos are recognised. All of this must hold:
+    of the 1,902, and 0.8 % of the made-up ones. 82 % of the photos are recognised. A scene has very many
+    colours: most photos of drawings have no plain ground either, as they are lit unevenly. For a product all
+    of this must hold:
 
-    1. The ground is light and plain. Pages that a phone took are lit unevenly.
+    1. The ground is light and plain.
     2. The subject, which is all that the ground does not reach from the rim, is solid: lines are thin, and
        between them is paper.
     3. The subject has many levels. Silhouettes and flat clip art have few.
     4. Much of it changes gradually, neither evenly filled nor hatched.
     5. Its outline is blurred somewhere, and is no dark line all around: shaded drawings have one.
     """
-    small = cv2.resize(pixels, (LOOKED_AT_PX, LOOKED_AT_PX), interpolation=cv2.INTER_AREA)
-    planes = [np.asarray(plane, np.uint8) for plane in cv2.split(small)]
+    picture = small(pixels)
+    planes = [np.asarray(plane, np.uint8) for plane in cv2.split(picture)]
     rim = np.stack([_rim(plane) for plane in planes], axis=1).astype(np.int16)  # (N, channels)
     ground = np.median(rim, axis=0).astype(np.uint8)
     noise = float(np.quantile(np.abs(rim - ground).max(axis=1), PLAIN_SHARE))
     if ground.min() < LIGHT or noise > PLAIN:
-        return False
+        return picture.ndim == 3 and number_of_colours(picture) >= COLOURS_OF_SCENE
     below = [level - np.minimum(plane, level) for plane, level in zip(planes, ground, strict=True)]
     darkness: UInt8 = np.maximum.reduce(below)
     marks = (darkness > DARKER + DARKER_PER_NOISE * noise).view(np.uint8)

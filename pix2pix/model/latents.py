@@ -1,6 +1,6 @@
 """Latent vectors z: sampling, interpolation, arithmetic.
 
-Seed 0 is z = 0, the middle of all answers. Every other seed has its own random generator; the global one is
+Seed 0 is z = 0, the mean latent. Every other seed has its own random generator; the global one is
 not used.
 """
 
