@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from data_prep.layouts import find_sources
-from data_prep.manifest import Manifest, Record, Records, read_manifest, to_hex
+from data_prep.manifest import Manifest, Record, to_hex
 from data_prep.names import with_distinct_names
 from data_prep.near_duplicates import Hashes
 from data_prep.pair_worker import Made, Recipe, add_mask, make_pair, makers
@@ -33,8 +33,6 @@ from data_prep.sources import Fault, Kind, SourcePair
 from pix2pix.errors import ImageError, PairsError, UsageError
 from pix2pix.files import write_together
 from pix2pix.images.subject import Fit
-
-__all__ = ["Prepared", "Record", "Records", "prepare", "read_manifest"]
 
 Status = Literal["written", "unchanged", "left out", "ignored", "stopped"]
 AHEAD = 8  # jobs for each worker, so that none waits for a slow one

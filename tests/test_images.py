@@ -18,7 +18,6 @@ from PIL import Image, ImageDraw
 from pix2pix.errors import ImageError, ImageTooLarge, UnreadableImage, UnsupportedImage
 from pix2pix.images import decode
 from pix2pix.images.io import (
-    FORMATS,
     WEB,
     Limits,
     encode_png,
@@ -376,7 +375,7 @@ def test_what_cannot_be_used_is_refused_in_plain_words(kind: str) -> None:
     ("brand", "words"), [(b"heic", r"HEIC.*\.\[heic\]"), (b"avif", "AVIF.*save it as PNG")]
 )
 def test_what_would_read_a_format_that_is_missing_is_named(brand: bytes, words: str) -> None:
-    few = Limits(tuple(kind for kind in FORMATS if kind not in ("AVIF", "HEIF")), 1000)
+    few = Limits(tuple(kind for kind in decode.FORMATS if kind not in ("AVIF", "HEIF")), 1000)
     with pytest.raises(UnsupportedImage, match=words):
         open_image(b"\x00\x00\x00\x18ftyp" + brand + b"....", few)
 

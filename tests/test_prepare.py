@@ -23,7 +23,7 @@ from products import product, recompressed
 
 from app.cli.main import main
 from data_prep import Prepared, prepare
-from data_prep.prepare import read_manifest
+from data_prep.manifest import read_manifest
 from pix2pix.errors import FolderInUse, PairsError, UsageError
 from pix2pix.images.io import read_photo, read_sketch
 from pix2pix.pairs import list_pairs, load_mask, load_pair

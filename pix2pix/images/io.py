@@ -21,7 +21,6 @@ from pix2pix.errors import ImageError, ImageTooLarge, UnreadableImage, Unsupport
 from pix2pix.files import write_atomically
 from pix2pix.images.colours import has_colours, split_colours
 from pix2pix.images.decode import (
-    FORMATS,
     MAX_PIXELS,
     OWN,
     SUFFIXES,
@@ -39,7 +38,6 @@ from pix2pix.images.notices import COLOURS, Notice
 from pix2pix.images.transparency import WHITE, over, over_paper
 
 __all__ = [
-    "FORMATS",
     "MAX_PIXELS",
     "SUFFIXES",
     "WEB",
