@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -84,6 +84,25 @@ class Generated:
     overlays: np.ndarray | None
     queue_s: float
     inference_s: float
+
+
+def translate_jobs(jobs: Sequence[TranslateJob]) -> list[list[Any]]:
+    """Computes jobs together: of one translator, and all transparent or all not.
+
+    Returns photo (S, S, 3 or 4) and overlay (S, S, 4) or None, or an exception, of each z of each job.
+    """
+    translator, counts = jobs[0].translator, [len(job.z) for job in jobs]
+    batch = Batch(
+        translator,
+        np.stack([job.sketch for job in jobs]),
+        np.concatenate([job.z for job in jobs]),
+        np.repeat(np.arange(len(jobs)), counts),
+        any(job.realism for job in jobs),
+        stacked_hints([job.strokes for job in jobs]),
+        jobs[0].transparent,
+    )
+    made = batch.translate(np.arange(sum(counts)), most=max_batch(translator))
+    return [made[end - count : end] for end, count in zip(np.cumsum(counts), counts, strict=True)]
 
 
 class Batcher:
@@ -256,27 +275,16 @@ class Batcher:
 
     def _translate(self, jobs: list[TranslateJob]) -> None:
         began = time.monotonic()
-        translator = jobs[0].translator
-        counts = [len(job.z) for job in jobs]
-        batch = Batch(
-            translator,
-            np.stack([job.sketch for job in jobs]),
-            np.concatenate([job.z for job in jobs]),
-            np.repeat(np.arange(len(jobs)), counts),
-            jobs[0].realism,
-            stacked_hints([job.strokes for job in jobs]),
-            jobs[0].transparent,
-        )
-        made = batch.translate(np.arange(sum(counts)), most=max_batch(translator))
+        made = translate_jobs(jobs)
         inference_s = time.monotonic() - began
-        self._photo_s += 0.1 * (inference_s / sum(counts) - self._photo_s)
-        self.observe("inference", translator.name, inference_s)
+        count, name = sum(map(len, made)), jobs[0].translator.name
+        self._photo_s += 0.1 * (inference_s / count - self._photo_s)
+        self.observe("inference", name, inference_s)
         if self._metrics:
-            self._metrics.observe_batch(translator.name, sum(counts))
-        for job, end in zip(jobs, np.cumsum(counts), strict=True):
-            own = made[end - len(job.z) : end]
+            self._metrics.observe_batch(name, count)
+        for job, own in zip(jobs, made, strict=True):
             queue_s = began - job.queued
-            self.observe("queue", translator.name, queue_s)
+            self.observe("queue", name, queue_s)
             failure = next((one for one in own if isinstance(one, Exception)), None)
             if failure:
                 job.result.set_exception(failure)

@@ -10,7 +10,6 @@ annotation of `build`, so this module cannot use `from __future__ import annotat
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -24,13 +23,12 @@ from starlette.responses import JSONResponse, Response
 
 from app.http import MAX_UPLOAD_BYTES
 from app.http.api import choose_latents, describe
-from app.http.batch import Batch, max_batch
-from app.http.batcher import DEADLINE_S, SMALL_PIXELS
+from app.http.batch import max_batch
+from app.http.batcher import DEADLINE_S, SMALL_PIXELS, TranslateJob, translate_jobs
 from app.http.generate import Answer, notice_headers, read_and_fit, restore_overlay
 from app.http.problems import describe_invalid, describe_known, describe_problem
 from app.http.request_models import TranslateRequest
 from pix2pix.errors import DeadlineExceeded, Pix2PixError, about
-from pix2pix.images.framing import stacked_hints
 from pix2pix.images.io import WEB, count_pixels, encode_png, fit_hints, read_hints
 from pix2pix.inference.enlarge import photo_of_size
 from pix2pix.inference.translator import load
@@ -71,15 +69,6 @@ def build(arguments: Arguments) -> serve.Application:
     )
     application: serve.Application = scaled.bind(arguments)
     return application
-
-
-@dataclass(frozen=True)
-class _Job:
-    sketch: np.ndarray  # (S, S)
-    z: np.ndarray  # (N, Z)
-    realism: bool
-    strokes: np.ndarray | None  # (S/2, S/2, 4)
-    transparent: bool
 
 
 class Photos:
@@ -151,7 +140,10 @@ class Photos:
         if payload.hints is not None:
             with about("hints"):
                 strokes = await self._work(count_pixels(payload.hints, WEB), fit_strokes)
-        made: Any = await self._compute(_Job(fitted, z, payload.realism, strokes, payload.transparent))
+        job = TranslateJob(
+            self.translator, fitted, z, payload.realism, strokes=strokes, transparent=payload.transparent
+        )
+        made: Any = await self._compute(job)
         if failure := next((one for one in made if isinstance(one, Exception)), None):
             raise failure
         page = placement.scaled(payload.size)
@@ -168,32 +160,16 @@ class Photos:
         return await asyncio.get_running_loop().run_in_executor(threads, call)
 
     @serve.batch(batch_wait_timeout_s=0.0)
-    async def _compute(self, jobs: list[_Job]) -> list[list[Any]]:
+    async def _compute(self, jobs: list[TranslateJob]) -> list[list[Any]]:
         """Photo and overlay of each z of each job, or the exception."""
         made: list[list[Any]] = [[] for _ in jobs]
         for transparent in (False, True):
             at = [i for i, job in enumerate(jobs) if job.transparent == transparent]
             if at:
-                together = await self._compute_batch([jobs[i] for i in at])
+                together = await asyncio.to_thread(translate_jobs, [jobs[i] for i in at])
                 for i, photos in zip(at, together, strict=True):
                     made[i] = photos
         return made
-
-    async def _compute_batch(self, jobs: list[_Job]) -> list[list[Any]]:
-        """The same for jobs that are all transparent, or all not."""
-        counts = [len(job.z) for job in jobs]
-        batch = Batch(
-            self.translator,
-            np.stack([job.sketch for job in jobs]),
-            np.concatenate([job.z for job in jobs]),
-            np.repeat(np.arange(len(jobs)), counts),
-            any(job.realism for job in jobs),
-            stacked_hints([job.strokes for job in jobs]),
-            jobs[0].transparent,
-        )
-        made = await asyncio.to_thread(batch.translate, np.arange(sum(counts)), max_batch(self.translator))
-        ends = np.cumsum(counts)
-        return [made[end - count : end] for end, count in zip(ends, counts, strict=True)]
 
 
 def _problem(described: dict[str, Any]) -> Response:
