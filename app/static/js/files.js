@@ -1,5 +1,7 @@
 // Opening files, with a button, by dropping them on the page or by pasting them; downloading and copying them.
 
+import { newCanvas } from "./blank.js";
+
 const QUALITY = 0.85;
 
 /**
@@ -27,8 +29,7 @@ export async function shrink(photo, longest) {
   const image = await createImageBitmap(photo).catch(() => null);
   if (!image) return "";
   const scale = Math.min(1, longest / Math.max(image.width, image.height));
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [image.width, image.height].map((side) => Math.max(1, Math.round(side * scale)));
+  const canvas = newCanvas(...[image.width, image.height].map((side) => Math.max(1, Math.round(side * scale))));
   canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
   return canvas.toDataURL("image/webp", QUALITY);
 }

@@ -1,5 +1,7 @@
 // Takes a colour from the photo: with a click, or with the arrow keys and Enter.
 
+import { whiteCanvas } from "../blank.js";
+
 const STEP = 1 / 64; // of the photo, for an arrow key
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const AROUND = 2; // pixels on each side of the place that are averaged: a single one may be grain
@@ -62,11 +64,7 @@ export function takeColour({ square, image, marker }, onTake) {
 
 /** @param {HTMLImageElement} image */
 function onWhite(image) {
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.fillStyle = "#fff";
-  context.fillRect(0, 0, canvas.width, canvas.height);
+  const context = whiteCanvas(image.naturalWidth, image.naturalHeight, { willReadFrequently: true });
   context.drawImage(image, 0, 0);
   return context;
 }

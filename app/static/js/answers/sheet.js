@@ -1,5 +1,6 @@
 // A contact sheet: one drawing in twelve looks.
 
+import { whiteCanvas } from "../blank.js";
 import { loadImage } from "../files.js";
 import { PAPER_SIZE } from "../drawing/drawing.js";
 
@@ -16,17 +17,13 @@ const CAPTION_PX = 24;
  * @returns {Promise<string>} a PNG as a data: URL
  */
 export async function makeSheet(seeds, translate) {
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [COLUMNS * PAPER_SIZE, ROWS * (PAPER_SIZE + CAPTION_PX)];
-  const context = canvas.getContext("2d");
-  context.fillStyle = "#fff";
-  context.fillRect(0, 0, canvas.width, canvas.height);
+  const context = whiteCanvas(COLUMNS * PAPER_SIZE, ROWS * (PAPER_SIZE + CAPTION_PX));
   for (let first = 0; first < LOOKS; first += PHOTOS_PER_REQUEST) {
     const urls = await translate(seeds.slice(first, first + PHOTOS_PER_REQUEST));
     const photos = await Promise.all(urls.map(loadImage));
     photos.forEach((photo, i) => drawTile(context, first + i, photo, `seed ${seeds[first + i]}`));
   }
-  return canvas.toDataURL("image/png");
+  return context.canvas.toDataURL("image/png");
 }
 
 /**

@@ -1,5 +1,6 @@
 // The kept results of this session, as thumbnails. Each lends its look to the current drawing, or brings its own back.
 
+import { whiteCanvas } from "../blank.js";
 import { loadImage } from "../files.js";
 
 const MAX_RESULTS = 24;
@@ -67,11 +68,7 @@ function keyOf({ model, items, latent }) {
 
 /** @param {string} url */
 async function thumbnailOf(url) {
-  const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = THUMBNAIL_PX;
-  const context = canvas.getContext("2d");
-  context.fillStyle = "#fff"; // JPEG has no transparency
-  context.fillRect(0, 0, THUMBNAIL_PX, THUMBNAIL_PX);
+  const context = whiteCanvas(THUMBNAIL_PX, THUMBNAIL_PX); // JPEG has no transparency
   context.drawImage(await loadImage(url), 0, 0, THUMBNAIL_PX, THUMBNAIL_PX);
-  return canvas.toDataURL("image/jpeg");
+  return context.canvas.toDataURL("image/jpeg");
 }

@@ -7,6 +7,7 @@
  *   GenerateRequest
  */
 
+import { contentOf } from "../files.js";
 import { onAlpha, opaque, withoutFringe } from "./pixels.js";
 
 const ENGINE = new URL("../../vendor/onnxruntime-web/", import.meta.url);
@@ -122,8 +123,7 @@ async function run(session, sketch, strokes, size, z) {
  * @returns {Promise<Uint8ClampedArray>} (size, size) of RGBA
  */
 async function readPng(url, size) {
-  const bytes = Uint8Array.from(atob(url.slice(url.indexOf(",") + 1)), (character) => character.charCodeAt(0));
-  const bitmap = await createImageBitmap(new Blob([bytes]), { colorSpaceConversion: "none" });
+  const bitmap = await createImageBitmap(new Blob([contentOf(url)]), { colorSpaceConversion: "none" });
   const context = new OffscreenCanvas(size, size).getContext("2d", { willReadFrequently: true });
   context.imageSmoothingEnabled = false;
   context.drawImage(bitmap, 0, 0, size, size);

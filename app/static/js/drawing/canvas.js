@@ -1,9 +1,10 @@
 // Turns pointer events into strokes and filled areas, and the drawing into the model's input.
 
+import { newCanvas } from "../blank.js";
 import { OpenFill, OpenStroke, PAPER_SIZE, isColour, round } from "./drawing.js";
 import { areaAround } from "./fill.js";
 import { cleanInk, inBlocks, squareAround, wholePaper } from "./framing.js";
-import { Surface, newCanvas } from "./surface.js";
+import { Surface } from "./surface.js";
 
 /** @typedef {import("./drawing.js").Drawing} Drawing */
 /** @typedef {import("./drawing.js").Item} Item */

@@ -1,5 +1,6 @@
 // Frames the drawing in the model's square, and puts the photo back on the page.
 
+import { newCanvas } from "../blank.js";
 import { loadImage } from "../files.js";
 import { PAPER_SIZE } from "./drawing.js";
 
@@ -126,8 +127,7 @@ function extend(span, at) {
 export async function putBack(url, { left, top, side, size }, background = "transparent", paperPx = PAPER_SIZE) {
   if (side === PAPER_SIZE && size === paperPx) return url;
   const image = await loadImage(url);
-  const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = paperPx;
+  const canvas = newCanvas(paperPx);
   const context = canvas.getContext("2d");
   context.scale(paperPx / PAPER_SIZE, paperPx / PAPER_SIZE);
   context.fillStyle = background;

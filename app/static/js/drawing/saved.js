@@ -1,5 +1,6 @@
 // Drawings as files, and back. A picture cannot tell colours from ink: a PNG of a drawing with colours holds the SVG, too.
 
+import { newCanvas } from "../blank.js";
 import { contentOf, loadImage } from "../files.js";
 import { isColour } from "./drawing.js";
 import { textOf, withText } from "./png_text.js";
@@ -89,8 +90,7 @@ async function pictureOf(svg) {
   for (const side of ["width", "height"]) svg.setAttribute(side, String(SIDE_PX));
   const text = new XMLSerializer().serializeToString(svg);
   const drawn = await loadImage(`data:${SVG_TYPE},${encodeURIComponent(text)}`);
-  const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = SIDE_PX;
+  const canvas = newCanvas(SIDE_PX);
   canvas.getContext("2d").drawImage(drawn, 0, 0, SIDE_PX, SIDE_PX);
   const url = canvas.toDataURL("image/png");
   return { kind: "picture", url, image: await loadImage(url) };

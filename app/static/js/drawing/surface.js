@@ -1,5 +1,6 @@
 // Paints the drawing: its ink on white paper, and the colour layer under the ink.
 
+import { newCanvas } from "../blank.js";
 import { PAPER_SIZE, isColour, linesOf } from "./drawing.js";
 import { greyLevels, wholePaper } from "./framing.js";
 
@@ -179,11 +180,4 @@ function paintStroke(context, stroke) {
     context.stroke(new Path2D(path));
   }
   context.globalCompositeOperation = "source-over";
-}
-
-/** @param {number} side */
-export function newCanvas(side) {
-  const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = side;
-  return canvas;
 }
