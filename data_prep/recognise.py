@@ -18,7 +18,8 @@ from data_prep.sources import Kind
 from pix2pix.errors import PairsError
 from pix2pix.images.framing import UInt8
 from pix2pix.images.listing import list_pictures
-from pix2pix.images.looks import MOSTLY, NEARLY, is_photo, share_of_drawings, small, which_are_sketches
+from pix2pix.images.looks import MOSTLY, NEARLY, share_of_drawings, small, which_are_sketches
+from pix2pix.images.photograph import is_photograph
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ STRIPS = {  # of how many squares, along which axis
     "pairs one above the other": (2, 0),
     "rows of three pictures": (3, 1),
 }
-FEW_PHOTOS = 0.25  # of pictures: half of all photos of products are recognised, and no drawings
+FEW_PHOTOS = 0.25  # of pictures: most photos of products are recognised, and hardly any drawings
 
 
 def recognise(src: Path, pairs: Path) -> Recognised:
@@ -164,7 +165,7 @@ def _refuse_twins(src: Path, pictures: list[Path]) -> None:
 
 def _warning(sides: Sides) -> str:
     """Returns a warning if the sketches of a layout look like photos, else ""."""
-    sketches = [is_photo(small(picture)) for picture in some_of(list(sides.sketches))]
+    sketches = [is_photograph(picture) for picture in some_of(list(sides.sketches))]
     if not sketches or float(np.mean(sketches)) < FEW_PHOTOS:
         return ""
     return (

@@ -20,7 +20,6 @@ OFF_PAPER = 24  # levels; a pixel that differs more from the paper is a mark
 COLOURED = 32  # levels between the channels of a coloured pixel
 MOSTLY = 0.75  # of a lot of pictures
 FEWER_COLOURS = 4  # times; label maps have a dozen colours, photos of the same things hundreds
-COLOURS_OF_PHOTO = 40  # drawings have up to 23, photographed pages up to 29, half of all product photos more
 AREAS_OF_PHOTO = 0.5  # of the marks
 NEARLY = 0.04  # of the height: an odd width, or a line between the halves
 COVERED = 0.8  # of the pixels, by the colours that are counted: JPEG and resizing add rare ones
@@ -90,13 +89,6 @@ def small(picture: UInt8) -> UInt8:
 def over_channels(reduce: Callable[..., npt.NDArray[Any]], picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """(H, W, 3) -> (H, W); several times faster than reducing along the last axis."""
     return reduce(cv2.split(picture), axis=0)
-
-
-def is_photo(picture: UInt8) -> bool:
-    """Returns whether it has areas of many colours, as photos have."""
-    return (
-        not in_lines(picture)[0] and is_coloured(picture) and number_of_colours(picture) >= COLOURS_OF_PHOTO
-    )
 
 
 def is_pair(pixels: UInt8) -> bool:
