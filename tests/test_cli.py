@@ -31,9 +31,7 @@ from app.cli.train import run as run_training
 from app.http import serving
 from app.http.models import Models
 from pix2pix.errors import CorruptBundle, UsageError
-from pix2pix.training import loop
 from pix2pix.training.config import TrainConfig
-from pix2pix.training.run_folder import Status
 
 COMMANDS = {name: main.get_command(click.Context(main), name) for name in main.list_commands(None)}
 OPTIONS = [
@@ -403,7 +401,6 @@ def test_time_left_is_reckoned_from_the_first_step(capsys: pytest.CaptureFixture
 def test_progress_of_a_training_tells_that_it_scores_and_saves(
     tiny_config: TrainConfig,
     pairs: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     has_val: bool,
     last: str,
@@ -412,9 +409,6 @@ def test_progress_of_a_training_tells_that_it_scores_and_saves(
     config = replace(tiny_config, steps=5, save_every=3, score_every=2)
     if not has_val:
         shutil.rmtree(pairs / "val")
-    numbers = {"seconds": 0.0, "images_per_s": 2.0, "data_wait": 0.0, "losses": {}, "statistics": {}}
-    statuses = [Status(step=i, images=2 * i, progress=i / 5, **numbers) for i in range(1, 6)]
-    monkeypatch.setattr(loop, "train", lambda *_, **__: iter(statuses))
     arguments = TrainArguments(pairs, pairs.parent / "runs/a", device="cpu", workers=0)
     with Reporter("training", 1.0, clock=lambda: 0.0) as progress:
         run_training(arguments, config, progress, lambda: False)

@@ -231,29 +231,23 @@ def describe(arguments: TrainArguments, config: TrainConfig) -> str:
 
     Raises PairsError for pairs that cannot be used, RunError for others than those of the run to resume.
     """
+    from pix2pix.errors import PairsError
     from pix2pix.pairs import data_hash, list_pairs
     from pix2pix.training.run_folder import RunFolder
 
     train = list_pairs(arguments.pairs, "train")
     if arguments.resume and not arguments.other_pairs:
         RunFolder(arguments.run).refuse_other_pairs(data_hash(train))
+    try:
+        val = len(list_pairs(arguments.pairs, "val"))
+    except PairsError:
+        val = 0
     options = {
         key: str(value) if isinstance(value, Path) else value for key, value in vars(arguments).items()
     }
-    counts = {"train": len(train), "val": count_val(arguments.pairs)}
+    counts = {"train": len(train), "val": val}
     plan = {"options": options, "pairs": counts, "config": dataclasses.asdict(config)}
     return json.dumps(plan, indent=1)
-
-
-def count_val(pairs: Path) -> int:
-    """Returns the number of pairs in the val part of a pairs folder."""
-    from pix2pix.errors import PairsError
-    from pix2pix.pairs import list_pairs
-
-    try:
-        return len(list_pairs(pairs, "val"))
-    except PairsError:
-        return 0
 
 
 def run(
@@ -274,7 +268,6 @@ def run(
     start_from = None  # a run that is resumed has its weights
     if arguments.start_from and not arguments.resume:
         start_from = find_bundle(arguments.start_from)
-    has_val = count_val(arguments.pairs) > 0
     last: Status | None = None
     for status in train(
         config,
@@ -294,7 +287,7 @@ def run(
         if last is None:
             progress.start_at(status.progress)
         last = status
-        follows = _follows(status, config, has_val)
+        follows = " and ".join(["scoring"] * status.scores + ["saving"] * status.saves)
         note = ", ".join(filter(None, [follows, _note(status)]))
         progress.update(status.progress, note, at_once=bool(follows))
     return last
@@ -325,14 +318,6 @@ def stop_on_signals(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _follows(status: Status, config: TrainConfig, has_val: bool) -> str:
-    """What `train` does before the next step, or before it ends, that may take minutes."""
-    ended = status.progress >= 1
-    scores = has_val and config.score_every and (ended or status.step % config.score_every == 0)
-    saves = ended or status.step % config.save_every == 0
-    return " and ".join(["scoring"] * bool(scores) + ["saving"] * saves)
 
 
 def _note(status: Status) -> str:

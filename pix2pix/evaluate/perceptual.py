@@ -8,7 +8,9 @@ weights of EfficientNet-Lite2 come with a package of the extra `eval`.
 from __future__ import annotations
 
 import os
+import sys
 import warnings
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Literal
 
@@ -34,7 +36,7 @@ class PerceptualDistance(nn.Module):
         except ImportError as error:
             raise UsageError(MISSING.format("LPIPS")) from error
         backbone = _local(FILES[net])
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stdout(sys.stderr):  # it prints what it downloads
             warnings.simplefilter("ignore")  # lpips still calls torchvision's `pretrained=`
             try:
                 self.net = lpips.LPIPS(net=net, pnet_rand=backbone is not None, verbose=False)

@@ -63,12 +63,11 @@ def filled(coloured: Tensor, regions: Tensor) -> Tensor:
     free = inside(regions)
     far = -F.max_pool2d(-free, 5, 1, 2)
     weight = RIM_WEIGHT + (1 - RIM_WEIGHT) * far
-    sums = summed(coloured * weight, regions)
-    colour = sums[:, :3] / sums[:, 3:].clamp(min=SMALLEST_SHARE)
+    colour = mean_colour(summed(coloured * weight, regions))
     known = product * free
     layout = spread_out(torch.cat([colour * known, known], 1), LINE_PX, product)
-    own = coloured[:, :3] / coloured[:, 3:].clamp(min=SMALLEST_SHARE)
-    return torch.where(layout[:, 3:] > 0, layout, torch.cat([own, product], 1) * product)
+    own = torch.cat([mean_colour(coloured) * product, product], 1)
+    return torch.where(layout[:, 3:] > 0, layout, own)
 
 
 def evened(cells: Tensor) -> Tensor:
@@ -119,9 +118,13 @@ def cells_of(coloured: Tensor, cells: int = CELLS, least: float = PRODUCT_FROM) 
     A cell is empty if the mean of its mask is at most `least`.
     """
     means = F.avg_pool2d(coloured, coloured.shape[-1] // cells)
-    colour, share = means[:, :3], means[:, 3:]
-    product = (share > least).float()
-    return torch.cat([colour / share.clamp(min=SMALLEST_SHARE) * product, product], 1)
+    product = (means[:, 3:] > least).float()
+    return torch.cat([mean_colour(means) * product, product], 1)
+
+
+def mean_colour(coloured: Tensor) -> Tensor:
+    """Sums or means of colour times mask, and of the mask (N, 4 or more, H, H) -> colour (N, 3, H, H)."""
+    return coloured[:, :3] / coloured[:, 3:4].clamp(min=SMALLEST_SHARE)
 
 
 def enlarged(cells: Tensor) -> Tensor:
@@ -157,21 +160,19 @@ def complete(colour: Tensor, mask: Tensor, known: Tensor, regions: Tensor) -> Te
     known = enlarged(known)
     sums = summed(torch.cat([known, torch.ones_like(known[:, 3:])], 1), regions)
     is_stroked = (sums[:, 3:4] > STROKED_FROM * sums[:, 4:]) & (inside(regions) > 0)
-    stroke = sums[:, :3] / sums[:, 3:4].clamp(min=SMALLEST_SHARE)
-    colour = torch.where(is_stroked, stroke, even) * product
+    colour = torch.where(is_stroked, mean_colour(sums), even) * product
     layout = filled(torch.cat([colour, product], 1), regions)
     colour = torch.where(known[:, 3:] > 0, known[:, :3], layout[:, :3])
     return torch.cat([colour * product, product], 1)
 
 
-def spread_out(layout: Tensor, times: int = 6, free: Tensor | None = None) -> Tensor:
+def spread_out(layout: Tensor, times: int, free: Tensor | None = None) -> Tensor:
     """Extends the colours of a layout (N, 4, H, H) into its empty cells, one cell further each time.
 
     With `free` (N, 1, H, H) in {0, 1}, only into those.
     """
     for _ in range(times):
         near = F.avg_pool2d(F.pad(layout, [1, 1, 1, 1]), 3, 1)
-        colour = near[:, :3] / near[:, 3:].clamp(min=SMALLEST_SHARE)
-        grown = torch.cat([colour, torch.ones_like(near[:, 3:])], 1) * (near[:, 3:] > 0)
+        grown = torch.cat([mean_colour(near), torch.ones_like(near[:, 3:])], 1) * (near[:, 3:] > 0)
         layout = torch.where(layout[:, 3:] > 0, layout, grown if free is None else grown * free)
     return layout

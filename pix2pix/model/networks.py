@@ -54,7 +54,7 @@ class TwoStage(nn.Module):
     def draw_layout(self, ink: Tensor, strokes: Tensor, z: Tensor, sketch_of: Tensor | None = None) -> Tensor:
         """Returns the layout (N, 4, 64, 64) for ink (M, 1, S, S) in 0..1, otherwise as `forward`."""
         small, nothing = F.adaptive_avg_pool2d(ink, LAYOUT_PX), ink.new_zeros(len(ink), 4, CELLS, CELLS)
-        regions, known = regions_of(ink), known_colours(strokes, ink)
+        regions, known = regions_of(small), known_colours(strokes, ink)
         # Which cells hold product depends on the sketch alone. Drawn with the answer's latent, light products
         # get holes: white parts of a photo count as ground.
         mask = self.layout.decode(*self.layout.encode(small, nothing), z.new_zeros(len(ink), z.shape[1]))[

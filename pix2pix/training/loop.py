@@ -135,7 +135,7 @@ def train(
             data_hash=pairs_hash,
             licence=config.licence,
             discriminator=config.discriminator,
-            palette=find_palette(train_pairs) if config.two_stage else (),
+            palette=find_palette(train_pairs) if writes and config.two_stage else (),
         )
 
         # --- batches
@@ -169,10 +169,10 @@ def train(
 
             # --- what is due? A run whose last save failed saves when it is resumed
             changed = writes and (step > first_step or (resume and ended))
-            score_due = changed and scorer and (ended or step % config.score_every == 0)
-            samples_due = changed and (done or step % config.sample_every == 0)
+            score_due = changed and scorer and _is_due(config.score_every, step, at_end=ended)
+            samples_due = changed and _is_due(config.sample_every, step, at_end=done)
             save_due = changed and (
-                done or step % config.save_every == 0 or seconds - saved_at >= SAVE_EVERY_S
+                _is_due(config.save_every, step, at_end=done) or seconds - saved_at >= SAVE_EVERY_S
             )
             if score_due or samples_due or save_due:
                 average = training_step.average
@@ -245,15 +245,19 @@ def train(
             seconds = seconds_before + clock() - began
             recent.append((seconds, step, waited_s))
             window_s = recent[-1][0] - recent[0][0]
+            progress = _progress(config, step, seconds)
+            ended = progress >= 1
             status = Status(
                 step=step,
                 images=step * config.batch_size,
-                progress=_progress(config, step, seconds),
+                progress=progress,
                 seconds=seconds,
                 images_per_s=(step - recent[0][1]) * config.batch_size / window_s if window_s > 0 else 0.0,
                 data_wait=(waited_s - recent[0][2]) / window_s if window_s > 0 else 0.0,
                 losses=_finite_means(fabric, step, result.losses),
                 statistics=_finite_means(fabric, step, result.statistics),
+                scores=scorer is not None and _is_due(config.score_every, step, at_end=ended),
+                saves=_is_due(config.save_every, step, at_end=ended) or seconds - saved_at >= SAVE_EVERY_S,
             )
 
             # --- logs
@@ -318,6 +322,11 @@ def _progress(config: TrainConfig, step: int, seconds: float) -> float:
     """Returns 0 to 1, by steps or by time, whichever is further."""
     by_time = seconds / config.time_limit_s if config.time_limit_s else 0.0
     return min(1.0, max(step / config.steps, by_time))
+
+
+def _is_due(every: int, step: int, *, at_end: bool) -> bool:
+    """Returns whether something is due that comes every few steps, and at the end."""
+    return at_end or step % every == 0
 
 
 def _rate(config: TrainConfig, step: int, progress: float) -> float:

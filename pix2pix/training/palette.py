@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from pix2pix.errors import PairsError
-from pix2pix.images.framing import UInt8
+from pix2pix.images.framing import UInt8, resized
 from pix2pix.model.latents import spread
 from pix2pix.pairs import Pair, load_mask, load_pair
 
@@ -49,7 +49,6 @@ def _product_pixels(pair: Pair) -> UInt8:
         mask = load_mask(pair, sketch, photo)
     except PairsError:
         return np.empty((0, 3), np.uint8)
-    size = (SIDE_PX, SIDE_PX)
-    small, covered = (cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in (photo, mask))
+    small, covered = (resized(x, (SIDE_PX, SIDE_PX)) for x in (photo, mask))
     inside: UInt8 = small[covered == 255]
     return inside

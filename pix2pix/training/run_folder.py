@@ -37,6 +37,8 @@ class Status:
     data_wait: float  # share of the time spent waiting for pairs, 0 to 1
     losses: dict[str, float]
     statistics: dict[str, float]  # see `StepResult`
+    scores: bool = False  # whether the run is scored before the next step, which may take minutes
+    saves: bool = False  # whether it is saved then
 
 
 @dataclass(frozen=True)
