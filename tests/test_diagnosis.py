@@ -322,8 +322,8 @@ def test_any_numbers_get_a_finding(stats: list[Line], scores: list[Line]) -> Non
 
 def test_the_distance_from_half_is_of_each_discriminator() -> None:
     line = {"p_real_pixels": 0.6, "p_fake_pixels": 0.2, "p_real_somewhere": 0.9, "p_fake_somewhere": 0.1}
-    line |= {"p_real_coarse": 0.9, "detail_p_real_pixels": 0.5, "detail_p_fake_pixels": 0.5}
+    line |= {"p_real_coarse": 0.9, "p_real_layout": 0.5, "p_fake_layout": 0.5}
     labels = [one.label for one in discriminators_in([line])]
-    assert labels == ["on pixels", "of the coarse picture", "on pixels of windows"]
-    assert distance_from_half(line) == pytest.approx({"on pixels": 0.2, "on pixels of windows": 0.0})
+    assert labels == ["of layouts", "on pixels", "of the coarse picture"]
+    assert distance_from_half(line) == pytest.approx({"of layouts": 0.0, "on pixels": 0.2})
     assert distance_from_half({}) == {}

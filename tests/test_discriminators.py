@@ -9,7 +9,8 @@ from torch import nn
 
 from pix2pix.errors import UsageError
 from pix2pix.model.config import DiscriminatorConfig
-from pix2pix.model.patch_discriminator import InstanceNorm, PatchDiscriminator
+from pix2pix.model.layers import InstanceNorm
+from pix2pix.model.patch_discriminator import PatchDiscriminator
 from pix2pix.training.config import PRESETS, train_config
 from pix2pix.training.discriminators import CoarseDiscriminator, PictureDiscriminators
 
@@ -131,13 +132,8 @@ def looked_at() -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(2, 3, 64, 64), torch.rand(2, 1, 64, 64)
 
 
-def test_windows_are_not_judged_as_whole_pictures(looked_at: tuple[torch.Tensor, torch.Tensor]) -> None:
-    whole, windows = (PictureDiscriminators(CRITIC, coarse=coarse)(*looked_at)[0] for coarse in (True, False))
-    assert set(whole) == {"pixels", "coarse"} and set(windows) == {"pixels"}
-
-
 def test_all_depend_on_the_sketch(looked_at: tuple[torch.Tensor, torch.Tensor]) -> None:
-    d = PictureDiscriminators(CRITIC, coarse=True)
+    d = PictureDiscriminators(CRITIC)
     photo, ink = looked_at
     found, other = d(photo, ink)[0], d(photo, ink.square())[0]
     assert all((logits - other[kind]).abs().max() > 1e-5 for kind, logits in found.items())
@@ -147,13 +143,13 @@ def test_pixels_are_judged_beside_a_sketch_with_white_paper(
     looked_at: tuple[torch.Tensor, torch.Tensor],
 ) -> None:
     """As for the realism map."""
-    d = PictureDiscriminators(CRITIC, coarse=False)
+    d = PictureDiscriminators(CRITIC)
     photo, ink = looked_at
     torch.testing.assert_close(d(photo, ink)[0]["pixels"], d.pixels(1 - 2 * ink, photo))
 
 
 def test_features_are_the_outputs_of_all_layers(looked_at: tuple[torch.Tensor, torch.Tensor]) -> None:
-    d = PictureDiscriminators(CRITIC, coarse=True)
+    d = PictureDiscriminators(CRITIC)
     logits, features = d(*looked_at)
     assert [x.shape[1] for x in features] == [*CRITIC.widths, 1]
     torch.testing.assert_close(features[-1], logits["pixels"])

@@ -102,7 +102,15 @@ def test_tensors_that_do_not_fit_the_header_are_told(
     tmp_path: Path, tensor: np.ndarray | None, engine: str
 ) -> None:
     whole = save_untrained(tmp_path / "whole.safetensors", TINY)
-    path = damaged(whole, tmp_path / "damaged.safetensors", **{"picture.down.0.weight": tensor})
+    path = damaged(whole, tmp_path / "damaged.safetensors", **{"picture.down.0.conv.weight": tensor})
+    with pytest.raises(CorruptBundle, match=r"damaged\.safetensors.*do not fit"):
+        pix2pix.load(path, device="cpu", engine=engine)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "torch"])
+def test_a_bundle_without_a_norm_is_refused(tmp_path: Path, engine: str) -> None:
+    whole = save_untrained(tmp_path / "whole.safetensors", replace(TINY, widths=(8, 8, 8, 8)))
+    path = damaged(whole, tmp_path / "damaged.safetensors", **{"picture.down.1.norm.weight": None})
     with pytest.raises(CorruptBundle, match=r"damaged\.safetensors.*do not fit"):
         pix2pix.load(path, device="cpu", engine=engine)
 

@@ -24,7 +24,7 @@ from pix2pix.inference.export import export
 from pix2pix.model.bundle import digest_of, find_bundle, read_weights
 from pix2pix.model.onnx_graph import translate_graph
 
-NUDGED = "picture.detail.to_rgba.bias"
+NUDGED = "picture.head.skip.bias"
 SKETCHES = sorted(Path("docs/sketches/shoes").glob("*.png"))
 
 
@@ -72,7 +72,7 @@ def test_weights_are_stored_in_half_precision_and_lose_nothing(tmp_path: Path) -
     data, header = export_module.build(path)
     stored = {one.name: numpy_helper.to_array(one) for one in onnx.load_from_string(data).graph.initializer}
     weights, _ = read_weights(path)
-    for name in ("picture.up.1.weight", "layout.middle.weight", "picture.refine.0.weight"):
+    for name in ("picture.up.1.join.weight", "layout.middle.weight", "picture.down.0.conv.weight"):
         assert stored[f"{name}_half"].dtype == np.float16
         assert np.array_equal(stored[f"{name}_half"], weights[name])
     given = {"z": np.ones((1, 4), np.float32), "sketch_of": np.zeros(1, np.int64)}

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pix2pix.model.layers import Conv, Linear, ModulatedConv, activate, doubled, statistics
+from pix2pix.model.layers import Conv, InstanceNorm, Linear, ModulatedConv, activate, statistics
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +94,8 @@ def test_statistics_by_hand() -> None:
     assert found[1].tolist() == pytest.approx([0, 0, 0, 1e-3, 1e-3, 1e-3, 0], abs=1e-6)
 
 
-def test_doubled_is_bilinear() -> None:
-    row = torch.tensor([0.0, 4.0]).expand(1, 1, 2, 2)
-    assert doubled(row)[0, 0].tolist() == [[0, 1, 3, 4]] * 4
+def test_instance_norm_is_scaled_and_shifted_for_each_picture() -> None:
+    norm, x = InstanceNorm(3), 5 + 2 * torch.randn(2, 3, 16, 16)
+    scale, shift = torch.randn(2, 3, 1, 1), torch.randn(2, 3, 1, 1)
+    expected = F.instance_norm(x) * scale + shift
+    torch.testing.assert_close(norm(x, scale, shift), expected, atol=1e-4, rtol=1e-3)

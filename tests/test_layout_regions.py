@@ -98,8 +98,9 @@ def test_the_layout_of_a_photo_covers_whole_cells_and_ignores_what_is_outside_of
     photo, mask = torch.ones(1, 3, 256, 256), torch.zeros(1, 1, 256, 256)
     photo[0, :, 64:192, 72:192], mask[..., 64:192, 72:192] = RED[:, None, None], 1
     ink = torch.nn.functional.interpolate(frame(), 256)
-    layout = layout_of(coloured_by(photo, mask), ink)
-    torch.testing.assert_close(layout, layout_of(coloured_by(2 * photo * mask - photo, mask), ink))
+    regions = regions_of(ink)
+    layout = layout_of(coloured_by(photo, mask), regions)
+    torch.testing.assert_close(layout, layout_of(coloured_by(2 * photo * mask - photo, mask), regions))
     torch.testing.assert_close(layout[0, :3, 16:48, 16:48], RED[:, None, None].expand(-1, 32, 32))
     assert layout[0, 3].sum() == 32 * 32
 

@@ -7,7 +7,6 @@ from dataclasses import fields
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
@@ -19,7 +18,7 @@ from pix2pix.errors import PairsError, RunError
 from pix2pix.model.layouts import coloured_by
 from pix2pix.pairs import list_pairs
 from pix2pix.training.augment import PairAugment
-from pix2pix.training.loader import DETAILED_FROM, Loaded, detail_share, load_batches
+from pix2pix.training.loader import Loaded, load_batches
 from pix2pix.training.sampler import PairSampler
 
 
@@ -69,7 +68,6 @@ def test_the_layout_gan_takes_all_pairs_and_the_picture_gan_the_first(pairs: Pat
         "photo": (2, 3, 32, 32),
         "mask": (2, 1, 32, 32),
         "roughness": (2,),
-        "detailed": (2,),
     }
     assert len(batch.indices) == 4 and torch.equal(batch.coloured, whole.coloured)
     assert torch.equal(batch.photo, whole.photo[:2])
@@ -101,24 +99,6 @@ def test_the_mask_moves_with_the_photo(pairs: Path) -> None:
         Image.fromarray(np.repeat(255 - mask[:, :, None], 3, axis=2)).save(photo)
     for batch in some(pairs, 5):
         torch.testing.assert_close(batch.mask, (1 - batch.photo[:, :1]) / 2, atol=0.01, rtol=0)
-
-
-def test_an_enlarged_photo_has_no_detail_and_noise_has() -> None:
-    rng, inside = np.random.default_rng(0), np.full((64, 64), 255, np.uint8)
-    noise = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    blurred = cv2.GaussianBlur(noise[:32, :32], (0, 0), 1)
-    enlarged = cv2.resize(blurred, (64, 64), interpolation=cv2.INTER_CUBIC)
-    assert detail_share(enlarged, inside) < 0.1 * DETAILED_FROM
-    assert detail_share(noise, inside) > 5 * DETAILED_FROM
-    assert detail_share(np.full((64, 64, 3), 90, np.uint8), inside) == 0
-
-
-def test_detail_counts_inside_of_the_product_alone() -> None:
-    rng, mask = np.random.default_rng(0), np.zeros((64, 64), np.uint8)
-    photo = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    mask[:, :24], photo[:, :40] = 255, 90
-    assert detail_share(photo, mask) < 0.01 and detail_share(photo, 255 - mask) > DETAILED_FROM
-    assert detail_share(photo, np.zeros_like(mask)) == 0
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -66,14 +66,6 @@ def test_values_beyond_the_limit_are_counted_by_how_far() -> None:
     assert losses.beyond(colour, 1.3).item() == pytest.approx(0.2 / 4)
 
 
-def test_means_under_weights_add_up_over_parts() -> None:
-    values, weights = torch.tensor([1.0, 2.0, 6.0, 4.0]), torch.tensor([1.0, 0.0, 3.0, 0.5])
-    whole = losses.weighted_mean(values, weights)
-    assert whole.item() == pytest.approx(21 / 4)
-    parts = [losses.weighted_mean(values[i::2], weights[i::2]) for i in (0, 1)]
-    assert torch.stack(parts).mean().item() == pytest.approx(21 / 4)
-
-
 def test_gradients_of_known_terms_at_the_picture() -> None:
     """Of half a sum of squares it is the picture itself; a term that looks elsewhere has none."""
     picture = torch.zeros(1, 3, 2, 2, requires_grad=True)

@@ -8,20 +8,17 @@ from conftest import TINY
 from torch import Tensor, nn
 
 from pix2pix.model.constants import LAYOUT_PX
-from pix2pix.model.layers import doubled
-from pix2pix.model.picture_gan import PictureGenerator, compose, recoloured
+from pix2pix.model.picture_gan import Joint, PictureGenerator, compose
 
 SIDE = TINY.size_px
 
 
-def generator(*, trained: bool = True) -> PictureGenerator:
-    """`trained`: gains and the last stage, which begin at 0, take part."""
+def generator(size_px: int = SIDE) -> PictureGenerator:
+    """Its weights are larger than initial ones, so that everything has an effect."""
     torch.manual_seed(0)
-    built = PictureGenerator(TINY).eval()
-    if trained:
-        parts = [p for name, p in built.named_parameters() if "gain" in name]
-        for parameter in (*parts, built.detail.to_rgba.weight):
-            nn.init.normal_(parameter)
+    built = PictureGenerator(replace(TINY, size_px=size_px)).eval()
+    for parameter in built.parameters():
+        nn.init.normal_(parameter, 0.0, 0.3)
     return built
 
 
@@ -54,51 +51,45 @@ def test_ink_and_layout_change_the_picture(name: str) -> None:
 
 def test_a_line_between_two_pixels_of_half_the_side_is_seen() -> None:
     """Ink is folded, not averaged: lines half a pixel apart there are two sketches."""
-    network, taken = generator(trained=False), given(1)
+    network, layout = generator(), given(1)["layout"]
     line = torch.zeros(1, 1, SIDE, SIDE)
     line[..., 20, :] = 1
-    drawn = [network.draw(ink, taken["layout"])[0] for ink in (line, line.roll(1, 2))]
+    drawn = [network.stem(nn.functional.pixel_unshuffle(ink, 2)) for ink in (line, line.roll(1, 2))]
     assert (drawn[0] - drawn[1]).abs().max() > 0.01
+    assert not torch.equal(network(line, layout), network(line.roll(1, 2), layout))
 
 
-def test_the_last_stage_adds_nothing_at_first() -> None:
-    network, taken = generator(trained=False), given(2)
-    rgba, x, style = network.draw(**taken)
-    assert rgba.shape == (2, 4, SIDE // 2, SIDE // 2)
-    assert x.shape == (2, TINY.widths[0], SIDE // 2, SIDE // 2) and style.shape == (2, TINY.style_size)
-    assert torch.equal(network(**taken), doubled(rgba))
-    assert not torch.equal(generator()(**taken), doubled(generator().draw(**taken)[0]))
-
-
-def test_the_last_stage_sees_ink_at_the_full_side() -> None:
-    network, taken = generator(), given(1)
-    base = network.draw(**taken)
-    dot = taken["ink"].clone()
-    dot[0, 0, 10, 11] = 1 - dot[0, 0, 10, 11]
-    changed = (network.detail(*base, dot) - network.detail(*base, taken["ink"])).abs().amax((0, 1)) > 1e-6
-    rows, columns = changed.nonzero().T
-    assert changed[10, 11] and len(rows) <= 25  # two 3x3
-    assert (rows - 10).abs().max() <= 2 and (columns - 11).abs().max() <= 2
-
-
-@pytest.mark.parametrize("gain", ["cells_gain", "regions_gain"])
-@pytest.mark.parametrize("size_px, depth", [(64, 1), (128, 2), (256, 3)])
-def test_where_a_colour_lies_is_known_at_every_size(size_px: int, depth: int, gain: str) -> None:
-    """Two areas change places, so that mean and deviation of the layout, which the style sees, stay."""
-    torch.manual_seed(0)
-    network = PictureGenerator(replace(TINY, size_px=size_px, widths=(4,) * max(3, depth + 1)))
+@pytest.mark.parametrize("size_px", [64, 128, 256])
+def test_where_a_colour_lies_is_known_at_every_size(size_px: int) -> None:
+    """Two areas change places, so that mean and deviation of the layout stay."""
+    network = generator(size_px)
     layout = torch.zeros(1, 4, LAYOUT_PX, LAYOUT_PX)
     layout[0, :, 12:16, 12:16] = torch.tensor([1.0, -1, -1, 1])[:, None, None]
     layout[0, :, 48:52, 48:52] = torch.tensor([-1.0, -1, 1, 1])[:, None, None]
-    ink = torch.zeros(1, 1, size_px, size_px)
     with torch.no_grad():
-        apart = []
-        for _ in range(2):
-            one, other = (network(ink, x) for x in (layout, layout.flip(2, 3)))
-            assert one.shape == (1, 4, size_px, size_px)
-            apart.append(float((one - other).abs().max()))
-            nn.init.normal_(getattr(network, gain))  # at first the layout does not join
-    assert apart[0] < 1e-5 and apart[1] > 0.01
+        one, other = (network(torch.zeros(1, 1, size_px, size_px), x) for x in (layout, layout.flip(2, 3)))
+    assert one.shape == (1, 4, size_px, size_px) and (one - other).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("stage", ["up.0", "up.1", "head"])
+def test_the_layout_enters_at_every_side(stage: str) -> None:
+    network, taken = generator(), given(1)
+    before = network(**taken)
+    nn.init.zeros_(network.get_submodule(stage if stage == "head" else f"{stage}.join").layout.weight)
+    assert (network(**taken) - before).abs().max() > 0.01
+
+
+def test_doubling_is_nearest_neighbour_and_a_convolution() -> None:
+    joint = Joint(3, 2, 5)
+    for parameter in joint.parameters():
+        nn.init.normal_(parameter)
+    x, skip, layout = torch.randn(2, 3, 8, 8), torch.randn(1, 2, 16, 16), torch.randn(2, 4, 64, 64)
+    found = joint(x, skip, layout, torch.tensor([0, 0]))
+    doubled = nn.functional.interpolate(x, scale_factor=2)
+    kernel = joint.weight.flip(2, 3)  # that of a transposed convolution
+    expected = nn.functional.conv2d(doubled, kernel, padding=1) + joint.skip(skip)
+    expected = expected + joint.layout(nn.functional.avg_pool2d(layout, 4))
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_compose_shows_white_where_alpha_is_0_and_the_colour_where_it_is_1() -> None:
@@ -107,46 +98,3 @@ def test_compose_shows_white_where_alpha_is_0_and_the_colour_where_it_is_1() -> 
     photo, alpha = compose(rgba)
     assert alpha[0, 0, 0].tolist() == pytest.approx([0, 1, 0.5])
     assert photo[0, 0, 0].tolist() == pytest.approx([1, 0.2, 0.6])
-
-
-def layout_of_colour(*colour: float) -> Tensor:
-    """A product of one colour (3,) in [-1, 1] in the left half, (1, 4, 64, 64)."""
-    layout = torch.zeros(1, 4, LAYOUT_PX, LAYOUT_PX)
-    layout[0, :3, :, :32] = torch.tensor(colour)[:, None, None]
-    layout[0, 3, :, :32] = 1
-    return layout
-
-
-def luma(colour: Tensor) -> Tensor:
-    return (colour[:, :3] * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1)
-
-
-def test_recolouring_keeps_luma_and_alpha_and_takes_most_of_the_chroma_from_the_layout() -> None:
-    """A grey picture on a layout of a brown of the same luma gets 85 % of its chroma."""
-    brown = torch.tensor([0.3, -0.1, -0.27])
-    grey = float(luma(brown[None, :, None, None]))
-    rgba = torch.full((1, 4, 64, 64), grey)
-    rgba[:, 3] = torch.randn(64, 64)
-    found = recoloured(rgba, layout_of_colour(*brown.tolist()))
-    torch.testing.assert_close(luma(found), luma(rgba), atol=1e-4, rtol=0)
-    assert torch.equal(found[:, 3], rgba[:, 3])
-    expected = (grey + 0.85 * (brown - grey))[:, None, None].expand(3, 64, 30)
-    torch.testing.assert_close(found[0, :3, :, :30], expected, atol=2e-3, rtol=0)
-
-
-def test_recolouring_leaves_a_picture_in_the_colour_of_its_layout_as_it_is() -> None:
-    rgba = torch.tensor([0.3, -0.1, -0.27, 5.0])[None, :, None, None].expand(1, 4, 64, 64)
-    found = recoloured(rgba, layout_of_colour(0.3, -0.1, -0.27))
-    torch.testing.assert_close(found, rgba, atol=1e-3, rtol=0)  # beside the product, too
-
-
-def test_coloured_speckle_becomes_faint_and_black_and_white_stay() -> None:
-    rgba = torch.zeros(1, 4, 64, 64)
-    rgba[0, :3, 10, 10] = torch.tensor([1.0, -0.5, -1.0])  # orange on grey
-    rgba[0, :3, 20, 20], rgba[0, :3, 30, 20] = -1.0, 1.0
-    found = recoloured(rgba, layout_of_colour(0.0, 0.0, 0.0))
-    speck, before = found[0, :3, 10, 10], rgba[0, :3, 10, 10]
-    assert (speck - speck.mean()).norm() < 0.2 * (before - before.mean()).norm()
-    red = recoloured(rgba, layout_of_colour(0.8, -0.5, -0.5))
-    torch.testing.assert_close(red[0, :3, 20, 20], torch.full((3,), -1.0), atol=1e-4, rtol=0)
-    torch.testing.assert_close(red[0, :3, 30, 20], torch.full((3,), 1.0), atol=1e-4, rtol=0)

@@ -10,23 +10,23 @@ import torch
 from conftest import CRITIC, LITERAL, TINY, needs_features
 from torch import Tensor
 
-from pix2pix.model.layouts import coloured_by, layout_of
+from pix2pix.model.layouts import coloured_by, layout_of, redrawn_layout, regions_of
 from pix2pix.model.networks import Paper, TwoStage
 from pix2pix.training.batch import Pictures
 from pix2pix.training.config import TrainConfig
 from pix2pix.training.distributed import make_fabric
 from pix2pix.training.paper_step import PaperStep
 from pix2pix.training.picture_step import (
+    REDRAWN_SHARE,
     SHIFT,
     PictureStep,
     compare,
     shifted,
     training_layout,
-    windows,
 )
 
 SIDE, COUNT = 64, 4
-TERMS = {"pixels", "coarse", "matching", "reconstruction", "range", "alpha"}
+TERMS = {"pixels", "coarse", "matching", "reconstruction", "alpha"}
 
 
 def pictures(**changes: Tensor) -> Pictures:
@@ -43,9 +43,9 @@ def pictures(**changes: Tensor) -> Pictures:
         photo=photo,
         roughness=torch.zeros(COUNT),
         mask=mask,
-        detailed=torch.ones(COUNT),
         shifts=torch.full((COUNT, 2), 0.5),
-        corners=torch.rand(COUNT, 2),
+        choices=torch.ones(COUNT),
+        channels=torch.arange(3).expand(COUNT, 3),
     )
     return replace(made, **changes)
 
@@ -61,12 +61,29 @@ def test_the_layout_is_the_photos_own_in_the_regions_of_the_sketch() -> None:
     given = pictures()
     layout = training_layout(given)
     torch.testing.assert_close(
-        layout, layout_of(coloured_by(given.photo, given.mask), (1 - given.sketch) / 2)
+        layout, layout_of(coloured_by(given.photo, given.mask), regions_of((1 - given.sketch) / 2))
     )
     torch.testing.assert_close(
         layout[:, :3, 20:44, 16:48], given.photo[:, :, 20:44, 16:48], atol=1e-4, rtol=0
     )
     assert not layout[:, :, :16].any()
+
+
+def test_a_share_of_the_layouts_is_made_as_drawn_ones_are() -> None:
+    given = pictures(choices=torch.tensor([0.0, REDRAWN_SHARE, REDRAWN_SHARE - 0.01, 1.0]))
+    coloured, regions = coloured_by(given.photo, given.mask), regions_of((1 - given.sketch) / 2)
+    exact, redrawn = layout_of(coloured, regions), redrawn_layout(coloured, regions)
+    expected = torch.stack([redrawn[0], exact[1], redrawn[2], exact[3]])
+    assert torch.equal(training_layout(given), expected) and not torch.equal(exact, redrawn)
+
+
+def test_a_redrawn_layout_has_the_colours_of_the_cells() -> None:
+    """A box that fills its cells keeps its colour, also between the lines that do not follow cells."""
+    given = pictures()
+    layout = redrawn_layout(coloured_by(given.photo, given.mask), regions_of((1 - given.sketch) / 2))
+    inside = layout[:, :3, 20:44, 16:48]
+    torch.testing.assert_close(inside, given.photo[:, :, 20:44, 16:48], atol=0.02, rtol=0)
+    assert set(layout[:, 3].unique().tolist()) == {0.0, 1.0}
 
 
 def test_pictures_of_one_pair_are_shifted_alike_by_up_to_a_tenth() -> None:
@@ -87,7 +104,8 @@ def test_discriminators_see_both_pictures_and_their_ink_shifted_alike() -> None:
     ink = (torch.rand(COUNT, 1, SIDE, SIDE) < 0.3).float()
     photo = (1 - 2 * ink).expand(-1, 3, -1, -1)
     rgba = torch.cat([photo, torch.full_like(ink, 100.0)], 1)  # opaque
-    generated = compare(rgba, photo, torch.ones_like(ink), ink, torch.rand(COUNT, 2))
+    generated = compare(rgba, photo, ink, torch.rand(COUNT, 2))
+    assert generated.small_photo.shape == generated.fake_input.photo.shape == (COUNT, 3, SIDE // 2, SIDE // 2)
     for given in (generated.real_input, generated.fake_input):
         torch.testing.assert_close(given.photo, (1 - 2 * given.ink).expand(-1, 3, -1, -1))
     assert not torch.equal(generated.real_input.ink, ink)
@@ -97,7 +115,7 @@ def test_alpha_gets_no_gradient_from_pictures() -> None:
     """Trained by discriminators, it got holes along dense lines, which look like white speckle."""
     rgba = torch.zeros(COUNT, 4, SIDE, SIDE, requires_grad=True)
     ink, photo = torch.zeros(COUNT, 1, SIDE, SIDE), torch.zeros(COUNT, 3, SIDE, SIDE)
-    generated = compare(rgba, photo, ink, ink, torch.rand(COUNT, 2))
+    generated = compare(rgba, photo, ink, torch.rand(COUNT, 2))
     generated.fake.square().sum().backward()
     assert rgba.grad is not None and rgba.grad[:, :3].any() and not rgba.grad[:, 3].any()
 
@@ -110,36 +128,6 @@ def test_every_shift_is_as_likely_as_any_other() -> None:
     ]
     counts = torch.bincount((middle - 16 + reach).int())
     assert len(counts) == 2 * reach + 1 and counts.min() > 0.6 * count / len(counts)
-
-
-def test_windows_lie_alike_and_hold_ink() -> None:
-    ink = (1 - pictures().sketch) / 2
-    for seed in range(5):
-        corners = torch.rand(COUNT, 2, generator=torch.Generator().manual_seed(seed))
-        near = windows(ink, ink, corners, 32)
-        assert near.shape == (COUNT, 1, 32, 32) and near.any(dim=-1).any(dim=-1).all()
-        numbered = torch.arange(float(SIDE**2)).view(1, 1, SIDE, SIDE).expand(COUNT, -1, -1, -1)
-        places = windows(numbered, ink, corners, 32).long()
-        assert torch.equal(near, ink.flatten(2).gather(2, places.flatten(2)).view_as(near))
-
-
-@pytest.mark.parametrize(
-    "corner, first", [((0.0, 0.0), (4, 0)), ((1.0, 1.0), (23, 32)), ((0.5, 0.5), (14, 16))]
-)
-def test_the_middle_of_a_window_is_between_the_first_and_the_last_ink(
-    corner: tuple[float, float], first: tuple[int, int]
-) -> None:
-    """Rows 20 to 39 and columns 4 to 60 hold ink; a window of 32 px stays inside of the picture."""
-    ink = torch.zeros(1, 1, SIDE, SIDE)
-    ink[..., 20, 4] = ink[..., 39, 60] = 1
-    numbered = torch.arange(float(SIDE**2)).view(1, 1, SIDE, SIDE)
-    top, left = divmod(int(windows(numbered, ink, torch.tensor([corner]), 32)[0, 0, 0, 0]), SIDE)
-    assert (top, left) == first
-
-
-def test_without_ink_the_window_is_the_middle() -> None:
-    x = torch.rand(1, 3, SIDE, SIDE)
-    assert torch.equal(windows(x, torch.zeros(1, 1, SIDE, SIDE), torch.rand(1, 2), 32), x[..., 16:48, 16:48])
 
 
 def in_parts(*counts: int) -> Callable[..., Any]:
@@ -169,73 +157,47 @@ def networks(step: PictureStep) -> dict[str, dict[str, Tensor]]:
     return {name: {k: v.clone() for k, v in one.state_dict().items()} for name, one in found.items()}
 
 
-def test_whole_pictures_train_all_but_the_last_stage_and_windows_that_alone(tiny_config: TrainConfig) -> None:
-    step = ready(replace(tiny_config, detail_every=2))
+def test_a_step_updates_the_generator_and_every_discriminator(tiny_config: TrainConfig) -> None:
+    step = ready(tiny_config)
     before = networks(step)
     losses, statistics, errors = step.run(0, pictures(), 1.0, in_parts(1), measure=False)
-    first = updated(step, before)
-    base = {f"picture.{name}" for name, _ in step.picture.named_children() if name != "detail"}
-    assert (
-        first >= base - {"picture.cells", "picture.regions", "picture.refine"}
-        and "picture.detail" not in first
-    )
-    assert {name for name in first if name.startswith("window")} == set()
-    assert {f"whole_discriminators.{kind}" for kind in ("pixels", "coarse")} <= first
+    parts = {f"picture.{name}" for name, _ in step.picture.named_children()}
+    assert updated(step, before) == parts | {
+        f"picture_discriminators.{kind}" for kind in ("pixels", "coarse")
+    }
     assert losses.keys() == {"d", "d_penalty", *(f"g_{term}" for term in TERMS)}
     assert errors.shape == (COUNT,) and {"d_gradient", "g_gradient", "accuracy_coarse"} <= statistics.keys()
-
-    losses, statistics, _ = step.run(1, pictures(), 1.0, in_parts(1), measure=False)
-    second = updated(step, before)
-    assert {"picture.detail", "window_discriminators.pixels"} <= second
+    losses, _, _ = step.run(1, pictures(), 1.0, in_parts(1), measure=False)
     assert "d_penalty" not in losses
-    assert {name for name in losses if "detail" in name} == {
-        "detail_d",
-        *(f"detail_g_{term}" for term in TERMS - {"coarse"}),
-    }
-    assert {"detail_d_gradient", "detail_p_real_pixels"} <= statistics.keys()
 
 
-def test_windows_of_photos_without_detail_teach_nothing(tiny_config: TrainConfig) -> None:
-    step = ready(replace(tiny_config, detail_every=1))
-    losses, statistics, _ = step.run(
-        0, pictures(detailed=torch.zeros(COUNT)), 1.0, in_parts(1), measure=False
-    )
-    assert losses["detail_d"] == losses["detail_g_reconstruction"] == losses["detail_g_pixels"] == 0
-    assert statistics["detail_d_gradient"] == 0 < statistics["d_gradient"]
-
-
-def test_windows_without_detail_lie_in_any_part_of_a_batch(tiny_config: TrainConfig) -> None:
-    config, given = (
-        replace(tiny_config, detail_every=1),
-        pictures(detailed=torch.tensor([1.0, 0.0, 1.0, 1.0])),
-    )
-    whole, parts = (ready(config).run(0, given, 0.0, in_parts(n), measure=False) for n in (1, 2))
-    for name in ("detail_d", "detail_g_pixels", "detail_g_matching", "detail_g_reconstruction"):
-        torch.testing.assert_close(parts[0][name], whole[0][name], atol=1e-4, rtol=1e-3)
-    for name in ("detail_d_gradient", "detail_g_gradient"):
-        torch.testing.assert_close(parts[1][name], whole[1][name], atol=1e-4, rtol=1e-2)
+def test_the_step_is_that_of_photos_with_permuted_channels(tiny_config: TrainConfig) -> None:
+    given, order = pictures(), torch.tensor([[2, 0, 1]]).expand(COUNT, 3)
+    permuted = replace(given, channels=order)
+    before = replace(given, photo=given.photo[:, [2, 0, 1]])
+    one, other = (ready(tiny_config).run(0, x, 0.0, in_parts(1), measure=False) for x in (permuted, before))
+    torch.testing.assert_close(one[0], other[0])
 
 
 def test_rough_sketches_are_compared_with_their_photos_less(tiny_config: TrainConfig) -> None:
     losses = {}
-    for roughness in (0.0, 1.0):
-        step, given = ready(replace(tiny_config, detail_every=0)), pictures()
+    for roughness in (0.0, 0.5):
+        step, given = ready(tiny_config), pictures()
         rough = replace(given, roughness=torch.full((COUNT,), roughness))
         losses[roughness], _, errors = step.run(0, rough, 0.0, in_parts(1), measure=False)
-        assert errors.mean() * 40 * (1 - 0.8 * roughness) == pytest.approx(
+        assert errors.mean() * 60 * (1 - roughness) ** 2 == pytest.approx(
             float(losses[roughness]["g_reconstruction"]), rel=1e-4
         )
     for term in ("g_reconstruction", "g_matching", "g_alpha"):
-        assert float(losses[1.0][term]) == pytest.approx(0.2 * float(losses[0.0][term]), rel=1e-3)
-    assert torch.equal(losses[1.0]["g_pixels"], losses[0.0]["g_pixels"])
+        assert float(losses[0.5][term]) == pytest.approx(0.25 * float(losses[0.0][term]), rel=1e-3)
+    assert torch.equal(losses[0.5]["g_pixels"], losses[0.0]["g_pixels"])
 
 
 def test_gradients_at_the_picture_are_measured_when_asked(tiny_config: TrainConfig) -> None:
-    config = replace(tiny_config, detail_every=0)
-    _, statistics, _ = ready(config).run(0, pictures(), 0.0, in_parts(1), measure=True)
+    _, statistics, _ = ready(tiny_config).run(0, pictures(), 0.0, in_parts(1), measure=True)
     measured = {name for name in statistics if name.startswith("at_picture_")}
     assert measured == {f"at_picture_g_{term}" for term in TERMS}
-    double = replace(config, reconstruction_weight=2 * config.reconstruction_weight)
+    double = replace(tiny_config, reconstruction_weight=2 * tiny_config.reconstruction_weight)
     _, twice, _ = ready(double).run(0, pictures(), 0.0, in_parts(1), measure=True)
     name = "at_picture_g_reconstruction"
     assert statistics[name] > 0 and float(twice[name]) == pytest.approx(2 * float(statistics[name]), rel=1e-3)
@@ -245,9 +207,8 @@ def test_a_generator_out_of_memory_draws_again_what_the_discriminators_got_whole
     tiny_config: TrainConfig,
 ) -> None:
     """The discriminators are updated in one part and cache their pictures; the generator then in two."""
-    config = replace(tiny_config, detail_every=0)
-    whole = ready(config).run(0, pictures(), 0.0, in_parts(1), measure=False)
-    parts = ready(config).run(0, pictures(), 0.0, in_parts(1, 2), measure=False)
+    whole = ready(tiny_config).run(0, pictures(), 0.0, in_parts(1), measure=False)
+    parts = ready(tiny_config).run(0, pictures(), 0.0, in_parts(1, 2), measure=False)
     torch.testing.assert_close(parts[2], whole[2], atol=1e-4, rtol=0)
     for name in ("g_reconstruction", "g_alpha", "g_pixels"):
         torch.testing.assert_close(parts[0][name], whole[0][name], atol=1e-4, rtol=1e-3)
@@ -267,7 +228,7 @@ def test_the_same_of_the_papers_architecture() -> None:
 
 @needs_features
 def test_every_fourth_picture_is_compared_by_lpips(tiny_config: TrainConfig) -> None:
-    config = replace(tiny_config, detail_every=0, perceptual_weight=16.0)
+    config = replace(tiny_config, perceptual_weight=10.0)
     whole, parts = (ready(config).run(0, pictures(), 0.0, in_parts(n), measure=True) for n in (1, 2))
     assert whole[0]["g_perceptual"] > 0 and whole[1]["at_picture_g_perceptual"] > 0
     torch.testing.assert_close(parts[0]["g_perceptual"], whole[0]["g_perceptual"], atol=1e-4, rtol=1e-3)
@@ -281,7 +242,7 @@ def test_without_weights_of_vgg_training_goes_on_and_says_so(
     tiny_config: TrainConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PIX2PIX_FEATURES", str(tmp_path))
-    config, messages = replace(tiny_config, detail_every=0, perceptual_weight=16.0), list[str]()
+    config, messages = replace(tiny_config, perceptual_weight=10.0), list[str]()
     step = PictureStep(config, TwoStage(TINY).picture, make_fabric("cpu", "32-true"), messages.append)
     step.set_up()
     losses, _, _ = step.run(0, pictures(), 0.0, in_parts(1), measure=False)

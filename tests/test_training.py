@@ -29,7 +29,7 @@ def finish(config: TrainConfig, pairs: Path, run: Path, **options: object) -> li
     return list(train(config, pairs, run, device="cpu", **options))  # type: ignore[arg-type]
 
 
-NETWORKS = ("model", "average", "whole_discriminators", "window_discriminators", "layout_discriminator")
+NETWORKS = ("model", "average", "picture_discriminators", "layout_discriminator")
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
@@ -38,22 +38,12 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
 
 
 def test_a_step_updates_every_network(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
-    finish(replace(tiny_config, steps=1, detail_every=1), pairs, tmp_path / "one")
-    finish(replace(tiny_config, steps=2, detail_every=1), pairs, tmp_path / "two")
+    finish(replace(tiny_config, steps=1), pairs, tmp_path / "one")
+    finish(replace(tiny_config, steps=2), pairs, tmp_path / "two")
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
-    generators = ("layout", "encoder", "picture.stem", "picture.detail")
+    generators = ("layout", "encoder", "picture.stem", "picture.head")
     for part in (*(f"model.{name}" for name in generators), *NETWORKS):
         assert any(not torch.equal(one[k], two[k]) for k in one if k.startswith(part)), part
-
-
-def test_the_stage_at_full_size_is_updated_at_its_interval_alone(
-    tiny_config: TrainConfig, pairs: Path, tmp_path: Path
-) -> None:
-    statuses = finish(replace(tiny_config, steps=6, detail_every=3), pairs, tmp_path / "run")
-    assert [s.step for s in statuses if "detail_d" in s.losses] == [3, 6]
-    finish(replace(tiny_config, detail_every=0), pairs, tmp_path / "without")
-    state = load_state(tmp_path / "without" / "state.pt")["model"]
-    assert not state["picture.detail.to_rgba.weight"].any()  # as initialised
 
 
 def test_the_paper_s_architecture_trains(pairs: Path, tmp_path: Path) -> None:
@@ -84,7 +74,6 @@ def test_training_learns(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) 
         batch_size=4,
         shift_scale=False,
         strokes=False,
-        detail_every=0,
     )
     statuses = finish(config, pairs, tmp_path / "run")
     for term in ("g_reconstruction", "g_alpha", "layout_reconstruction"):
@@ -307,13 +296,20 @@ def test_discriminators_go_on_from_the_file_beside_the_bundle(
     notes: list[str] = []
     finish(still, pairs, tmp_path / "second", start_from=bundle, notify=notes.append)
     after = load_state(tmp_path / "second" / "state.pt")
-    for part in ("layout_discriminator",):
+    for part in ("layout_discriminator", "picture_discriminators"):
         for key, value in before[part].items():
             torch.testing.assert_close(after[part][key], value, rtol=1e-3, atol=1e-3)  # half precision
     assert not [note for note in notes if "start untrained" in note]
     (tmp_path / "first" / "discriminators.safetensors").unlink()
     finish(still, pairs, tmp_path / "third", start_from=bundle, notify=notes.append)
     assert [note for note in notes if "start untrained" in note and "first.safetensors" in note]
+    alone = load_state(tmp_path / "third" / "state.pt")["picture_discriminators"]
+    for key, value in before["picture_discriminators"].items():  # the bundle has the one on pixels
+        is_kept = torch.allclose(alone[key], value, rtol=1e-3, atol=1e-3)
+        assert is_kept or not key.startswith("pixels."), key
+    assert not torch.allclose(
+        alone["coarse.last.weight"], before["picture_discriminators"]["coarse.last.weight"]
+    )
 
 
 def test_a_run_whose_end_failed_is_ended_by_resuming(
@@ -375,9 +371,7 @@ def test_rates_rise_stay_and_fall(tiny_config: TrainConfig) -> None:
     assert [_rate(config, 99, progress) for progress in (0.5, 0.75, 1.0)] == [1.0, 0.5, 0.0]
 
 
-@pytest.mark.parametrize(
-    "option", [{"batch_size": 0}, {"steps": 0}, {"detail_every": -1}, {"weak_points": 2.0}]
-)
+@pytest.mark.parametrize("option", [{"batch_size": 0}, {"steps": 0}, {"weak_points": 2.0}])
 def test_what_cannot_be_trained_is_refused(tiny_config: TrainConfig, option: dict) -> None:
     with pytest.raises(UsageError, match=next(iter(option))):
         replace(tiny_config, **option)

@@ -15,9 +15,7 @@ from pix2pix.training.distributed import make_fabric
 from pix2pix.training.layout_step import LayoutStep
 
 RED, BLUE = torch.tensor([0.6, -0.8, -0.8]), torch.tensor([-0.8, -0.8, 0.6])
-MODEL = ModelConfig(
-    size_px=64, widths=(8, 8, 8), latent_size=4, style_size=8, detail_width=4, layout_widths=(16, 16, 16)
-)
+MODEL = ModelConfig(size_px=64, widths=(8, 8, 8), latent_size=4, layout_widths=(16, 16, 16))
 BATCH, STEPS = 16, 200
 
 

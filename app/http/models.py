@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DEFAULT_MODEL = "shoes"
 LOOK_EVERY_S = 2.0
 SETTLED_S = 1.0  # a file that changed less than this ago may be incomplete
-CACHED_ONNX_FILES = 2  # of 15 MB; building another takes 0.2 s
+CACHED_ONNX_FILES = 2  # of 12 MB; building another takes 0.2 s
 
 Stamp = tuple[Path, int, int, int]  # a file's path, inode, size, and time of modification in ns
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from pix2pix.model.networks import Model
 
-FORMAT = "pix2pix-bundle/4"
-EARLIER_FORMATS = tuple(f"pix2pix-bundle/{i}" for i in (1, 2, 3))  # of networks that were removed
+FORMAT = "pix2pix-bundle/5"
+EARLIER_FORMATS = tuple(f"pix2pix-bundle/{i}" for i in (1, 2, 3, 4))  # of networks that were removed
 DISCRIMINATORS = "discriminators.safetensors"  # in the folder of a bundle
 CHECKPOINTS = (".pth", ".pt", ".ckpt", ".h5", ".keras")  # suffixes of other programs' weights
 STARTS_OF_CHECKPOINTS = (b"PK\x03\x04", b"\x80\x02\x8a", b"\x89HDF")  # PyTorch or Keras, old PyTorch, HDF5

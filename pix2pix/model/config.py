@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeVar
 
 from pix2pix.errors import UsageError
-from pix2pix.model.constants import CELLS, LAYOUT_PX
 
 T = TypeVar("T")
 Config = TypeVar("Config", "ModelConfig", "DiscriminatorConfig")
@@ -34,8 +33,6 @@ class ModelConfig:
     widths: tuple[int, ...] = (24, 48, 96, 192, 256, 256)
     latent_size: int = 16
     # Two-stage only.
-    style_size: int = 96
-    detail_width: int = 12  # channels of the stage at the picture's full side
     layout_widths: tuple[int, ...] = (64, 128, 192)  # channels of the layout GAN at 16, 8 and 4 cells
     # Paper only.
     dropout: float = 0.0
@@ -58,35 +55,21 @@ class ModelConfig:
                     f"size {self.size_px} px is not a multiple of {multiple}, as this model needs"
                 )
             return
-        if not 1 <= self.style_size <= MAX_WIDTH or not 1 <= self.detail_width <= MAX_WIDTH:
-            raise UsageError(
-                f"style size {self.style_size} or detail width {self.detail_width} is not in 1..{MAX_WIDTH}"
-            )
         refuse_other_than_three("layout_widths", self.layout_widths)
         if not self.latent_size:
             raise UsageError("a two-stage model needs a latent size above 0")
         if self.size_px not in SIZES_PX:
             raise UsageError(f"size {self.size_px} px is not one of {', '.join(map(str, SIZES_PX))}")
-        if not self.depth_of_cells < len(self.widths):
+        if self.size_px < 2 ** len(self.widths):
+            most = self.size_px.bit_length() - 1
             raise UsageError(
-                f"{len(self.widths)} widths do not reach {CELLS} cells in pictures of {self.size_px} px: "
-                f"{self.depth_of_cells + 1} or more do"
+                f"{len(self.widths)} widths are too many for pictures of {self.size_px} px: at most {most}"
             )
 
     @property
     def seen_px(self) -> int:
-        """Side at which the discriminators see whole pictures."""
+        """Side at which the discriminators see pictures."""
         return self.size_px // 2 if self.architecture == "two-stage" else self.size_px
-
-    @property
-    def depth_of_cells(self) -> int:
-        """Index of the stage in `widths` where the picture GAN gets the cells of a layout."""
-        return (self.size_px // 2 // CELLS).bit_length() - 1
-
-    @property
-    def depth_of_regions(self) -> int:
-        """Index of the stage in `widths` where it gets the layout itself, or, if it is smaller, the first."""
-        return max(0, (self.size_px // 2 // LAYOUT_PX).bit_length() - 1)
 
 
 @dataclass(frozen=True)

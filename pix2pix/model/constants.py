@@ -3,6 +3,7 @@
 SLOPE = 0.2  # of the leaky rectifiers (Radford et al. 2016)
 GAIN = 2**0.5  # keeps the variance over a leaky rectifier (He et al. 2015)
 NORM_EPSILON = 1e-5
+DEVIATION = 0.02  # of initial weights (Isola et al. 2017, section 6.2)
 
 LAYOUT_PX = 64  # side of a layout, and of the sketch as the layout GAN gets it
 CELLS = 16  # the layout GAN draws 16 x 16 cells
@@ -19,10 +20,7 @@ RIM_WEIGHT = 1e-2  # of pixels near lines in the colour of a region, against 1
 EVEN_WIDTH, EVEN_STEPS = 0.15, 4  # of `layouts.evened`: a distance of colours, and updates
 NOWHERE = -1e4  # the logarithm of a weight that is 0
 LINE_PX = 3  # how far colours of regions spread into lines, in pixels of a layout
-LUMA = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
-CHROMA_SHARE = 0.85  # share of a picture's chroma that comes from its layout
 ALPHA_GAIN = 2.0  # of alpha's logit in answers: as trained, half of a doubtful edge shines through
-DARKEST, LIGHTEST = 0.02, 0.98  # limits of a layout's luma where it divides
 SPREAD_PX, SPREAD_STEPS = 32, 8  # colour strokes spread at this side, by a pixel a step
 KNOWN_FROM = 0.05  # a pixel there has a known colour above this share of colour strokes
 INK_STOPS = 0.06  # and is a line, which they do not cross, above this share of ink

@@ -1,8 +1,10 @@
-"""Layers that the layout GAN and the picture GAN share.
+"""Layers of the networks.
 
-Weights are N(0, 1) and scaled when they are used, so that all layers learn at one rate (Karras et al. 2018,
-section 4.1). No layer normalises over a picture or a batch: an answer does not depend on the rest of its
-batch, and a layer can distinguish the inside of a large blank area from paper.
+Those of the layout GAN (`Linear`, `Conv`, `ModulatedConv`) have weights N(0, 1), scaled when they are used,
+so that all learn at one rate (Karras et al. 2018, section 4.1). They do not normalise pictures, so that a
+layer can distinguish the inside of a large blank area from paper. The picture GAN, the discriminator on
+pixels and the paper's generator use `InstanceNorm`. No layer normalises over a batch: an answer does not
+depend on the rest of it.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pix2pix.model.constants import BLUR, DOUBLE, GAIN, SLOPE
+from pix2pix.model.constants import BLUR, DOUBLE, GAIN, NORM_EPSILON, SLOPE
 
 
 def activate(x: Tensor) -> Tensor:
@@ -90,13 +92,46 @@ class ModulatedConv(nn.Module):
         demodulation = torch.rsqrt(scale.square() @ weight.square().sum((2, 3)).t() + 1e-6)
         x = x * scale[:, :, None, None].to(x.dtype)
         if self.doubles:
-            kernel = torch.einsum("ti,oxij,uj->xotu", self.taps, weight, self.taps)
-            y = F.conv_transpose2d(x, kernel.to(x.dtype), None, 2, 1)
+            y = doubled(x, weight, self.taps)
             y = F.conv2d(y, self.blur.to(y.dtype), None, 1, 1, groups=y.shape[1])
         else:
             y = F.conv2d(x, weight.to(x.dtype), None, 1, 1)
         y = torch.addcmul(self.bias[:, None, None].to(y.dtype), y, demodulation[:, :, None, None].to(y.dtype))
         return activate(y if beside is None else (y + beside) * 0.5**0.5)
+
+
+class InstanceNorm(nn.Module):
+    """Instance norm (Ulyanov et al. 2016) as one multiply-add, which keeps channels_last storage.
+
+    torch's returns NCHW storage on the CPU, which the next convolution has to reorder.
+    """
+
+    def __init__(self, channels: int) -> None:
+        """A learned scale and shift for each channel, at first 1 and 0."""
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor, scale: Tensor | float = 1.0, shift: Tensor | float = 0.0) -> Tensor:
+        """(N, C, H, W), normalised unless it is 1x1, then scaled and shifted by (N, C, 1, 1)."""
+        gain = self.weight[:, None, None] * scale
+        offset = self.bias[:, None, None] * scale + shift
+        if x.shape[-1] > 1:
+            y = x.float()
+            mean = y.mean((2, 3), keepdim=True)
+            variance = (y - mean).square().mean((2, 3), keepdim=True)  # torch.var takes 3 times as long
+            gain = gain * torch.rsqrt(variance + NORM_EPSILON)
+            offset = offset - mean * gain
+        return torch.addcmul(offset.to(x.dtype), x, gain.to(x.dtype))
+
+
+def doubled(x: Tensor, weight: Tensor, taps: Tensor) -> Tensor:
+    """A 3x3 convolution (O, C, 3, 3) of (N, C, H, W) after nearest-neighbour doubling: (N, O, 2H, 2W).
+
+    It is one transposed 4x4 convolution; `taps` are `constants.DOUBLE`. Its kernel is the flipped one.
+    """
+    kernel = torch.einsum("ti,oxij,uj->xotu", taps, weight, taps)
+    return F.conv_transpose2d(x, kernel.to(x.dtype), None, 2, 1)
 
 
 def group_deviation(x: Tensor, group: int) -> Tensor:
@@ -128,8 +163,3 @@ def statistics(coloured: Tensor) -> Tensor:
 def per_answer(x: Tensor, sketch_of: Tensor | None) -> Tensor:
     """Features of sketches (M, ...) -> those of each answer's sketch (N, ...), by its index (N,)."""
     return x if sketch_of is None else x[sketch_of]
-
-
-def doubled(x: Tensor) -> Tensor:
-    """(N, C, H, W) -> (N, C, 2H, 2W), bilinearly."""
-    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)

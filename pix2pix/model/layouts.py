@@ -97,14 +97,24 @@ def inside(regions: Tensor) -> Tensor:
     return (regions > 0).float().reshape(-1, 1, LAYOUT_PX, LAYOUT_PX)
 
 
-def layout_of(coloured: Tensor, ink: Tensor) -> Tensor:
-    """Returns the layout (N, 4, 64, 64) of photos, in the regions of their ink (N, 1, S, S).
+def layout_of(coloured: Tensor, regions: Tensor) -> Tensor:
+    """Returns the layout (N, 4, 64, 64) of photos, in the regions (N, 64 * 64) of their sketches.
 
     `coloured` (N, 4, S, S) is the photo, in [-1, 1], times the product's mask, in 0..1, and the mask. The
     layout's mask is as coarse as a drawn one: whole cells. What lies where in them, the ink shows.
     """
     small = F.adaptive_avg_pool2d(coloured.float(), LAYOUT_PX)
-    return spread_out(filled(small, regions_of(ink)), LAYOUT_PX // CELLS) * enlarged(cells_of(small)[:, 3:])
+    return spread_out(filled(small, regions), LAYOUT_PX // CELLS) * enlarged(cells_of(small)[:, 3:])
+
+
+def redrawn_layout(coloured: Tensor, regions: Tensor) -> Tensor:
+    """Returns the layout (N, 4, 64, 64) that `complete` makes of a photo's own cells.
+
+    Arguments are those of `layout_of`.
+    """
+    cells = cells_of(F.adaptive_avg_pool2d(coloured.float(), LAYOUT_PX))
+    unknown = cells.new_zeros(len(cells), 4, SPREAD_PX, SPREAD_PX)
+    return complete(cells[:, :3], cells[:, 3:] - 0.5, unknown, regions)
 
 
 def coloured_by(photo: Tensor, mask: Tensor) -> Tensor:

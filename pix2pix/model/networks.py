@@ -19,7 +19,7 @@ from pix2pix.model.layout_gan import LayoutEncoder, LayoutGenerator
 from pix2pix.model.layouts import cells_of, coloured_by, complete, known_cells, known_colours, regions_of
 from pix2pix.model.paper import PaperGenerator
 from pix2pix.model.patch_discriminator import PatchDiscriminator
-from pix2pix.model.picture_gan import PictureGenerator, compose, recoloured
+from pix2pix.model.picture_gan import PictureGenerator, compose
 
 
 class TwoStage(nn.Module):
@@ -47,9 +47,7 @@ class TwoStage(nn.Module):
             strokes = ink.new_zeros(len(ink), 4, *(side // 2 for side in ink.shape[2:]))
         layout = self.draw_layout(ink, strokes, z, sketch_of)
         # Strokes colour the layout alone: where the picture GAN gets them, they look painted on the product.
-        rgba = self.picture(ink, layout, sketch_of)
-        photo, alpha = compose(recoloured(rgba, layout), ALPHA_GAIN)
-        return photo.clamp(-1, 1), alpha
+        return compose(self.picture(ink, layout, sketch_of), ALPHA_GAIN)
 
     def draw_layout(self, ink: Tensor, strokes: Tensor, z: Tensor, sketch_of: Tensor | None = None) -> Tensor:
         """Returns the layout (N, 4, 64, 64) for ink (M, 1, S, S) in 0..1, otherwise as `forward`."""

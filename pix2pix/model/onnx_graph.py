@@ -19,23 +19,13 @@ from pix2pix.model.constants import (
     ALPHA_GAIN,
     CELL_PX,
     CELLS,
-    CHROMA_SHARE,
     COVERED_FROM,
-    DARKEST,
-    GAIN,
     LAYOUT_PX,
-    LIGHTEST,
-    LUMA,
-    NORM_EPSILON,
     PRODUCT_FROM,
-    SMALLEST_SHARE,
     SPREAD_PX,
 )
 from pix2pix.model.onnx_layers import Graph, Weights
 from pix2pix.model.onnx_layouts import cells_of, complete, known_colours, positive, regions_of
-
-COLOUR_SCALE = np.array([127.5, 127.5, 127.5, 1], np.float32)  # colours are in levels, alpha is a logit
-PAPER = np.array([-127.5, -127.5, -127.5, 0], np.float32)  # added once, so that white is 0
 
 
 def translate_graph(weights: Weights, header: Header) -> onnx.ModelProto:
@@ -54,7 +44,7 @@ def translate_graph(weights: Weights, header: Header) -> onnx.ModelProto:
         ink, coloured = read_ink(graph, sketches), read_strokes(graph, strokes)
         layout = draw_layout(graph, config, ink, coloured, z, sketch_of)
         rgba = draw_picture(graph, config, ink, layout, sketch_of)
-        photos, alpha = compose(graph, recoloured(graph, config, rgba, layout))
+        photos, alpha = compose(graph, rgba)
     else:
         photos = graph.add(
             "Gather", draw_paper(graph, config, read_sketches(graph, sketches)), sketch_of, axis=0
@@ -79,8 +69,7 @@ def encode_graph(weights: Weights, header: Header) -> onnx.ModelProto:
     x = cells_of(graph, coloured, side, CELLS, PRODUCT_FROM)
     for i, stride in enumerate((1, 2, 2)):
         x = graph.active_conv(x, f"encoder.down.{i}", stride)
-    head = [graph.weight(f"encoder.head.{part}") for part in ("weight", "bias")]
-    both = graph.add("Gemm", graph.add("Flatten", x), *head, transB=1)
+    both = graph.plain_linear(graph.add("Flatten", x), "encoder.head")
     mean = graph.channels(both, 0, header.model.latent_size)
     z = graph.add("Squeeze", mean, graph.ints(0))
     graph.output("z", z, TensorProto.FLOAT, [header.model.latent_size])
@@ -141,87 +130,51 @@ def decode_layout(graph: Graph, levels: list[str], style: str, sketch_of: str) -
     coarsest = graph.add("Gather", coarsest, sketch_of, axis=0) if sketch_of else coarsest
     x = graph.modulated_conv(coarsest, style, "layout.middle")
     for i, level in enumerate(reversed(outer)):
-        x = graph.doubling_conv(x, style, f"layout.up.{i}", skip(graph, "layout", i, level, sketch_of))
+        name = f"layout.up.{i}"
+        beside = graph.conv(level, f"layout.skip.{i}", more_bias=graph.weights[f"{name}.bias"])
+        beside = graph.add("Gather", beside, sketch_of, axis=0) if sketch_of else beside
+        x = graph.doubling_conv(x, style, name, beside)
         x = graph.modulated_conv(x, style, f"layout.conv.{i}")
     return graph.output_conv(graph.modulated_conv(x, style, "layout.last"), "layout.out")
 
 
 def draw_picture(graph: Graph, config: ModelConfig, ink: str, layout: str, sketch_of: str) -> str:
-    """`PictureGenerator`: colour in levels below white, and the logit of alpha, (N, 4, S, S)."""
-    style = graph.leaky(graph.linear(statistics(graph, layout), "picture.layout_style"))
-    style = graph.leaky(graph.linear(style, "picture.mapping"))
-    levels = look_at_ink(graph, config, ink, layout, sketch_of)
-    regions_px = config.size_px // 2 >> config.depth_of_regions
-    regions = layout if regions_px == LAYOUT_PX else graph.pooled(layout, LAYOUT_PX // regions_px)
-    x = graph.modulated_conv(levels.pop(), style, "picture.middle")
-    rgba = ""
-    for i in range(len(config.widths) - 1):
-        shared = len(levels) - 1 < config.depth_of_cells  # by all answers to a sketch
-        beside = skip(graph, "picture", i, levels.pop(), sketch_of if shared else "")
-        x = graph.doubling_conv(x, style, f"picture.up.{i}", beside)
-        if len(levels) == config.depth_of_regions:
-            x = add_scaled(graph, x, graph.active_conv(regions, "picture.regions"), "picture.regions_gain")
-        x = graph.modulated_conv(x, style, f"picture.conv.{i}")
-        drawn = graph.output_conv(x, f"picture.to_rgba.{i}", COLOUR_SCALE)
-        rgba = graph.add("Add", graph.doubled(rgba), drawn) if rgba else drawn
-    bias = graph.weights["picture.detail.up.bias"]
-    fine = graph.leaky(graph.conv(ink, "picture.detail.ink", gain=GAIN))
-    beside = graph.add(
-        "Gather", graph.add("Add", fine, graph.constant(bias[:, None, None])), sketch_of, axis=0
-    )
-    x = graph.doubling_conv(x, style, "picture.detail.up", beside)
-    x = graph.modulated_conv(x, style, "picture.detail.conv")
-    drawn = graph.output_conv(x, "picture.detail.to_rgba", COLOUR_SCALE, PAPER)
-    return graph.add("Add", graph.doubled(rgba), drawn)
+    """`PictureGenerator`: colour in [-1, 1] and the logit of alpha, (N, 4, S, S)."""
+    style, stages = statistics(graph, layout), len(config.widths) - 1
+    sketch = graph.add("Sub", 1.0, graph.add("Mul", ink, 2.0))
+    folded = graph.add("SpaceToDepth", sketch, blocksize=2)
+    levels = [graph.plain_conv(folded, "picture.stem")]
+    for i in range(stages):
+        x = graph.plain_conv(levels[-1], f"picture.down.{i}.conv", stride=2)
+        has_norm = 0 < i < stages - 1  # as in `PictureGenerator`
+        levels.append(graph.leaky(graph.instance_norm(x, f"picture.down.{i}.norm") if has_norm else x))
+    x = graph.add("Gather", levels.pop(), sketch_of, axis=0)
+    side = config.size_px >> len(config.widths)
+    for i in range(stages):
+        name, side = f"picture.up.{i}", 2 * side
+        x = join(graph, x, levels.pop(), at_side(graph, layout, side), sketch_of, f"{name}.join")
+        film = graph.add("Unsqueeze", graph.plain_linear(style, f"{name}.film"), graph.ints(2, 3))
+        half = len(graph.weights[f"{name}.norm.weight"])
+        scale, shift = graph.channels(film, 0, half), graph.channels(film, half, 2 * half)
+        x = graph.add("Mul", graph.instance_norm(x, f"{name}.norm"), graph.add("Add", scale, 1.0))
+        x = graph.add("Relu", graph.add("Add", x, shift))
+    drawn = join(graph, x, sketch, at_side(graph, layout, config.size_px), sketch_of, "picture.head")
+    colour = graph.add("Tanh", graph.channels(drawn, 0, 3))
+    return graph.add("Concat", colour, graph.channels(drawn, 3, 4), axis=1)
 
 
-def recoloured(graph: Graph, config: ModelConfig, rgba: str, layout: str) -> str:
-    """`picture_gan.recoloured`, of colour in levels below white."""
-    own = graph.add(
-        "Clip", graph.add("Add", graph.add("Div", graph.channels(rgba, 0, 3), 255.0), 1.0), 0.0, 1.0
-    )
-    near = layout if config.size_px == LAYOUT_PX else graph.resized(layout, config.size_px // LAYOUT_PX)
-    mean = graph.add("Unsqueeze", graph.channels(statistics(graph, layout), 0, 3), graph.ints(2, 3))
-    colour = graph.add("Add", graph.channels(near, 0, 3), graph.add("Mul", mean, SMALLEST_SHARE))
-    colour = graph.add("Div", colour, graph.add("Add", graph.channels(near, 3, 4), SMALLEST_SHARE))
-    given = graph.add("Mul", graph.add("Add", colour, 1.0), 0.5)
-    luma, given_luma = luma_of(graph, own), luma_of(graph, given)
-    limited = graph.add("Clip", given_luma, DARKEST, LIGHTEST)
-    darker = graph.add("Div", luma, limited)
-    lighter = graph.add("Div", graph.add("Sub", 1.0, luma), graph.add("Sub", 1.0, limited))
-    shade = graph.add("Clip", graph.add("Min", darker, lighter), 0.0, 1.0)
-    tinted = graph.add("Mul", graph.add("Mul", shade, CHROMA_SHARE), graph.add("Sub", given, given_luma))
-    of_own = graph.add("Mul", graph.add("Sub", own, luma), 1 - CHROMA_SHARE)
-    mixed = graph.add("Clip", graph.add("Add", graph.add("Add", luma, tinted), of_own), 0.0, 1.0)
-    colour = graph.add("Mul", graph.add("Sub", mixed, 1.0), 255.0)
-    return graph.add("Concat", colour, graph.channels(rgba, 3, 4), axis=1)
+def join(graph: Graph, x: str, skip: str, layout: str, sketch_of: str, name: str) -> str:
+    """`picture_gan.Joint`; the layout is at the double side."""
+    beside = graph.add("Gather", graph.plain_conv(skip, f"{name}.skip"), sketch_of, axis=0)
+    of_layout = graph.add("Conv", layout, graph.weight(f"{name}.layout.weight"), pads=[1] * 4)
+    return graph.add("Add", graph.add("Add", graph.doubled(x, name), beside), of_layout)
 
 
-def luma_of(graph: Graph, colour: str) -> str:
-    """Colour (N, 3, H, W) -> (N, 1, H, W)."""
-    return graph.add("Conv", colour, graph.constant(np.array(LUMA, np.float32)[None, :, None, None]))
-
-
-def look_at_ink(graph: Graph, config: ModelConfig, ink: str, layout: str, sketch_of: str) -> list[str]:
-    """Features of all levels, the largest first: of each sketch, and from the layout on of each answer."""
-    folded = graph.add("SpaceToDepth", ink, blocksize=2)
-    levels = [graph.leaky(graph.output_conv(folded, "picture.stem", GAIN))]
-    cells = cells_of(graph, layout, LAYOUT_PX, CELLS, PRODUCT_FROM)
-    for i in range(len(config.widths) - 1):
-        x = graph.active_conv(levels[-1], f"picture.down.{i}", stride=2)
-        if i < config.depth_of_cells:
-            x = add_scaled(graph, x, graph.active_conv(x, f"picture.refine.{i}"), f"picture.refine_gain.{i}")
-        if i + 1 == config.depth_of_cells:
-            x = graph.add("Gather", x, sketch_of, axis=0)
-            x = add_scaled(graph, x, graph.active_conv(cells, "picture.cells"), "picture.cells_gain")
-        levels.append(x)
-    return levels
-
-
-def skip(graph: Graph, net: str, i: int, features: str, sketch_of: str) -> str:
-    """The skip connection to doubling convolution `i`, with its bias; of answers if `sketch_of` is given."""
-    x = graph.conv(features, f"{net}.skip.{i}", more_bias=graph.weights[f"{net}.up.{i}.bias"])
-    return graph.add("Gather", x, sketch_of, axis=0) if sketch_of else x
+def at_side(graph: Graph, layout: str, side: int) -> str:
+    """`picture_gan.resized`."""
+    if side < LAYOUT_PX:
+        return graph.pooled(layout, LAYOUT_PX // side)
+    return layout if side == LAYOUT_PX else graph.resized(layout, side // LAYOUT_PX)
 
 
 def draw_paper(graph: Graph, config: ModelConfig, sketches: str) -> str:
@@ -229,16 +182,16 @@ def draw_paper(graph: Graph, config: ModelConfig, sketches: str) -> str:
     x, levels = sketches, []
     depth = len(config.widths)
     for i in range(depth):
-        x = plain_conv(graph, graph.leaky(x) if i else x, f"generator.downs.{i}", 2)
+        x = graph.plain_conv(graph.leaky(x) if i else x, f"generator.downs.{i}", 2)
         if 0 < i < depth - 1:
-            x = instance_norm(graph, x, f"generator.down_norms.{i - 1}")
+            x = graph.instance_norm(x, f"generator.down_norms.{i - 1}")
         levels.append(x)
     levels.pop()
     for i in range(depth):
         weight, bias = (graph.weight(f"generator.ups.{i}.{part}") for part in ("weight", "bias"))
         x = graph.add("ConvTranspose", graph.add("Relu", x), weight, bias, strides=[2] * 2, pads=[1] * 4)
         if i < depth - 1:
-            x = instance_norm(graph, x, f"generator.up_norms.{i}")
+            x = graph.instance_norm(x, f"generator.up_norms.{i}")
             x = graph.add("Concat", x, graph.leaky(levels.pop()), axis=1)
     return graph.add("Mul", graph.add("Add", graph.add("Tanh", x), 1.0), 127.5)
 
@@ -248,9 +201,9 @@ def judge(graph: Graph, header: Header, x: str) -> str:
     assert header.discriminator is not None
     *inner, last = header.discriminator.strides
     for i, stride in enumerate(inner):
-        x = plain_conv(graph, x, f"discriminator.convs.{i}", stride)
-        x = graph.leaky(instance_norm(graph, x, f"discriminator.norms.{i - 1}") if i else x)
-    return graph.add("Sigmoid", plain_conv(graph, x, f"discriminator.convs.{len(inner)}", last))
+        x = graph.plain_conv(x, f"discriminator.convs.{i}", stride)
+        x = graph.leaky(graph.instance_norm(x, f"discriminator.norms.{i - 1}") if i else x)
+    return graph.add("Sigmoid", graph.plain_conv(x, f"discriminator.convs.{len(inner)}", last))
 
 
 # Parts of them.
@@ -270,24 +223,6 @@ def statistics(graph: Graph, coloured: str) -> str:
     deviation = graph.add("Sqrt", graph.add("Add", graph.add("Max", variance, 0.0), 1e-6))
     there = graph.add("ReduceMax", mask, graph.ints(2, 3), keepdims=0)
     return graph.add("Concat", mean, deviation, there, axis=1)
-
-
-def add_scaled(graph: Graph, x: str, more: str, gain: str) -> str:
-    """x plus `more` times a gain for each channel."""
-    scale = graph.constant(graph.weights[gain][:, None, None])
-    return graph.add("Add", x, graph.add("Mul", more, scale))
-
-
-def plain_conv(graph: Graph, x: str, name: str, stride: int) -> str:
-    """A 4x4 convolution of the paper."""
-    parts = [graph.weight(f"{name}.{part}") for part in ("weight", "bias")]
-    return graph.add("Conv", x, *parts, strides=[stride] * 2, pads=[1] * 4)
-
-
-def instance_norm(graph: Graph, x: str, name: str) -> str:
-    """`discriminators.InstanceNorm` of more than one pixel."""
-    parts = [graph.weight(f"{name}.{part}") for part in ("weight", "bias")]
-    return graph.add("InstanceNormalization", x, *parts, epsilon=NORM_EPSILON)
 
 
 # Pixels.
@@ -321,7 +256,8 @@ def read_strokes(graph: Graph, strokes: str) -> str:
 def compose(graph: Graph, rgba: str) -> tuple[str, str]:
     """`picture_gan.compose`: the picture on white (N, 3, S, S), and alpha (N, 1, S, S), in levels of 255."""
     alpha = graph.add("Sigmoid", graph.add("Mul", graph.channels(rgba, 3, 4), ALPHA_GAIN))
-    covered = graph.add("Mul", graph.channels(rgba, 0, 3), alpha)
+    below_white = graph.add("Mul", graph.add("Sub", graph.channels(rgba, 0, 3), 1.0), 127.5)
+    covered = graph.add("Mul", below_white, alpha)
     return graph.add("Add", covered, 255.0), graph.add("Mul", alpha, 255.0)
 
 

@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from pix2pix.model.constants import BLUR, DOUBLE, GAIN, SLOPE
+from pix2pix.model.constants import BLUR, DOUBLE, GAIN, NORM_EPSILON, SLOPE
 
 Array = NDArray[np.float32]
 Weights = Mapping[str, Array]
@@ -98,13 +98,10 @@ class Graph:
         """`layers.Conv`, activated."""
         return self.leaky(self.conv(x, name, stride, GAIN))
 
-    def output_conv(
-        self, x: str, name: str, gain: Array | float = 1.0, more_bias: Array | float = 0.0
-    ) -> str:
-        """`layers.Conv` whose kernel keeps its length; otherwise as `conv`. A gain may be one a channel."""
-        gains = np.broadcast_to(np.float32(gain), self.weights[f"{name}.bias"].shape)
-        scale = gains[:, None, None, None] * self.weights[f"{name}.weight"][0].size ** -0.5
-        return self.scaled_conv(x, f"{name}.weight", scale, gains * self.weights[f"{name}.bias"] + more_bias)
+    def output_conv(self, x: str, name: str) -> str:
+        """`layers.Conv` whose kernel keeps its length."""
+        scale = self.weights[f"{name}.weight"][0].size ** -0.5
+        return self.scaled_conv(x, f"{name}.weight", scale, self.weights[f"{name}.bias"])
 
     def scaled_conv(
         self, x: str, weight: str, scale: Array | float, bias: Array | None = None, stride: int = 1
@@ -129,15 +126,19 @@ class Graph:
         sqrt(2), cancel out.
         """
         scale, demodulation = self.modulation(style, name)
-        taps = np.array(DOUBLE, np.float32)
-        kernel = self.add("Mul", self.weight(f"{name}.weight"), self._fan_scale(name))
-        kernel = self.add("MatMul", self.add("MatMul", self.constant(taps), kernel), self.constant(taps.T))
-        kernel = self.add("Transpose", kernel, perm=[1, 0, 2, 3])
-        y = self.add("ConvTranspose", self.add("Mul", x, scale), kernel, strides=[2] * 2, pads=[1] * 4)
+        y = self.doubled(self.add("Mul", x, scale), name, self._fan_scale(name))
         channels = len(self.weights[f"{name}.bias"])
         blur = np.tile(np.outer(BLUR, BLUR).astype(np.float32), (channels, 1, 1, 1))
         y = self.add("Conv", y, self.constant(blur), pads=[1] * 4, group=channels)
         return self.leaky(self.add("Add", self.add("Mul", y, demodulation), beside))
+
+    def doubled(self, x: str, name: str, scale: float = 1.0) -> str:
+        """A 3x3 convolution, its kernel times `scale`, after nearest-neighbour doubling: one 4x4 kernel."""
+        taps = np.array(DOUBLE, np.float32)
+        kernel = self.add("Mul", self.weight(f"{name}.weight"), scale)
+        kernel = self.add("MatMul", self.add("MatMul", self.constant(taps), kernel), self.constant(taps.T))
+        kernel = self.add("Transpose", kernel, perm=[1, 0, 2, 3])
+        return self.add("ConvTranspose", x, kernel, strides=[2] * 2, pads=[1] * 4)
 
     def modulation(self, style: str, name: str) -> tuple[str, str]:
         """Scales of the input channels of a modulated convolution, and of its output's: (N, C, 1, 1) each."""
@@ -155,6 +156,26 @@ class Graph:
         """The factor of a layer's kernel for an equalised learning rate."""
         return float(self.weights[f"{name}.weight"][0].size ** -0.5)
 
+    def plain_linear(self, x: str, name: str) -> str:
+        """`nn.Linear`: (N, K) -> (N, L)."""
+        return self.add("Gemm", x, *self._weight_and_bias(name), transB=1)
+
+    def plain_conv(self, x: str, name: str, stride: int = 1) -> str:
+        """`nn.Conv2d`, padded by half of its kernel, rounded down."""
+        padding = (self.weights[f"{name}.weight"].shape[-1] - 1) // 2
+        return self.add("Conv", x, *self._weight_and_bias(name), strides=[stride] * 2, pads=[padding] * 4)
+
+    def instance_norm(self, x: str, name: str) -> str:
+        """`layers.InstanceNorm` of more than one pixel."""
+        return self.add("InstanceNormalization", x, *self._weight_and_bias(name), epsilon=NORM_EPSILON)
+
+    def _weight_and_bias(self, name: str) -> list[str]:
+        names = [f"{name}.{part}" for part in ("weight", "bias")]
+        if len(self.weights[names[0]]) != len(self.weights[names[1]]):
+            # ONNX Runtime would notice it at the first picture only.
+            raise ValueError(f"weight and bias of {name} have different numbers of outputs")
+        return [self.weight(one) for one in names]
+
     def leaky(self, x: str) -> str:
         """The leaky ReLU."""
         return self.add("LeakyRelu", x, alpha=SLOPE)
@@ -162,10 +183,6 @@ class Graph:
     def pooled(self, x: str, times: int) -> str:
         """Averaged down to a side `times` smaller."""
         return self.add("AveragePool", x, kernel_shape=[times] * 2, strides=[times] * 2)
-
-    def doubled(self, x: str) -> str:
-        """`layers.doubled`: bilinearly."""
-        return self.resized(x, 2)
 
     def resized(self, x: str, times: int) -> str:
         """Bilinearly enlarged to a side `times` larger."""

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pix2pix.model.config import ModelConfig
-from pix2pix.model.constants import SLOPE
-from pix2pix.model.patch_discriminator import InstanceNorm
+from pix2pix.model.constants import DEVIATION, SLOPE
+from pix2pix.model.layers import InstanceNorm
 
 DROPOUT_STAGES = 3  # of the decoder, from the innermost (Isola et al. 2017, section 6.1)
 
@@ -19,7 +19,7 @@ class PaperGenerator(nn.Module):
     """(N, 1, S, S) in [-1, 1], paper +1 -> (N, 3, S, S) in [-1, 1]."""
 
     def __init__(self, config: ModelConfig) -> None:
-        """Weights are normal, of deviation 0.02 (Isola et al. 2017, section 6.2)."""
+        """Weights are normal, of deviation `DEVIATION`."""
         super().__init__()
         widths, self.dropout = config.widths, config.dropout
         self.downs = nn.ModuleList(nn.Conv2d(a, b, 4, 2, 1) for a, b in pairwise((1, *widths)))
@@ -33,7 +33,7 @@ class PaperGenerator(nn.Module):
         )
         self.up_norms = nn.ModuleList(InstanceNorm(c) for c in outputs[:-1])
         for conv in (*self.downs, *self.ups):
-            nn.init.normal_(conv.weight, 0.0, 0.02)
+            nn.init.normal_(conv.weight, 0.0, DEVIATION)
             nn.init.zeros_(conv.bias)
 
     def forward(self, sketch: Tensor) -> Tensor:

@@ -9,36 +9,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pix2pix.model.config import DiscriminatorConfig
-from pix2pix.model.constants import NORM_EPSILON, SLOPE
-
-
-class InstanceNorm(nn.Module):
-    """Instance norm (Ulyanov et al. 2016) as one multiply-add, which keeps channels_last storage.
-
-    torch's returns NCHW storage on the CPU, which the next convolution has to reorder.
-    """
-
-    def __init__(self, channels: int) -> None:
-        """A learned scale and shift for each channel, at first 1 and 0."""
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W), normalised unless it is 1x1."""
-        gain, offset = self.weight[:, None, None], self.bias[:, None, None]
-        if x.shape[-1] > 1:
-            variance, mean = torch.var_mean(x.float(), dim=(2, 3), keepdim=True, correction=0)
-            gain = gain * torch.rsqrt(variance + NORM_EPSILON)
-            offset = offset - mean * gain
-        return torch.addcmul(offset.to(x.dtype), x, gain.to(x.dtype))
+from pix2pix.model.constants import DEVIATION, SLOPE
+from pix2pix.model.layers import InstanceNorm
 
 
 class PatchDiscriminator(nn.Module):
     """PatchGAN (Isola et al. 2017): is each patch of a photo likely for the sketch?"""
 
     def __init__(self, config: DiscriminatorConfig) -> None:
-        """Weights are normal, of deviation 0.02 (Isola et al. 2017, section 6.2)."""
+        """Weights are normal, of deviation `DEVIATION`."""
         super().__init__()
         channels = (1 + 3, *config.widths, 1)
         convs = [
@@ -46,7 +25,7 @@ class PatchDiscriminator(nn.Module):
             for (a, b), stride in zip(pairwise(channels), config.strides, strict=True)
         ]
         for conv in convs:
-            nn.init.normal_(conv.weight, 0.0, 0.02)
+            nn.init.normal_(conv.weight, 0.0, DEVIATION)
             assert conv.bias is not None
             nn.init.zeros_(conv.bias)
         self.convs = nn.ModuleList(convs)

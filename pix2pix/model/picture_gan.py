@@ -1,7 +1,8 @@
 """The picture GAN's generator: draws a product from a sketch and a layout of its colours.
 
-A U-Net with modulated convolutions. It draws colour and alpha at half of the picture's side, as a sum of
-pictures of all sizes (Karras et al. 2020, section 4.1). A last stage adds the details of the full side.
+A U-Net (Ronneberger et al. 2015; Isola et al. 2017) over the sketch. The layout enters its second half: at
+every side as channels, and as the mean and deviation of the colours, which scale and shift normalised
+features (FiLM, Perez et al. 2018). So answers to one sketch share the first half.
 """
 
 from __future__ import annotations
@@ -13,139 +14,111 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pix2pix.model.config import ModelConfig
-from pix2pix.model.constants import (
-    CELLS,
-    CHROMA_SHARE,
-    DARKEST,
-    LIGHTEST,
-    LUMA,
-    SLOPE,
-    SMALLEST_SHARE,
-)
-from pix2pix.model.layers import (
-    STATISTICS,
-    Conv,
-    Linear,
-    ModulatedConv,
-    activate,
-    doubled,
-    per_answer,
-    statistics,
-)
-from pix2pix.model.layouts import cells_of
+from pix2pix.model.constants import DEVIATION, DOUBLE, SLOPE
+from pix2pix.model.layers import STATISTICS, InstanceNorm, doubled, per_answer, statistics
 
 
 class PictureGenerator(nn.Module):
-    """Ink and layout -> colour in about [-1, 1] and the logit of alpha."""
+    """Ink and layout -> colour in [-1, 1] and the logit of alpha."""
 
     def __init__(self, config: ModelConfig) -> None:
         """`config.widths` are channels at 1/2, 1/4, ... of the picture's side."""
         super().__init__()
-        widths, style = config.widths, config.style_size
-        first, *inner = widths
-        self.regions_px = config.size_px // 2 >> config.depth_of_regions
-        until_cells = config.depth_of_cells
-        self.mapping = Linear(style, style)
-        self.layout_style = Linear(STATISTICS, style)
-        self.stem = Conv(4, first, keeps_length=True)  # ink folded 2x2
-        self.down = nn.ModuleList(Conv(a, b, 4, 2) for a, b in pairwise(widths))
-        self.refine = nn.ModuleList(Conv(c, c) for c in inner[:until_cells])
-        self.refine_gain = nn.ParameterList(nn.Parameter(torch.zeros(c)) for c in inner[:until_cells])
-        at_cells = widths[until_cells]
-        self.cells, self.cells_gain = Conv(4, at_cells), nn.Parameter(torch.zeros(at_cells))
-        self.middle = ModulatedConv(widths[-1], widths[-1], style)
-        self.up = nn.ModuleList(ModulatedConv(a, b, style, double=True) for a, b in pairwise(widths[::-1]))
-        outer = widths[-2::-1]
-        self.conv = nn.ModuleList(ModulatedConv(c, c, style) for c in outer)
-        self.skip = nn.ModuleList(Conv(c, c, 1) for c in outer)
-        self.to_rgba = nn.ModuleList(Conv(c, 4, 1, keeps_length=True) for c in outer)
-        at_regions = widths[config.depth_of_regions]
-        self.regions, self.regions_gain = Conv(4, at_regions), nn.Parameter(torch.zeros(at_regions))
-        self.detail = Detail(first, config.detail_width, style)
+        widths = config.widths
+        first, *_ = widths
+        inner = range(1, len(widths) - 2)
+        self.stem = nn.Conv2d(4, first, 3, padding=1)  # the sketch folded 2x2; linear, for the last skip
+        self.down = nn.ModuleList(Down(a, b, norm=i in inner) for i, (a, b) in enumerate(pairwise(widths)))
+        self.up = nn.ModuleList(Up(a, b) for a, b in pairwise(widths[::-1]))
+        self.head = Joint(first, 1, 4)
+        for name, parameter in self.named_parameters():
+            if parameter.dim() > 1:
+                nn.init.normal_(parameter, 0.0, DEVIATION)
+            elif name.endswith("bias"):
+                nn.init.zeros_(parameter)
 
     def forward(self, ink: Tensor, layout: Tensor, sketch_of: Tensor | None = None) -> Tensor:
         """Ink (M, 1, S, S) in 0..1, paper 0, and layout (N, 4, 64, 64) -> (N, 4, S, S).
 
         `sketch_of` (N,) is the index of each answer's sketch; without it M is N.
         """
-        rgba, x, style = self.draw(ink, layout, sketch_of)
-        whole: Tensor = self.detail(rgba, x, style, per_answer(ink, sketch_of))
-        return whole
-
-    def draw(
-        self, ink: Tensor, layout: Tensor, sketch_of: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns (N, 4, S/2, S/2) at half of the side, and features and style for the last stage."""
-        style = F.leaky_relu(self.layout_style(statistics(layout)), SLOPE)
-        style = F.leaky_relu(self.mapping(style), SLOPE)
-        levels = [activate(self.stem(F.pixel_unshuffle(ink, 2)))]
-        for i, down in enumerate(self.down):
-            x = activate(down(levels[-1]))
-            if i < len(self.refine):
-                x = added(x, self.refine[i](x), self.refine_gain[i])
-            if x.shape[-1] == CELLS:
-                x = added(per_answer(x, sketch_of), self.cells(cells_of(layout).to(x.dtype)), self.cells_gain)
-            levels.append(x)
-        x, rgba = self.middle(levels.pop(), style), None
-        for up, conv, skip, to_rgba in zip(self.up, self.conv, self.skip, self.to_rgba, strict=True):
-            beside = skip(levels.pop())
-            of_answer = beside if beside.shape[-1] <= CELLS else per_answer(beside, sketch_of)
-            x = up(x, style, of_answer)
-            if x.shape[-1] == self.regions_px:
-                regions = F.adaptive_avg_pool2d(layout, self.regions_px).to(x.dtype)
-                x = added(x, self.regions(regions), self.regions_gain)
-            x = conv(x, style)
-            rgba = to_rgba(x).float() + (0 if rgba is None else doubled(rgba))
-        assert rgba is not None
-        return rgba, x, style
+        sketch, style = 1 - 2 * ink, statistics(layout)
+        levels = [self.stem(F.pixel_unshuffle(sketch, 2))]
+        for down in self.down:
+            levels.append(down(levels[-1]))
+        x = per_answer(levels.pop(), sketch_of)
+        for up in self.up:
+            x = up(x, levels.pop(), layout, style, sketch_of)
+        rgba = self.head(x, sketch, layout, sketch_of).float()
+        return torch.cat([torch.tanh(rgba)[:, :3], rgba[:, 3:]], 1)
 
 
-class Detail(nn.Module):
-    """The last stage: doubles the side, with the ink at full size. Initially it adds nothing."""
+class Down(nn.Module):
+    """Halves the side: a strided convolution, a norm, a leaky rectifier."""
 
-    def __init__(self, c_in: int, width: int, style: int) -> None:
-        """`width` is the number of channels at the full side."""
+    def __init__(self, c_in: int, c_out: int, *, norm: bool) -> None:
+        """`norm` is False for the outermost and the innermost stage, as in the paper."""
         super().__init__()
-        self.ink = Conv(1, width)
-        self.up = ModulatedConv(c_in, width, style, double=True)
-        self.conv = ModulatedConv(width, width, style)
-        self.to_rgba = Conv(width, 4, 1, keeps_length=True)
-        nn.init.zeros_(self.to_rgba.weight)
+        self.conv = nn.Conv2d(c_in, c_out, 4, 2, 1)
+        self.norm = InstanceNorm(c_out) if norm else nn.Identity()
 
-    def forward(self, rgba: Tensor, x: Tensor, style: Tensor, ink: Tensor) -> Tensor:
-        """RGBA (N, 4, S/2, S/2), features (N, C, S/2, S/2), style, ink (N, 1, S, S) -> (N, 4, S, S)."""
-        x = self.conv(self.up(x, style, activate(self.ink(ink))), style)
-        finer: Tensor = self.to_rgba(x).float()
-        return doubled(rgba) + finer
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C', H/2, W/2)."""
+        return F.leaky_relu(self.norm(self.conv(x)), SLOPE)
 
 
-def added(x: Tensor, more: Tensor, gain: Tensor) -> Tensor:
-    """Returns x plus the activation of `more` (N, C, H, W) times a gain (C,)."""
-    return torch.addcmul(x, activate(more), gain[:, None, None].to(x.dtype))
+class Up(nn.Module):
+    """Doubles the side, adds the skip connection and the layout, and normalises.
 
-
-def recoloured(rgba: Tensor, layout: Tensor) -> Tensor:
-    """Returns RGBA (N, 4, S, S) with the luma of `rgba`, and most of the chroma of its layout (N, 4, 64, 64).
-
-    So a product has even colours, and no coloured speckle. Chroma falls towards black and white, as in shades
-    and highlights.
+    The norm's scale and shift are computed from the layout's statistics (FiLM).
     """
-    own = ((rgba[:, :3] + 1) / 2).clamp(0, 1)
-    near = F.interpolate(layout.float(), own.shape[-1], mode="bilinear")
-    mean = statistics(layout)[:, :3, None, None]  # where no product is near
-    colour = (near[:, :3] + SMALLEST_SHARE * mean) / (near[:, 3:] + SMALLEST_SHARE)
-    given = (colour + 1) / 2
-    luma, given_luma = _luma(own), _luma(given)
-    limited = given_luma.clamp(DARKEST, LIGHTEST)
-    shade = torch.minimum(luma / limited, (1 - luma) / (1 - limited)).clamp(0, 1)
-    chroma = CHROMA_SHARE * shade * (given - given_luma) + (1 - CHROMA_SHARE) * (own - luma)
-    return torch.cat([2 * (luma + chroma).clamp(0, 1) - 1, rgba[:, 3:]], 1)
+
+    def __init__(self, c_in: int, c_out: int) -> None:
+        """The skip connection has `c_out` channels."""
+        super().__init__()
+        self.join = Joint(c_in, c_out, c_out)
+        self.norm = InstanceNorm(c_out)
+        self.film = nn.Linear(STATISTICS, 2 * c_out)
+
+    def forward(
+        self, x: Tensor, skip: Tensor, layout: Tensor, style: Tensor, sketch_of: Tensor | None
+    ) -> Tensor:
+        """As `Joint.forward`, with the layout's statistics (N, 7)."""
+        scale, shift = self.film(style)[..., None, None].chunk(2, 1)
+        joined = self.join(x, skip, layout, sketch_of)
+        return F.relu(self.norm(joined, 1 + scale, shift))
 
 
-def _luma(colour: Tensor) -> Tensor:
-    """Colour (N, 3, H, W) in 0..1 -> (N, 1, H, W)."""
-    weights = torch.tensor(LUMA, device=colour.device)[:, None, None]
-    return (colour * weights).sum(1, keepdim=True)
+class Joint(nn.Module):
+    """The sum of three 3x3 convolutions: of x, doubled, of the skip connection and of the layout.
+
+    It equals one convolution of all three, but the part of the skip connection is computed once a sketch. x
+    is doubled by nearest neighbour, which gives no checkerboard (Odena et al. 2016).
+    """
+
+    taps: Tensor
+
+    def __init__(self, c_in: int, c_skip: int, c_out: int) -> None:
+        """Channels of x, of the skip connection and of the output."""
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(c_out, c_in, 3, 3))
+        self.skip = nn.Conv2d(c_skip, c_out, 3, padding=1)
+        self.layout = nn.Conv2d(4, c_out, 3, padding=1, bias=False)
+        self.register_buffer("taps", torch.tensor(DOUBLE), persistent=False)
+
+    def forward(self, x: Tensor, skip: Tensor, layout: Tensor, sketch_of: Tensor | None) -> Tensor:
+        """(N, C, H, W), (M, K, 2H, 2W) and layout (N, 4, 64, 64) -> (N, C', 2H, 2W)."""
+        of_skip = per_answer(self.skip(skip), sketch_of)
+        of_layout = self.layout(resized(layout, skip.shape[-1]).to(x.dtype))
+        joined: Tensor = doubled(x, self.weight, self.taps) + of_skip + of_layout
+        return joined
+
+
+def resized(layout: Tensor, side: int) -> Tensor:
+    """A layout (N, 4, 64, 64) -> (N, 4, side, side): averaged, or bilinearly enlarged."""
+    if side < layout.shape[-1]:
+        return F.adaptive_avg_pool2d(layout, side)
+    return layout if side == layout.shape[-1] else F.interpolate(layout, size=side, mode="bilinear")
 
 
 def compose(rgba: Tensor, gain: float = 1.0) -> tuple[Tensor, Tensor]:

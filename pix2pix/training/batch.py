@@ -12,6 +12,7 @@ from pix2pix.model.constants import CELLS
 from pix2pix.training.config import TrainConfig
 from pix2pix.training.loader import Loaded
 
+PERMUTED_SHARE = 0.25  # of photos that the picture GAN gets with permuted channels
 SEED_STRIDE = 1_000_003  # a prime: the step seeds of two runs with neighbouring seeds do not coincide
 
 
@@ -19,14 +20,14 @@ SEED_STRIDE = 1_000_003  # a prime: the step seeds of two runs with neighbouring
 class Pictures:
     """The N pairs of the picture GAN, or of the paper's architecture."""
 
-    place: Tensor  # (N,) place in the batch of all processes; on the CPU, as shifts and corners are
+    place: Tensor  # (N,) place in the batch of all processes; on the CPU, as shifts are
     sketch: Tensor  # (N, 1, S, S) in [-1, 1]
     photo: Tensor  # (N, 3, S, S) in [-1, 1]
     roughness: Tensor  # (N,) in 0..1: how far the strokes were moved from the photo's edges
     mask: Tensor  # (N, 1, S, S) in 0..1
-    detailed: Tensor  # (N,) 1 where the photo has detail that only its full side shows, else 0
     shifts: Tensor  # (N, 2) uniform: shift of the discriminators' inputs
-    corners: Tensor  # (N, 2) uniform: position of the window at full size
+    choices: Tensor  # (N,) uniform: which kind of layout the picture GAN gets
+    channels: Tensor  # (N, 3) indices of the channels that it gets as red, green and blue
 
     def __len__(self) -> int:
         """Returns N."""
@@ -83,9 +84,9 @@ def draw_batch(
         photo=to_device(loaded.photo),
         roughness=to_device(loaded.roughness),
         mask=to_device(loaded.mask),
-        detailed=to_device(loaded.detailed),
         shifts=random(n, 2),
-        corners=random(n, 2),
+        choices=to_device(random(n)),
+        channels=to_device(_permutations(random(n, 3), random(n, 1) < PERMUTED_SHARE)),
     )
     if not config.two_stage:
         return Batch(pictures, None)
@@ -97,3 +98,8 @@ def draw_batch(
         cells=to_device(random(k, 1, CELLS, CELLS)),
     )
     return Batch(pictures, layouts)
+
+
+def _permutations(numbers: Tensor, permuted: Tensor) -> Tensor:
+    """Uniform numbers (N, 3), and which rows to permute (N, 1) -> permutations (N, 3); 0 1 2 for others."""
+    return torch.where(permuted, numbers.argsort(1), torch.arange(3))

@@ -60,18 +60,17 @@ class TrainConfig:
 
     adversarial: Literal["hinge", "bce"] = "hinge"
     # Loss weights by discriminator; the paper's architecture has only the one on pixels.
-    pixels_weight: float = 0.25
+    pixels_weight: float = 0.5
     coarse_weight: float = 0.15
-    matching_weight: float = 1.0  # L1 between features of the discriminator on pixels
-    reconstruction_weight: float = 40.0  # L1
-    perceptual_weight: float = 16.0  # LPIPS, of every fourth picture
-    alpha_weight: float = 20.0  # log loss of alpha against the product's mask
+    matching_weight: float = 2.0  # L1 between features of the discriminator on pixels
+    reconstruction_weight: float = 60.0  # L1
+    perceptual_weight: float = 10.0  # LPIPS, of every fourth picture
+    alpha_weight: float = 40.0  # log loss of alpha against the product's mask
     coarse_penalty_weight: float = 0.005  # R1 of the coarse discriminator
-    detail_every: int = 8  # steps between two updates of the stage at full size; 0 is never
     layout: LayoutConfig = field(default_factory=LayoutConfig)
 
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
-    generator_lr: float = 5e-3
+    generator_lr: float = 4e-4
     discriminator_lr: float = 4e-4
     betas: tuple[float, float] = (0.5, 0.99)
     warmup_steps: int = 200  # over which the rates rise from zero
@@ -93,7 +92,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Raises UsageError for values that cannot be trained with."""
-        least = {"steps": 1, "batch_size": 1, "score_every": 0, "score_pairs": 3, "detail_every": 0}
+        least = {"steps": 1, "batch_size": 1, "score_every": 0, "score_pairs": 3}
         for name, lowest in least.items():
             if getattr(self, name) < lowest:
                 raise UsageError(f"{name} {getattr(self, name)} is below {lowest}")
@@ -133,8 +132,6 @@ PRESETS: dict[str, TrainConfig] = {
         model=ModelConfig(
             size_px=128,
             widths=(16, 32, 64, 96, 96),
-            style_size=48,
-            detail_width=8,
             layout_widths=(32, 64, 96),
         ),
         steps=10_000,

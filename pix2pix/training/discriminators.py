@@ -59,13 +59,13 @@ class CoarseDiscriminator(nn.Module):
 
 
 class PictureDiscriminators(nn.Module):
-    """All discriminators of one kind of pictures: whole ones at half size, or windows at full size."""
+    """All discriminators of pictures."""
 
-    def __init__(self, config: DiscriminatorConfig, *, coarse: bool) -> None:
-        """Windows have no coarse discriminator, as they show no whole product."""
+    def __init__(self, config: DiscriminatorConfig) -> None:
+        """Draws weights from torch's global generator."""
         super().__init__()
         self.pixels = PatchDiscriminator(config)
-        self.coarse = CoarseDiscriminator(config.coarse_widths) if coarse else None
+        self.coarse = CoarseDiscriminator(config.coarse_widths)
 
     def forward(self, photo: Tensor, ink: Tensor) -> tuple[dict[str, Tensor], list[Tensor]]:
         """Returns logits by kind, "pixels" and "coarse", and the features of the one on pixels.
@@ -73,7 +73,5 @@ class PictureDiscriminators(nn.Module):
         Photo (N, 3, S, S) in [-1, 1], ink (N, 1, S, S) in 0..1.
         """
         features = self.pixels.features(1 - 2 * ink, photo)
-        logits = {"pixels": features[-1].float()}
-        if self.coarse is not None:
-            logits["coarse"] = self.coarse(self.coarse.shrink(photo, ink)).float()
-        return logits, features
+        coarse = self.coarse(self.coarse.shrink(photo, ink))
+        return {"pixels": features[-1].float(), "coarse": coarse.float()}, features

@@ -27,7 +27,6 @@ from pix2pix.training.sampler import BLOCK, PairSampler
 
 SUBSTITUTES_TRIED = 8  # for a pair that cannot be read
 AHEAD = 4  # batches that a worker prepares ahead
-BLUR_PX, DETAILED_FROM = 4, 0.06  # see `detail_share`
 
 Key = tuple[int, int, bool]  # index of the pair, seed of its augmentation, whether the picture GAN gets it
 
@@ -46,7 +45,6 @@ class Loaded:
     photo: Tensor  # (N, 3, S, S) in [-1, 1]
     mask: Tensor  # (N, 1, S, S) in 0..1
     roughness: Tensor  # (N,) in 0..1
-    detailed: Tensor  # (N,) 1 where the photo has detail that half of its side cannot hold, else 0
     unreadable: dict[str, str]  # the reason by name of pair; other pairs are in their place
 
     def pin_memory(self) -> Loaded:
@@ -103,7 +101,6 @@ class _Pair:
     photo: UInt8
     mask: UInt8
     roughness: float
-    detailed: bool
 
 
 @dataclass(frozen=True)
@@ -170,23 +167,7 @@ def _for_layout(augmented: Augmented) -> tuple[Tensor, Tensor]:
 
 
 def _for_picture(augmented: Augmented) -> _Pair:
-    sketch, photo, mask, roughness = augmented
-    return _Pair(sketch, photo, mask, roughness, detail_share(photo, mask) > DETAILED_FROM)
-
-
-def detail_share(photo: UInt8, mask: UInt8) -> float:
-    """Returns the share of a photo's contrast that is lost at half of its side: about 0 if it was enlarged.
-
-    That is the energy lost by halving over the energy removed by a blur, inside the mask (H, W), for a photo
-    (H, W, 3) uint8.
-    """
-    x = photo.astype(np.float32)
-    height, width = mask.shape
-    half = cv2.resize(x, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-    lost = x - cv2.resize(half, (width, height), interpolation=cv2.INTER_CUBIC)
-    contrast = x - cv2.GaussianBlur(x, (0, 0), BLUR_PX)
-    inside = mask > 127
-    return float(np.square(lost[inside]).sum() / (np.square(contrast[inside]).sum() + 1))
+    return _Pair(augmented.sketch, augmented.photo, augmented.mask, augmented.roughness)
 
 
 def _collate(items: list[_Item | PairsError]) -> Loaded | PairsError:
@@ -205,7 +186,6 @@ def _collate(items: list[_Item | PairsError]) -> Loaded | PairsError:
         photo,
         torch.from_numpy(np.stack([pair.mask for pair in pairs])[:, None]) / 255,
         torch.tensor([pair.roughness for pair in pairs]),
-        torch.tensor([float(pair.detailed) for pair in pairs]),
         {name: reason for item in loaded for name, reason in item.unreadable.items()},
     )
 

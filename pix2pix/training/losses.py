@@ -70,14 +70,6 @@ def beyond(colour: Tensor, limit: float = 1.0) -> Tensor:
     return F.relu(colour.abs() - limit).mean()
 
 
-def weighted_mean(values: Tensor, weights: Tensor) -> Tensor:
-    """Returns the mean of values (N,) times weights (N,).
-
-    It is not divided by the sum of the weights: low weights lower it, and parts of a batch add up.
-    """
-    return (values * weights).mean()
-
-
 def gradients_at(picture: Tensor, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Returns the norm of each term's gradient at a picture (N, C, H, W), as at_picture_NAME."""
     norms = {}

@@ -71,7 +71,7 @@ class TrainingStep:
     def discriminator(self) -> PatchDiscriminator:
         """The discriminator on pixels, which a bundle holds."""
         return (
-            self.pictures.whole.pixels
+            self.pictures.discriminators.pixels
             if isinstance(self.pictures, PictureStep)
             else self.pictures.discriminator
         )
@@ -83,8 +83,8 @@ class TrainingStep:
     def load_weights(self, bundle: Path) -> int:
         """Loads the weights of a bundle; returns the number of pictures they were trained on.
 
-        Discriminators come from the file beside the bundle; without one that fits they stay untrained, with a
-        message. Raises UsageError for the bundle of another model.
+        The discriminator on pixels is in the bundle; others come from the file beside it. Without one that
+        fits they stay untrained, with a message. Raises UsageError for the bundle of another model.
         """
         trained, header = load_bundle(bundle)
         refuse_other_model(header.model, self.config.model, str(bundle))
@@ -94,8 +94,14 @@ class TrainingStep:
             if not name.startswith("discriminator.")
         }
         self.model.load_state_dict(weights)
-        if not load_discriminators(bundle, self.discriminators()):
-            self.notify(f"the discriminators start untrained: none that fit are beside {bundle.name}")
+        has_others = load_discriminators(bundle, self.discriminators())
+        # After the file, which all bundles of a folder share.
+        has_pixels = header.discriminator == self.config.discriminator
+        if has_pixels and trained.discriminator is not None:
+            self.discriminator.load_state_dict(trained.discriminator.state_dict())
+        if not has_others and not (has_pixels and self.layouts is None):
+            which = "all discriminators but that on pixels" if has_pixels else "discriminators"
+            self.notify(f"{which} start untrained: none that fit are beside {bundle.name}")
         return header.images
 
     def set_up(self) -> None:

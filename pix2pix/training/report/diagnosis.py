@@ -59,11 +59,6 @@ EXPLODES_FROM = {
     "g_perceptual": 0.0,
     "d_gradient": 100.0,
     "g_gradient": 100.0,
-    "detail_d": 10.0,
-    "detail_g_reconstruction": 0.0,
-    "detail_g_perceptual": 0.0,
-    "detail_d_gradient": 100.0,
-    "detail_g_gradient": 100.0,
     "layout_d": 10.0,
     "layout_reconstruction": 0.0,
     "layout_d_gradient": 100.0,
@@ -72,8 +67,7 @@ EXPLODES_FROM = {
 USUAL_LINES = 20  # from the beginning; their median, or the lower median of all lines, is the usual value
 WORSE, WORSE_SCORES = 1.1, 5  # the score over the best before it, that many times in a row
 METRICS = ("lpips", "kid")  # lower is better
-# With deep features at 75 times the gradient of L1, pictures stayed grey (docs/training.md); with the weights
-# of the presets the largest gradient is 5 times that of L1, in the first 50 steps of a tiny run.
+# With deep features at 75 times the gradient of L1, pictures stayed grey (docs/training.md).
 OUT_OF_BALANCE = 30.0
 AT_PICTURE = "at_picture_"  # prefix of the norms of the terms' gradients at the picture
 L1_AT_PICTURE = f"{AT_PICTURE}g_reconstruction"
@@ -92,24 +86,23 @@ class Discriminator(NamedTuple):
 
     kind: str
     label: str  # for sentences: "the discriminator on pixels"
-    prefix: str = ""  # of the names of its numbers
     gradient: str = "d_gradient"
     settings: str = ""  # prefix of the names of its learning rates
 
     @property
     def p_real(self) -> str:
         """Name of the mean probability that it gives to real pictures."""
-        return f"{self.prefix}p_real_{self.kind}"
+        return f"p_real_{self.kind}"
 
     @property
     def p_fake(self) -> str:
         """Name of the mean probability that it gives to generated pictures."""
-        return f"{self.prefix}p_fake_{self.kind}"
+        return f"p_fake_{self.kind}"
 
     @property
     def accuracy(self) -> str:
         """Name of its accuracy."""
-        return f"{self.prefix}accuracy_{self.kind}"
+        return f"accuracy_{self.kind}"
 
 
 PIXELS = Discriminator("pixels", "on pixels")  # every architecture has it
@@ -117,7 +110,6 @@ DISCRIMINATORS = (
     Discriminator("layout", "of layouts", gradient="layout_d_gradient", settings="layout."),
     PIXELS,
     Discriminator("coarse", "of the coarse picture"),
-    Discriminator("pixels", "on pixels of windows", "detail_", "detail_d_gradient"),
 )
 
 

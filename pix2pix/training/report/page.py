@@ -157,9 +157,9 @@ def _charts(stats: Sequence[Line], scores: Sequence[Line]) -> Iterator[Chart | N
     of_discriminator = ("layout_d", "layout_d_gradient", "layout_g_gradient")
     terms = of(key for key in named("layout_") if key not in of_discriminator)
     yield draw("layout", "Loss of the layout generator", "weighted terms", terms)
-    terms = of(("d", "d_penalty", "detail_d", "layout_d"))
+    terms = of(("d", "d_penalty", "layout_d"))
     yield draw("d", "Loss of the discriminators", "loss", terms)
-    networks = of(f"{part}{which}_gradient" for part in ("", "detail_", "layout_") for which in "gd")
+    networks = of(f"{part}{which}_gradient" for part in ("", "layout_") for which in "gd")
     yield draw("gradients", "Gradients of the networks", "gradient norm, logarithmic", networks, log=True)
     if metric := metric_of(scores):
         points = of((metric, f"{metric}_train"), scores)
