@@ -83,6 +83,16 @@ def test_the_product_of_a_region_gets_its_mean_colour_and_lines_get_those_beside
     assert not layout[0, :, 40:48, 24:31].any()
 
 
+def test_the_rim_in_mostly_empty_regions_gets_the_colours_beside_it() -> None:
+    """Two pixels outside of the frame are pale, as where a photo's edge is mixed with its white ground."""
+    coloured, inner = torch.zeros(1, 4, 64, 64), (slice(None), slice(17, 47), slice(17, 47))
+    coloured[0, :, 14:50, 14:50] = torch.tensor([0.9, 0.9, 0.9, 1.0])[:, None, None]
+    coloured[0][inner] = torch.tensor([*RED, 1.0])[:, None, None]
+    layout = filled(coloured, regions_of(frame()))
+    torch.testing.assert_close(layout[0, :3, 14:50, 14:50], RED[:, None, None].expand(-1, 36, 36))
+    torch.testing.assert_close(layout[:, 3], coloured[:, 3])
+
+
 def test_the_inside_of_a_broad_line_keeps_its_colour() -> None:
     ink = torch.zeros(1, 1, 64, 64)
     ink[..., 20:40] = 1

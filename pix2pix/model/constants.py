@@ -16,6 +16,7 @@ SMALLEST_SHARE = 1e-3  # least divisor of a colour
 LINE_STOPS = 0.03  # a pixel of a layout is a line, which no region crosses, above this share of ink
 REGION_STEPS = 10  # of `layouts.regions_of`: 9 were enough for each of 800 sketches
 MOSTLY = 0.5  # a pixel of a layout is product above this share of product
+PART_FROM = 0.25  # a region is a part of the product above this share of product, else it is ground
 RIM_WEIGHT = 1e-2  # of pixels near lines in the colour of a region, against 1
 EVEN_WIDTH, EVEN_STEPS = 0.15, 4  # of `layouts.evened`: a distance of colours, and updates
 NOWHERE = -1e4  # the logarithm of a weight that is 0

@@ -24,6 +24,7 @@ from pix2pix.model.constants import (
     LINE_STOPS,
     MOSTLY,
     NOWHERE,
+    PART_FROM,
     PRODUCT_FROM,
     REGION_STEPS,
     RIM_WEIGHT,
@@ -56,18 +57,20 @@ def filled(coloured: Tensor, regions: Tensor) -> Tensor:
     """Returns a layout (N, 4, 64, 64): the product of each region (N, 64 * 64) in its mean colour.
 
     `coloured` (N, 4, 64, 64) is colour times mask, and mask. Pixels within two of a line hardly count, where
-    there are others: cells cross lines. Lines get the colours beside them; the inside of a broad line keeps
-    its own.
+    there are others: cells cross lines. Lines get the colours beside them, and so does the product's rim in
+    regions that are mostly ground, where its colour is mixed with that of the ground. The inside of a broad
+    line keeps its own.
     """
     product = (coloured[:, 3:] > MOSTLY).float()
     free = inside(regions)
     far = -F.max_pool2d(-free, 5, 1, 2)
     weight = RIM_WEIGHT + (1 - RIM_WEIGHT) * far
-    colour = mean_colour(summed(coloured * weight, regions))
-    known = product * free
+    sums = summed(torch.cat([coloured * weight, product, torch.ones_like(product)], 1), regions)
+    colour = mean_colour(sums)
+    known = product * free * (sums[:, 4:5] > PART_FROM * sums[:, 5:])
     layout = spread_out(torch.cat([colour * known, known], 1), LINE_PX, product)
-    own = torch.cat([mean_colour(coloured) * product, product], 1)
-    return torch.where(layout[:, 3:] > 0, layout, own)
+    rest = torch.where(free > 0, colour, mean_colour(coloured))
+    return torch.where(layout[:, 3:] > 0, layout, torch.cat([rest * product, product], 1))
 
 
 def evened(cells: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from pix2pix.model.constants import (
     LINE_STOPS,
     MOSTLY,
     NOWHERE,
+    PART_FROM,
     PRODUCT_FROM,
     REGION_STEPS,
     RIM_WEIGHT,
@@ -54,15 +55,21 @@ def filled(graph: Graph, coloured: str, regions: str) -> str:
     mask = graph.channels(coloured, 3, 4)
     product = positive(graph, graph.add("Sub", mask, MOSTLY))
     free = inside(graph, regions)
-    known = graph.add("Mul", product, free)
     far = graph.add("Neg", graph.add("MaxPool", graph.add("Neg", free), kernel_shape=[5, 5], pads=[2] * 4))
     weight = graph.add("Add", graph.add("Mul", far, 1 - RIM_WEIGHT), RIM_WEIGHT)
-    sums = summed(graph, graph.add("Mul", coloured, weight), 4, regions)
-    colour = graph.add("Mul", mean_colour(graph, sums), known)
+    ones = graph.add("Add", graph.add("Mul", product, 0.0), 1.0)
+    summands = graph.add("Concat", graph.add("Mul", coloured, weight), product, ones, axis=1)
+    sums = summed(graph, summands, 6, regions)
+    least = graph.add("Mul", graph.channels(sums, 5, 6), PART_FROM)
+    is_part = positive(graph, graph.add("Sub", graph.channels(sums, 4, 5), least))
+    known = graph.add("Mul", graph.add("Mul", product, free), is_part)
+    of_region = mean_colour(graph, sums)
+    colour = graph.add("Mul", of_region, known)
     layout = spread_out(graph, graph.add("Concat", colour, known, axis=1), LINE_PX, product)
-    own = graph.add("Mul", mean_colour(graph, coloured), product)
+    is_free = graph.add("Greater", free, 0.0)
+    rest = graph.add("Mul", graph.add("Where", is_free, of_region, mean_colour(graph, coloured)), product)
     is_known = graph.add("Greater", graph.channels(layout, 3, 4), 0.0)
-    return graph.add("Where", is_known, layout, graph.add("Concat", own, product, axis=1))
+    return graph.add("Where", is_known, layout, graph.add("Concat", rest, product, axis=1))
 
 
 def evened(graph: Graph, cells: str) -> str:
