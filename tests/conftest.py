@@ -143,8 +143,8 @@ def make_model(config: ModelConfig, discriminator: DiscriminatorConfig | None = 
     model = build_model(config, discriminator).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if name.startswith(("picture.", "generator.")):  # initial weights hardly change anything
-                parameter.mul_(5)
+            if name.endswith(".layout.weight") or name.startswith("generator."):
+                parameter.mul_(5)  # initial weights hardly change anything
     return model
 
 
