@@ -68,9 +68,9 @@ def test_training_learns(tiny_config: TrainConfig, pairs: Path, tmp_path: Path) 
     config = replace(
         tiny_config,
         layout=replace(tiny_config.layout, generator_lr=3e-2),
-        steps=100,
-        save_every=100,
-        sample_every=100,
+        steps=150,
+        save_every=150,
+        sample_every=150,
         batch_size=4,
         shift_scale=False,
         strokes=False,
