@@ -100,8 +100,7 @@ class Graph:
 
     def output_conv(self, x: str, name: str) -> str:
         """`layers.Conv` whose kernel keeps its length."""
-        scale = self.weights[f"{name}.weight"][0].size ** -0.5
-        return self.scaled_conv(x, f"{name}.weight", scale, self.weights[f"{name}.bias"])
+        return self.scaled_conv(x, f"{name}.weight", self._fan_scale(name), self.weights[f"{name}.bias"])
 
     def scaled_conv(
         self, x: str, weight: str, scale: Array | float, bias: Array | None = None, stride: int = 1

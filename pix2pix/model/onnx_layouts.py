@@ -57,8 +57,9 @@ def filled(graph: Graph, coloured: str, regions: str) -> str:
     free = inside(graph, regions)
     far = graph.add("Neg", graph.add("MaxPool", graph.add("Neg", free), kernel_shape=[5, 5], pads=[2] * 4))
     weight = graph.add("Add", graph.add("Mul", far, 1 - RIM_WEIGHT), RIM_WEIGHT)
-    ones = graph.add("Add", graph.add("Mul", product, 0.0), 1.0)
-    summands = graph.add("Concat", graph.add("Mul", coloured, weight), product, ones, axis=1)
+    summands = graph.add(
+        "Concat", graph.add("Mul", coloured, weight), product, ones_like(graph, product), axis=1
+    )
     sums = summed(graph, summands, 6, regions)
     least = graph.add("Mul", graph.channels(sums, 5, 6), PART_FROM)
     is_part = positive(graph, graph.add("Sub", graph.channels(sums, 4, 5), least))
@@ -119,8 +120,7 @@ def complete(graph: Graph, colour: str, mask: str, known: str, regions: str) -> 
     product = graph.repeated(positive(graph, mask), LAYOUT_PX // CELLS)
     known = graph.repeated(known, LAYOUT_PX // SPREAD_PX)
     is_known = graph.channels(known, 3, 4)
-    ones = graph.add("Add", graph.add("Mul", is_known, 0.0), 1.0)
-    sums = summed(graph, graph.add("Concat", known, ones, axis=1), 5, regions)
+    sums = summed(graph, graph.add("Concat", known, ones_like(graph, is_known), axis=1), 5, regions)
     least = graph.add("Mul", graph.channels(sums, 4, 5), STROKED_FROM)
     stroked = positive(graph, graph.add("Sub", graph.channels(sums, 3, 4), least))
     stroked = graph.add("Mul", stroked, inside(graph, regions))
@@ -162,6 +162,11 @@ def mean_colour(graph: Graph, coloured: str) -> str:
     """Colour times mask, and mask (N, 4 or more, H, H) -> colour (N, 3, H, H)."""
     mask = graph.add("Max", graph.channels(coloured, 3, 4), SMALLEST_SHARE)
     return graph.add("Div", graph.channels(coloured, 0, 3), mask)
+
+
+def ones_like(graph: Graph, x: str) -> str:
+    """1 everywhere, of the shape of x."""
+    return graph.add("Add", graph.add("Mul", x, 0.0), 1.0)
 
 
 def positive(graph: Graph, x: str) -> str:
