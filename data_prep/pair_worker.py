@@ -98,6 +98,10 @@ def makers(workers: int) -> Iterator[Executor]:
     executor = (
         _InProcess() if workers == 1 else ProcessPoolExecutor(workers, spawn, initializer=_start_worker)
     )
+    if workers > 1:
+        with _ctrl_c_blocked():
+            for _ in range(workers):  # each job starts a worker
+                executor.submit(os.getpid)
     try:
         yield executor
     finally:
@@ -141,6 +145,16 @@ class _InProcess(Executor):
         except Exception as error:
             future.set_exception(error)
         return future
+
+
+@contextmanager
+def _ctrl_c_blocked() -> Iterator[None]:
+    """Delays Ctrl-C. Processes that start meanwhile inherit this: it cannot end them during their imports."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_worker() -> None:

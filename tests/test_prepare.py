@@ -770,6 +770,23 @@ def test_a_killed_run_loses_no_finished_pair_and_leaves_no_process(tmp_path: Pat
     assert statuses == {"unchanged": len(standing), "written": 60 - len(standing)}
 
 
+def test_ctrl_c_does_not_reach_workers_that_are_still_starting() -> None:
+    program = """if True:
+        import os, signal, time
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        from data_prep.pair_worker import makers
+        try:
+            with makers(2) as executor:
+                jobs = [executor.submit(os.getpid) for _ in range(2)]
+                time.sleep(0.1)  # by now, the workers are importing
+                os.killpg(0, signal.SIGINT)
+                time.sleep(60)
+        except KeyboardInterrupt:
+            print("ended")
+    """
+    assert start("-c", program).communicate(timeout=60) == ("ended\n", "")
+
+
 def test_ctrl_c_ends_cleanly_with_the_finished_pairs_in_the_manifest(tmp_path: Path) -> None:
     for seed in range(60):
         save(tmp_path / f"src/{seed:02}.png", product(seed, 480, 640))
