@@ -10,7 +10,7 @@ import torch
 from conftest import CRITIC, LITERAL, TINY, needs_features
 from torch import Tensor
 
-from pix2pix.model.layouts import coloured_by, layout_of, redrawn_layout, regions_of
+from pix2pix.model.layouts import coloured_by, layout_of, redrawn_layout, regions_of, spread_out
 from pix2pix.model.networks import Paper, TwoStage
 from pix2pix.training.batch import Pictures
 from pix2pix.training.config import TrainConfig
@@ -19,6 +19,7 @@ from pix2pix.training.paper_step import PaperStep
 from pix2pix.training.picture_step import (
     REDRAWN_SHARE,
     SHIFT,
+    WRONG_PRODUCT_PX,
     PictureStep,
     compare,
     shifted,
@@ -45,6 +46,7 @@ def pictures(**changes: Tensor) -> Pictures:
         mask=mask,
         shifts=torch.full((COUNT, 2), 0.5),
         choices=torch.ones(COUNT),
+        mistakes=torch.zeros(COUNT, 1, 6, 6),
         channels=torch.arange(3).expand(COUNT, 3),
     )
     return replace(made, **changes)
@@ -75,6 +77,23 @@ def test_a_share_of_the_layouts_is_made_as_drawn_ones_are() -> None:
     exact, redrawn = layout_of(coloured, regions), redrawn_layout(coloured, regions)
     expected = torch.stack([redrawn[0], exact[1], redrawn[2], exact[3]])
     assert torch.equal(training_layout(given), expected) and not torch.equal(exact, redrawn)
+
+
+def test_masks_of_redrawn_layouts_have_mistakes() -> None:
+    mistakes = torch.zeros(COUNT, 1, 6, 6)
+    mistakes[..., :3] = 1  # the left half, and a part of the box
+    given = pictures(choices=torch.zeros(COUNT))
+    right, wrong = training_layout(given), training_layout(replace(given, mistakes=mistakes))
+    assert torch.equal(wrong[..., 36:], right[..., 36:])
+    mask, colour = wrong[:, 3], wrong[:, :3]
+    assert torch.equal(
+        mask[..., :28] + right[:, 3, :, :28], spread_out(right, WRONG_PRODUCT_PX)[:, 3, :, :28]
+    )
+    assert not colour[..., :28].mul(right[:, 3:, :, :28]).any()
+    beside = colour[:, :, 12:16, 16:24]  # above the box
+    torch.testing.assert_close(beside, right[:, :3, 20:24, 16:24], atol=0.02, rtol=0)
+    exact = replace(given, choices=torch.ones(COUNT))
+    assert torch.equal(training_layout(exact), training_layout(replace(exact, mistakes=mistakes)))
 
 
 def test_a_redrawn_layout_has_the_colours_of_the_cells() -> None:

@@ -12,6 +12,7 @@ from pix2pix.model.constants import CELLS
 from pix2pix.training.config import TrainConfig
 from pix2pix.training.loader import Loaded
 
+MISTAKES_SIDE = 6  # of the random numbers that choose where the masks of layouts are wrong
 PERMUTED_SHARE = 0.25  # of photos that the picture GAN gets with permuted channels
 SEED_STRIDE = 1_000_003  # a prime: the step seeds of two runs with neighbouring seeds do not coincide
 
@@ -27,6 +28,7 @@ class Pictures:
     mask: Tensor  # (N, 1, S, S) in 0..1
     shifts: Tensor  # (N, 2) uniform: shift of the discriminators' inputs
     choices: Tensor  # (N,) uniform: which kind of layout the picture GAN gets
+    mistakes: Tensor  # (N, 1, 6, 6) uniform: where the mask of such a layout is wrong
     channels: Tensor  # (N, 3) indices of the channels that it gets as red, green and blue
 
     def __len__(self) -> int:
@@ -86,6 +88,7 @@ def draw_batch(
         mask=to_device(loaded.mask),
         shifts=random(n, 2),
         choices=to_device(random(n)),
+        mistakes=to_device(random(n, 1, MISTAKES_SIDE, MISTAKES_SIDE)),
         channels=to_device(_permutations(random(n, 3), random(n, 1) < PERMUTED_SHARE)),
     )
     if not config.two_stage:

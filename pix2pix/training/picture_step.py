@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from pix2pix.errors import UsageError
 from pix2pix.evaluate.perceptual import PerceptualDistance
-from pix2pix.model.layouts import coloured_by, layout_of, redrawn_layout, regions_of
+from pix2pix.model.constants import CELLS
+from pix2pix.model.layouts import coloured_by, enlarged, layout_of, redrawn_layout, regions_of, spread_out
 from pix2pix.model.picture_gan import PictureGenerator, compose
 from pix2pix.training import losses
 from pix2pix.training.batch import Pictures
@@ -30,6 +31,8 @@ from pix2pix.training.optimiser import Optimiser, frozen
 PENALTY_EVERY = 8  # steps (lazy regularisation, Karras et al. 2020, section 3.2)
 SHIFT = 0.1  # largest shift of the discriminators' inputs, as a share of the side (Zhao et al. 2020)
 REDRAWN_SHARE = 0.5  # of layouts, see `training_layout`
+MISTAKEN_FROM = 0.75  # of the random numbers: a tenth of the cells
+WRONG_PRODUCT_PX = 12  # how far from the product a wrong mask may have product, in pixels of a layout
 PERCEIVED = 4  # one picture in so many gets the perceptual term: VGG takes longer than the generator
 
 Named = dict[str, Tensor]
@@ -214,13 +217,24 @@ def training_layout(part: Pictures) -> Tensor:
     """Returns layouts (N, 4, 64, 64) of the photos' own colours.
 
     Half of them are made of 16 x 16 cells, as in use, so that the generator copes with small parts whose
-    colour is mixed with that around them; the others have the exact mean colour of each region.
+    colour is mixed with that around them, and have mistakes in their masks, so that it takes the outline and
+    openings from the sketch. The others have the exact mean colour of each region.
     """
     ink, coloured = _ink(part), coloured_by(part.photo, part.mask)
-    with torch.autocast(ink.device.type, enabled=False):  # bfloat16 is too coarse for colours
-        regions = regions_of(ink)
-        exact, of_cells = layout_of(coloured, regions), redrawn_layout(coloured, regions)
+    regions = regions_of(ink)
+    exact, of_cells = layout_of(coloured, regions), redrawn_layout(coloured, regions)
+    of_cells = _with_mistakes(of_cells, part.mistakes)
     return torch.where(part.choices[:, None, None, None] < REDRAWN_SHARE, of_cells, exact)
+
+
+def _with_mistakes(layout: Tensor, numbers: Tensor) -> Tensor:
+    """Returns a layout (N, 4, 64, 64) with product for ground, or ground for product, in some cells.
+
+    Numbers (N, 1, 6, 6) are uniform in 0..1. The layout GAN makes such mistakes, above all below handles.
+    """
+    is_mistaken = F.interpolate(numbers, size=CELLS, mode="bilinear") > MISTAKEN_FROM
+    wrong = spread_out(layout, WRONG_PRODUCT_PX) * (layout[:, 3:] == 0)
+    return torch.where(enlarged(is_mistaken.float()) > 0, wrong, layout)
 
 
 def shifted(x: Tensor, shifts: Tensor, paper: float) -> Tensor:
