@@ -83,8 +83,8 @@ def _delete_parts(folder: Path) -> None:
 def only_writer(folder: Path) -> Iterator[None]:
     """Locks a folder: other processes that lock it, or a folder inside it, get FolderInUse.
 
-    The operating system releases the lock when the process ends. On systems without `fcntl` (Windows) there
-    are no locks.
+    The operating system releases the lock when the process ends. On Windows, and on file systems without
+    locks, there are no locks.
     """
     for outer in folder.absolute().parents:
         with suppress(PermissionError), _locked(outer, shared=True):
@@ -102,8 +102,10 @@ def _locked(folder: Path, *, shared: bool) -> Iterator[None]:
     try:
         try:
             fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise FolderInUse(f"another process writes to {folder}: wait until it ends") from error
+        except OSError:  # a file system without locks
+            pass
         yield
     finally:
         os.close(descriptor)

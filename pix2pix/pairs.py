@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,12 +60,21 @@ def list_pairs(pairs: Path, split: str) -> list[Pair]:
 
 
 def data_hash(pairs: list[Pair]) -> str:
-    """Returns a hash of the files' names and sizes: it changes with the folder."""
+    """Returns a hash of the names and sizes of sketches and photos.
+
+    It does not cover masks, or changes that keep the size.
+    """
     digest = hashlib.sha256()
     for pair in pairs:
         line = f"{pair.name}\0{pair.sketch.stat().st_size}\0{pair.photo.stat().st_size}\n"
         digest.update(line.encode("utf-8", "surrogateescape"))  # file names may be invalid UTF-8
     return digest.hexdigest()[:16]
+
+
+def evenly(pairs: Sequence[Pair], most: int) -> list[Pair]:
+    """Returns at most so many of the pairs, evenly spaced."""
+    count = min(most, len(pairs))
+    return [pairs[i * len(pairs) // count] for i in range(count)]
 
 
 def load_pair(pair: Pair, size_px: int | None = None) -> tuple[UInt8, UInt8]:
@@ -95,8 +105,14 @@ def load_mask(pair: Pair, sketch: UInt8, photo: UInt8) -> UInt8:
         raise PairsError(f"pair {pair.name}: {error} ({pair.mask})") from error
 
 
-def to_tensors(sketches: list[UInt8], photos: list[UInt8]) -> tuple[Tensor, Tensor]:
-    """Lists of (S, S) and (S, S, 3) uint8 -> (N, 1, S, S) and (N, 3, S, S) float32 in [-1, 1]."""
+def load_tensors(pairs: Sequence[Pair], size_px: int) -> tuple[Tensor, Tensor]:
+    """Returns sketches (N, 1, S, S) and photos (N, 3, S, S), both in [-1, 1]. Raises as `load_pair`."""
+    sketches, photos = zip(*(load_pair(pair, size_px) for pair in pairs), strict=True)
+    return to_tensors(sketches, photos)
+
+
+def to_tensors(sketches: Sequence[UInt8], photos: Sequence[UInt8]) -> tuple[Tensor, Tensor]:
+    """Sequences of (S, S) and (S, S, 3) uint8 -> (N, 1, S, S) and (N, 3, S, S) float32 in [-1, 1]."""
     sketch = torch.from_numpy(np.stack(sketches)[:, None])
     photo = torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2)  # NHWC storage is channels_last
     return from_pixels(sketch), from_pixels(photo)

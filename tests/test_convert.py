@@ -1026,6 +1026,15 @@ def test_a_folder_inside_of_one_that_is_written_to_is_refused(tmp_path: Path) ->
     assert [path.name for path in (tmp_path / "out/sub").iterdir()] == [".mine.part"]
 
 
+def test_a_file_system_without_locks_is_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*given: object) -> None:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with only_writer(tmp_path):
+        pass
+
+
 def test_a_disk_that_fills_up_is_no_job_that_did_nothing(
     tmp_path: Path, tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

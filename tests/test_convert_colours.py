@@ -158,7 +158,7 @@ def test_hints_that_are_a_link_to_nothing_fail_and_are_not_taken_for_none(conver
     (tmp_path / "in/a.hints.png").symlink_to("moved.png")
     result = convert("--colours")
     assert status(result) == "1 failed"
-    assert "a.png: a.hints.png is a link to something that does not exist" in result.stderr
+    assert "a.png: a.hints.png is a link to a missing file" in result.stderr
     assert "1 converted" in status(convert(sources=("in/a.png", "without")))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import LITERAL, TINY, save_critic, save_untrained
+from onnx import TensorProto, helper
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
@@ -17,6 +18,7 @@ import pix2pix
 from pix2pix.errors import CorruptBundle, UsageError
 from pix2pix.inference import engines
 from pix2pix.inference.engines import make_engine
+from pix2pix.inference.engines.on_onnxruntime import make_session
 from pix2pix.model.bundle import find_bundle, read_header
 
 MODELS = {
@@ -187,3 +189,23 @@ def test_a_gpu_without_torch_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(engines, "find_spec", lambda name: None)
     assert not engines._may_have_gpu()
     assert engines.choose_engine("auto", "auto") == "onnxruntime"
+
+
+@pytest.mark.parametrize(("variable", "threads"), [("3", 3), ("2,1", 2), ("", 0), ("all", 0)])
+def test_the_first_number_of_omp_num_threads_is_that_of_the_threads(
+    monkeypatch: pytest.MonkeyPatch, variable: str, threads: int
+) -> None:
+    """OpenMP allows a list, for nested loops."""
+    monkeypatch.setenv("OMP_NUM_THREADS", variable)
+    model = helper.make_model(
+        helper.make_graph(
+            [helper.make_node("Identity", ["x"], ["y"])],
+            "identity",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])],
+        ),
+        opset_imports=[helper.make_opsetid("", 20)],
+        ir_version=10,
+    )
+    session = make_session(model.SerializeToString())
+    assert session.get_session_options().intra_op_num_threads == threads

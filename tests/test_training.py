@@ -371,7 +371,19 @@ def test_rates_rise_stay_and_fall(tiny_config: TrainConfig) -> None:
     assert [_rate(config, 99, progress) for progress in (0.5, 0.75, 1.0)] == [1.0, 0.5, 0.0]
 
 
-@pytest.mark.parametrize("option", [{"batch_size": 0}, {"steps": 0}, {"weak_points": 2.0}])
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"batch_size": 0},
+        {"steps": 0},
+        {"weak_points": 2.0},
+        {"decay_fraction": -0.1},
+        {"warmup_steps": -1},
+        {"sample_every": 0},
+        {"save_every": 0},
+        {"ema_half_life_images": 0},
+    ],
+)
 def test_what_cannot_be_trained_is_refused(tiny_config: TrainConfig, option: dict) -> None:
     with pytest.raises(UsageError, match=next(iter(option))):
         replace(tiny_config, **option)

@@ -76,7 +76,7 @@ class Stamp:
 class Line:
     """A line of the manifest: one sketch and its photos, or the reason in `error`."""
 
-    source: str  # path below the source, as of the photos below the destination
+    source: str  # path below the source; its photos have the same folder and stem below the destination
     stamp: Stamp
     settings: dict[str, Any]  # bundle, seed, z, variants, size, and which of `SWITCHES` were on
     outputs: tuple[str, ...] = ()  # names of the photos

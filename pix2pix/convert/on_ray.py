@@ -97,7 +97,7 @@ class RayWorkers:
             if isinstance(done, OSError):
                 raise done
             first, results = done
-            for job, result in zip(jobs[first:], results, strict=False):
+            for job, result in zip(jobs[first : first + len(results)], results, strict=True):
                 names = {output.name for output in result.outputs}
                 outputs = tuple(output for output in job.outputs if output.name in names)
                 yield replace(result, source=job.source, outputs=outputs)

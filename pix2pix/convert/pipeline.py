@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 Status = Literal["converted", "skipped", "ignored", "failed"]
 
 MAX_BYTES = 500_000_000  # of a file: more than any picture that is accepted takes
-MAX_PIXELS_AT_WORK = 100_000_000  # of pictures read and written at a time: each takes up to 28 bytes,
-COLOURS_FACTOR = 2  # and so many times as much where colours are separated from ink
+MAX_PIXELS_AT_WORK = 100_000_000  # of pictures read and written at a time; a pixel takes up to 28 bytes
+COLOURS_FACTOR = 2  # a drawing takes so many times the memory where colours are separated from ink
 HINTS_SUFFIX = ".hints.png"
 FRACTIONS = {2: "half", 4: "a quarter of"}
 AHEAD = 3  # batches that are read, or written, while one is computed
@@ -78,7 +78,7 @@ class Job:
     """One sketch to convert."""
 
     source: Path
-    name: str  # its path below the source, as of the photos below the destination
+    name: str  # path below the source; its photos have the same folder and stem below the destination
     outputs: tuple[Path, ...]  # one a variant
     before: Line | None = None  # what the manifest has of them
     # Set by the pipeline.

@@ -165,13 +165,15 @@ class Conversion:
         for one in find_sketches(source, destination, by_name):
             if isinstance(one, Converted):
                 self.others.append(one)
-            elif options.colours and one[0].name.endswith(HINTS_SUFFIX):
-                hints.append(one[0])
+                continue
+            sketch, name = one
+            if options.colours and sketch.name.endswith(HINTS_SUFFIX):
+                hints.append(sketch)
             elif self.is_file:
                 photos = options.numbered(destination.with_suffix(""), destination.suffix)
-                jobs.append(Job(one[0], one[1].name, photos))
+                jobs.append(Job(sketch, name.name, photos))
             else:
-                jobs.append(Job(one[0], str(one[1]), options.outputs(one[1], destination)))
+                jobs.append(Job(sketch, str(name), options.outputs(name, destination)))
         self.others += _without_sketch(hints, jobs)
         _refuse_replaced_sketches(jobs)
         clashes = _clashes(jobs)

@@ -82,12 +82,12 @@ def families_reached(values: Float64, reference: Float64) -> Estimate:
     """
     _need(2, "a share", values, reference)
 
-    def reached(in_values: Kept, in_reference: Kept) -> float:
+    def share(in_values: Kept, in_reference: Kept) -> float:
         counts = reference[in_reference].mean(0) >= COUNTS_FROM
         reached = values[in_values].mean(0)[counts] >= REACHED_FROM
         return float(reached.mean()) if len(reached) else np.nan
 
-    found = _between(reached, len(values), len(reference))
+    found = _between(share, len(values), len(reference))
     if not np.isfinite(found).all():
         raise UsageError("the real photos, or all but a few of them, are grey: there is no hue to reach")
     return found

@@ -37,14 +37,8 @@ def drawings(sketches: Path, photos: Path | None = None, part: tuple[int, int] =
     drawings: the n parts have no NAME in common. Raises UsageError if there is no drawing, or if drawings
     have no photo, with some of their names.
     """
-    names = {
-        path: path.relative_to(sketches).with_suffix("").as_posix() for path in list_pictures(sketches)[0]
-    }
-    found = {}
-    if photos is not None:
-        found = {
-            path.relative_to(photos).with_suffix("").as_posix(): path for path in list_pictures(photos)[0]
-        }
+    names = {path: _name(path, sketches) for path in list_pictures(sketches)[0]}
+    found = {} if photos is None else {_name(path, photos): path for path in list_pictures(photos)[0]}
     names = {path: name if name in found else _subject(name) for path, name in names.items()}
     if photos is not None and (missing := [path.name for path, name in names.items() if name not in found]):
         raise UsageError(f"{len(missing)} drawings have no photo in {photos}: {', '.join(missing[:5])}")
@@ -66,6 +60,10 @@ def leave_out_unreadable(inputs: Sequence[Input]) -> tuple[list[Input], dict[Pat
             unreadable[path] = str(error)
     kept = [tuple(pair for pair in given.pairs if unreadable.keys().isdisjoint(pair)) for given in inputs]
     return [replace(given, pairs=pairs) for given, pairs in zip(inputs, kept, strict=True)], unreadable
+
+
+def _name(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).with_suffix("").as_posix()
 
 
 def _subject(name: str) -> str:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from pix2pix.images.framing import UInt8, resized
+from pix2pix.images.framing import UInt8, resized, small_copy
 
 Float32 = npt.NDArray[np.float32]
 Colours = npt.NDArray[np.int16]  # (N, 1) or (N, 3)
@@ -49,7 +49,7 @@ def outlines(pixels: UInt8, clear: float = CLEAR) -> UInt8:
 
     Colours that differ by `clear` levels or more have a border of full ink.
     """
-    small = _copy(pixels, OUTLINED_PX, cv2.INTER_AREA)
+    small = small_copy(pixels, OUTLINED_PX)
     side = 2 * round(LINE * max(small.shape[:2]) / 2) + 1
     closed = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
     smooth = cv2.medianBlur(closed, 5)  # without the ringing of JPEG
@@ -62,7 +62,7 @@ def outlines(pixels: UInt8, clear: float = CLEAR) -> UInt8:
 def _areas(pixels: UInt8, paper: Float32) -> Colours:
     """Returns the colours of areas; none for a picture of another kind."""
     none = np.empty((0, 3), np.int16)
-    small = _copy(pixels, LOOKED_AT_PX, cv2.INTER_NEAREST)  # keeps the noise of a camera
+    small = small_copy(pixels, LOOKED_AT_PX, cv2.INTER_NEAREST)  # keeps the noise of a camera
     steps = cv2.morphologyEx(small, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
     plain = (_largest(steps) <= PLAIN).view(np.uint8)
     side = max(3, round(THICK * min(small.shape[:2])))
@@ -87,12 +87,6 @@ def _areas(pixels: UInt8, paper: Float32) -> Colours:
         left = left[~near]
     is_flat = exact >= EXACT_SHARE * len(thick) and filled >= LEAST_FILLED * plain.size
     return np.array(colours) if is_flat else none
-
-
-def _copy(pixels: UInt8, longest_px: int, interpolation: int) -> UInt8:
-    scale = min(1.0, longest_px / max(pixels.shape[:2]))
-    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
-    return np.asarray(cv2.resize(pixels, size, interpolation=interpolation), np.uint8)
 
 
 def _largest(values: npt.NDArray[Any]) -> UInt8:

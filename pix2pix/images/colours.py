@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from pix2pix.images.framing import UInt8, resized
+from pix2pix.images.framing import UInt8, small_copy
 from pix2pix.images.ink import Float32, light_of_paper, strokes_alone
 from pix2pix.images.rules import without_rules
 
@@ -64,9 +64,7 @@ def split_colours(pixels: UInt8) -> tuple[UInt8, UInt8] | None:
 
 def has_colours(pixels: UInt8) -> bool:
     """Returns whether a drawing (H, W, 3) uint8 has coloured strokes and ink; looks at a small copy."""
-    height, width = pixels.shape[:2]
-    scale = min(1.0, LOOK_PX / max(height, width))
-    small = resized(pixels, (max(1, round(scale * width)), max(1, round(scale * height))))
+    small = small_copy(pixels, LOOK_PX)
     if np.ptp(small, axis=2).max() < 255 * FAINTEST_CHROMA:
         return False
     if (separated := split_colours(small)) is None:

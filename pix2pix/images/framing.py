@@ -71,8 +71,8 @@ def padded_square(height: int, width: int) -> Placement:
 def place_sketch(sketch: UInt8, placement: Placement, size_px: int) -> UInt8:
     """Returns the part of a sketch (H, W) inside the square, (size_px, size_px) uint8, padded with paper."""
     page, square = _overlap(placement, size_px)
-    size = (square[1].stop - square[1].start, square[0].stop - square[0].start)
     fitted = np.full((size_px, size_px), 255, np.uint8)
+    size = fitted[square].shape[1::-1]
     if placement.side_px > size_px:
         fitted[square] = _shrink(sketch[page], size, placement.side_px / size_px)
     elif placement.side_px < size_px:
@@ -83,11 +83,13 @@ def place_sketch(sketch: UInt8, placement: Placement, size_px: int) -> UInt8:
 
 
 def place_photo(photo: UInt8, placement: Placement, size_px: int, surround: UInt8 | int = 255) -> UInt8:
-    """The same for a photo (H, W, 3): (size_px, size_px, 3) uint8, padded with `surround`."""
+    """Returns the part of a photo (H, W, 3) inside the square, (size_px, size_px, 3) uint8.
+
+    Pads with `surround`, a level or a colour (3,).
+    """
     page, square = _overlap(placement, size_px)
-    size = (square[1].stop - square[1].start, square[0].stop - square[0].start)
     fitted = np.full((size_px, size_px, 3), surround, np.uint8)
-    fitted[square] = resized(photo[page], size)
+    fitted[square] = resized(photo[page], fitted[square].shape[1::-1])
     return fitted
 
 
@@ -105,10 +107,11 @@ def fit_hints(rgba: UInt8, placement: Placement, size_px: int) -> UInt8:
             f"{placement.height}: both must have the same size."
         )
     page, square = _overlap(placement, size_px // 2)
-    size = (square[1].stop - square[1].start, square[0].stop - square[0].start)
-    part = Image.fromarray(rgba[page]).resize(size, Image.Resampling.BOX)  # premultiplies
     fitted = np.zeros((size_px // 2, size_px // 2, 4), np.uint8)
-    fitted[square] = np.asarray(part)
+    size = fitted[square].shape[1::-1]
+    fitted[square] = np.asarray(
+        Image.fromarray(rgba[page]).resize(size, Image.Resampling.BOX)
+    )  # premultiplies
     is_covered = fitted[..., 3] >= LEAST_COVERED
     fitted[~is_covered] = 0
     fitted[is_covered, 3] = 255
@@ -134,8 +137,7 @@ def restore_photo(photo: UInt8, placement: Placement) -> UInt8:
     page, square = _overlap(placement, photo.shape[0])
     surround = 255 if photo.shape[2] == 3 else 0
     restored = np.full((placement.height, placement.width, photo.shape[2]), surround, np.uint8)
-    target = restored[page]
-    restored[page] = resized(photo[square], (target.shape[1], target.shape[0]))
+    restored[page] = resized(photo[square], restored[page].shape[1::-1])
     return restored
 
 
@@ -151,6 +153,13 @@ def resized(photo: UInt8, size: tuple[int, int]) -> UInt8:
     shrinks = photo.shape[0] * photo.shape[1] > size[0] * size[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(photo, size, interpolation=how), np.uint8)
+
+
+def small_copy(pixels: UInt8, longest_px: int, interpolation: int = cv2.INTER_AREA) -> UInt8:
+    """Returns a copy of (H, W, ...) uint8 whose longer side has at most `longest_px`."""
+    scale = min(1.0, longest_px / max(pixels.shape[:2]))
+    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+    return np.asarray(cv2.resize(pixels, size, interpolation=interpolation), np.uint8)
 
 
 def _frame(sketch: UInt8, size_px: int) -> Placement:

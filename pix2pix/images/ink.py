@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from pix2pix.images import looks
 from pix2pix.images.areas import outlined_areas, outlines
-from pix2pix.images.framing import UInt8
+from pix2pix.images.framing import UInt8, small_copy
 from pix2pix.images.notices import AREAS, BLANK, PAIR, PHOTOGRAPH, Notice
 from pix2pix.images.photograph import is_photograph
 from pix2pix.images.rules import without_rules
@@ -25,10 +25,11 @@ Float32 = npt.NDArray[np.float32]
 Scalar = TypeVar("Scalar", np.uint8, np.float32)
 
 NOISE_SHARE = 0.12  # of the full stroke strength; JPEG noise of the official edge maps stays under 0.11
+SMALL_PX = 160  # longer side of the small copies below
 FAINTEST = 0.05  # the weakest strength that counts as ink: 13 of 255 levels
 FAINTEST_PHOTO = 0.12  # the same on a photographed page, whose paper has grain
 DARKEST_SHADE = 0.45  # share of the light that paper in shadow keeps at least; darker areas are ink
-KERNEL = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (13, 13))  # wider than strokes of a 160 px copy
+KERNEL = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (13, 13))  # wider than strokes of a small copy
 LOUDEST_GRAIN = 0.15  # limit of the noise of photographed paper
 THICKEST = 0.02  # of the picture's side: half the width of the widest stroke on a photographed page
 LEAST_OUTLINED = 0.005  # share of the picture that the borders of areas cover at least
@@ -87,16 +88,14 @@ def _strokes_on_paper(
     is_flat = _is_flat(pixels, paper)
     strength = (_strength_on_flat_paper if is_flat else _strength_under_uneven_light)(pixels, paper)
     strength, notice = without_rules(strength) if may_be_ruled else (strength, None)
-    if is_flat:
-        levels = _levels(strength, FAINTEST, _grain(strength, across=1))
-        kept = None if levels is None else strength >= levels[0]
-    else:
-        levels = _levels(strength, FAINTEST_PHOTO, _grain(strength, across=6))
-        kept = None if levels is None else _connected_to_strong(strength, *levels)
-    if levels is None or kept is None:
+    faintest, across = (FAINTEST, 1) if is_flat else (FAINTEST_PHOTO, 6)
+    levels = _levels(strength, faintest, _grain(strength, across))
+    if levels is None:
         return np.full(pixels.shape[:2], 255, np.uint8), notice
+    floor, full = levels
     # Ink below the noise floor is cut, not faded, so that a second pass changes nothing.
-    ink = np.where(kept, np.minimum(strength / levels[1], 1.0), 0.0)
+    kept = strength >= floor if is_flat else _connected_to_strong(strength, floor, full)
+    ink = np.where(kept, np.minimum(strength / full, 1.0), 0.0)
     return (255.0 - np.round(255.0 * ink)).astype(np.uint8), notice
 
 
@@ -185,7 +184,7 @@ def _light(channel: UInt8, paper_level: float) -> Float32:
 
 def _strokes_are_lighter(pixels: UInt8) -> bool:
     """Whether thin light strokes outweigh thin dark ones: top-hat against black-hat on a small copy."""
-    small = _small(pixels)
+    small = small_copy(pixels, SMALL_PX)
     small = small if small.ndim == 2 else small.max(axis=2)
     tops, blacks = (
         cv2.morphologyEx(small, hat, np.ones((5, 5), np.uint8))
@@ -194,16 +193,11 @@ def _strokes_are_lighter(pixels: UInt8) -> bool:
     return float(np.mean(tops)) > float(np.mean(blacks))
 
 
-def _small(pixels: UInt8) -> UInt8:
-    scale = min(1.0, 160 / max(pixels.shape[:2]))
-    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
 def _local_paper(channel: UInt8) -> Float32:
     """Returns the paper's brightness at every pixel, (H, W): a small copy with closed strokes, smoothed."""
     height, width = channel.shape
-    closed = cv2.morphologyEx(_small(channel), cv2.MORPH_CLOSE, KERNEL, borderType=cv2.BORDER_REPLICATE)
+    small = small_copy(channel, SMALL_PX)
+    closed = cv2.morphologyEx(small, cv2.MORPH_CLOSE, KERNEL, borderType=cv2.BORDER_REPLICATE)
     closed = np.asarray(closed, np.float32)
     smooth = np.minimum(closed, cv2.GaussianBlur(closed, (0, 0), 2.5))  # no halo on a dark table
     return np.asarray(cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)

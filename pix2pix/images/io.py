@@ -105,8 +105,7 @@ def inspect_sketch(
     source: Source | npt.NDArray[Any], limits: Limits = OWN, *, tell_colours: bool = False
 ) -> tuple[UInt8, tuple[Notice, ...]]:
     """Returns the sketch as `read_sketch`, and notices for the user. Raises as `open_image`."""
-    image = _image_of_array(source) if isinstance(source, np.ndarray) else open_image(source, limits)
-    pixels = _on_paper(image)
+    pixels = _on_paper(_opened(source, limits))
     sketch, notices = ink_on_paper(pixels)
     # Rules, areas and photos have colours that are no strokes.
     if tell_colours and not notices and pixels.ndim == 3 and has_colours(pixels):
@@ -122,8 +121,7 @@ def read_coloured_sketch(
     Returns sketch and notices as `inspect_sketch`, and between them the strokes as `read_hints`, None if
     there are none. Takes and raises as `read_sketch`; raises ImageError if there are colours and no ink.
     """
-    image = _image_of_array(source) if isinstance(source, np.ndarray) else open_image(source, limits)
-    pixels = _on_paper(image)
+    pixels = _on_paper(_opened(source, limits))
     separated = split_colours(pixels) if pixels.ndim == 3 else None
     if separated is None:
         sketch, notices = ink_on_paper(pixels)
@@ -139,8 +137,7 @@ def read_hints(source: Source | npt.NDArray[Any], limits: Limits = OWN) -> UInt8
 
     Takes `source` and `limits` and raises as `read_sketch`; raises ImageError if nothing is transparent.
     """
-    image = _image_of_array(source) if isinstance(source, np.ndarray) else open_image(source, limits)
-    rgba = np.asarray(image.convert("RGBA"))
+    rgba = np.asarray(_opened(source, limits).convert("RGBA"))
     if rgba[..., 3].min() == 255:
         raise ImageError(
             "The hints have no transparent pixels: use a PNG or WebP that is transparent outside of the "
@@ -222,12 +219,16 @@ def _encoded(array: UInt8, kind: str, note: str = "") -> bytes:
     return buffer.getvalue()
 
 
+def _opened(source: Source | npt.NDArray[Any], limits: Limits) -> Image.Image:
+    return _image_of_array(source) if isinstance(source, np.ndarray) else open_image(source, limits)
+
+
 def _on_paper(image: Image.Image) -> UInt8:
     """Returns a drawing's pixels, (H, W) or (H, W, 3), transparency over paper."""
     image = _eight_bit(image)
     if image.has_transparency_data:
         return over_paper(np.asarray(image.convert("RGBA")))
-    return np.asarray(image.convert("L" if image.mode in ("1", "L", "LA", "La") else "RGB"))
+    return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:

@@ -12,7 +12,7 @@ from pix2pix.images.decode import SUFFIXES
 from pix2pix.storage import files_below, is_local, real
 
 PHOTO_SUFFIXES = (".jpg", ".png", ".webp")  # of the photos in a pairs folder
-DANGLING = "a link to something that does not exist"
+DANGLING = "a link to a missing file"
 
 
 def list_pictures(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -59,8 +59,8 @@ def why_not_a_picture(path: Path) -> str:
     """Returns the reason for one of the other files of `list_pictures`."""
     if path.is_dir():
         return f"a link to {real(path)}, which has been read or is a parent folder"
-    if is_local(path) and path.is_symlink() and not path.exists():
-        return "a link to a missing file"
+    if is_dangling(path):
+        return DANGLING
     if path.suffix.lower() in SUFFIXES:
         return "hidden" if path.is_file() else "not a regular file"
     return f"not a picture (suffix {path.suffix!r})" if path.suffix else "not a picture (no suffix)"

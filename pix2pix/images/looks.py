@@ -18,7 +18,7 @@ MAP_PX = 128  # side of the copies; the lengths below are in its pixels
 THICK_PX = 5  # marks that contain a square of this side are areas, not lines
 OFF_PAPER = 24  # levels; a pixel that differs more from the paper is a mark
 COLOURED = 32  # levels between the channels of a coloured pixel
-MOSTLY = 0.75  # of a lot of pictures
+MOSTLY = 0.75  # of a set of pictures
 FEWER_COLOURS = 4  # times; label maps have a dozen colours, photos of the same things hundreds
 AREAS_OF_PHOTO = 0.5  # of the marks
 NEARLY = 0.04  # of the height: an odd width, or a line between the halves
@@ -30,21 +30,21 @@ def which_are_sketches(first: Sequence[UInt8], second: Sequence[UInt8]) -> Liter
 
     Sketches are line drawings, otherwise label maps (areas of few colours).
     """
-    lots = (first, second)
-    if not all(lots):
+    sets = (first, second)
+    if not all(sets):
         return None
-    drawn = [share_of_drawings(lot) for lot in lots]
+    drawn = [share_of_drawings(pictures) for pictures in sets]
     if max(drawn) >= MOSTLY and min(drawn) <= 1 - MOSTLY:
         return 0 if drawn[0] > drawn[1] else 1
-    colours = [float(np.median([number_of_colours(picture) for picture in lot])) for lot in lots]
+    colours = [float(np.median([number_of_colours(picture) for picture in pictures])) for pictures in sets]
     if max(drawn) < MOSTLY and FEWER_COLOURS * min(colours) <= max(colours):
         return 0 if colours[0] < colours[1] else 1
     return None
 
 
-def share_of_drawings(lot: Sequence[UInt8]) -> float:
+def share_of_drawings(pictures: Sequence[UInt8]) -> float:
     """Returns the share of line drawings without colour among pictures, 0 to 1."""
-    return float(np.mean([in_lines(picture)[0] and not is_coloured(picture) for picture in lot]))
+    return float(np.mean([in_lines(picture)[0] and not is_coloured(picture) for picture in pictures]))
 
 
 def in_lines(picture: UInt8) -> tuple[bool, float]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pix2pix.errors import NoSubject
-from pix2pix.images.framing import Placement, UInt8, place_photo, resized
+from pix2pix.images.framing import Placement, UInt8, place_photo, resized, small_copy
 
 Fit = Literal["stretch", "pad"]
 
@@ -75,8 +75,8 @@ def subject_box(photo: UInt8) -> Box | None:
     The whole frame if there is no such background; None for a photo of one colour.
     """
     height, width = photo.shape[:2]
-    small = _small(photo)
-    if int(small.max(axis=(0, 1)).astype(int).max() - small.min(axis=(0, 1)).min()) <= BARELY:
+    small = small_copy(photo, LOOKED_AT_PX)
+    if np.ptp(small, axis=(0, 1)).max() <= BARELY:
         return None
     colour = background(small)
     if colour is None:
@@ -94,14 +94,6 @@ def subject_box(photo: UInt8) -> Box | None:
         min(height, int(np.ceil((rows[-1] + 1) * down))),
         min(width, int(np.ceil((columns[-1] + 1) * across))),
     )
-
-
-def _small(photo: UInt8) -> UInt8:
-    height, width = photo.shape[:2]
-    scale = LOOKED_AT_PX / max(height, width)
-    if scale >= 1:
-        return photo
-    return resized(photo, (max(1, round(width * scale)), max(1, round(height * scale))))
 
 
 def _off_background(photo: UInt8, colour: UInt8) -> npt.NDArray[np.bool_]:

@@ -1,14 +1,8 @@
 """Exports a bundle as one ONNX file that is used without this project: pixels in, pixels out.
 
-Its metadata holds instructions for use: the paragraph below the example.
+Its metadata holds instructions for use (`USAGE`).
 
     export(find_bundle("shoes"), Path("shoes.onnx"), sketches)
-
-Inputs: `sketches` (M, S, S) uint8, ink dark on paper 255, fitted to the model's square; `z` (N, Z) float32
-from N(0, 1), 0 for the middle of all answers; `sketch_of` (N,) int64, the index of each answer's sketch;
-`strokes` (M, S/2, S/2, 4) uint8 RGBA, colours to use where they are drawn, zeros for none (a model of the
-paper's architecture has no such input). Outputs: `photos` (N, S, S, 3) uint8 RGB on white; `alpha` (N, S, S)
-uint8.
 """
 
 from __future__ import annotations
@@ -33,6 +27,13 @@ from pix2pix.model import latents
 from pix2pix.model.bundle import Header, digest_of, read_weights
 from pix2pix.model.onnx_graph import translate_graph
 
+USAGE = (
+    "Inputs: `sketches` (M, S, S) uint8, ink dark on paper 255, fitted to the model's square; `z` (N, Z) "
+    "float32 from N(0, 1), 0 for the middle of all answers; `sketch_of` (N,) int64, the index of each "
+    "answer's sketch; `strokes` (M, S/2, S/2, 4) uint8 RGBA, colours to use where they are drawn, zeros for "
+    "none (a model of the paper's architecture has no such input). Outputs: `photos` (N, S, S, 3) uint8 RGB "
+    "on white; `alpha` (N, S, S) uint8."
+)
 SEEDS = 4  # compared answers to each sketch
 TOLERANCE = 1  # level of 255
 STROKE = (200, 30, 40, 255)  # RGBA; on half of the compared answers
@@ -45,7 +46,7 @@ class Comparison:
 
     photos: int  # that were compared
     largest: int  # difference
-    differing: float  # share of values
+    differing: float  # share of the photos' values that differ
 
 
 def export(path: Path, output: Path, sketches: Sequence[UInt8]) -> Comparison:
@@ -88,7 +89,7 @@ def describe(header: Header, digest: str) -> dict[str, str]:
         "size_px": str(header.model.size_px),
         "latent_size": str(header.model.latent_size),
         "header": json.dumps(dataclasses.asdict(header)),
-        "usage": " ".join((__doc__ or "").split("\n\n", 3)[3].split()),
+        "usage": USAGE,
     }
 
 

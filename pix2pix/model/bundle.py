@@ -148,7 +148,7 @@ def _read(path: Path) -> tuple[dict[str, NDArray[Any]], Header]:
         reason = _as_checkpoint(path, data) or f"{path} is not a complete safetensors file: {error}"
         raise CorruptBundle(reason) from error
     length = int.from_bytes(data[:8], "little")
-    metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+    metadata = json.loads(data[8 : 8 + length]).get("__metadata__") or {}
     if metadata.get("format") in EARLIER_FORMATS:
         raise CorruptBundle(
             f"{path} was made by an earlier version of pix2pix, whose networks were removed: train again, "
@@ -169,8 +169,8 @@ def _read(path: Path) -> tuple[dict[str, NDArray[Any]], Header]:
 def _as_checkpoint(path: Path, data: bytes) -> str | None:
     """What to do instead with a file that is the checkpoint of a run or of another program; else None."""
     if path.name in STATES:
-        run = path.parent
-        return f"{path} is the state of a run: give its bundle, {run / f'{run.name}.safetensors'}"
+        bundle = path.with_name(f"{path.resolve().parent.name}.safetensors")
+        return f"{path} is the state of a run: give its bundle, {bundle}"
     if path.suffix.lower() not in CHECKPOINTS and not data.startswith(STARTS_OF_CHECKPOINTS):
         return None
     return (
@@ -236,8 +236,7 @@ def find_bundle(name_or_path: str | Path, models: Path | None = None) -> Path:
         if not path.is_file():
             raise BundleNotFound(f"no bundle at {path}")
         return path
-    known = {info.name: info.path for info in list_bundles(models)}
-    known |= {other.name: other for other in _checkpoints(models)}
+    known = _by_name(models) | {other.name: other for other in _checkpoints(models)}
     if str(name_or_path) not in known:
         folders = ", ".join(str(folder) for folder in search_path(models))
         raise BundleNotFound(
@@ -251,10 +250,7 @@ def list_bundles(models: Path | None = None) -> list[BundleInfo]:
 
     Checkpoints of other programs in `models` are among them, as bundles that cannot be used.
     """
-    found: dict[str, Path] = {}
-    for path in bundle_files(models):
-        found.setdefault(path.stem, path)
-    return [_describe(path) for path in found.values()]
+    return [_describe(path) for path in _by_name(models).values()]
 
 
 def bundle_files(models: Path | None = None) -> list[Path]:
@@ -263,6 +259,14 @@ def bundle_files(models: Path | None = None) -> list[Path]:
     for folder in search_path(models):
         folders.setdefault(folder.resolve(), folder)
     return [path for folder in folders.values() for path in _bundles(folder)] + _checkpoints(models)
+
+
+def _by_name(models: Path | None) -> dict[str, Path]:
+    """Returns the first file on the search path of each name."""
+    found: dict[str, Path] = {}
+    for path in bundle_files(models):
+        found.setdefault(path.stem, path)
+    return found
 
 
 def _checkpoints(models: Path | None) -> list[Path]:

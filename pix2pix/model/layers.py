@@ -22,7 +22,7 @@ def activate(x: Tensor) -> Tensor:
 
 
 class Linear(nn.Module):
-    """(N, K) -> (N, L)."""
+    """A linear layer with an equalised learning rate (Karras et al. 2018, section 4.1): (N, K) -> (N, L)."""
 
     def __init__(self, c_in: int, c_out: int, bias: float = 0.0) -> None:
         """`bias` is the initial bias of all outputs."""

@@ -31,9 +31,7 @@ GROUP = 4  # members; the discriminator gets their standard deviation
 class LayoutGenerator(nn.Module):
     """A U-Net with modulated convolutions over the cells."""
 
-    def __init__(
-        self, latent_size: int, style_size: int = 64, widths: tuple[int, ...] = (64, 128, 192)
-    ) -> None:
+    def __init__(self, latent_size: int, style_size: int = 64, *, widths: tuple[int, ...]) -> None:
         """`widths` are channels at 16, 8 and 4 cells."""
         super().__init__()
         first = widths[0]
@@ -58,26 +56,15 @@ class LayoutGenerator(nn.Module):
         Three channels of colour, then the logit of the mask. `sketch_of` (N,) is the index of each answer's
         sketch; without it M is N.
         """
-        return self.decode(*self.encode(ink, known), z, sketch_of)
-
-    def encode(self, ink: Tensor, known: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Returns what the sketch alone gives: features at 16, 8 and 4 cells, and a part of the style."""
         x = activate(self.stem(F.pixel_unshuffle(ink, CELL_PX)))
         levels = [activate(self.enter(torch.cat([x, known.to(x.dtype)], 1)))]
         for down in self.down:
             levels.append(activate(down(levels[-1])))
-        return levels, self.known_style(statistics(known))
-
-    def decode(
-        self, levels: list[Tensor], known_style: Tensor, z: Tensor, sketch_of: Tensor | None = None
-    ) -> Tensor:
-        """Returns the cells of `forward`, from the results of `encode`."""
-        style = self.mapping[0](z) + per_answer(known_style, sketch_of)
+        style = self.mapping[0](z) + per_answer(self.known_style(statistics(known)), sketch_of)
         style = F.leaky_relu(self.mapping[1](F.leaky_relu(style, SLOPE)), SLOPE)
-        *finer, coarsest = levels
-        x = self.middle(per_answer(coarsest, sketch_of), style)
-        for up, conv, skip, level in zip(self.up, self.conv, self.skip, reversed(finer), strict=True):
-            x = conv(up(x, style, per_answer(skip(level), sketch_of)), style)
+        x = self.middle(per_answer(levels.pop(), sketch_of), style)
+        for up, conv, skip in zip(self.up, self.conv, self.skip, strict=True):
+            x = conv(up(x, style, per_answer(skip(levels.pop()), sketch_of)), style)
         drawn: Tensor = self.out(self.last(x, style))
         return drawn
 

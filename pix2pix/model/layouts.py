@@ -84,7 +84,8 @@ def evened(cells: Tensor) -> Tensor:
     for _ in range(EVEN_STEPS):
         distance = (colour[:, :, None] - colour[:, None]).square().sum(-1)  # (N, 256, 256), squared
         near = -0.5 * distance / EVEN_WIDTH**2 + NOWHERE * (1 - mask.transpose(1, 2))
-        colour = near.softmax(-1) @ colour * mask
+        # Not `@`: autocast would compute it in bfloat16, which is too coarse for colours.
+        colour = (near.softmax(-1)[..., None] * colour[:, None]).sum(2) * mask
     return torch.cat([colour, mask], -1).transpose(1, 2).reshape(cells.shape)
 
 

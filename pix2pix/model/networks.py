@@ -55,11 +55,9 @@ class TwoStage(nn.Module):
         regions, known = regions_of(small), known_colours(strokes, ink)
         # Which cells hold product depends on the sketch alone. Drawn with the answer's latent, light products
         # get holes: white parts of a photo count as ground.
-        mask = self.layout.decode(*self.layout.encode(small, nothing), z.new_zeros(len(ink), z.shape[1]))[
-            :, 3:
-        ]
+        mask = self.layout(small, nothing, z.new_zeros(len(ink), z.shape[1]))[:, 3:]
         cells = known_cells(known) * (mask > 0)
-        colour = self.layout.decode(*self.layout.encode(small, cells), z, sketch_of)[:, :3]
+        colour = self.layout(small, cells, z, sketch_of)[:, :3]
         mask, known, regions = (per_answer(x, sketch_of) for x in (mask, known, regions))
         return complete(colour.float(), mask.float(), known, regions)
 
@@ -83,8 +81,7 @@ class Paper(nn.Module):
         self, sketch: Tensor, z: Tensor, sketch_of: Tensor | None = None, strokes: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """As `TwoStage.forward`; z is (N, 0), strokes are ignored and alpha is 1."""
-        photo = self.generator(sketch)
-        photo = photo if sketch_of is None else photo[sketch_of]
+        photo = per_answer(self.generator(sketch), sketch_of)
         return photo, torch.ones_like(photo[:, :1])
 
 

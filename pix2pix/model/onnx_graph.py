@@ -25,7 +25,7 @@ from pix2pix.model.constants import (
     SPREAD_PX,
 )
 from pix2pix.model.onnx_layers import Graph, Weights
-from pix2pix.model.onnx_layouts import cells_of, complete, known_colours, positive, regions_of
+from pix2pix.model.onnx_layouts import above, cells_of, complete, known_colours, regions_of
 
 
 def translate_graph(weights: Weights, header: Header) -> onnx.ModelProto:
@@ -105,7 +105,7 @@ def draw_layout(graph: Graph, config: ModelConfig, ink: str, strokes: str, z: st
     of_sketches = decode_layout(graph, levels, graph.add("Add", of_known, no_latent), "")
     mask = graph.channels(of_sketches, 3, 4)
 
-    cells = graph.add("Mul", cells, positive(graph, mask))
+    cells = graph.add("Mul", cells, above(graph, mask))
     levels, of_known = encode_layout(graph, config, stem, cells)
     of_answers = graph.add(
         "Add", graph.linear(z, "layout.mapping.0"), graph.add("Gather", of_known, sketch_of, axis=0)

@@ -31,13 +31,13 @@ from pix2pix.model.onnx_layers import Graph
 
 def regions_of(graph: Graph, ink: str) -> str:
     """`layouts.regions_of`, of ink (M, 1, 64, 64): (M, 64 * 64)."""
-    free = graph.add("Sub", 1.0, positive(graph, graph.add("Sub", ink, LINE_STOPS)))
+    free = graph.add("Sub", 1.0, above(graph, ink, LINE_STOPS))
     numbers = np.arange(1, LAYOUT_PX**2 + 1, dtype=np.float32).reshape(1, 1, LAYOUT_PX, LAYOUT_PX)
     region = graph.add("Flatten", graph.add("Mul", graph.constant(numbers), free))
-    line = graph.add("Mul", graph.add("Slice", region, *(graph.ints(i) for i in (0, 1, 1))), 0.0)
+    line = graph.add("Mul", graph.channels(region, 0, 1), 0.0)
     follows = graph.add("Concat", line, region, axis=1)
     for _ in range(REGION_STEPS):
-        region = graph.add("Slice", follows, *(graph.ints(i) for i in (1, LAYOUT_PX**2 + 1, 1)))
+        region = graph.channels(follows, 1, LAYOUT_PX**2 + 1)
         square = graph.add("Reshape", region, graph.ints(0, 1, LAYOUT_PX, LAYOUT_PX))
         across = graph.add("MaxPool", square, kernel_shape=[1, 3], pads=[0, 1, 0, 1])
         along = graph.add("MaxPool", square, kernel_shape=[3, 1], pads=[1, 0, 1, 0])
@@ -46,14 +46,14 @@ def regions_of(graph: Graph, ink: str) -> str:
         follows = graph.add("ScatterElements", follows, index, largest, axis=1, reduction="max")
         index = graph.add("Cast", follows, to=TensorProto.INT64)
         follows = graph.add("GatherElements", follows, index, axis=1)
-    region = graph.add("Slice", follows, *(graph.ints(i) for i in (1, LAYOUT_PX**2 + 1, 1)))
+    region = graph.channels(follows, 1, LAYOUT_PX**2 + 1)
     return graph.add("Cast", region, to=TensorProto.INT64)
 
 
 def filled(graph: Graph, coloured: str, regions: str) -> str:
     """`layouts.filled`: (N, 4, 64, 64)."""
     mask = graph.channels(coloured, 3, 4)
-    product = positive(graph, graph.add("Sub", mask, MOSTLY))
+    product = above(graph, mask, MOSTLY)
     free = inside(graph, regions)
     far = graph.add("Neg", graph.add("MaxPool", graph.add("Neg", free), kernel_shape=[5, 5], pads=[2] * 4))
     weight = graph.add("Add", graph.add("Mul", far, 1 - RIM_WEIGHT), RIM_WEIGHT)
@@ -62,7 +62,7 @@ def filled(graph: Graph, coloured: str, regions: str) -> str:
     )
     sums = summed(graph, summands, 6, regions)
     least = graph.add("Mul", graph.channels(sums, 5, 6), PART_FROM)
-    is_part = positive(graph, graph.add("Sub", graph.channels(sums, 4, 5), least))
+    is_part = above(graph, graph.channels(sums, 4, 5), least)
     known = graph.add("Mul", graph.add("Mul", product, free), is_part)
     of_region = mean_colour(graph, sums)
     colour = graph.add("Mul", of_region, known)
@@ -110,19 +110,19 @@ def inside(graph: Graph, regions: str) -> str:
 def known_colours(graph: Graph, config: ModelConfig, strokes: str, ink: str) -> str:
     """`layouts.known_colours`: (M, 4, 32, 32)."""
     lines = graph.pooled(ink, config.size_px // SPREAD_PX)
-    free = graph.add("Sub", 1.0, positive(graph, graph.add("Sub", lines, INK_STOPS)))
+    free = graph.add("Sub", 1.0, above(graph, lines, INK_STOPS))
     known = cells_of(graph, strokes, config.size_px // 2, SPREAD_PX, KNOWN_FROM)
     return spread_out(graph, known, SPREAD_STEPS, free)
 
 
 def complete(graph: Graph, colour: str, mask: str, known: str, regions: str) -> str:
     """`layouts.complete`: (N, 4, 64, 64)."""
-    product = graph.repeated(positive(graph, mask), LAYOUT_PX // CELLS)
+    product = graph.repeated(above(graph, mask), LAYOUT_PX // CELLS)
     known = graph.repeated(known, LAYOUT_PX // SPREAD_PX)
     is_known = graph.channels(known, 3, 4)
     sums = summed(graph, graph.add("Concat", known, ones_like(graph, is_known), axis=1), 5, regions)
     least = graph.add("Mul", graph.channels(sums, 4, 5), STROKED_FROM)
-    stroked = positive(graph, graph.add("Sub", graph.channels(sums, 3, 4), least))
+    stroked = above(graph, graph.channels(sums, 3, 4), least)
     stroked = graph.add("Mul", stroked, inside(graph, regions))
     drawn = graph.add("Mul", graph.repeated(colour, LAYOUT_PX // CELLS), product)
     layout = filled(graph, graph.add("Concat", drawn, product, axis=1), regions)
@@ -140,7 +140,7 @@ def spread_out(graph: Graph, layout: str, times: int, free: str) -> str:
     """`layouts.spread_out`, into `free` pixels."""
     for _ in range(times):
         near = graph.add("AveragePool", layout, kernel_shape=[3, 3], pads=[1] * 4, count_include_pad=1)
-        reached = graph.add("Mul", positive(graph, graph.channels(near, 3, 4)), free)
+        reached = graph.add("Mul", above(graph, graph.channels(near, 3, 4)), free)
         colour = graph.add("Mul", mean_colour(graph, near), reached)
         is_there = graph.add("Greater", graph.channels(layout, 3, 4), 0.0)
         grown = graph.add("Concat", colour, reached, axis=1)
@@ -154,7 +154,7 @@ def cells_of(graph: Graph, coloured: str, side: int, cells: int, least: float) -
     A cell is empty if the mean of its mask is at most `least`.
     """
     means = graph.pooled(coloured, side // cells)
-    product = positive(graph, graph.add("Sub", graph.channels(means, 3, 4), least))
+    product = above(graph, graph.channels(means, 3, 4), least)
     return graph.add("Concat", graph.add("Mul", mean_colour(graph, means), product), product, axis=1)
 
 
@@ -169,6 +169,6 @@ def ones_like(graph: Graph, x: str) -> str:
     return graph.add("Add", graph.add("Mul", x, 0.0), 1.0)
 
 
-def positive(graph: Graph, x: str) -> str:
-    """1 where x is above 0, else 0."""
-    return graph.add("Cast", graph.add("Greater", x, 0.0), to=TensorProto.FLOAT)
+def above(graph: Graph, x: str, limit: str | float = 0.0) -> str:
+    """1 where x is above the limit, else 0."""
+    return graph.add("Cast", graph.add("Greater", x, limit), to=TensorProto.FLOAT)

@@ -92,7 +92,16 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Raises UsageError for values that cannot be trained with."""
-        least = {"steps": 1, "batch_size": 1, "score_every": 0, "score_pairs": 3}
+        least = {
+            "steps": 1,
+            "batch_size": 1,
+            "warmup_steps": 0,
+            "ema_half_life_images": 1,
+            "sample_every": 1,
+            "save_every": 1,
+            "score_every": 0,
+            "score_pairs": 3,
+        }
         for name, lowest in least.items():
             if getattr(self, name) < lowest:
                 raise UsageError(f"{name} {getattr(self, name)} is below {lowest}")
@@ -101,8 +110,9 @@ class TrainConfig:
                 f"layout.batch_size {self.layout.batch_size} is not a multiple of 8, or is below "
                 f"batch_size {self.batch_size}"
             )
-        if not 0 <= self.weak_points <= 1:
-            raise UsageError(f"weak_points {self.weak_points} is not in 0..1")
+        for name in ("weak_points", "decay_fraction"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"{name} {getattr(self, name)} is not in 0..1")
         if not self.discriminator.sees(self.model.seen_px):
             raise UsageError(
                 f"a discriminator of {len(self.discriminator.widths)} widths is too deep for pictures of "

@@ -127,7 +127,8 @@ def _gram(photos: Float32, z: Float32) -> NDArray[np.float64]:
 
 def _measure(photos: Float32) -> NDArray[np.float64]:
     """Returns every attribute of each photo's subject, (K, A)."""
-    return np.array([[attribute(_subject(photo)) for attribute in ATTRIBUTES.values()] for photo in photos])
+    subjects = (_subject(photo) for photo in photos)
+    return np.array([[attribute(one) for attribute in ATTRIBUTES.values()] for one in subjects])
 
 
 def _subject(photo: Float32) -> Float32:

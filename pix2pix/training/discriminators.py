@@ -15,6 +15,7 @@ from pix2pix.model.config import DiscriminatorConfig
 from pix2pix.model.constants import SLOPE
 from pix2pix.model.layers import group_deviation
 from pix2pix.model.patch_discriminator import PatchDiscriminator
+from pix2pix.training.losses import gradient_penalty
 
 COARSE_PX = 32
 GROUP = 2  # pictures over which the coarse discriminator gets the deviation
@@ -52,10 +53,9 @@ class CoarseDiscriminator(nn.Module):
         return logits
 
     def penalty(self, photo: Tensor, ink: Tensor) -> Tensor:
-        """Returns the mean squared gradient at real pictures, a scalar (R1, Mescheder et al. 2018, eq. 9)."""
+        """Returns the mean squared gradient at real pictures, a scalar: R1."""
         small = self.shrink(photo, ink).detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(self(small).mean((1, 2, 3)).sum(), small, create_graph=True)
-        return gradient.square().sum((1, 2, 3)).mean()
+        return gradient_penalty(self(small), small)
 
 
 class PictureDiscriminators(nn.Module):

@@ -28,7 +28,11 @@ def choose_precision(name: str, device: torch.device) -> Any:
         raise UsageError("precision '16-mixed' needs a GPU; a CPU takes 32-true, or bf16-mixed if it has it")
     if name != "auto":
         return name
-    return "bf16-mixed" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
+    return (
+        "bf16-mixed"
+        if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        else "32-true"
+    )
 
 
 def make_fabric(device: str, precision: str, *, devices: int = 1, nodes: int = 1) -> Fabric:

@@ -25,6 +25,7 @@ BETAS = (0.0, 0.99)
 PENALTY_EVERY = 8  # steps (lazy regularisation, Karras et al. 2020, section 3.2)
 KNOWN_OFTEN, KNOWN_SHARE = 0.4, 0.2  # share of layouts with known cells; the most of their cells
 COLOUR_LIMIT = 1.05
+RANGE_WEIGHT = 0.1  # of colours beyond it
 
 
 class LayoutStep:
@@ -79,7 +80,7 @@ class LayoutStep:
             "layout_latent": self.config.latent_weight * F.l1_loss(recovered, batch.z[half:]),
             "layout_known": self.config.known_weight * losses.l1_where(drawn[:, :3], known).mean(),
             "layout_mask": F.binary_cross_entropy_with_logits(drawn[:, 3:], real[:, 3:]),
-            "layout_range": 0.1 * losses.beyond(drawn[:, :3], COLOUR_LIMIT),
+            "layout_range": RANGE_WEIGHT * losses.beyond(drawn[:, :3], COLOUR_LIMIT),
         }
         self._g.clear()
         self.fabric.backward(torch.stack(list(terms.values())).sum())
@@ -96,8 +97,7 @@ class LayoutStep:
         loss = F.softplus(-on_real).mean() + F.softplus(on_fake).mean()
         if step % PENALTY_EVERY == 0:
             x = real.detach().requires_grad_()
-            (gradient,) = torch.autograd.grad(self.discriminator(x, ink).sum(), x, create_graph=True)
-            penalty = gradient.square().sum((1, 2, 3)).mean()
+            penalty = losses.gradient_penalty(self.discriminator(x, ink), x)
             loss = loss + PENALTY_EVERY * self.config.penalty_weight * penalty
         self._d.clear()
         self.fabric.backward(loss)

@@ -18,7 +18,6 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from pix2pix.errors import PairsError, RunError
-from pix2pix.images.framing import UInt8
 from pix2pix.model.constants import LAYOUT_PX
 from pix2pix.model.layouts import coloured_by
 from pix2pix.pairs import Pair, load_mask, load_pair, to_tensors
@@ -94,21 +93,11 @@ def load_batches(
 
 
 @dataclass(frozen=True)
-class _Pair:
-    """The part of a loaded pair that the picture GAN gets."""
-
-    sketch: UInt8
-    photo: UInt8
-    mask: UInt8
-    roughness: float
-
-
-@dataclass(frozen=True)
 class _Item:
     index: int
     ink: Tensor
     coloured: Tensor
-    pair: _Pair | None  # None for the layout GAN alone
+    pair: Augmented | None  # None for the layout GAN alone
     unreadable: dict[str, str]
 
 
@@ -152,7 +141,7 @@ class _Pairs(Dataset[_Item | PairsError]):
                 last_error = error
                 continue
             augmented = self.augment(sketch, photo, mask, self.size_px, seed)
-            of_picture = _for_picture(augmented) if for_picture else None
+            of_picture = augmented if for_picture else None
             return _Item(substitute, *_for_layout(augmented), of_picture, unreadable)
         return last_error  # not raised: from a worker process its message would contain its traceback
 
@@ -164,10 +153,6 @@ def _for_layout(augmented: Augmented) -> tuple[Tensor, Tensor]:
     both = (1 - sketch) / 2, coloured_by(photo, mask)
     ink, coloured = (F.adaptive_avg_pool2d(x, LAYOUT_PX)[0] for x in both)
     return ink, coloured
-
-
-def _for_picture(augmented: Augmented) -> _Pair:
-    return _Pair(augmented.sketch, augmented.photo, augmented.mask, augmented.roughness)
 
 
 def _collate(items: list[_Item | PairsError]) -> Loaded | PairsError:

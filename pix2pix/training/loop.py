@@ -29,7 +29,7 @@ from torch import Tensor
 from pix2pix.errors import ImageError, PairsError, RunError, UsageError
 from pix2pix.files import only_writer
 from pix2pix.model.bundle import Header, save_bundle
-from pix2pix.pairs import Pair, data_hash, list_pairs, load_pair, to_tensors
+from pix2pix.pairs import Pair, data_hash, list_pairs, load_tensors
 from pix2pix.training.augment import PairAugment
 from pix2pix.training.batch import draw_batch
 from pix2pix.training.checkpoint import Best, load_state, restore, save_snapshot, save_state, state_of
@@ -84,7 +84,7 @@ def train(
     """
     # --- everything that can fail, before anything is written: pairs, run folder, device, weights
     train_pairs, val_pairs = list_pairs(pairs, "train"), _validation_pairs(pairs)
-    grid = _grid_inputs(val_pairs or train_pairs, config)
+    grid = load_tensors((val_pairs or train_pairs)[:GRID_PAIRS], config.size_px)
     _refuse_uneven_batches(config, devices * nodes)
     folder, pairs_hash = RunFolder(run), data_hash(train_pairs)
     recorded = folder.config() if resume else config
@@ -131,7 +131,7 @@ def train(
             preset=config.preset,
             steps=0,
             images=0,
-            data=f"{pairs.name}, {len(train_pairs)} pairs",
+            data=f"{pairs.resolve().name}, {len(train_pairs)} pairs",
             data_hash=pairs_hash,
             licence=config.licence,
             discriminator=config.discriminator,
@@ -279,12 +279,6 @@ def _validation_pairs(pairs: Path) -> list[Pair]:
         return list_pairs(pairs, "val")
     except PairsError:
         return []
-
-
-def _grid_inputs(pairs: list[Pair], config: TrainConfig) -> tuple[Tensor, Tensor]:
-    """Returns sketches and photos of the first pairs, (N, 1, S, S) and (N, 3, S, S) in [-1, 1]."""
-    sketches, photos = zip(*(load_pair(pair, config.size_px) for pair in pairs[:GRID_PAIRS]), strict=True)
-    return to_tensors(list(sketches), list(photos))
 
 
 def _refuse_uneven_batches(config: TrainConfig, processes: int) -> None:

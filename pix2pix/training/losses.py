@@ -37,6 +37,15 @@ def feature_matching(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
     return torch.stack([l1(f.float(), r.float()) for f, r in zip(fake, real, strict=True)]).mean(0)
 
 
+def gradient_penalty(logits: Tensor, x: Tensor) -> Tensor:
+    """Returns the mean squared gradient of logits (N, ...) at their input x (N, C, H, W), a scalar.
+
+    R1, Mescheder et al. 2018, eq. 9. `x` must require gradients.
+    """
+    (gradient,) = torch.autograd.grad(logits.sum(), x, create_graph=True)
+    return gradient.square().sum((1, 2, 3)).mean()
+
+
 def l1(photo: Tensor, target: Tensor) -> Tensor:
     """Returns the mean absolute difference (N,) of pictures in [-1, 1]. Isola et al. 2017, eq. 3."""
     return _each((photo - target).abs())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -57,19 +58,17 @@ class Optimiser:
         self._adam.load_state_dict(state)
 
 
-class frozen:  # noqa: N801 - reads as a statement
-    """Computes no gradients for some parameters: `with frozen(discriminator.parameters()):`."""
+@contextmanager
+def frozen(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
+    """Computes no gradients for some parameters: `with frozen(discriminator.parameters()):`.
 
-    def __init__(self, parameters: Iterable[nn.Parameter]) -> None:
-        """All parameters must require gradients; they do again after the block."""
-        self.parameters = list(parameters)
-
-    def __enter__(self) -> None:
-        """Turns gradients off."""
-        for parameter in self.parameters:
-            parameter.requires_grad_(False)
-
-    def __exit__(self, *error: object) -> None:
-        """Turns gradients on again."""
-        for parameter in self.parameters:
+    All must require gradients; they do again after the block.
+    """
+    listed = list(parameters)
+    for parameter in listed:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in listed:
             parameter.requires_grad_(True)

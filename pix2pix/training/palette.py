@@ -14,7 +14,7 @@ from PIL import Image
 from pix2pix.errors import PairsError
 from pix2pix.images.framing import UInt8, resized
 from pix2pix.model.latents import spread
-from pix2pix.pairs import Pair, load_mask, load_pair
+from pix2pix.pairs import Pair, evenly, load_mask, load_pair
 
 COLOURS = 8
 PAIRS = 200  # that are looked at, spread over the folder
@@ -28,7 +28,7 @@ def find_palette(pairs: Sequence[Pair]) -> tuple[str, ...]:
 
     Pairs that cannot be read are left out.
     """
-    pixels = [_product_pixels(pair) for pair in pairs[:: max(1, len(pairs) // PAIRS)]]
+    pixels = [_product_pixels(pair) for pair in evenly(pairs, PAIRS)]
     found = np.concatenate([np.empty((0, 3), np.uint8), *pixels])
     if not len(found):
         return ()

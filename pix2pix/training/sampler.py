@@ -114,11 +114,9 @@ class PairSampler:
         if len(state["difficulty"]) != self.count:
             raise ValueError(f"difficulties of {len(state['difficulty'])} pairs, there are {self.count}")
         self._block = state["block"]
-        self._difficulty, self._measured = (
-            state["difficulty"].numpy().copy(),
-            state["measured"].numpy().copy(),
+        self._difficulty, self._measured, self._now, self._next = (
+            state[name].numpy().copy() for name in ("difficulty", "measured", "now", "next")
         )
-        self._now, self._next = state["now"].numpy().copy(), state["next"].numpy().copy()
 
 
 def weights(difficulty: Float64) -> Float64:

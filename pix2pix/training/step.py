@@ -150,7 +150,7 @@ class TrainingStep:
         while True:
             try:
                 return update(self.parts)
-            except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
+            except (RuntimeError, MemoryError) as error:
                 if not _is_out_of_memory(error):
                     raise
                 why = str(error).splitlines()[0]

@@ -19,7 +19,7 @@ from pix2pix.inference.translator import Translator
 from pix2pix.model.bundle import Header
 from pix2pix.model.networks import Model
 from pix2pix.model.patch_discriminator import PatchDiscriminator
-from pix2pix.pairs import Pair, load_pair, to_tensors
+from pix2pix.pairs import Pair, evenly, load_tensors
 from pix2pix.training.config import TrainConfig
 from pix2pix.training.report.samples import generate
 
@@ -40,7 +40,7 @@ class Scorer:
     ) -> None:
         """Uses `config.score_pairs` of the pairs of each list, evenly spaced."""
         self.config, self.device, self.notify = config, device, notify
-        self._train, self._val = (_evenly(pairs, config.score_pairs) for pairs in (train, val))
+        self._train, self._val = (evenly(pairs, config.score_pairs) for pairs in (train, val))
         self._networks = FeatureNetworks(device)
 
     def score(self, model: Model, header: Header, discriminator: PatchDiscriminator) -> dict[str, float]:
@@ -63,10 +63,11 @@ class Scorer:
         if figures:
             on_train = self._metric(name, self._train, translator)
             figures |= {f"{name}_train": value for value in on_train.values()}
-        sketches, photos = _tensors(self._val, self.config.size_px)
+        sketches, photos = load_tensors(self._val, self.config.size_px)
         first, second = (self._generate(model, sketches, seed) for seed in (1, 2))
         if header.discriminator:
-            figures["p_train"] = self._probability(discriminator, *_tensors(self._train, self.config.size_px))
+            of_training = load_tensors(self._train, self.config.size_px)
+            figures["p_train"] = self._probability(discriminator, *of_training)
             figures["p_val"] = self._probability(discriminator, sketches, photos)
             figures["p_made"] = self._probability(discriminator, sketches, first)
         if self.config.model.latent_size:
@@ -95,16 +96,6 @@ class Scorer:
             maps = discriminator.probabilities(*inputs, self.config.model.seen_px)
             found += maps.mean(dim=(1, 2, 3)).tolist()
         return sum(found) / len(found)
-
-
-def _evenly(pairs: list[Pair], most: int) -> list[Pair]:
-    """Returns at most so many pairs, evenly spaced."""
-    return pairs[:: max(1, len(pairs) // most)][:most]
-
-
-def _tensors(pairs: list[Pair], size_px: int) -> tuple[Tensor, Tensor]:
-    sketches, photos = zip(*(load_pair(pair, size_px) for pair in pairs), strict=True)
-    return to_tensors(list(sketches), list(photos))
 
 
 def _difference(a: Tensor, b: Tensor) -> float:

@@ -2,8 +2,8 @@
 
     engine, header = make_engine(path, device="auto", name="auto")
 
-Both give the same pictures to within one of 255 levels. The ONNX Runtime engine does not import PyTorch,
-whose import alone takes longer than its first picture.
+On a CPU both give the same pictures to within one of 255 levels; on a GPU PyTorch computes in half precision.
+The ONNX Runtime engine does not import PyTorch, whose import alone takes longer than its first picture.
 """
 
 from __future__ import annotations

@@ -80,7 +80,8 @@ class OnnxRuntimeEngine:
 def make_session(model: bytes | str) -> onnxruntime.InferenceSession:
     """Returns a session for a model's bytes or path, with OMP_NUM_THREADS threads, by default one a core."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS") or 0)
+    threads = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # OpenMP allows a list
+    options.intra_op_num_threads = int(threads) if threads.isdecimal() else 0
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

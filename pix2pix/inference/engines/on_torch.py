@@ -82,4 +82,7 @@ class TorchEngine:
         """Half precision where it is faster: on a GPU."""
         if self._device.type == "cpu":
             return nullcontext()
-        return torch.autocast("cuda", torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16)
+        return torch.autocast(
+            "cuda",
+            torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16,
+        )

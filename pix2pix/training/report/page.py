@@ -166,9 +166,9 @@ def _charts(stats: Sequence[Line], scores: Sequence[Line]) -> Iterator[Chart | N
         best = min(points[metric], key=lambda point: point[1])
         yield draw("score", f"Score: {metric}", "lower is better", points, mark=best)
     probabilities = of(("p_train", "p_val", "p_made"), scores)
-    yield draw("overfitting", "Overfitting", "probability", probabilities, bounds=(0.0, 1.0))
+    yield draw("overfitting", "Overfitting", "probability", probabilities, bounds=bounds)
     yield draw("speed", "Training speed", "images a second", of(["images_per_s"]), bounds=(0.0, None))
-    yield draw("waiting", "Waiting for data", "share of the time", of(["data_wait"]), bounds=(0.0, 1.0))
+    yield draw("waiting", "Waiting for data", "share of the time", of(["data_wait"]), bounds=bounds)
 
 
 def _samples(folder: Path) -> dict[str, Any]:
