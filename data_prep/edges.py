@@ -115,9 +115,8 @@ def _crests(ink: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """
     x = cv2.GaussianBlur(ink, (0, 0), LEARNED_SIGMA_PX)
     dxx, dyy, dxy = (cv2.Sobel(x, cv2.CV_32F, *order, ksize=5) for order in ((2, 0), (0, 2), (1, 1)))
-    along = 0.5 * np.arctan2(
-        2 * dxy, dxx - dyy
-    )  # the Hessian's axis with the greater (less negative) curvature
+    # The Hessian's axis with the greater (less negative) curvature
+    along = 0.5 * np.arctan2(2 * dxy, dxx - dyy)
     across = np.stack([-np.sin(along), np.cos(along)])
     columns_rows = np.indices(x.shape, dtype=np.float32)[::-1]
     greatest = np.ones(x.shape, bool)

@@ -75,9 +75,8 @@ class Manifest:
 
     def _read(self) -> None:
         self._records = read_manifest(self._path.parent)
-        self._keys: dict[
-            tuple[str, str], tuple[str, str]
-        ] = {}  # in lower case: some file systems ignore case
+        # In lower case, as some file systems ignore case: (split, name) -> its key in _records
+        self._keys: dict[tuple[str, str], tuple[str, str]] = {}
         self._contents: dict[str, Record] = {}  # by source_sha256
         self._sources: dict[str, list[Record]] = {}
         self._hashes = HashIndex()

@@ -21,11 +21,14 @@ def with_distinct_names(found: list[SourcePair | Fault], manifest: Manifest) -> 
     """Returns the sources with names that differ in more than case, as some file systems ignore case."""
     sources = [item for item in found if isinstance(item, SourcePair)]
     plain = Counter(_key(item, item.name) for item in sources)
+    present = {item.source for item in sources}
     names: dict[SourcePair, str] = {}
+    taken: set[tuple[str | None, str]] = set()
     for item in sources:
-        if name := _earlier_name(item, manifest, is_shared=plain[_key(item, item.name)] > 1):
+        name = _earlier_name(item, manifest, present, is_shared=plain[_key(item, item.name)] > 1)
+        if name and _key(item, name) not in taken:
             names[item] = name
-    taken = {_key(item, name) for item, name in names.items()}
+            taken.add(_key(item, name))
     for item in sources:
         if item in names:
             continue
@@ -40,13 +43,14 @@ def with_distinct_names(found: list[SourcePair | Fault], manifest: Manifest) -> 
     return [replace(item, name=names[item]) if isinstance(item, SourcePair) else item for item in found]
 
 
-def _earlier_name(item: SourcePair, manifest: Manifest, *, is_shared: bool) -> str | None:
+def _earlier_name(item: SourcePair, manifest: Manifest, present: set[str], *, is_shared: bool) -> str | None:
     """The name of the pair made from these files, or from the same content if they moved."""
     records = manifest.of_source(item.source)
     if is_shared and not records:
         with suppress(OSError):
             same_content = manifest.of_content(item.sha256())
-            records = [same_content] if same_content else []
+            moved = same_content is not None and same_content.source not in present
+            records = [same_content] if same_content and moved else []
     own = re.compile(rf"{re.escape(item.name)}(-{re.escape(_suffix(item))}(-\d+)?)?")
     mine = (record for record in records if item.split in (None, record.split))
     return next((record.name for record in mine if own.fullmatch(record.name)), None)

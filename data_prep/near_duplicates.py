@@ -81,9 +81,8 @@ class HashIndex:
     def like(self, likeness: Hashes) -> list[int]:
         """Returns the indices, in order of `add`, of the near-duplicates of a photo with this hash (K,)."""
         one, others = _levels(likeness[None])[0], slice(self._count)
-        products = np.einsum(
-            "nd,d->n", self._levels[others], one
-        )  # not BLAS: its threads cost more than this
+        # Not BLAS: its threads cost more than this
+        products = np.einsum("nd,d->n", self._levels[others], one)
         near = _near(products, np.square(one).sum(), self._squares[others])
         return np.flatnonzero(near).tolist()
 

@@ -126,7 +126,7 @@ def _draw(source: SourcePair, recipe: Recipe) -> tuple[UInt8, UInt8]:
 
 @contextmanager
 def one_cv2_thread() -> Iterator[None]:
-    """OpenCV with one thread: processes share the cores, and float sums do not depend on the threads."""
+    """Limits OpenCV to one thread: processes share the cores, and float sums do not depend on the threads."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -150,6 +150,9 @@ class _InProcess(Executor):
 @contextmanager
 def _ctrl_c_blocked() -> Iterator[None]:
     """Delays Ctrl-C. Processes that start meanwhile inherit this: it cannot end them during their imports."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

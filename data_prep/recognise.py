@@ -103,8 +103,8 @@ def _one_file_each(src: Path, pictures: list[Path]) -> Recognised:
         height, width = picture.shape[:2]
         twice_as_wide &= abs(width - 2 * height) <= NEARLY * height
         half = max(1, width // 2)
-        for lot, part in ((wholes, picture), (lefts, picture[:, :half]), (rights, picture[:, -half:])):
-            lot.append(small(part))
+        for parts, part in ((wholes, picture), (lefts, picture[:, :half]), (rights, picture[:, -half:])):
+            parts.append(small(part))
         for called, (count, axis) in STRIPS.items():
             if abs(picture.shape[axis] - count * picture.shape[1 - axis]) <= NEARLY * picture.shape[1 - axis]:
                 strips[called].append(_is_strip(np.array_split(picture, count, axis)))
@@ -145,7 +145,7 @@ def _refuse_others(src: Path, wholes: list[UInt8], strips: dict[str, list[bool]]
 
 def _is_strip(parts: list[UInt8]) -> bool:
     """Returns whether some of the parts are drawings, and some are not."""
-    return 0 < share_of_drawings([small(part) for part in parts]) < 1
+    return bool(parts) and 0 < share_of_drawings([small(part) for part in parts]) < 1
 
 
 def _refuse_twins(src: Path, pictures: list[Path]) -> None:

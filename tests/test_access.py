@@ -12,7 +12,7 @@ from web import assert_problem, b64, encoded, png, translate
 
 from app.cli.main import main
 from app.http import create_app
-from app.http.access import is_loopback
+from app.http.access import LOOPBACK, is_loopback
 from app.http.middleware import JsonLines
 from pix2pix.model import latents
 
@@ -123,7 +123,26 @@ def test_its_own_page_and_programs_may(headers: dict) -> None:
     assert client().post("/api/v1/seeds", json={}, headers=headers).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("host", "status"), [("localhost:8000", 200), ("[::1]:8000", 200), ("evil.example", 400)]
+)
+def test_a_site_whose_name_resolves_to_this_machine_is_refused(host: str, status: int) -> None:
+    one = client(hosts=LOOPBACK)
+    for path in ("/", "/api/v1/models", "/static/style.css"):
+        with one.get(path, headers={"Host": host}) as answer:
+            assert answer.status_code == status
+    origin = {"Host": host, "Origin": f"http://{host}"}
+    assert one.post("/api/v1/seeds", json={}, headers=origin).status_code == status
+    if status == 400:
+        assert_problem(ask(one, Host=host), 400)
+
+
 # -------------------------------------------------------------------------------------------------- the token
+
+
+def test_a_token_may_have_any_letters() -> None:
+    latin = "s3crét".encode().decode("latin-1")  # as WSGI gives it
+    assert ask(client(token="s3crét"), Authorization=f"Bearer {latin}").status_code == 200
 
 
 def test_without_the_token_nothing_is_to_be_had_but_health() -> None:

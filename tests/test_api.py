@@ -453,6 +453,18 @@ def test_many_variants_of_a_large_sketch_are_refused(client):
     assert "variants" in assert_problem(translate(client, sketch=large, variants=8), 413)["detail"]
 
 
+def test_photos_of_a_size_count_with_that_size(client):
+    large = b64(encoded(Image.new("1", (4000, 2000), 1)))
+    response = translate(client, sketch=large, variants=8, size=256)
+    assert response.status_code == 200 and len(response.json["images"]) == 8
+
+
+def test_an_opened_sketch_comes_alone(client):
+    for other in ({"seed": "1"}, {"photo": (io.BytesIO(png()), "b.png")}):
+        response = client.post("/api/v1/sketch", data={"sketch": (io.BytesIO(png()), "a.png"), **other})
+        assert "one file named 'sketch' and nothing else" in assert_problem(response, 422)["detail"]
+
+
 @pytest.mark.parametrize("field", ["file", "form field", "json"])
 def test_a_request_over_the_limit_is_refused(field):
     client = create_app({"blots": InkBlot()}, max_upload_bytes=1000).test_client()

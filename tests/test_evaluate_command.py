@@ -102,6 +102,7 @@ def test_a_part_of_the_drawings(
         (["--part", "0/2"], "--part '0/2' is not"),
         (["--json", "no/such/folder.json"], "folder.json cannot be written"),
         (["--photos", "."], "--photos needs --sketches"),
+        (["--part", "1/2"], "--part needs --sketches"),
         (["--subject", "hats"], "'hats' is not one of"),
     ],
 )

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -647,6 +648,15 @@ def test_names_that_differ_in_suffix_or_case_become_two_pairs_with_stable_names(
     assert {r.status for r in run_photos(tmp_path / "moved", pairs).values()} == {"unchanged"}
 
 
+def test_a_copy_with_another_suffix_is_left_out_each_time(tmp_path: Path) -> None:
+    src, pairs = tmp_path / "src", tmp_path / "pairs"
+    save(src / "same.png", product(1))
+    shutil.copy(src / "same.png", src / "same.webp")
+    for status in ("written", "unchanged"):
+        found = {source: result.status for source, result in run_photos(src, pairs).items()}
+        assert found == {"same.png": status, "same.webp": "left out"}
+
+
 def test_the_report_has_a_line_a_file_whatever_its_name(tmp_path: Path) -> None:
     src = tmp_path / "src"
     save(src / "good\none.png", product(1))
@@ -803,7 +813,7 @@ def test_ctrl_c_ends_cleanly_with_the_finished_pairs_in_the_manifest(tmp_path: P
     os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it, to every process
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    assert "Traceback" not in errors and errors.rstrip().endswith("run the same command again to continue.")
+    assert "Traceback" not in errors and errors.rstrip().endswith("run convert or prepare again to continue.")
     lines = [json.loads(line) for line in manifest.read_text().splitlines()]
     sketches = {path.stem for path in (tmp_path / "pairs").rglob("sketches/*.png")}
     photos = {path.stem for path in (tmp_path / "pairs").rglob("photos/*.jpg")}

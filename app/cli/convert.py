@@ -16,14 +16,13 @@ from app.cli.options import (
     PHOTO,
     device_option,
     engine_option,
-    finish,
+    exit_with_counts,
     given,
     model_option,
     models_option,
     refuse_unwritable,
 )
 from app.cli.progress import Reporter
-from app.http.batch import max_batch
 from pix2pix.convert.contact_sheet import Sheet
 from pix2pix.convert.pipeline import HINTS_SUFFIX, OTHERWISE
 from pix2pix.convert.plan import Conversion, Converted, Options, is_one_file
@@ -105,15 +104,8 @@ def convert(
     /,
     sources: tuple[str, ...],
     destination: str,
-    model: str,
-    models: Path | None,
     style: Path | None,
-    sheet: Path | None,
-    device: str,
-    engine: str,
-    size: str,
     suffix: str,
-    ray: str | None,
     **options: Any,
 ) -> None:
     """Convert the sketches in SRC (a folder, files, or - for a list of paths) to photos in the folder DST.
@@ -134,18 +126,11 @@ def convert(
         sketches,
         photos,
         by_name=len(sources) > 1,
-        model=model,
-        models=models,
-        device=device,
-        engine=engine,
         style=style,
-        sheet=sheet,
-        size=size,
         suffix="" if suffix == "source" else f".{suffix}",
-        ray=ray,
         **options,
     )
-    finish(ctx, counts, done=("converted", "skipped"), failed="failed")
+    exit_with_counts(ctx, counts, done=("converted", "skipped"), failed="failed")
 
 
 def _run(
@@ -170,7 +155,7 @@ def _run(
     if sheet is not None:
         _refuse_in_the_way(sheet, sketches, destination)
     loaded = translator.load(model, models=models, device=device, engine=engine)
-    options["batch_size"] = max_batch(loaded)
+    options["batch_size"] = translator.max_batch(loaded)
     if style is not None:
         options["z"] = loaded.encode(style)
     conversion = Conversion(loaded, sketches, destination, Options(**options), by_name=by_name)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from app.cli.options import PHOTO, device_option, finish, model_option, models_option
+from app.cli.options import PHOTO, device_option, exit_with_counts, model_option, models_option
 from pix2pix.errors import ImageError
 from pix2pix.inference.translator import load
 
@@ -34,4 +34,4 @@ def encode(
         else:
             counts["encoded"] += 1
             click.echo(json.dumps({"photo": str(photo), "z": [round(float(x), 5) for x in z]}))
-    finish(ctx, counts, done=("encoded",), failed="failed")
+    exit_with_counts(ctx, counts, done=("encoded",), failed="failed")

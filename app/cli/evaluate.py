@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.cli.options import ANY_PATH, FOLDER, device_option, exit_code, models_option, refuse_unwritable
+from app.cli.options import (
+    ANY_PATH,
+    FOLDER,
+    device_option,
+    exit_code,
+    given,
+    models_option,
+    refuse_unwritable,
+)
 from app.cli.progress import Reporter
 from pix2pix.errors import UsageError
 from pix2pix.evaluate.estimates import SUBJECTS
@@ -81,6 +89,9 @@ def evaluate(
         refuse_unwritable(json_file)
     if photos and not sketches:
         raise UsageError("--photos needs --sketches: give the drawings of these photos")
+
+    if given(ctx, "part") and not sketches:
+        raise UsageError("--part needs --sketches: it selects drawings by people")
 
     from pix2pix.evaluate.features import FeatureNetworks
     from pix2pix.evaluate.figures import measure

@@ -39,7 +39,7 @@ class PlainErrors(click.Group):
             ctx.exit(NOTHING_DONE)
         except KeyboardInterrupt:
             click.echo(
-                "Interrupted. Written files are complete; run the same command again to continue.", err=True
+                "Interrupted. Written files are complete; run convert or prepare again to continue.", err=True
             )
             ctx.exit(INTERRUPTED)
 
@@ -135,7 +135,7 @@ def plain_name(ctx: click.Context, param: click.Parameter, value: str) -> str:
     return value
 
 
-def finish(ctx: click.Context, counts: Counter[str], *, done: tuple[str, ...], failed: str) -> None:
+def exit_with_counts(ctx: click.Context, counts: Counter[str], *, done: tuple[str, ...], failed: str) -> None:
     """Prints the counts, and exits with the code for them."""
     summary = ", ".join(f"{count} {status}" for status, count in counts.items())
     click.echo(summary or "There are no files.", err=True)

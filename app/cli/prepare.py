@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from app.cli.options import ANY_PATH, FOLDER, cores, finish, given
+from app.cli.options import ANY_PATH, FOLDER, cores, exit_with_counts, given
 from app.cli.progress import Reporter
 from data_prep import Prepared
 from data_prep import prepare as prepare_pairs
@@ -75,7 +75,7 @@ def prepare(
         raise UsageError(f"--edges and --fit are for photos; --from {kind} has sketches already")
     fraction_given = given(ctx, "val_fraction")
     counts = _run(source, pairs, kind=kind, workers=workers, fraction_given=fraction_given, **options)
-    finish(ctx, counts, done=("written", "unchanged"), failed="left out")
+    exit_with_counts(ctx, counts, done=("written", "unchanged"), failed="left out")
 
 
 def _run(

@@ -11,7 +11,7 @@ import click
 
 from app.cli.options import Duration, device_option, engine_option, models_option
 from app.http import create_app, serving
-from app.http.access import RATE, is_loopback, rate_in_words
+from app.http.access import LOOPBACK, RATE, is_loopback, rate_in_words
 from app.http.middleware import JsonLines
 from app.http.models import Models
 from app.http.origins import check_origins
@@ -124,6 +124,12 @@ def serve(
     translators = Models(models, device, say, engine)
     translators.watch()
     app = create_app(
-        translators, token=token, rate=rate, proxies=proxies, prefix=prefix, allow_origins=origins
+        translators,
+        token=token,
+        rate=rate,
+        proxies=proxies,
+        prefix=prefix,
+        allow_origins=origins,
+        hosts=() if token or public or proxies or prefix else (host, *LOOPBACK),
     )
     serving.listen(app, host, port, ready, drain_s=drain)

@@ -294,9 +294,10 @@ def run(
 
 
 def exit_stopped(ctx: click.Context, pairs: Path, name: str, runs: Path, *, resume: bool) -> None:
-    """Prints the command that goes on with a stopped run, and exits."""
-    command = ["pix2pix", "train", str(pairs), "--name", name, "--runs", str(runs)]
-    click.echo(f"Stopped. To continue: {shlex.join([*command, *['--resume'] * resume])}", err=True)
+    """Prints how to go on with a stopped run, and exits."""
+    command = ["pix2pix", "train", str(pairs), "--name", name, "--runs", str(runs), "--resume"]
+    how = f"To continue: {shlex.join(command)}" if resume else "No step is saved: run the same command again."
+    click.echo(f"Stopped. {how}", err=True)
     ctx.exit(INTERRUPTED)
 
 
@@ -321,10 +322,9 @@ def stop_on_signals(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
 
 
 def _note(status: Status) -> str:
-    accuracy = {
-        name.removeprefix("accuracy_"): value
+    shares = ", ".join(
+        f"{name.removeprefix('accuracy_')} {value:.2f}"
         for name, value in status.statistics.items()
         if name.startswith("accuracy_")
-    }
-    shares = ", ".join(f"{kind} {value:.2f}" for kind, value in accuracy.items())
+    )
     return f"step {status.step}, {status.images_per_s:.1f} images/s, accuracy of discriminators: {shares}"

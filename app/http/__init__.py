@@ -47,13 +47,15 @@ def create_app(
     proxies: int = 0,
     prefix: str = "",
     allow_origins: Sequence[str] = (),
+    hosts: Sequence[str] = (),
 ) -> Flask:
     """Returns the WSGI application that serves `translators`, by name; the first one is the default.
 
     `max_upload_bytes` limits a request body (base64 makes a picture a third larger). At most `max_admitted`
     photos are processed at a time, each within `deadline_s`; `max_pixels` limits the pixels that are decoded
-    and encoded at a time. For `token`, `rate`, `proxies` and `allow_origins` see `app.http.access.restrict`,
-    for `prefix` `app.http.prefix`. Raises UsageError for an origin or a prefix that is not allowed.
+    and encoded at a time. For `token`, `rate`, `proxies`, `allow_origins` and `hosts` see
+    `app.http.access.restrict`, for `prefix` `app.http.prefix`. Raises UsageError for an origin or a
+    prefix that is not allowed.
     """
     app = Flask("app")  # serves the static/ and templates/ of that package
     app.config["MAX_CONTENT_LENGTH"] = max_upload_bytes
@@ -67,7 +69,7 @@ def create_app(
     redirect_by_path(app)
     report_problems(app)
     app.wsgi_app = Prefix(app.wsgi_app, check_prefix(prefix))  # type: ignore[method-assign]
-    restrict(app, metrics, token=token, rate=rate, proxies=proxies, origins=allow_origins)
+    restrict(app, metrics, token=token, rate=rate, proxies=proxies, origins=allow_origins, hosts=hosts)
     app.add_url_rule("/", "canvas", render_canvas)
     app.register_blueprint(create_monitoring(translators, batcher, metrics))
     app.register_blueprint(create_api(translators, batcher))

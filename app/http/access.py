@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -12,7 +13,7 @@ from flask_limiter import ApplicationLimit, Limiter
 from flask_limiter.util import get_remote_address
 from limits import RateLimitItem, parse_many
 from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import Unauthorized
+from werkzeug.exceptions import BadRequest, Unauthorized
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.http.monitoring import Metrics
@@ -22,6 +23,7 @@ from pix2pix.errors import UsageError
 RATE = "60 per second"  # of each client; while a pen moves, the canvas sends up to 20 requests a second
 OPEN_PATHS = ("/healthz", "/readyz")  # for supervisors, which have no token
 COOKIE = "pix2pix-token"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")  # names of this machine
 
 
 def is_loopback(host: str) -> bool:
@@ -40,14 +42,20 @@ def restrict(
     rate: str | None,
     proxies: int,
     origins: Sequence[str],
+    hosts: Sequence[str],
 ) -> None:
     """Makes `app` refuse requests of other `origins`, without the `token`, and above the `rate`.
+
+    With `hosts`, it also refuses requests for other hosts: a web site whose name resolves to this machine
+    would count as the server's own (DNS rebinding).
 
     `rate` is in the notation of `limits`, such as "60 per second;1000 per hour". A client is an address; with
     `proxies` trusted proxies in front, the address in their X-Forwarded-For header. Raises UsageError
     as `check_origins`.
     """
     check_origins(origins, token)
+    if hosts:
+        app.before_request(_host_check(hosts))
     if proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app,
@@ -75,6 +83,14 @@ def restrict(
         )
     if token:
         app.before_request(_token_check(token))  # after the rate limit, which slows down guessing
+
+
+def _host_check(hosts: Sequence[str]) -> Callable[[], None]:
+    def check() -> None:
+        if urlsplit(f"//{request.host}").hostname not in hosts:
+            raise BadRequest(f"This server is {', '.join(hosts)}, not {request.host[:80]!r}.")
+
+    return check
 
 
 def _only_refusals_ask_to_wait(response: Response) -> Response:
@@ -110,7 +126,8 @@ def _has_token(token: str) -> bool:
     """Whether the request has the token: in a header, in the cookie, or in the address of the page."""
     kind, _, credentials = request.headers.get("Authorization", "").partition(" ")
     given = [request.cookies.get(COOKIE)]
-    given += [credentials.strip()] if kind.lower() == "bearer" else []
+    if kind.lower() == "bearer":  # WSGI decodes headers as Latin-1
+        given.append(credentials.strip().encode("latin-1").decode(errors="replace"))
     given += [request.args.get("token")] if request.path == "/" else []
     return any(one is not None and hmac.compare_digest(one.encode(), token.encode()) for one in given)
 

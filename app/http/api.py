@@ -53,9 +53,10 @@ def create_api(translators: Mapping[str, Translator], batcher: Batcher) -> Bluep
     @api.get("/models/<name>.onnx")
     def onnx_file(name: str) -> ResponseReturnValue:
         """Sends a model as an ONNX file, for drawing on the device; 304 if the browser has it."""
-        if name not in translators:
+        translator = translators.get(name)
+        if translator is None:
             raise NotFound(f"There is no model {name[:80]!r}; the models are: {', '.join(translators)}.")
-        file = onnx_files.of(translators[name])
+        file = onnx_files.of(translator)
         response = Response(file.data, content_type="application/octet-stream")
         response.set_etag(file.etag)
         response.headers["Cache-Control"] = "private, no-cache"  # the browser keeps it and revalidates

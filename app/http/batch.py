@@ -15,14 +15,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Photos. On a CPU larger batches are hardly faster per photo, and every request waits for its whole batch.
-MAX_BATCH = {"cpu": 8, "cuda": 64}
-
-
-def max_batch(translator: Translator) -> int:
-    """Returns how many photos the translator's device computes in one batch."""
-    return MAX_BATCH[translator.device.partition(":")[0]]
-
 
 @dataclass(frozen=True)
 class Batch:

@@ -21,14 +21,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from app.http.batch import Batch, max_batch
+from app.http.batch import Batch
 from pix2pix.errors import Abandoned, DeadlineExceeded, Saturated, ShuttingDown
 from pix2pix.images.framing import stacked_hints
+from pix2pix.inference.translator import Translator, max_batch
 from pix2pix.memory import Budget
 
 if TYPE_CHECKING:
     from app.http.monitoring import Metrics
-    from pix2pix.inference.translator import Translator
 
 T = TypeVar("T")
 
@@ -310,7 +310,7 @@ def _same_stream(job: TranslateJob, other: TranslateJob) -> bool:
 
 
 def _fits(job: TranslateJob | _CallJob, taken: list[TranslateJob | _CallJob]) -> bool:
-    """Whether a job can be computed in one batch with those."""
+    """Whether a job can be computed in one batch with the jobs `taken`."""
     if not isinstance(job, TranslateJob):
         return False
     photos = len(job.z)

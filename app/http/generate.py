@@ -81,7 +81,7 @@ def generate(
     client = current_client()
 
     def fit(file: bytes) -> tuple[np.ndarray, Placement, tuple[Notice, ...]]:
-        return read_and_fit(file, translator.size_px, len(z), noun)
+        return read_and_fit(file, translator.size_px, len(z), noun, size_px)
 
     def fit_strokes(file: bytes) -> np.ndarray:
         return fit_hints(read_hints(file, WEB), placement, translator.size_px)
@@ -106,8 +106,7 @@ def generate(
         timings_ms["inference"] = in_ms(generated.inference_s)
         page = placement.scaled(size_px)
         with timed(timings_ms, "encode"), batcher.room(page.height * page.width, client):
-            photos = [place(photo) for photo in generated.photos]
-            files = [{"png": encode_png(photo)} for photo in photos]
+            files = [{"png": encode_png(place(photo))} for photo in generated.photos]
             if generated.overlays is not None:
                 for one, overlay in zip(files, generated.overlays, strict=True):
                     one["realism"] = encode_png(restore_overlay(overlay, page))
@@ -117,15 +116,18 @@ def generate(
 
 
 def read_and_fit(
-    file: bytes, size_px: int, count: int, noun: str
+    file: bytes, size_px: int, count: int, noun: str, longer_px: int | None = None
 ) -> tuple[np.ndarray, Placement, tuple[Notice, ...]]:
     """Returns a sketch as the model's square (S, S), its place, and notices.
 
-    Raises ImageError for an invalid sketch, ImageTooLarge if `count` photos of its size are too many pixels.
+    Raises ImageError for an invalid sketch, ImageTooLarge if `count` photos of its size, or with `longer_px`
+    as their longer side, are too many pixels.
     """
     sketch, notices = inspect_sketch(file, WEB)
-    check_answer_size(sketch.shape, count, noun)
-    return *fit_sketch(sketch, size_px), notices
+    fitted, placement = fit_sketch(sketch, size_px)
+    page = placement.scaled(longer_px)
+    check_answer_size((page.height, page.width), count, noun)
+    return fitted, placement, notices
 
 
 def decode(file: bytes, read: Callable[[bytes], T], batcher: Batcher, client: Client) -> T:

@@ -110,7 +110,8 @@ class Models(Mapping[str, "Translator"]):
                 except Exception as error:  # any: a broken file must not stop the other models
                     self._refused[stamp] = error
                     why = error if isinstance(error, Pix2PixError) else f"{stamp[0]}: {error!r}"
-                    self._warn(f"Warning: model {name!r} is left out: {why}")
+                    result = "is left out" if loaded is None else "keeps its loaded version"
+                    self._warn(f"Warning: model {name!r} {result}: {why}")
             if loaded is not None:
                 break
         return loaded

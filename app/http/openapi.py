@@ -119,10 +119,10 @@ def describe_api(max_upload_bytes: int) -> dict[str, Any]:
 
 
 def serve_description(app: Flask, max_upload_bytes: int) -> None:
-    """Add /openapi.json, and /docs/ with Swagger UI.
+    """Adds /openapi.json, and /docs/ with Swagger UI.
 
-    Its package serves its files; `templates/index.template.html` replaces its page, which has an inline
-    script. The Content-Security-Policy forbids those.
+    The package of Swagger UI serves its files. `templates/index.template.html` replaces its page, which has
+    an inline script: the Content-Security-Policy forbids that.
     """
     document = describe_api(max_upload_bytes)
 

@@ -35,7 +35,7 @@ def check_prefix(prefix: str) -> str:
 class Prefix:
     """Middleware that makes links begin with a prefix: SCRIPT_NAME if a proxy has named it, else `prefix`.
 
-    A proxy that names it has taken it away from the path; `prefix` may still be there.
+    A proxy that names it has removed it from the path. `prefix` may still be in the path: it is removed here.
     """
 
     def __init__(self, app: WSGIApplication, prefix: str) -> None:

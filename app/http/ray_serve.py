@@ -1,4 +1,4 @@
-"""Serves a model on a Ray cluster: replicas behind one address; Ray scales them with the load and batches.
+"""Serves a model on a Ray cluster. Ray batches the requests, and adds replicas as the load grows.
 
     serve run app.http.ray_serve:build model=shoes most=4
 
@@ -23,7 +23,6 @@ from starlette.responses import JSONResponse, Response
 
 from app.http import MAX_UPLOAD_BYTES
 from app.http.api import choose_latents, describe
-from app.http.batch import max_batch
 from app.http.batcher import DEADLINE_S, SMALL_PIXELS, TranslateJob, translate_jobs
 from app.http.generate import Answer, notice_headers, read_and_fit, restore_overlay
 from app.http.problems import describe_invalid, describe_known, describe_problem
@@ -31,7 +30,7 @@ from app.http.request_models import TranslateRequest
 from pix2pix.errors import DeadlineExceeded, Pix2PixError, about
 from pix2pix.images.io import WEB, count_pixels, encode_png, fit_hints, read_hints
 from pix2pix.inference.enlarge import photo_of_size
-from pix2pix.inference.translator import load
+from pix2pix.inference.translator import load, max_batch
 from pix2pix.memory import return_freed_memory
 
 T = TypeVar("T")
@@ -123,7 +122,8 @@ class Photos:
             raise DeadlineExceeded(f"The request was not finished within {DEADLINE_S:g} s.") from None
 
     async def _answer(self, payload: TranslateRequest, z: np.ndarray) -> Answer:
-        fit = partial(read_and_fit, payload.sketch, self.translator.size_px, len(z), "variants")
+        size_px = self.translator.size_px
+        fit = partial(read_and_fit, payload.sketch, size_px, len(z), "variants", payload.size)
 
         def fit_strokes() -> np.ndarray:
             assert payload.hints is not None

@@ -100,9 +100,9 @@ def parse_field(text: str) -> Any:
 def uploaded_file(name: str) -> bytes:
     """Returns the content of one file of a multipart body. Raises UsageError, UnsupportedMediaType."""
     refuse_other_than("multipart/form-data")
-    files, texts = request.files.getlist(name), request.form.getlist(name)
-    if len(files) != 1 or texts:
-        raise UsageError(f"One file named {name!r} is required: send multipart/form-data with that file.")
+    files = request.files.getlist(name)
+    if len(files) != 1 or len(request.files) != 1 or request.form:
+        raise UsageError(f"Send multipart/form-data with one file named {name!r} and nothing else.")
     data: bytes = files[0].read()
     return data
 

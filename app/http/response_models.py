@@ -120,7 +120,8 @@ class Problem(BaseModel):
     errors: list[dict[str, str]] = Field(default=[], description="pointer, received, message of each field")
 
 
-class State(BaseModel):
+class State(Strict):
     """The state of the server."""
 
     status: str
+    models: list[str] | None = Field(default=None, description="Names of the loaded models, if it is ready")

@@ -26,6 +26,12 @@ BLANK_CONTRAST = 2.0  # levels
 FITTING, LEADING = 0.35, 4.0  # the least `Fit.score` or `Fit.lead` of a photo that fits: official 0.44, 5.3
 MOVED = 0.02  # of the side; no official pair is shifted by a pixel of 128
 BETTER_MOVED = 0.1  # gain in score
+MASKS_MAY_FAIL = 0.02  # of the pairs: 20 of 1,000 official photos of bags have no plain background
+# Share of the picture; official masks: 0.06 and more, and 0.86 on a plain background
+EMPTY_MASK, FULL_MASK = 0.03, 0.9
+MOST_HOLES = 5  # in the product; all but 5 of 2,000 official masks have at most that many
+BEYOND_LINES = 0.1  # share of the product outside of the hull of the lines; official shoes: at most 0.03
+ON_BORDER = 0.5  # share of the picture's border that is product
 
 
 @dataclass(frozen=True)
@@ -45,15 +51,6 @@ class Finding:
     message: str
     cases: tuple[Case, ...] = ()
 
-
-MASKS_MAY_FAIL = 0.02  # of the pairs: 20 of 1,000 official photos of bags have no plain background
-EMPTY_MASK, FULL_MASK = (
-    0.03,
-    0.9,
-)  # share of the picture; official: 0.06 and more, and 0.86 on a plain background
-MOST_HOLES = 5  # in the product; all but 5 of 2,000 official masks have at most that many
-BEYOND_LINES = 0.1  # share of the product outside of the hull of the lines; official shoes: at most 0.03
-ON_BORDER = 0.5  # share of the picture's border that is product
 
 Seen = Sequence[tuple[str, Looks]]  # key and looks of each pair that could be read
 

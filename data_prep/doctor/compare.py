@@ -82,13 +82,16 @@ def _groups(drawn: Seen, same: Callable[[Looks], object]) -> list[tuple[str, ...
 
 def _near_copies(drawn: Seen) -> Iterator[Finding]:
     """Photos that are near-duplicates by perceptual hash, but not equal."""
-    unlike = list({looks.photo_digest: (key, looks) for key, looks in reversed(drawn)}.values())[::-1]
-    if not unlike:
+    first_of: dict[str, tuple[str, Looks]] = {}  # of the pairs with one photo
+    for key, looks in drawn:
+        first_of.setdefault(looks.photo_digest, (key, looks))
+    distinct = list(first_of.values())
+    if not distinct:
         return
-    keys = [key for key, _ in unlike]
+    keys = [key for key, _ in distinct]
     near = [
         Case((keys[i], keys[j]), "look alike")
-        for i, j in near_duplicates(np.stack([looks.likeness for _, looks in unlike]))
+        for i, j in near_duplicates(np.stack([looks.likeness for _, looks in distinct]))
     ]
     leaks = [case for case in near if _across(case.pairs)]
     held_out = sum(key.startswith("val/") for key in keys)

@@ -35,8 +35,8 @@ def as_text(report: Report) -> Iterator[str]:
     """Yields the lines of the report, the verdict last."""
     counts, sizes = report.counts, list(report.sizes)
     shown = ", ".join(sizes[:3]) + (f" and {len(sizes) - 3} other sizes" if len(sizes) > 3 else "")
-    summary = f"{counts['train']} pairs for training, {counts['val']} held out (val); {shown}"
-    yield f"{printable(str(report.folder))}: {summary}"
+    summary = f"{counts['train']} pairs for training, {counts['val']} held out (val)"
+    yield f"{printable(str(report.folder))}: {summary}" + (f"; {shown}" if shown else "")
     for finding in report.findings:
         yield f"{finding.severity:8}{finding.kind}: {finding.message}"
         for case in finding.cases[:CASES_SHOWN]:

@@ -105,3 +105,12 @@ test("a missing model has its own error", async () => {
   const other = await failed([{ pointer: "#/count", received: "4", message: "Input should be less than 4" }]);
   assert.ok(!(other instanceof ModelNotFound));
 });
+
+test("a connection that ends within the body can be tried again", async () => {
+  const fetch = async () => new Response(new ReadableStream({ start: (body) => body.error(new TypeError("lost")) }));
+  const requests = [(client) => client.models(), (client) => client.openSketch(new Blob()), (client) => client.z("shoes", 1)];
+  for (const request of requests) {
+    const isTemporary = (problem) => problem instanceof ServerProblem && problem.temporary;
+    await assert.rejects(request(new Client({ fetch })), isTemporary);
+  }
+});

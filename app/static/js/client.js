@@ -13,7 +13,7 @@ const BUSY = [429, 502, 503, 504];
  *   judges: boolean, takes_hints: boolean, directions: Direction[], palette: string[], device: string}} Model
  * @typedef {{seed: number} | {z: number[]}} Latent  selects one of the possible answers to a sketch
  * @typedef {{model: string, sketch: string, hints?: string, transparent?: true, realism?: true,
- *   stream?: null}} SketchRequest  `hints` are the colour strokes; without a `stream`, no newer request replaces it
+ *   stream?: null}} SketchRequest  `hints` are the colour strokes; with `stream: null`, no newer request replaces it
  * @typedef {{z: number[], url: string, realism: string}} Picture  `realism`: URL of the realism map, or ""
  * @typedef {{pictures: Picture[], elapsedMs: number}} Answer
  */
@@ -48,8 +48,7 @@ export class Client {
 
   /** @returns {Promise<Model[]>} */
   async models() {
-    const response = await this.#send("/models", {});
-    return (await response.json()).models;
+    return (await this.#send("/models", {})).models;
   }
 
   /**
@@ -60,14 +59,15 @@ export class Client {
   async openSketch(file) {
     const body = new FormData();
     body.append("sketch", file);
-    const response = await this.#send("/sketch", { method: "POST", body });
-    const notices = JSON.parse(response.headers.get("X-Notices") ?? "[]");
-    return { picture: await response.blob(), notice: notices.map(({ message }) => message).join(" ") };
+    return this.#send("/sketch", { method: "POST", body }, async (response) => {
+      const notices = JSON.parse(response.headers.get("X-Notices") ?? "[]");
+      return { picture: await response.blob(), notice: notices.map(({ message }) => message).join(" ") };
+    });
   }
 
   /**
    * Translates a sketch with each of several latents.
-   * @param {SketchRequest & {latents: Latent[], size?: number, stream?: string}} request
+   * @param {SketchRequest & {latents: Latent[], size?: number}} request
    * @returns {Promise<Answer>} a picture for each latent, in order
    */
   async translate(request) {
@@ -116,32 +116,32 @@ export class Client {
     const body = new FormData();
     body.append("model", model);
     body.append("photo", photo);
-    return (await (await this.#send("/encode", { method: "POST", body })).json()).z;
+    return (await this.#send("/encode", { method: "POST", body })).z;
   }
 
   /**
    * @param {string} path
    * @param {object} payload
    */
-  async #postJson(path, payload) {
+  #postJson(path, payload) {
     const headers = { "Content-Type": "application/json" };
-    const response = await this.#send(path, { method: "POST", headers, body: JSON.stringify(payload) });
-    return response.json();
+    return this.#send(path, { method: "POST", headers, body: JSON.stringify(payload) });
   }
 
   /**
    * @param {string} path
    * @param {RequestInit} options
+   * @param {(response: Response) => Promise<any>} [read]  reads the body; by default as JSON
    */
-  async #send(path, options) {
+  async #send(path, options, read = (response) => response.json()) {
     let response;
     try {
       response = await this.fetch(this.api + path, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) });
+      if (response.ok) return await read(response); // the connection may also end in the body
     } catch {
       const offline = globalThis.navigator?.onLine === false;
       throw new ServerProblem(offline ? "You are offline." : "The server cannot be reached.", true);
     }
-    if (response.ok) return response;
     if (BUSY.includes(response.status)) {
       const retryAfterS = Number(response.headers.get("Retry-After")) || 0; // this server sends seconds, never a date
       throw new ServerProblem("The server is busy.", true, 1000 * retryAfterS);

@@ -1,6 +1,7 @@
-// Opening files, with a button, by dropping them on the page or by pasting them; downloading and copying them.
+// Opens files (by button, drop or paste), downloads them, and handles copying.
 
 import { newCanvas } from "./blank.js";
+import { TEXT_INPUT } from "./elements.js";
 
 const QUALITY = 0.85;
 
@@ -115,7 +116,7 @@ export function handleDrops({ photoSide, acceptsLook, onLook, onSketch }) {
 export function handlePastes(onSketch) {
   document.addEventListener("paste", (event) => {
     const { files, types } = event.clipboardData;
-    const isText = types.includes("text/plain") && event.target.closest("input:not([type=range], [type=radio])");
+    const isText = types.includes("text/plain") && event.target.closest?.(TEXT_INPUT);
     if (files.length === 0 || isText) return; // word processors copy text as a picture, too
     event.preventDefault();
     onSketch(files[0]);
@@ -128,7 +129,7 @@ export function handlePastes(onSketch) {
  */
 export function handleCopies(onCopy) {
   document.addEventListener("copy", (event) => {
-    const isText = !getSelection().isCollapsed || event.target.closest?.("input:not([type=range], [type=radio])");
+    const isText = !getSelection().isCollapsed || event.target.closest?.(TEXT_INPUT);
     if (isText) return;
     event.preventDefault();
     onCopy();

@@ -24,12 +24,11 @@ import { openBeside } from "./popover.js";
 import { retry } from "./retry.js";
 import { handleKeys } from "./shortcuts.js";
 import { clearRequestAlert, showAlert, showRequestProblem, showStatus } from "./status.js";
+import { $ } from "./elements.js";
+import { clamp } from "./clamp.js";
 
 const MAX_REROLLED_SEED = 1_000_000; // short enough to type
 const LOOK_PX = 128; // of the small copy of a photo whose look is used
-
-/** @param {string} id */
-const $ = (id) => document.getElementById(id);
 
 const client = new Client({ api: new URL("../../api/v1", import.meta.url).pathname });
 const translator = new Translator(client, $("on-device"), {
@@ -145,7 +144,7 @@ function onDrawingChange() {
   answers.forgetReseed();
   showUndo();
   paper.show();
-  if (!menu.isReady) return;
+  if (answersModel === "") return; // no answers yet
   hasInk = !paper.isBlank;
   if (!hasInk) {
     live.cancel();
@@ -171,7 +170,7 @@ function regenerate() {
 
 /** @param {() => boolean | void} change  returns false if all answers are pinned */
 function changeAnswers(change) {
-  if (!menu.isReady) return;
+  if (answersModel === "") return; // no answers yet
   const changed = change() !== false;
   showAlert(changed ? "" : "All answers are pinned. Unpin one first.");
   if (changed) {
@@ -195,6 +194,7 @@ function showUndo() {
 
 /** Shows the current state. */
 function show() {
+  if (answersModel === "") return; // no answers yet
   result.show();
   realism.show(pictures.large);
   const chosen = answers.all[answers.chosen];
@@ -281,7 +281,10 @@ function save() {
 
 /** Downloads a sheet of the drawing in twelve looks that differ clearly. */
 async function saveSheet() {
-  const { realism, transparent, ...request } = sketchRequest();
+  const framed = sketchRequest();
+  if (!framed) return;
+  // A change of the drawing must not replace this request.
+  const request = { ...framed, realism: undefined, transparent: undefined, stream: null };
   const { model } = request;
   const latent = answers.latent(answers.chosen);
   const first = "seed" in latent && latent.seed <= MAX_REROLLED_SEED ? latent.seed : 0;
@@ -290,9 +293,8 @@ async function saveSheet() {
     const seeds = await retry(() => client.seeds(model, first, LOOKS), onRetry);
     const sheet = await makeSheet(seeds, async (some) => {
       const latents = some.map((seed) => ({ seed }));
-      // of no stream: a change of the drawing meanwhile must not replace this request
-      const { pictures } = await retry(() => translator.translate({ ...request, latents, stream: null }), onRetry);
-      return pictures.map(({ url }) => url);
+      const answer = await retry(() => translator.translate({ ...request, latents }), onRetry);
+      return answer.pictures.map(({ url }) => url);
     });
     download(sheet, `${model}-sheet.png`);
     clearRequestAlert();
@@ -339,7 +341,7 @@ async function copy() {
 
 /** @param {number} seed */
 function setSeed(seed) {
-  const allowed = Math.min(Math.max(Math.trunc(seed), 0), MAX_SEED);
+  const allowed = clamp(Math.trunc(seed), 0, MAX_SEED);
   changeAnswers(() => answers.showSeed(allowed));
 }
 
@@ -476,7 +478,7 @@ function startModel(latent, saved) {
   unspread = null;
   const isRestored = saved && !latent && answers.restore(saved, model.latent_size);
   if (hasLatent && !latent && !isRestored) spreadAnswers();
-  realism.setModel(model);
+  realism.isOffered = model.judges;
   paper.setModel(model);
   transparent.isOffered = model.takes_hints; // models of the other kind have no transparency either
   directions.setDirections(model.directions);

@@ -1,6 +1,8 @@
 // Saves the page's state in the browser, so that a reload restores it. Each tab has its own state for as long as it is
 // open; a new tab starts with the state that was saved last.
 
+import { withoutImages } from "./drawing/drawing.js";
+
 const KEY = "sketch-to-photo";
 /** Increase it when the format of the saved state changes. */
 const VERSION = 1;
@@ -63,9 +65,4 @@ function write(storage, text) {
   } catch {
     return false; // full
   }
-}
-
-/** Leaves out decoded images: their URLs are saved. @param {string} key @param {unknown} value */
-function withoutImages(key, value) {
-  return key === "image" ? undefined : value;
 }

@@ -5,7 +5,7 @@ const GAP_PX = 6;
 /**
  * @param {HTMLButtonElement} button  its `popovertarget` is the menu
  * @param {HTMLElement} menu  a `popover` of buttons; it closes when one is clicked, unless that has `data-stays`
- * @param {"left" | "right"} side  that both share
+ * @param {"left" | "right"} side  at which button and menu are aligned
  */
 export function openBeside(button, menu, side) {
   menu.addEventListener("beforetoggle", () => {

@@ -1,5 +1,7 @@
 // Keyboard shortcuts.
 
+import { TEXT_INPUT } from "./elements.js";
+
 /**
  * The help panel of canvas.html lists them.
  * @typedef {Record<"undo" | "redo" | "brush" | "colour" | "fill" | "dropper" | "layer" | "eraser" | "thinner" | "wider"
@@ -37,7 +39,7 @@ const WITHOUT_CONTROL = {
  */
 export function handleKeys(actions, choose) {
   document.addEventListener("keydown", (event) => {
-    if (event.target.closest("select, dialog, input:not([type=range], [type=radio])") || event.altKey) return;
+    if (event.target.closest(`select, dialog, ${TEXT_INPUT}`) || event.altKey) return;
     const { key } = event;
     const withControl = event.ctrlKey || event.metaKey;
     const digit = !withControl && /^[1-9]$/.test(key);

@@ -1,7 +1,6 @@
 // The status line and the alert.
 
-/** @param {string} id */
-const $ = (id) => document.getElementById(id);
+import { $ } from "./elements.js";
 
 /**
  * @param {string} state

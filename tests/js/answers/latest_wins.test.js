@@ -118,3 +118,15 @@ test("a lasting problem is reported once and not retried until the input changes
   live.refresh();
   assert.equal(seen.sent.length, 2);
 });
+
+test("after an error in a hook, a change is requested again", async () => {
+  const { live, seen } = harness();
+  const { snapshot } = live.hooks;
+  live.hooks.snapshot = () => {
+    throw new Error("no answers yet");
+  };
+  await assert.rejects(live.refresh(), /no answers yet/);
+  live.hooks.snapshot = snapshot;
+  live.refresh();
+  assert.deepEqual(seen.sent.map(({ request }) => request), ["a"]);
+});

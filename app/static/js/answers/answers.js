@@ -1,6 +1,7 @@
 // The answers to a sketch as data: their latents, which one is chosen, which ones are pinned. No DOM here.
 
 import { MAX_SEED, MAX_Z } from "../client.js";
+import { clamp } from "../clamp.js";
 
 /** Limit of a move along a direction, and of the place that it leads to. z is N(0, 1): 99 % of it lies within. */
 export const MAX_MOVE = 2.5;
@@ -219,7 +220,7 @@ export class Answers {
     return {
       z: answer.z.map((value, d) => {
         const sum = steps.reduce((sum, step, i) => sum + step * this.#directions[i].vector[d], value);
-        return Math.min(Math.max(sum, -MAX_Z), MAX_Z);
+        return clamp(sum, -MAX_Z, MAX_Z);
       }),
     };
   }
@@ -233,7 +234,7 @@ export class Answers {
   static #step(z, amount, vector) {
     const place = z.reduce((sum, value, d) => sum + value * vector[d], 0);
     const [least, most] = [Math.min(place, -MAX_MOVE), Math.max(place, MAX_MOVE)];
-    return Math.min(Math.max(place + amount, least), most) - place;
+    return clamp(place + amount, least, most) - place;
   }
 
   /**
@@ -242,9 +243,9 @@ export class Answers {
    * @returns {string} such as "seed 7" or "from photo, moved"
    */
   describe(i) {
-    const { latent, origin, moves } = this.all[i];
+    const { latent, origin } = this.all[i];
     const start = "seed" in latent ? `seed ${latent.seed}` : origin;
-    return moves.some((amount) => amount !== 0) ? `${start}, moved` : start;
+    return isMoved(this.all[i]) ? `${start}, moved` : start;
   }
 }
 

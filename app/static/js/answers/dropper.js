@@ -1,6 +1,7 @@
 // Takes a colour from the photo: with a click, or with the arrow keys and Enter.
 
 import { whiteCanvas } from "../blank.js";
+import { clamp } from "../clamp.js";
 
 const STEP = 1 / 64; // of the photo, for an arrow key
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -17,7 +18,7 @@ const AROUND = 2; // pixels on each side of the place that are averaged: a singl
 export function takeColour({ square, image, marker }, onTake) {
   const photo = onWhite(image);
   const ends = new AbortController();
-  const inside = (share) => Math.min(Math.max(share, 0), 1);
+  const inside = (share) => clamp(share, 0, 1);
   let [x, y] = [0.5, 0.5];
 
   const goTo = (newX, newY) => {
@@ -77,7 +78,7 @@ function onWhite(image) {
 function colourAt(photo, x, y) {
   const { width, height } = photo.canvas;
   const side = 2 * AROUND + 1;
-  const from = (share, length) => Math.min(Math.max(Math.floor(share * length) - AROUND, 0), length - side);
+  const from = (share, length) => clamp(Math.floor(share * length) - AROUND, 0, length - side);
   const { data } = photo.getImageData(from(x, width), from(y, height), side, side);
   const mean = (channel) => data.reduce((sum, value, i) => sum + (i % 4 === channel ? value : 0), 0) / side ** 2;
   return `#${[0, 1, 2].map((channel) => Math.round(mean(channel)).toString(16).padStart(2, "0")).join("")}`;

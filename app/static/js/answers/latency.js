@@ -1,5 +1,7 @@
 // Decides how many photos to request at once, from the latency of earlier requests.
 
+import { clamp } from "../clamp.js";
+
 /** Photos that take longer cannot follow the pen. */
 const MAX_LIVE_MS = 250;
 /** The frames of a morph may take this long. */
@@ -33,6 +35,6 @@ export class Latency {
 
   /** How many frames a morph can have. */
   get morphFrames() {
-    return Math.min(Math.max(Math.round(MORPH_MS / this.#photoMs), MIN_FRAMES), MAX_FRAMES);
+    return clamp(Math.round(MORPH_MS / this.#photoMs), MIN_FRAMES, MAX_FRAMES);
   }
 }

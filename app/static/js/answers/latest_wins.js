@@ -26,10 +26,10 @@ export class LatestWins {
     this.hooks = { wait: sleep, ...hooks };
   }
 
-  /** Call it when the input changed. */
-  refresh() {
+  /** Call it when the input changed. Rejects with the error of a hook. */
+  async refresh() {
     this.#stale = true;
-    if (!this.#running) this.#run();
+    if (!this.#running) await this.#run();
   }
 
   /** Whether it waits before a retry. */
@@ -44,6 +44,14 @@ export class LatestWins {
 
   async #run() {
     this.#running = true;
+    try {
+      await this.#sendAll();
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  async #sendAll() {
     const backoff = new Backoff();
     while (this.#stale) {
       this.#stale = false;
@@ -65,7 +73,6 @@ export class LatestWins {
         this.#stale = true;
       }
     }
-    this.#running = false;
   }
 
   /**

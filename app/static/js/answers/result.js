@@ -4,14 +4,12 @@ import { MAX_SEED } from "../client.js";
 import { download } from "../files.js";
 import { Gallery, showPicture } from "./gallery.js";
 import { press } from "../toggle.js";
+import { $ } from "../elements.js";
 
 /**
  * @typedef {import("./answers.js").Answers} Answers
  * @typedef {import("./pictures.js").Pictures} Pictures
  */
-
-/** @param {string} id */
-const $ = (id) => document.getElementById(id);
 
 /** Shows the answers and their pictures. */
 export class Result {

@@ -1,27 +1,26 @@
 // Photos without background: shown on a checkerboard, and saved with transparency.
 
-import { isPressed, press } from "../toggle.js";
+import { Toggle, isPressed, press } from "../toggle.js";
 
-export class Transparent {
+/** Offered if the model's photos have transparency. */
+export class Transparent extends Toggle {
   /**
-   * @param {HTMLButtonElement} button  hidden if the model's photos have no transparency
+   * @param {HTMLButtonElement} button
    * @param {HTMLElement} square  that shows the photo
    * @param {() => void} onChange
    */
   constructor(button, square, onChange) {
-    [this.button, this.square, this.onChange] = [button, square, onChange];
-    button.addEventListener("click", () => this.toggle());
+    super(button, () => {
+      this.#show();
+      onChange();
+    });
+    this.square = square;
   }
 
   /** @param {boolean} offered */
   set isOffered(offered) {
-    this.button.hidden = !offered;
+    super.isOffered = offered;
     this.#show();
-  }
-
-  /** Whether to request transparent photos. */
-  get isOn() {
-    return !this.button.hidden && isPressed(this.button);
   }
 
   /** The state to save: whether it is on where it is offered. */
@@ -32,13 +31,6 @@ export class Transparent {
   set state(on) {
     press(this.button, on);
     this.#show();
-  }
-
-  toggle() {
-    if (this.button.hidden) return;
-    press(this.button, !this.isOn);
-    this.#show();
-    this.onChange();
   }
 
   #show() {

@@ -1,5 +1,7 @@
 // Spherical interpolation between two latents, as in `pix2pix/model/latents.py`.
 
+import { clamp } from "../clamp.js";
+
 const PARALLEL = 1e-3; // radians
 
 /**
@@ -19,7 +21,7 @@ export function interpolate(from, to, steps) {
 export function slerp(a, b, t) {
   const [lengthA, lengthB] = [Math.hypot(...a), Math.hypot(...b)];
   const cosine = a.reduce((sum, value, i) => sum + (value / lengthA) * (b[i] / lengthB), 0);
-  const angle = Math.acos(Math.min(Math.max(cosine, -1), 1)); // NaN if a or b is 0
+  const angle = Math.acos(clamp(cosine, -1, 1)); // NaN if a or b is 0
   if (!(PARALLEL < angle && angle < Math.PI - PARALLEL)) return a.map((value, i) => (1 - t) * value + t * b[i]);
   const length = (1 - t) * lengthA + t * lengthB;
   const [ofA, ofB] = [1 - t, t].map((share) => Math.sin(share * angle) / Math.sin(angle));

@@ -95,7 +95,7 @@ export class Translator {
    * @returns {Promise<string>} a PNG of LARGE_PX x LARGE_PX pixels as a data: URL
    */
   async enlarge({ square, latent, ...request }) {
-    const apart = { realism: false, stream: undefined, size: LARGE_PX }; // the pen's next request must not replace it
+    const apart = { realism: false, stream: null, size: LARGE_PX }; // the pen's next request must not replace it
     const { pictures } = await this.client.translate({ ...request, ...apart, latents: [latent] });
     const background = request.transparent ? "transparent" : "white";
     return putBack(pictures[0].url, { ...square, size: LARGE_PX }, background, LARGE_PX);

@@ -25,7 +25,7 @@ export class SketchPad {
   #open = null;
   #pointer = -1;
   #pointerType = "";
-  /** What touches that ended last have added. @type {{item: Item | null, endedMs: number}[]} */
+  /** The items of recent touches, and when the touches ended. @type {{item: Item | null, endedMs: number}[]} */
   #touched = [];
   #frame = 0;
   #zoom = 1;

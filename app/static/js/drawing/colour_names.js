@@ -33,7 +33,7 @@ function nameGrey(lightness) {
   return lightness > 0.89 ? "white" : shaded("grey", lightness, 0.55, 0.75);
 }
 
-/** Pink is light red; and purplish red, unless it is dark. @param {"pink" | "red"} name @param {number} lightness */
+/** Light reds are pink. Purplish reds are pink unless they are dark. @param {"pink" | "red"} name @param {number} lightness */
 function nameRed(name, lightness) {
   return lightness > (name === "pink" ? 0.5 : 0.68) ? "pink" : shaded("red", lightness, 0.45, 1);
 }

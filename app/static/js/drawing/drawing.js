@@ -188,3 +188,8 @@ export function smoothCurves(points) {
 export function round(value) {
   return Math.round(100 * value) / 100;
 }
+
+/** A replacer for JSON that leaves out decoded images: their URLs stay. @param {string} key @param {unknown} value */
+export function withoutImages(key, value) {
+  return key === "image" ? undefined : value;
+}

@@ -1,7 +1,9 @@
 // Finds the area that a tap fills: bounded by ink, with gaps in it closed. No DOM here.
 //
-// Ink is widened until gaps are closed; what is left of the paper are cores. From the cores, areas grow back to the
-// ink, and into corners; where two areas meet, in a gap, both end.
+// Widened ink closes gaps; what remains of the paper are the cores of areas. Areas grow from their cores back to the
+// ink and into corners. Where two areas meet in a gap, both stop.
+
+import { clamp } from "../clamp.js";
 
 /** Half of the widest gap that is closed, in pixels of the paper. */
 const REACH = 3;
@@ -22,7 +24,7 @@ export function areaAround(levels, size, points) {
   const distance = distancesToInk(levels, size);
   const filled = new Uint8Array(distance.length);
   for (const { x, y } of points) {
-    const [column, row] = [x, y].map((value) => Math.min(Math.max(Math.floor(value), 0), size - 1) + 1);
+    const [column, row] = [x, y].map((value) => clamp(Math.floor(value), 0, size - 1) + 1);
     const area = oneArea(distance, width, row * width + column);
     const corners = [width + 1, width + size, size * width + 1, size * width + size];
     if (corners.some((corner) => area[corner] === INSIDE)) return null;

@@ -10,13 +10,11 @@ import { toSvg } from "./svg.js";
 import { Tools } from "./tools.js";
 import { Trace } from "./trace.js";
 import { View } from "./view.js";
+import { $ } from "../elements.js";
 
 const SAVED_PX = 1024;
 
 /** @typedef {import("./drawing.js").Item} Item */
-
-/** @param {string} id */
-const $ = (id) => document.getElementById(id);
 
 export class Paper {
   drawing = new Drawing();
@@ -67,7 +65,7 @@ export class Paper {
     return this.drawing.items.length === 0 && !this.pad.isDrawing;
   }
 
-  /** Whether there are colours on it, as yet without a line that would make a photo of them. */
+  /** Whether the drawing has colours and no ink. Without ink there is no photo. */
   get hasOnlyColours() {
     const { items } = this.drawing;
     return items.length > 0 && items.every(isColour);
@@ -80,7 +78,7 @@ export class Paper {
     if (!takes_hints) this.tools.select("brush");
   }
 
-  /** Hides the colour layer, and the photo is made without it, or shows it again. */
+  /** Shows or hides the colour layer. Photos are made without hidden colours. */
   #showLayer() {
     this.pad.showsColours = this.palette.showsLayer;
     if (!this.palette.showsLayer) this.tools.select("brush");

@@ -29,7 +29,7 @@ export class Surface {
   show(square) {
     if (JSON.stringify(square) === JSON.stringify(this.square)) return;
     this.square = square;
-    look(this.context, square);
+    showSquare(this.context, square);
     for (const layer of [this.ink, this.colours]) layer.show(square);
   }
 
@@ -111,7 +111,7 @@ class Layer {
 
   /** @param {Square} square */
   show(square) {
-    look(this.context, square);
+    showSquare(this.context, square);
     this.#blank();
   }
 
@@ -132,8 +132,8 @@ class Layer {
   }
 }
 
-/** @param {CanvasRenderingContext2D} context @param {Square} square */
-function look(context, { left, top, side, size }) {
+/** Makes a canvas show a square of the paper. @param {CanvasRenderingContext2D} context @param {Square} square */
+function showSquare(context, { left, top, side, size }) {
   const scale = size / side;
   context.canvas.width = context.canvas.height = size;
   context.setTransform(scale, 0, 0, scale, -left * scale, -top * scale);

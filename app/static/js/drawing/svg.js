@@ -1,6 +1,6 @@
 // The drawing as an SVG: paths for the strokes and filled areas, and opened pictures as images. No DOM here.
 
-import { PAPER_SIZE, isColour, linesOf } from "./drawing.js";
+import { PAPER_SIZE, isColour, linesOf, withoutImages } from "./drawing.js";
 
 /** The class of the group that holds the colour layer. */
 export const COLOURS = "colours";
@@ -25,7 +25,7 @@ export function toSvg(items) {
 
 /** @param {Item[]} items @returns {string} an SVG that also holds the items */
 export function svgWithItems(items) {
-  const json = JSON.stringify(items, (key, value) => (key === "image" ? undefined : value));
+  const json = JSON.stringify(items, withoutImages);
   const ascii = json.replace(/[&<\u0080-\uffff]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
   return toSvg(items).replace("</svg>", () => `<metadata>${ascii}</metadata>\n</svg>`);
 }
@@ -59,7 +59,7 @@ function layers(items) {
   return [`<g class="${COLOURS}">`, ...colourTags(colours), "</g>", open, ...ink.flatMap(tags), "</g>"];
 }
 
-/** The colour layer, where the eraser leaves nothing: it masks what is below it. @param {Item[]} items */
+/** The colour layer. Each eraser stroke becomes a mask for the items below it. @param {Item[]} items */
 function colourTags(items) {
   return items.reduce((below, item, i) => {
     if (item.kind !== "stroke" || !item.erase) return [...below, ...tags(item)];

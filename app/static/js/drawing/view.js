@@ -1,6 +1,8 @@
 // Zoom and pan: with two fingers, Ctrl and the wheel, or the space bar or the middle button and a drag.
-// A hand that holds a pen touches the paper, too: touches beside a pen's stroke are kept from the canvas, and once
-// there has been a pen a single touch is.
+// A hand that holds a pen touches the paper, too. While a pen draws, the canvas gets no touches. After the first use
+// of a pen, it gets no single touches.
+
+import { clamp } from "../clamp.js";
 
 const MAX_SCALE = 8;
 const STEP = 1.25;
@@ -42,8 +44,9 @@ export class View {
     for (const type of ["pointerup", "pointercancel"]) {
       paper.addEventListener(type, ({ pointerId }) => this.#release(pointerId), { capture: true });
     }
-    document.addEventListener("keydown", (event) => this.#hold(event, true));
-    document.addEventListener("keyup", (event) => this.#hold(event, false));
+    document.addEventListener("keydown", (event) => this.#hold(event));
+    document.addEventListener("keyup", ({ key }) => key === " " && this.#setSpace(false));
+    addEventListener("blur", () => this.#setSpace(false)); // another window gets the keyup
     this.fit();
   }
 
@@ -57,7 +60,7 @@ export class View {
    * @param {Point} [at]  the fixed point; by default the middle
    */
   zoom(factor, at = { x: this.paper.clientWidth / 2, y: this.paper.clientHeight / 2 }) {
-    const scale = Math.min(Math.max(this.#scale * factor, 1), MAX_SCALE);
+    const scale = clamp(this.#scale * factor, 1, MAX_SCALE);
     const keep = (corner, place) => place / this.paper.clientWidth - (place / this.paper.clientWidth - corner) * (scale / this.#scale);
     const corner = { x: keep(this.#corner.x, at.x), y: keep(this.#corner.y, at.y) };
     this.#scale = scale;
@@ -75,7 +78,7 @@ export class View {
 
   /** @param {Point} corner */
   #move(corner) {
-    const inside = (value) => Math.min(Math.max(value, 1 - this.#scale), 0);
+    const inside = (value) => clamp(value, 1 - this.#scale, 0);
     this.#corner = { x: inside(corner.x), y: inside(corner.y) };
     const { x, y } = this.#corner;
     this.sheet.style.transform = `translate(${100 * x}%, ${100 * y}%) scale(${this.#scale})`;
@@ -145,13 +148,15 @@ export class View {
     this.paper.classList.remove("grabbed");
   }
 
-  /**
-   * @param {KeyboardEvent} event
-   * @param {boolean} isDown
-   */
-  #hold(event, isDown) {
+  /** @param {KeyboardEvent} event */
+  #hold(event) {
     if (event.key !== " " || event.target.closest("button, select, dialog, input:not([type=range])")) return;
     event.preventDefault(); // it would scroll the page
+    this.#setSpace(true);
+  }
+
+  /** @param {boolean} isDown */
+  #setSpace(isDown) {
     this.#spaceIsDown = isDown;
     this.paper.classList.toggle("grabs", isDown);
   }
