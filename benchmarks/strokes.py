@@ -21,7 +21,7 @@ from PIL import Image
 from pix2pix.images.framing import UInt8
 from pix2pix.images.io import fit_sketch, read_sketch
 from pix2pix.images.listing import list_pictures
-from pix2pix.training.strokes import redraw, trace
+from pix2pix.training.data.strokes import redraw, trace
 
 SIZE_PX = 256
 SHOWN, DRAWS, TILE_PX = 10, 6, 112

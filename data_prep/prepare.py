@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from data_prep.layouts import find_sources
+from data_prep.find_sources import find_sources
 from data_prep.manifest import Manifest, Record, to_hex
 from data_prep.names import with_distinct_names
 from data_prep.near_duplicates import Hashes

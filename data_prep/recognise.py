@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.layouts import SAMPLED, Sides, pairs_in, sides_by_folder, sides_by_name, some_of
+from data_prep.find_sources import SAMPLED, Sides, pairs_in, sides_by_folder, sides_by_name, some_of
 from data_prep.sources import Kind
 from pix2pix.errors import PairsError
 from pix2pix.images.framing import UInt8
 from pix2pix.images.listing import list_pictures
-from pix2pix.images.looks import MOSTLY, NEARLY, share_of_drawings, small, which_are_sketches
 from pix2pix.images.photograph import is_photograph
+from pix2pix.images.sketch_or_photo import MOSTLY, NEARLY, share_of_drawings, small, which_are_sketches
 
 
 @dataclass(frozen=True)

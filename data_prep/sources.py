@@ -1,6 +1,6 @@
 """The sources of pairs: a photo, a side-by-side image, or the files of sketch and photo.
 
-Reads the last two; `data_prep.layouts` finds them.
+Reads the last two; `data_prep.find_sources` finds them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from data_prep.orientation import exchanges_sides, exif_orientation
 from pix2pix.errors import PairsError
 from pix2pix.images.framing import UInt8, padded_square, place_photo, place_sketch
 from pix2pix.images.io import read_photo, read_sketch
-from pix2pix.images.looks import in_lines, small
+from pix2pix.images.sketch_or_photo import in_lines, small
 from pix2pix.images.subject import background, levelled
 
 Kind = Literal["photos", "ab", "ba", "folders", "names"]

@@ -34,7 +34,7 @@ LONGEST = (
     "test_canvas_models",
     "test_cluster",
     "test_faults",
-    "test_paper",
+    "test_canvas_paper",
     "test_resume",
     "test_training",
     "test_on_device",

@@ -7,7 +7,7 @@ import pytest
 from conftest import draw_pair
 
 from pix2pix.images.framing import UInt8, resized
-from pix2pix.training.augment import HandDrawn, PairAugment
+from pix2pix.training.data.augment import HandDrawn, PairAugment
 
 OFF = {"flip": False, "shift_scale": False, "strokes": False, "line_width": False}
 

@@ -12,7 +12,7 @@ from pix2pix.model.config import DiscriminatorConfig
 from pix2pix.model.layers import InstanceNorm
 from pix2pix.model.patch_discriminator import PatchDiscriminator
 from pix2pix.training.config import PRESETS, train_config
-from pix2pix.training.discriminators import CoarseDiscriminator, PictureDiscriminators
+from pix2pix.training.steps.discriminators import CoarseDiscriminator, PictureDiscriminators
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,10 @@ from pix2pix.errors import UsageError
 from pix2pix.model.layout_gan import GROUP
 from pix2pix.model.layouts import cells_of
 from pix2pix.model.networks import TwoStage
-from pix2pix.training.batch import Layouts
 from pix2pix.training.config import LayoutConfig, TrainConfig
+from pix2pix.training.data.batch import Layouts
 from pix2pix.training.distributed import make_fabric
-from pix2pix.training.layout_step import KNOWN_OFTEN, KNOWN_SHARE, PENALTY_EVERY, LayoutStep
+from pix2pix.training.steps.layout_step import KNOWN_OFTEN, KNOWN_SHARE, PENALTY_EVERY, LayoutStep
 
 COUNT, HALF = 8, 4
 LOSSES = {"d", "adversarial", "reconstruction", "divergence", "latent", "known", "mask", "range"}

@@ -1,288 +1,229 @@
-"""Layouts of data sets are recognised by names and by pixels, and said; what is not clear is refused."""
-
-from __future__ import annotations
-
-from pathlib import Path
+"""Layouts: regions of a sketch, their colours, and colour strokes in them."""
 
 import cv2
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
-from PIL import Image
-from products import product
+import torch
+from conftest import draw_pair
+from torch import Tensor
 
-from app.cli.main import main
-from data_prep.manifest import read_manifest
-from pix2pix.images.io import read_sketch
-
-
-def drawing(seed: int, height: int = 96, width: int = 96) -> np.ndarray:
-    """The outline of `product(seed)`, (height, width, 3)."""
-    ink = cv2.Canny(cv2.cvtColor(product(seed, height, width), cv2.COLOR_RGB2GRAY), 30, 60)
-    return np.repeat(255 - ink[..., None], 3, axis=2)
-
-
-def label_map(seed: int, height: int = 96, width: int = 96) -> np.ndarray:
-    """Areas of four colours."""
-    colours = np.random.default_rng(seed).permutation(np.eye(4, 3) * 200 + 30).astype(np.uint8)
-    return colours[np.indices((height, width)).sum(axis=0) * 4 // (height + width)]
-
-
-def street(seed: int, height: int = 96, width: int = 96) -> np.ndarray:
-    """A photo full of colours."""
-    few = np.random.default_rng(seed).integers(0, 255, (12, 12, 3)).astype(np.uint8)
-    return cv2.resize(few, (width, height), interpolation=cv2.INTER_CUBIC)
-
-
-def save(path: Path, picture: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(path)
-
-
-def side_by_side(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    return np.concatenate([left, right], axis=1)
-
-
-def prepare(tmp_path: Path, *options: str) -> Result:
-    arguments = ["prepare", str(tmp_path / "src"), str(tmp_path / "pairs"), "--size", "64", "--workers", "1"]
-    return CliRunner().invoke(main, [*arguments, "--val-fraction", "0", *options])
-
-
-def names(tmp_path: Path) -> set[tuple[str, str]]:
-    return set(read_manifest(tmp_path / "pairs"))
-
-
-def assert_sketches_are_drawings(tmp_path: Path) -> None:
-    for sketch in (tmp_path / "pairs").rglob("sketches/**/*.png"):
-        assert 0 < np.mean(read_sketch(sketch) < 128) < 0.25, sketch
-
-
-@pytest.mark.parametrize(
-    "sketch, photo, split",
-    [
-        ("train_A/1.png", "train_B/1.png", "train"),
-        ("train_label/1.png", "train_img/1.jpg", "train"),
-        ("test_label/1.png", "test_img/1.jpg", "val"),
-        ("trainA/1.png", "trainB/1.png", "train"),
-        ("A/train/1.png", "B/train/1.png", "train"),
-        ("A/valid/1.png", "B/valid/1.png", "val"),
-        ("train/A/1.png", "train/B/1.png", "train"),
-        ("edges_train/1.png", "photos_train/1.png", "train"),
-        ("lineart/1.png", "colour/1.png", "train"),  # names that are not known
-        ("train/hed/1.png", "train/rgb/1.png", "train"),
-        ("A/1_A.png", "B/1_B.png", "train"),
-        ("sketches/1_sketch.png", "photos/1_photo.jpg", "train"),
-        ("sketches/sketch_1.png", "photos/photo_1.jpg", "train"),
-        ("1_A.png", "1_B.png", "train"),
-        ("1_sketch.png", "1_photo.jpg", "train"),
-        ("train/1-edges.png", "train/1.jpg", "train"),
-        ("photo_1.jpg", "1.png", None),
-    ],
+from pix2pix.model.layouts import (
+    cells_of,
+    coloured_by,
+    complete,
+    enlarged,
+    evened,
+    filled,
+    known_cells,
+    known_colours,
+    layout_of,
+    regions_of,
+    spread_out,
 )
-def test_two_files_of_a_pair_find_each_other(
-    tmp_path: Path, sketch: str, photo: str, split: str | None
-) -> None:
-    """B-to-A data sets have the sketches in B: they are found by their lines."""
-    if split is None:
-        sketch, photo, split = photo, sketch, "train"
-    for seed in (1, 2, 3):
-        save(tmp_path / "src" / sketch.replace("1", str(seed)), drawing(seed))
-        save(tmp_path / "src" / photo.replace("1", str(seed)), product(seed, 96, 96))
-    result = prepare(tmp_path)
-    assert result.exit_code == 0, result.stderr
-    assert names(tmp_path) == {(split, str(seed)) for seed in (1, 2, 3)}
-    assert_sketches_are_drawings(tmp_path)
+
+RED, BLUE = torch.tensor([1.0, -1.0, -1.0]), torch.tensor([-1.0, -1.0, 1.0])
 
 
-@pytest.mark.parametrize("layout", ["{}/1.png", "train_{}/1.png", "1_{}.png"])
-@pytest.mark.parametrize("drawn", ["A", "B"])
-def test_of_a_and_b_the_side_with_lines_is_the_sketch(tmp_path: Path, layout: str, drawn: str) -> None:
-    for seed in (1, 2, 3):
-        for side in "AB":
-            picture = drawing(seed) if side == drawn else product(seed, 96, 96)
-            save(tmp_path / "src" / layout.format(side).replace("1", str(seed)), picture)
-    result = prepare(tmp_path)
-    assert result.exit_code == 0, result.stderr
-    assert f"--from {'folders' if '/' in layout else 'names'}" in result.stderr.splitlines()[0]
-    assert len(names(tmp_path)) == 3
-    assert_sketches_are_drawings(tmp_path)
+def frame() -> Tensor:
+    """Ink of 64 px: a frame from 16 to 47, divided by a line at 32."""
+    ink = torch.zeros(1, 1, 64, 64)
+    ink[..., 16:48, 16] = ink[..., 16:48, 32] = ink[..., 16:48, 47] = 1
+    ink[..., 16, 16:48] = ink[..., 47, 16:48] = 1
+    return ink
 
 
-@pytest.mark.parametrize("height, width", [(96, 192), (96, 191), (128, 160), (96, 96), (60, 301)])
-@pytest.mark.parametrize("kind", ["ab", "ba"])
-def test_halves_of_any_shape_are_recognised_with_the_side_of_the_sketch(
-    tmp_path: Path, height: int, width: int, kind: str
-) -> None:
-    for seed in range(4):
-        halves = [drawing(seed, height, width // 2), product(seed, height, width // 2)]
-        if width % 2:
-            halves[0] = np.pad(halves[0], ((0, 0), (0, 1), (0, 0)), constant_values=255)
-        save(tmp_path / f"src/{seed}.png", side_by_side(*(halves if kind == "ab" else halves[::-1])))
-    result = prepare(tmp_path)
-    assert result.exit_code == 0, result.stderr
-    side = "left" if kind == "ab" else "right"
-    assert result.stderr.splitlines()[0] == (
-        f"{tmp_path / 'src'} holds side-by-side images, the sketch on the {side} (--from {kind})"
+def one_colour(colour: Tensor) -> Tensor:
+    """A product everywhere, (1, 4, 64, 64)."""
+    return torch.tensor([*colour, 1.0])[None, :, None, None].repeat(1, 1, 64, 64)
+
+
+def test_regions_are_those_of_opencv() -> None:
+    """A spiral, which no short path crosses, lines that touch at corners, drawings, noise, and no ink."""
+    sketches = [
+        255 - 255 * spiral(),
+        255 - 255 * np.eye(64, dtype=np.uint8),
+        np.full((64, 64), 255, np.uint8),
+    ]
+    sketches += [cv2.resize(draw_pair(i, 256)[0], (64, 64), interpolation=cv2.INTER_AREA) for i in range(4)]
+    rng = np.random.default_rng(0)
+    sketches += [np.where(rng.random((64, 64)) < share, 0, 255).astype(np.uint8) for share in (0.2, 0.4)]
+    found = regions_of(torch.from_numpy(1 - np.stack(sketches) / 255)[:, None])
+    for sketch, regions in zip(sketches, found.reshape(-1, 64, 64).numpy(), strict=True):
+        count, expected = cv2.connectedComponents((sketch > 247).astype(np.uint8), connectivity=4)
+        pairs = set(zip(expected.ravel().tolist(), regions.ravel().tolist(), strict=True))
+        assert len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs}) <= count
+        assert ((expected == 0) == (regions == 0)).all()
+
+
+def spiral() -> np.ndarray:
+    """1 on a line of 1 px that winds inwards, 4 px apart, (64, 64)."""
+    ink, low, high = np.zeros((64, 64), np.uint8), 0, 63
+    while low + 4 < high:
+        ink[low, max(low - 4, 0) : high + 1] = ink[low : high + 1, high] = ink[high, low : high + 1] = 1
+        ink[low + 4 : high + 1, low] = 1
+        low, high = low + 4, high - 4
+    return ink
+
+
+def test_the_product_of_a_region_gets_its_mean_colour_and_lines_get_those_beside_them() -> None:
+    coloured = torch.zeros(1, 4, 64, 64)
+    coloured[0, :, 16:48, 16:24] = torch.tensor([*RED, 1.0])[:, None, None]
+    coloured[0, :, 16:40, 24:32] = torch.tensor([*BLUE, 1.0])[:, None, None]
+    coloured[0, :, 16:48, 32:48] = torch.tensor([*BLUE, 1.0])[:, None, None]
+    layout = filled(coloured, regions_of(frame()))
+    left = (26 * 5 * RED + 21 * 6 * BLUE) / (26 * 5 + 21 * 6)  # rows 19 to 44 and 39, columns 19 to 29
+    torch.testing.assert_close(
+        layout[0, :3, 17:40, 17:32], left[:, None, None].expand(-1, 23, 15), atol=0.02, rtol=0
     )
-    assert len(names(tmp_path)) == 4
-    assert_sketches_are_drawings(tmp_path)
+    left = layout[0, :3, 20, 20]
+    torch.testing.assert_close(layout[0, :3, 17:47, 33:47], BLUE[:, None, None].expand(-1, 30, 14))
+    torch.testing.assert_close(layout[0, :3, 20, 16], left)
+    torch.testing.assert_close(layout[0, :3, 20, 32], (left + BLUE) / 2)
+    torch.testing.assert_close(layout[:, 3], coloured[:, 3])
+    assert not layout[0, :, 40:48, 24:31].any()
 
 
-def test_a_label_map_is_the_side_of_few_colours(tmp_path: Path) -> None:
-    for seed in range(3):
-        save(tmp_path / f"src/{seed}.png", side_by_side(street(seed), label_map(seed)))
-    assert "--from ba" in prepare(tmp_path).stderr.splitlines()[0]
+def test_the_rim_in_mostly_empty_regions_gets_the_colours_beside_it() -> None:
+    """Two pixels outside of the frame are pale, as where a photo's edge is mixed with its white ground."""
+    coloured, inner = torch.zeros(1, 4, 64, 64), (slice(None), slice(17, 47), slice(17, 47))
+    coloured[0, :, 14:50, 14:50] = torch.tensor([0.9, 0.9, 0.9, 1.0])[:, None, None]
+    coloured[0][inner] = torch.tensor([*RED, 1.0])[:, None, None]
+    layout = filled(coloured, regions_of(frame()))
+    torch.testing.assert_close(layout[0, :3, 14:50, 14:50], RED[:, None, None].expand(-1, 36, 36))
+    torch.testing.assert_close(layout[:, 3], coloured[:, 3])
 
 
-def test_several_sketches_of_one_photo_are_pairs_of_one_split(tmp_path: Path) -> None:
-    for seed in range(6):
-        save(tmp_path / f"src/photo/bag/{seed}.jpg", product(seed, 96, 96))
-        for number in (1, 2, 3):
-            save(tmp_path / f"src/sketch/bag/{seed}-{number}.png", np.roll(drawing(seed), number, axis=0))
-    result = prepare(tmp_path, "--val-fraction", "0.5")
-    assert result.exit_code == 0, result.stderr
-    pairs = names(tmp_path)
-    assert {name for _, name in pairs} == {f"bag/{seed}-{n}" for seed in range(6) for n in (1, 2, 3)}
-    assert {len({split for split, name in pairs if name.startswith(f"bag/{s}-")}) for s in range(6)} == {1}
-    assert {split for split, _ in pairs} == {"train", "val"}
+def test_the_inside_of_a_broad_line_keeps_its_colour() -> None:
+    ink = torch.zeros(1, 1, 64, 64)
+    ink[..., 20:40] = 1
+    coloured = one_colour(RED)
+    coloured[..., 30] = torch.tensor([*BLUE, 1.0])[:, None]
+    layout = filled(coloured, regions_of(ink))
+    torch.testing.assert_close(layout[0, :3, :, 30], BLUE[:, None].expand(-1, 64))
+    assert layout[0, 3].min() == 1
 
 
-def test_sizes_that_an_exif_orientation_exchanged_are_refused_with_the_cause(tmp_path: Path) -> None:
-    save(tmp_path / "src/sketches/1.png", drawing(1, 64, 96))
-    turned = Image.Exif()
-    turned[0x0112] = 6
-    (tmp_path / "src/photos").mkdir()
-    Image.fromarray(product(1, 64, 96)).save(tmp_path / "src/photos/1.jpg", exif=turned)
-    result = prepare(tmp_path)
-    assert result.exit_code == 2
-    assert "the sketch is 96x64, the photo 64x96: 1.jpg is rotated by its EXIF orientation" in result.stderr
+def test_the_layout_of_a_photo_covers_whole_cells_and_ignores_what_is_outside_of_its_mask() -> None:
+    """The product is in the frame but for its first two columns of 64; they are half a cell."""
+    photo, mask = torch.ones(1, 3, 256, 256), torch.zeros(1, 1, 256, 256)
+    photo[0, :, 64:192, 72:192], mask[..., 64:192, 72:192] = RED[:, None, None], 1
+    ink = torch.nn.functional.interpolate(frame(), 256)
+    regions = regions_of(ink)
+    layout = layout_of(coloured_by(photo, mask), regions)
+    torch.testing.assert_close(layout, layout_of(coloured_by(2 * photo * mask - photo, mask), regions))
+    torch.testing.assert_close(layout[0, :3, 16:48, 16:48], RED[:, None, None].expand(-1, 32, 32))
+    assert layout[0, 3].sum() == 32 * 32
 
 
-def test_photos_are_photos_whatever_their_shape(tmp_path: Path) -> None:
-    for seed in range(4):
-        save(tmp_path / f"src/boots/{seed}.png", product(seed, 100, 150))
-        save(tmp_path / f"src/sandals/{seed}.png", product(10 + seed, 150, 100))  # equal names, no drawings
-    result = prepare(tmp_path, "--edges", "canny")
-    assert result.exit_code == 0, result.stderr
-    assert result.stderr.splitlines()[0] == f"{tmp_path / 'src'} holds photos (--from photos)"
+def test_a_cell_has_the_colour_of_its_product_alone_from_a_tenth_of_it_on() -> None:
+    coloured = torch.zeros(1, 4, 64, 64)
+    coloured[0, :, 0, :2] = torch.tensor([*RED, 1.0])[:, None]  # 2 of 16 pixels of the first cell
+    coloured[0, :, 0, 4] = torch.tensor([*RED, 1.0])  # 1 of 16 of the second
+    cells = cells_of(coloured)
+    torch.testing.assert_close(cells[0, :3, 0, 0], RED)
+    assert cells[0, 3].sum() == 1 and not cells[0, :, 0, 1].any()
 
 
-def test_photos_in_a_folder_named_sketches_are_told(tmp_path: Path) -> None:
-    """They were taken for sketches without a word."""
-    for seed in range(3):
-        save(tmp_path / f"src/sketches/{seed}.png", street(seed))
-        save(tmp_path / f"src/photos/{seed}.png", product(seed, 96, 96))
-    result = prepare(tmp_path)
-    assert result.exit_code == 0, result.stderr
-    assert "Warning: the pictures in sketches look like photos" in result.stderr
+def strokes_at(rows: slice, columns: slice, colour: Tensor) -> Tensor:
+    strokes = torch.zeros(1, 4, 128, 128)
+    strokes[0, :, rows, columns] = torch.tensor([*colour, 1.0])[:, None, None]
+    return strokes
 
 
-def test_instance_maps_beside_label_maps_are_no_fault(tmp_path: Path) -> None:
-    for seed in range(2):
-        save(tmp_path / f"src/train_label/{seed}.png", drawing(seed))
-        save(tmp_path / f"src/train_img/{seed}.jpg", product(seed, 96, 96))
-        save(tmp_path / f"src/train_inst/{seed}.png", drawing(seed))
-    result = prepare(tmp_path)
-    assert result.exit_code == 0, result.stderr
-    assert "ignored: 2 files: outside of the folders" in result.stderr
+def test_colour_strokes_spread_to_the_lines_around_them() -> None:
+    ink = torch.nn.functional.interpolate(frame(), 256)
+    strokes = strokes_at(slice(50, 80), slice(46, 50), RED)
+    known = known_colours(strokes, ink)
+    assert known.shape == (1, 4, 32, 32)
+    inside = known[0, 3, 9:23, 9:16]
+    assert inside.mean() > 0.85 and known[0, 3].sum() == inside.sum()  # it crosses no line
+    torch.testing.assert_close(known[0, :3, 16, 12], RED)
+    assert not known_colours(torch.zeros_like(strokes), ink).any()
+    assert known_cells(known)[0, 3, 5:11, 5:8].min() == 1
 
 
-def unclear_halves(src: Path) -> None:
-    for seed in range(3):
-        save(src / f"{seed}.png", side_by_side(street(seed), street(seed + 9)))
+def test_colour_strokes_reach_a_quarter_of_the_side_and_share_what_lies_between_them() -> None:
+    blank = torch.zeros(1, 1, 256, 256)
+    strokes = strokes_at(slice(60, 68), slice(0, 4), RED)
+    known = known_colours(strokes, blank)
+    assert known[0, 3, 16].tolist() == [1.0] * 9 + [0.0] * 23  # its own pixel, and 8 more
+    known = known_colours(strokes + strokes_at(slice(60, 68), slice(28, 32), BLUE), blank)
+    torch.testing.assert_close(known[0, :3, 16, 1], RED)
+    torch.testing.assert_close(known[0, :3, 16, 6], BLUE)
 
 
-def unclear_folders(src: Path) -> None:
-    for seed in range(3):
-        for side in "AB":
-            save(src / f"{side}/{seed}.png", product(seed + 9 * (side == "A"), 96, 96))
+@pytest.fixture
+def drawn() -> dict[str, Tensor]:
+    """Grey product in the frame, and in no other cell."""
+    mask = torch.full((1, 1, 16, 16), -1.0)
+    mask[..., 4:12, 4:12] = 1
+    return {"colour": torch.zeros(1, 3, 16, 16), "mask": mask, "regions": regions_of(frame())}
 
 
-def two_folders_of_sketches(src: Path) -> None:
-    for folder in ("edges", "sketches", "photos"):
-        save(src / folder / "1.png", drawing(1))
+def test_a_known_colour_fills_its_region(drawn: dict[str, Tensor]) -> None:
+    known = torch.zeros(1, 4, 32, 32)
+    known[0, :, 10:16, 10:14] = torch.tensor([*RED, 1.0])[:, None, None]
+    layout = complete(**drawn, known=known)
+    torch.testing.assert_close(layout[0, :3, 17:47, 17:31], RED[:, None, None].expand(-1, 30, 14))
+    assert not layout[0, :3, :, 34:].any() and layout[0, 3].sum() == 32 * 32
 
 
-def other_names(src: Path) -> None:
-    for seed in range(3):
-        save(src / f"sketches/{seed}.png", drawing(seed))
-        save(src / f"photos/{seed + 10}.png", product(seed, 96, 96))
+def test_two_known_colours_of_a_region_keep_their_places(drawn: dict[str, Tensor]) -> None:
+    known = torch.zeros(1, 4, 32, 32)
+    known[0, :, 9:16, 9:15] = torch.tensor([*RED, 1.0])[:, None, None]
+    known[0, :, 16:23, 9:15] = torch.tensor([*BLUE, 1.0])[:, None, None]
+    layout = complete(**drawn, known=known)
+    torch.testing.assert_close(layout[0, :3, 20, 20], RED)
+    torch.testing.assert_close(layout[0, :3, 40, 20], BLUE)
 
 
-def drawings_only(src: Path) -> None:
-    for seed in range(3):
-        save(src / f"{seed}.png", drawing(seed))
-
-
-def stacked_pairs(src: Path) -> None:
-    for seed in range(3):
-        save(src / f"{seed}.png", np.concatenate([drawing(seed), product(seed, 96, 96)]))
-
-
-def triples(src: Path) -> None:
-    for seed in range(3):
-        save(
-            src / f"{seed}.png",
-            np.concatenate([drawing(seed), product(seed, 96, 96), product(9, 96, 96)], axis=1),
-        )
-
-
-def photos_and_pairs(src: Path) -> None:
-    for seed in range(6):
-        save(src / f"{seed}.png", product(seed, 96, 96))
-    for seed in range(6, 9):
-        save(src / f"{seed}.png", side_by_side(drawing(seed), product(seed, 96, 96)))
-
-
-def photos_and_a_drawing(src: Path) -> None:
-    for seed in range(4):
-        save(src / f"{seed}.png", product(seed, 96, 96))
-    save(src / "9.png", drawing(9))
-
-
-def names_that_differ_in_suffix(src: Path) -> None:
-    for seed in range(2):
-        save(src / f"{seed}.jpg", product(seed, 96, 96))
-        save(src / f"{seed}.png", drawing(seed))
-
-
-@pytest.mark.parametrize(
-    "make, words",
-    [
-        (stacked_pairs, ["pairs one above the other (3 of 3 checked)", "docs/recipes", "--from photos"]),
-        (triples, ["rows of three pictures (3 of 3", "NAME_sketch", "--from photos"]),
-        (photos_and_pairs, ["pairs side by side (3 of 9", "--from photos"]),
-        (photos_and_a_drawing, ["line drawings (1 of 5", "--from photos"]),
-        (names_that_differ_in_suffix, ["0.jpg and 0.png", "NAME_sketch", "--from names", "--from photos"]),
-        (unclear_halves, ["twice as wide as high", "--from ab", "--from ba", "--from photos"]),
-        (unclear_folders, ["A and B", "--from folders", "--from photos"]),
-        (two_folders_of_sketches, ["edges, sketches", "photos", "keep one of each"]),
-        (other_names, ["sketches", "photos", "--from folders", "--from photos"]),
-        (drawings_only, ["line drawings", "--from names", "--from photos"]),
-    ],
-)
-def test_what_is_not_clear_is_refused_with_what_was_seen(
-    tmp_path: Path, make: object, words: list[str]
+def test_few_known_pixels_colour_only_themselves_and_none_outside_of_the_product(
+    drawn: dict[str, Tensor],
 ) -> None:
-    assert callable(make)
-    make(tmp_path / "src")
-    result = prepare(tmp_path)
-    assert result.exit_code == 2 and not (tmp_path / "pairs").exists()
-    assert not [word for word in words if word not in result.stderr], result.stderr
+    known = torch.zeros(1, 4, 32, 32)
+    known[0, :, 10, 10] = known[0, :, 2, 2] = torch.tensor([*RED, 1.0])
+    layout = complete(**drawn, known=known)
+    torch.testing.assert_close(layout[0, :3, 20:22, 20:22], RED[:, None, None].expand(-1, 2, 2))
+    assert not layout[0, :3, 30].any() and not layout[0, :, 4:6, 4:6].any()
 
 
-@pytest.mark.parametrize("kind", ["ab", "photos"])
-def test_from_overrules_what_would_be_recognised(tmp_path: Path, kind: str) -> None:
-    save(tmp_path / "src/1.png", side_by_side(product(1, 96, 96), drawing(1)))
-    options = ["--edges", "canny"] if kind == "photos" else []
-    result = prepare(tmp_path, "--from", kind, *options)
-    assert result.exit_code == 0, result.stderr
-    assert read_manifest(tmp_path / "pairs")["train", "1"].made.startswith(kind)
-    assert "holds" not in result.stderr
+def test_drawn_cells_are_filled_by_region_and_even() -> None:
+    """Each side of the line gets the mean of its cells, and both of them one colour, as they are alike."""
+    random = torch.Generator().manual_seed(0)
+    colour, mask = torch.randn(1, 3, 16, 16, generator=random), torch.ones(1, 1, 16, 16)
+    regions, nothing = regions_of(frame()), torch.zeros(1, 4, 32, 32)
+    layout = complete(colour, mask, nothing, regions)
+    left, right = layout[0, :3, 18:46, 18:31], layout[0, :3, 18:46, 34:46]
+    for part in (left, right):
+        assert part.std((1, 2)).max() < 1e-4
+    assert (left[:, 0, 0] - right[:, 0, 0]).abs().max() < 0.1
+    colour[..., 8:] += 3  # now they are far apart
+    layout = complete(colour, mask, nothing, regions)
+    expected = enlarged(colour)[0, :, 19:45, 19:30].mean((1, 2))
+    torch.testing.assert_close(layout[0, :3, 20, 20], expected, atol=0.1, rtol=0)
+    assert (layout[0, :3, 20, 40] - layout[0, :3, 20, 20]).min() > 2
 
 
-def test_without_a_choice_a_and_b_are_sketch_and_photo(tmp_path: Path) -> None:
-    save(tmp_path / "src/1_A.png", product(1))
-    save(tmp_path / "src/1_B.png", product(2))
-    assert prepare(tmp_path, "--from", "names").exit_code == 0
-    assert read_manifest(tmp_path / "pairs")["train", "1"].source.endswith("1_B.png")
+def test_colours_grow_into_empty_cells_and_leave_the_others() -> None:
+    layout = torch.zeros(1, 4, 16, 16)
+    layout[0, :, 4, 2] = torch.tensor([*RED, 1])
+    layout[0, :, 4, 12] = torch.tensor([*BLUE, 1])
+    once, often = spread_out(layout, 1), spread_out(layout, 16)
+    assert once[0, 3].sum() == 2 * 9 and often[0, 3].min() == 1
+    assert torch.equal(often[..., 4, [2, 12]], layout[..., 4, [2, 12]])
+    torch.testing.assert_close(often[0, :3, 15, 0], RED)
+    torch.testing.assert_close(often[0, :3, 0, 15], BLUE)
+
+
+def test_evening_gives_each_part_one_colour() -> None:
+    """Two colours with shades, one cell far from both, and cells without product."""
+    cells, shades = torch.zeros(1, 4, 16, 16), 0.1 * torch.linspace(-1, 1, 16)
+    cells[0, :3, :6], cells[0, :3, 6:14] = 0.7 + shades, -0.7 + shades
+    cells[0, :3, 3, 3] = 4.0
+    cells[0, 3, :14] = 1
+    even = evened(cells)
+    assert torch.equal(even[:, 3], cells[:, 3]) and not even[0, :, 14:].any()
+    assert even[0, 0, 3, 3] == pytest.approx(4.0)
+    even[0, :3, 3, 3] = 0.7
+    torch.testing.assert_close(even[0, :3, :6], torch.full((3, 6, 16), 0.7), atol=0.01, rtol=0)
+    torch.testing.assert_close(even[0, :3, 6:14], torch.full((3, 8, 16), -0.7), atol=0.01, rtol=0)

@@ -17,9 +17,9 @@ from PIL import Image
 from pix2pix.errors import PairsError, RunError
 from pix2pix.model.layouts import coloured_by
 from pix2pix.pairs import list_pairs
-from pix2pix.training.augment import PairAugment
-from pix2pix.training.loader import Loaded, load_batches
-from pix2pix.training.sampler import PairSampler
+from pix2pix.training.data.augment import PairAugment
+from pix2pix.training.data.loader import Loaded, load_batches
+from pix2pix.training.data.sampler import PairSampler
 
 
 def some(

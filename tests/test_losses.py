@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from pix2pix.training import losses
+from pix2pix.training.steps import losses
 
 
 def test_hinge_asks_for_a_margin_of_one() -> None:

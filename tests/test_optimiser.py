@@ -5,7 +5,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.precision import MixedPrecision
 from torch import nn
 
-from pix2pix.training.optimiser import Optimiser
+from pix2pix.training.steps.optimiser import Optimiser
 
 RATE = 0.125
 

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from pix2pix.model.layouts import coloured_by, layout_of, redrawn_layout, regions_of, spread_out
 from pix2pix.model.networks import Paper, TwoStage
-from pix2pix.training.batch import Pictures
 from pix2pix.training.config import TrainConfig
+from pix2pix.training.data.batch import Pictures
 from pix2pix.training.distributed import make_fabric
-from pix2pix.training.paper_step import PaperStep
-from pix2pix.training.picture_step import (
+from pix2pix.training.steps.paper_step import PaperStep
+from pix2pix.training.steps.picture_step import (
     REDRAWN_SHARE,
     SHIFT,
     WRONG_PRODUCT_PX,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pix2pix.training.sampler import BLOCK, FOCUS, PairSampler, weights
+from pix2pix.training.data.sampler import BLOCK, FOCUS, PairSampler, weights
 
 BATCH = 8
 

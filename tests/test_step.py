@@ -19,9 +19,9 @@ from pix2pix.errors import RunError, UsageError
 from pix2pix.model.picture_gan import PictureGenerator
 from pix2pix.training.checkpoint import load_state
 from pix2pix.training.config import TrainConfig
-from pix2pix.training.discriminators import PictureDiscriminators
 from pix2pix.training.loop import train
 from pix2pix.training.run_folder import Status
+from pix2pix.training.steps.discriminators import PictureDiscriminators
 
 
 @pytest.fixture

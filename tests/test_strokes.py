@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pix2pix.training.strokes import Strokes, redraw, trace
+from pix2pix.training.data.strokes import Strokes, redraw, trace
 
 SIDE = 128
 

@@ -9,10 +9,10 @@ from torch import Tensor
 from pix2pix.model.config import ModelConfig
 from pix2pix.model.layouts import cells_of
 from pix2pix.model.networks import TwoStage
-from pix2pix.training.batch import Layouts
 from pix2pix.training.config import LayoutConfig
+from pix2pix.training.data.batch import Layouts
 from pix2pix.training.distributed import make_fabric
-from pix2pix.training.layout_step import LayoutStep
+from pix2pix.training.steps.layout_step import LayoutStep
 
 RED, BLUE = torch.tensor([0.6, -0.8, -0.8]), torch.tensor([-0.8, -0.8, 0.6])
 MODEL = ModelConfig(size_px=64, widths=(8, 8, 8), latent_size=4, layout_widths=(16, 16, 16))

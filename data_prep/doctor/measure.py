@@ -25,8 +25,8 @@ from data_prep.pair_worker import one_cv2_thread
 from pix2pix.errors import ImageError
 from pix2pix.images.framing import UInt8
 from pix2pix.images.io import open_image, read_photo, read_sketch
-from pix2pix.images.looks import MAP_PX, in_lines, is_coloured, over_channels, small
 from pix2pix.images.mask import stored_or_found
+from pix2pix.images.sketch_or_photo import MAP_PX, in_lines, is_coloured, over_channels, small
 
 Float32 = npt.NDArray[np.float32]
 

@@ -77,7 +77,7 @@ def as_html(report: Report) -> str:
     measured = {one.pair.key: one for one in report.measured}
     some = report.measured[:: max(1, len(report.measured) // ORDINARY)][:ORDINARY]
     template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
-        Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+        Path(__file__).with_name("report.html").read_text(encoding="utf-8")
     )
     return template.render(
         report=report,

@@ -2,7 +2,8 @@
 
     for result in Pipeline(translator, z=z, settings=settings, batch_size=8).run(jobs): ...
 
-`plan` makes the jobs; `manifest` decides which photos exist already.
+`plan` makes the jobs. `_read_unless_made` decides which photos exist already, by the notes inside them
+(`manifest`).
 """
 
 from __future__ import annotations
@@ -153,7 +154,7 @@ class Pipeline:
         """In a thread: determines which photos to make, and reads the sketch if there are any."""
         began = time.perf_counter()
         try:
-            if reason := self._look_at(job):
+            if reason := self._read_unless_made(job):
                 job.status, job.error = "skipped", reason
         except (ImageError, UsageError) as error:
             job.status, job.error = "failed", str(error)
@@ -163,8 +164,8 @@ class Pipeline:
             job.status, job.error = "failed", f"{name}cannot be read: {error.strerror or error}"
         job.timings_ms["read"] = 1000 * (time.perf_counter() - began)
 
-    def _look_at(self, job: Job) -> str | None:
-        """Reads the sketch, or returns the reason to skip it."""
+    def _read_unless_made(self, job: Job) -> str | None:
+        """Reads the sketch, or returns the reason to skip it: photos that were made from it."""
         source, outputs, before = job.source, job.outputs, job.before
         job.stamp = stamp = Stamp.of(source)
         if not source.is_file():

@@ -14,12 +14,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from pix2pix.images import looks
-from pix2pix.images.areas import outlined_areas, outlines
+from pix2pix.images.flat_areas import outlined_areas, outlines
 from pix2pix.images.framing import UInt8, small_copy
 from pix2pix.images.notices import AREAS, BLANK, PAIR, PHOTOGRAPH, Notice
 from pix2pix.images.photograph import is_photograph
-from pix2pix.images.rules import without_rules
+from pix2pix.images.ruled_paper import without_rules
+from pix2pix.images.sketch_or_photo import is_pair
 
 Float32 = npt.NDArray[np.float32]
 Scalar = TypeVar("Scalar", np.uint8, np.float32)
@@ -45,7 +45,7 @@ def ink_on_paper(pixels: UInt8) -> tuple[UInt8, tuple[Notice, ...]]:
     """
     pixels = _single_channel_if_grey(pixels)
     sketch, notices = _strokes_or_borders(pixels)
-    if pixels.ndim == 3 and looks.is_pair(pixels):
+    if pixels.ndim == 3 and is_pair(pixels):
         return sketch, (PAIR,)
     if is_photograph(pixels):
         return sketch, (PHOTOGRAPH,)

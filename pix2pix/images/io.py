@@ -19,7 +19,7 @@ from PIL import ExifTags, Image
 
 from pix2pix.errors import ImageError, ImageTooLarge, UnreadableImage, UnsupportedImage
 from pix2pix.files import write_atomically
-from pix2pix.images.colours import has_colours, split_colours
+from pix2pix.images.colour_strokes import has_colours, split_colours
 from pix2pix.images.decode import (
     MAX_PIXELS,
     OWN,

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from pix2pix.images.framing import UInt8
-from pix2pix.images.looks import number_of_colours, small
+from pix2pix.images.sketch_or_photo import number_of_colours, small
 
-RIM_PX = 2  # lengths are in pixels of the copy that `looks.small` makes
+RIM_PX = 2  # lengths are in pixels of the copy that `small` makes
 LIGHT = 200  # the least level of the ground
 PLAIN, PLAIN_SHARE = 6, 0.6  # most levels off the ground, of this share of the rim
 DARKER, DARKER_PER_NOISE = 8, 2  # levels below the ground where the subject begins

@@ -4,6 +4,8 @@ A *layout* has one colour for each *region* of a sketch, an area between its lin
 in [-1, 1] times the mask, and the mask, 1 where there is product. So colours end at lines, and parts are
 even; the picture GAN draws their shades. Networks that need less see its *cells*: (N, 4, 16, 16), the mean
 colour of the product in each.
+
+Functions that inference needs have a twin of the same name in `onnx_layouts`: change both.
 """
 
 from __future__ import annotations

@@ -30,19 +30,19 @@ from pix2pix.errors import ImageError, PairsError, RunError, UsageError
 from pix2pix.files import only_writer
 from pix2pix.model.bundle import Header, save_bundle
 from pix2pix.pairs import Pair, data_hash, list_pairs, load_tensors
-from pix2pix.training.augment import PairAugment
-from pix2pix.training.batch import draw_batch
 from pix2pix.training.checkpoint import Best, load_state, restore, save_snapshot, save_state, state_of
 from pix2pix.training.config import TrainConfig
+from pix2pix.training.data.augment import PairAugment
+from pix2pix.training.data.batch import draw_batch
+from pix2pix.training.data.loader import load_batches
+from pix2pix.training.data.sampler import PairSampler
 from pix2pix.training.directions import find_directions
 from pix2pix.training.distributed import lost_processes_as_run_error, make_fabric
-from pix2pix.training.loader import load_batches
 from pix2pix.training.palette import find_palette
 from pix2pix.training.report.page import write_report
 from pix2pix.training.report.samples import draw_grid, draw_hardest, draw_realism
 from pix2pix.training.run_folder import RunFolder, Status, TensorBoard
-from pix2pix.training.sampler import PairSampler
-from pix2pix.training.step import StepResult, TrainingStep
+from pix2pix.training.steps.training_step import StepResult, TrainingStep
 from pix2pix.training.validation import Scorer
 
 GRID_PAIRS = 8  # fixed inputs of the sample grid
@@ -171,9 +171,7 @@ def train(
             changed = writes and (step > first_step or (resume and ended))
             score_due = changed and scorer and _is_due(config.score_every, step, at_end=ended)
             samples_due = changed and _is_due(config.sample_every, step, at_end=done)
-            save_due = changed and (
-                _is_due(config.save_every, step, at_end=done) or seconds - saved_at >= SAVE_EVERY_S
-            )
+            save_due = changed and _save_is_due(config, step, seconds - saved_at, at_end=done)
             if score_due or samples_due or save_due:
                 average = training_step.average
                 discriminator = copy.deepcopy(training_step.discriminator).eval()
@@ -257,7 +255,7 @@ def train(
                 losses=_finite_means(fabric, step, result.losses),
                 statistics=_finite_means(fabric, step, result.statistics),
                 scores=scorer is not None and _is_due(config.score_every, step, at_end=ended),
-                saves=_is_due(config.save_every, step, at_end=ended) or seconds - saved_at >= SAVE_EVERY_S,
+                saves=_save_is_due(config, step, seconds - saved_at, at_end=ended),
             )
 
             # --- logs
@@ -321,6 +319,11 @@ def _progress(config: TrainConfig, step: int, seconds: float) -> float:
 def _is_due(every: int, step: int, *, at_end: bool) -> bool:
     """Returns whether something is due that comes every few steps, and at the end."""
     return at_end or step % every == 0
+
+
+def _save_is_due(config: TrainConfig, step: int, since_s: float, *, at_end: bool) -> bool:
+    """Returns whether a checkpoint is due; the last one was saved `since_s` ago."""
+    return _is_due(config.save_every, step, at_end=at_end) or since_s >= SAVE_EVERY_S
 
 
 def _rate(config: TrainConfig, step: int, progress: float) -> float:

@@ -57,7 +57,7 @@ def write_report(run: Path) -> Path:
     environment.tests["number"] = is_number
     now = (stats or scores or [{}])[-1]  # a short run has only scores
     gradients = gradients_at_picture(stats)
-    template = environment.from_string(Path(__file__).with_name("report.html").read_text(encoding="utf-8"))
+    template = environment.from_string(Path(__file__).with_name("page.html").read_text(encoding="utf-8"))
     page = template.render(
         name=run.resolve().name,
         config=config,

@@ -22,7 +22,7 @@ from pix2pix.model import latents
 from pix2pix.model.networks import Model
 from pix2pix.model.patch_discriminator import PatchDiscriminator
 from pix2pix.pairs import Pair, load_pair, to_tensors
-from pix2pix.training.sampler import Hard
+from pix2pix.training.data.sampler import Hard
 
 REALISM_ROWS = 4
 HARDEST_PX = 128

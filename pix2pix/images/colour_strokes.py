@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pix2pix.images.framing import UInt8, small_copy
 from pix2pix.images.ink import Float32, light_of_paper, strokes_alone
-from pix2pix.images.rules import without_rules
+from pix2pix.images.ruled_paper import without_rules
 
 FAINTEST, FAINTEST_CHROMA = 0.15, 0.12  # distance from the paper, and chroma, of a colour stroke; 1 is full
 LEAST_SHARE = 0.3  # of chroma in the distance from the paper: of grey ink 0, of pure colours 1

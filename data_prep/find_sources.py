@@ -27,7 +27,7 @@ from pix2pix.errors import ImageError, PairsError
 from pix2pix.images.framing import UInt8
 from pix2pix.images.io import read_photo
 from pix2pix.images.listing import list_pictures, why_not_a_picture
-from pix2pix.images.looks import small, which_are_sketches
+from pix2pix.images.sketch_or_photo import small, which_are_sketches
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "val"}
 SKETCH_WORDS = {"a", "drawing", "drawings", "edge", "edges", "input", "inputs", "label", "labels"}

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from pix2pix.model.networks import Paper
 from pix2pix.model.patch_discriminator import PatchDiscriminator
-from pix2pix.training import losses
-from pix2pix.training.batch import Pictures
 from pix2pix.training.config import TrainConfig
-from pix2pix.training.losses import discriminator_statistics, means
-from pix2pix.training.optimiser import Optimiser, frozen
+from pix2pix.training.data.batch import Pictures
+from pix2pix.training.steps import losses
+from pix2pix.training.steps.losses import discriminator_statistics, means
+from pix2pix.training.steps.optimiser import Optimiser, frozen
 
 Named = dict[str, Tensor]
 

@@ -21,12 +21,12 @@ from pix2pix.evaluate.perceptual import PerceptualDistance
 from pix2pix.model.constants import CELLS
 from pix2pix.model.layouts import coloured_by, enlarged, layout_of, redrawn_layout, regions_of, spread_out
 from pix2pix.model.picture_gan import PictureGenerator, compose
-from pix2pix.training import losses
-from pix2pix.training.batch import Pictures
 from pix2pix.training.config import TrainConfig
-from pix2pix.training.discriminators import PictureDiscriminators
-from pix2pix.training.losses import discriminator_statistics, means
-from pix2pix.training.optimiser import Optimiser, frozen
+from pix2pix.training.data.batch import Pictures
+from pix2pix.training.steps import losses
+from pix2pix.training.steps.discriminators import PictureDiscriminators
+from pix2pix.training.steps.losses import discriminator_statistics, means
+from pix2pix.training.steps.optimiser import Optimiser, frozen
 
 PENALTY_EVERY = 8  # steps (lazy regularisation, Karras et al. 2020, section 3.2)
 SHIFT = 0.1  # largest shift of the discriminators' inputs, as a share of the side (Zhao et al. 2020)

@@ -15,7 +15,7 @@ from pix2pix.model.config import DiscriminatorConfig
 from pix2pix.model.constants import SLOPE
 from pix2pix.model.layers import group_deviation
 from pix2pix.model.patch_discriminator import PatchDiscriminator
-from pix2pix.training.losses import gradient_penalty
+from pix2pix.training.steps.losses import gradient_penalty
 
 COARSE_PX = 32
 GROUP = 2  # pictures over which the coarse discriminator gets the deviation

@@ -8,7 +8,7 @@ import albumentations as A
 import numpy as np
 
 from pix2pix.images.framing import UInt8, resized
-from pix2pix.training.strokes import redraw, trace
+from pix2pix.training.data.strokes import redraw, trace
 
 EDGE_MAP_SHARE = 0.3  # of sketches: not redrawn, roughness 0
 GEOMETRY_SHARE = 0.6  # of pairs; the others keep the frame they have
@@ -17,7 +17,7 @@ LINE_SHARE = 0.6  # of edge maps that get thicker lines
 
 
 class HandDrawn(A.ImageOnlyTransform):  # type: ignore[misc]
-    """Redraws an edge map (H, W) uint8, paper 255, as a hand would; see `pix2pix.training.strokes`.
+    """Redraws an edge map (H, W) uint8, paper 255, as a hand would; see `pix2pix.training.data.strokes`.
 
     The applied parameters hold the roughness, uniform in `roughness` (0 to 1), and the haste: half of the
     time the same number, else uniform in 0 to 1.

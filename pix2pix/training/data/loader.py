@@ -21,8 +21,8 @@ from pix2pix.errors import PairsError, RunError
 from pix2pix.model.constants import LAYOUT_PX
 from pix2pix.model.layouts import coloured_by
 from pix2pix.pairs import Pair, load_mask, load_pair, to_tensors
-from pix2pix.training.augment import Augmented, PairAugment
-from pix2pix.training.sampler import BLOCK, PairSampler
+from pix2pix.training.data.augment import Augmented, PairAugment
+from pix2pix.training.data.sampler import BLOCK, PairSampler
 
 SUBSTITUTES_TRIED = 8  # for a pair that cannot be read
 AHEAD = 4  # batches that a worker prepares ahead

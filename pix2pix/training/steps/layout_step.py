@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from pix2pix.model.layout_gan import LayoutDiscriminator
 from pix2pix.model.layouts import cells_of, enlarged, filled, regions_of
 from pix2pix.model.networks import TwoStage
-from pix2pix.training import losses
-from pix2pix.training.batch import Layouts
 from pix2pix.training.config import LayoutConfig
-from pix2pix.training.losses import discriminator_statistics
-from pix2pix.training.optimiser import Optimiser, frozen
+from pix2pix.training.data.batch import Layouts
+from pix2pix.training.steps import losses
+from pix2pix.training.steps.losses import discriminator_statistics
+from pix2pix.training.steps.optimiser import Optimiser, frozen
 
 BETAS = (0.0, 0.99)
 PENALTY_EVERY = 8  # steps (lazy regularisation, Karras et al. 2020, section 3.2)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pix2pix.model.constants import CELLS
 from pix2pix.training.config import TrainConfig
-from pix2pix.training.loader import Loaded
+from pix2pix.training.data.loader import Loaded
 
 MISTAKES_SIDE = 6  # of the random numbers that choose where the masks of layouts are wrong
 PERMUTED_SHARE = 0.25  # of photos that the picture GAN gets with permuted channels

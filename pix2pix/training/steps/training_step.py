@@ -22,11 +22,11 @@ from pix2pix.model.bundle import load_bundle, load_discriminators
 from pix2pix.model.config import refuse_other_model
 from pix2pix.model.networks import Paper, TwoStage, build_model
 from pix2pix.model.patch_discriminator import PatchDiscriminator
-from pix2pix.training.batch import Batch
 from pix2pix.training.config import TrainConfig
-from pix2pix.training.layout_step import LayoutStep
-from pix2pix.training.paper_step import PaperStep
-from pix2pix.training.picture_step import PictureStep
+from pix2pix.training.data.batch import Batch
+from pix2pix.training.steps.layout_step import LayoutStep
+from pix2pix.training.steps.paper_step import PaperStep
+from pix2pix.training.steps.picture_step import PictureStep
 
 EMA_RAMP = 0.3  # of the run's images: the longest half-life, so that its beginning is forgotten (EDM2)
 NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc")  # torch on a CPU

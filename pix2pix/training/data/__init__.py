@@ -1,0 +1,1 @@
+"""The batches of training: sampling, loading and augmentation of pairs."""

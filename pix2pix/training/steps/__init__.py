@@ -1,0 +1,1 @@
+"""What happens in a training step: losses, discriminators, and the updates of each GAN."""
