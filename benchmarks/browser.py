@@ -1,10 +1,10 @@
-"""How long a photo takes in the browser itself, with several threads and with one, and on the server.
+"""Measures a photo's time in the browser, with several threads and with one, and on the server.
 
     ./scripts/browser-engine
     python benchmarks/browser.py [--times 30]
 
-A real Chromium asks both as the canvas does: a drawing goes in as PNG, photos come out as PNG. Sizes are what
-went over the wire.
+Chromium translates as the canvas does: a drawing goes in as PNG, photos come out as PNG. Sizes are those of
+the transferred data.
 """
 
 from __future__ import annotations
@@ -100,8 +100,8 @@ def measure(page: Page, url: str, times: int) -> None:
         for drawing, scale in DRAWINGS.items():
             page.goto(url)
             found = page.evaluate(MEASURE, {"scale": scale, "times": times, "threads": threads})
-            told = ", ".join(f"{name} {value:.0f}" for name, value in found.items())
-            print(f"{drawing}, threads {threads}: {told}")
+            times = ", ".join(f"{name} {value:.0f}" for name, value in found.items())
+            print(f"{drawing}, threads {threads}: {times}")
 
 
 @click.command(help=__doc__)

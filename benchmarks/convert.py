@@ -1,12 +1,12 @@
-"""Folders of sketches to photos: the job against the plain loop that people write.
+"""Compares `convert` with the plain loop that people write.
 
     python benchmarks/convert.py SKETCHES [--count 1000] [--model shoes] [--ray local]
 
-The sketches are taken again and again until there are `--count`. The plain loop reads with Pillow, runs the
-model in eager PyTorch one picture at a time, and writes with Pillow; once with the same model, once with the
-paper's U-Net, what ports of pix2pix run (untrained: speed does not depend on weights). The share of time in
-which the device is busy, and the memory on the way (with PyTorch, which the loops need), are of the job.
-With `--ray`, the same job on a cluster, too: its start, until the first photo is told, and its rate after it.
+The sketches are repeated until there are `--count`. The plain loop reads with Pillow, runs the model in eager
+PyTorch one picture at a time, and writes with Pillow: once with the same model, once with the paper's U-Net,
+which ports of pix2pix run (untrained: weights have no effect on speed). The share of time in which the device
+is busy, and the memory, are those of `convert`; PyTorch is loaded, as the loops need it. `--ray` converts on
+a cluster too, and measures its start, up to the first photo, and its rate after that.
 """
 
 from __future__ import annotations
@@ -85,14 +85,14 @@ def on_ray(address: str, bundle: Path, source: Path, destination: Path) -> tuple
     """Seconds until the first result, and files a second after it."""
     from pix2pix.convert.on_ray import RayWorkers
 
-    began, told = time.perf_counter(), list[float]()
+    began, moments = time.perf_counter(), list[float]()
     with RayWorkers(address, bundle, digest=digest_of(bundle), device="cpu") as workers:
         results = convert_folder(pix2pix.load(bundle), source, destination, Options(seed=1), workers)
         for result in results:
             assert result.status == "converted", result
-            told.append(time.perf_counter() - began)
-    later = [moment for moment in told if moment > told[0] + 0.1]  # results of a share come together
-    return told[0], len(later) / (told[-1] - told[0])
+            moments.append(time.perf_counter() - began)
+    later = [moment for moment in moments if moment > moments[0] + 0.1]  # results of a share come together
+    return moments[0], len(later) / (moments[-1] - moments[0])
 
 
 @click.command(help=__doc__)

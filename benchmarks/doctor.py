@@ -1,10 +1,10 @@
-"""How fast a pairs folder is audited: pairs a second, and minutes for all.
+"""Measures how fast the doctor checks a pairs folder: pairs a second, and minutes in total.
 
     python benchmarks/doctor.py pairs/shoes                      # as it is
-    python benchmarks/doctor.py pairs/shoes --count 17000        # multiplied first, in a temporary folder
+    python benchmarks/doctor.py pairs/shoes --count 17000        # copied first, in a temporary folder
 
-Multiplying turns, shifts and tints each pair by its own amount, so that no two are copies; --keep FOLDER
-keeps what was made, to measure again.
+Each copy of a pair is turned, shifted and tinted by its own amount, so that there are no duplicates. `--keep
+FOLDER` keeps the copies for the next measurement.
 """
 
 from __future__ import annotations

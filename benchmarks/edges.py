@@ -1,10 +1,10 @@
-"""How near each edge method comes to the official edge maps: precision, recall and F of edge pixels.
+"""Compares each edge method with the official edge maps: precision, recall and F of edge pixels.
 
     python benchmarks/edges.py pairs/shoes pairs/handbags [--split val] [--limit N]
 
-Precision is the share of drawn pixels with a true one within 2 px (Euclidean), recall the share of true
-pixels with a drawn one as near, both over all pixels of all pictures of a folder, and F their harmonic mean.
-The true maps are thinned as the drawn ones are, so that the width of a line does not count. On one thread.
+Precision is the share of drawn pixels with an official one within 2 px (Euclidean), recall the share of
+official pixels with a drawn one within 2 px, over all pixels of a folder. F is their harmonic mean. Both maps
+are thinned first, so the width of lines has no effect. Uses one thread.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""What a model makes of the first sketches of a folder, or where it is farthest from the real photo.
+"""Draws the answers of a model to the first sketches of a folder, or its worst answers.
 
 python benchmarks/gallery.py shoes OFFICIAL/val/sketches gallery.jpg
 python benchmarks/gallery.py shoes OFFICIAL/val/sketches worst.jpg --worst 16 --photos OFFICIAL/val/photos
 
-Four answers each, of the seeds 0 to 3, which `pix2pix convert --variants 4` gives; of the worst the default
-answer, z = 0, named in a table with its LPIPS-alex to the photo. `--sketches` draws sketches and photos, too.
-All as the model sees them: small drawings fill their tile.
+Each sketch has four answers, of seeds 0 to 3, as `pix2pix convert --variants 4` gives them. `--worst` shows
+the default answers, z = 0, with the largest LPIPS (AlexNet) to their photos, and prints these in a table.
+`--sketches` shows sketches and photos too. Pictures are as the model gets them: small drawings fill their
+tile.
 """
 
 from __future__ import annotations

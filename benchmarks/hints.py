@@ -1,11 +1,11 @@
-"""Do photos have the colours that strokes ask for, and do strokes bring them nearer to the real photo?
+"""Measures whether photos have the colours of strokes, and whether strokes bring them closer to real photos.
 
 python benchmarks/hints.py shoes pairs/both --prefix shoes/
 
-Draws random colour strokes inside of held-out products, in the colours of the photo under them, and
-translates each sketch with and without them. Prints the mean CIEDE2000 between a photo and the strokes where
-these lie, at half of the photo's side, and LPIPS (AlexNet) to the real photo. "stroke" compares the mean
-colour under all of a pair's strokes of one colour; "real" is the real photo in place of the generated one.
+Draws random colour strokes inside of validation products, in the colours of the photo below them, and
+translates each sketch with and without them. Prints the mean CIEDE2000 between a photo and the strokes, where
+strokes are, at half of the photo's side, and LPIPS (AlexNet) to the real photo. "stroke" compares the mean
+colour under all strokes of one colour; "real" uses the real photo in place of the generated one.
 """
 
 from __future__ import annotations

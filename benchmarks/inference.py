@@ -1,10 +1,10 @@
-"""What a photo costs: every engine on this machine, against the paper's U-Net in plain PyTorch.
+"""Measures the time of a photo with every engine, against the paper's U-Net in plain PyTorch.
 
     python benchmarks/inference.py [--model shoes] [--repeats 30]
 
-"plain" is what ports of pix2pix run: eager float32, plain storage (NCHW), one picture at a time; untrained
-weights, as speed does not depend on them. All engines run the same bundle, from pixels to pixels. GFLOP are
-counted on the layers as they are computed; the peak is that of `a @ b` in float32 here and now.
+"plain" is what ports of pix2pix run: eager float32, NCHW storage, one picture at a time, with untrained
+weights, which have no effect on speed. All engines run the same bundle, from pixels to pixels. GFLOP are
+counted while layers run. The peak is that of `a @ b` in float32, measured in the same run.
 """
 
 from __future__ import annotations
@@ -80,16 +80,16 @@ def main(model: str, repeats: int) -> None:
     unet_s, unet_gflop = p50_s(plain, repeats), gflop(unet.cpu())
     print(f"{device}, {torch.get_num_threads()} threads; peak {peak:.0f} GFLOP/s in float32")
     print(f"{'':26} {'GFLOP':>6} {'p50 ms':>8} {'of plain':>9} {'of peak':>8} {'photos/s':>9} {'batch':>6}")
-    told = f"{unet_gflop:6.1f} {1000 * unet_s:8.1f} {1:9.2f} {unet_gflop / unet_s / peak:8.0%}"
-    print(f"{'paper, plain PyTorch':26} {told} {1 / unet_s:9.1f} {1:6}")
+    row = f"{unet_gflop:6.1f} {1000 * unet_s:8.1f} {1:9.2f} {unet_gflop / unet_s / peak:8.0%}"
+    print(f"{'paper, plain PyTorch':26} {row} {1 / unet_s:9.1f} {1:6}")
 
     bundle = find_bundle(model)
     cost = gflop(load_bundle(bundle)[0])
     for name in ("torch", "onnxruntime") if device == "cpu" else ("torch",):
         engine = pix2pix.load(bundle, device=device, engine=name)
         one, best_batch, best_rate = engine_speed(engine, device, repeats)
-        told = f"{cost:6.1f} {1000 * one:8.1f} {one / unet_s:9.2f} {cost / one / peak:8.0%}"
-        print(f"{f'{model}, {name}':26} {told} {best_rate:9.1f} {best_batch:6}", flush=True)
+        row = f"{cost:6.1f} {1000 * one:8.1f} {one / unet_s:9.2f} {cost / one / peak:8.0%}"
+        print(f"{f'{model}, {name}':26} {row} {best_rate:9.1f} {best_batch:6}", flush=True)
 
 
 def engine_speed(translator: Translator, device: str, repeats: int) -> tuple[float, int, float]:

@@ -1,9 +1,9 @@
-"""The pictures of README.md and docs/ that show what the shipped models and the canvas do.
+"""Makes the pictures of README.md and docs/ that show the shipped models and the canvas.
 
     python benchmarks/pictures.py
 
-Overwrites them in docs/images. The second photo of each sketch has the one seed of 1 to 24 whose photos are
-the most colourful on average; nothing else is selected.
+Overwrites files in docs/images. The second photo of each sketch has the seed of 1 to 24 whose photos have the
+highest mean chroma; nothing else is selected.
 """
 
 from __future__ import annotations

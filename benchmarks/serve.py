@@ -1,12 +1,12 @@
-"""Many browsers drawing at once: the server against a plain Flask route that calls the model under a lock.
+"""Measures the server with many browsers, against a plain Flask route that calls the model under a lock.
 
     python benchmarks/serve.py [--clients 1,8,32,128] [--seconds 15] [--think 0.1] [--requests 0]
 
-Each browser sends one of the project's sketches over loopback, waits for its photo, thinks for `--think`
-seconds (one alone: not at all), and asks again; turned away, it waits as long as it is told. All servers run
-the same bundle in a process of their own, on all cores: the plain route on PyTorch, and on the engine that
-ours has. "bare" is the model alone on that engine, one photo after the other.
-`--requests N` asks N times in all instead, with the largest number of clients, and prints memory on the way.
+Each browser sends one of the project's sketches over loopback, receives its photo, waits `--think` seconds (a
+single browser does not wait), and sends the next. After a refusal it waits as `Retry-After` says. All servers
+run the same bundle in a process of their own, on all cores: the plain route with PyTorch, and with the
+server's engine. "bare" is the model alone with that engine, one photo after the other. `--requests N` sends N
+requests with the largest number of clients, and prints the memory in between.
 """
 
 from __future__ import annotations
@@ -173,8 +173,8 @@ def main(clients: str, seconds: float, think: float, requests: int) -> None:
             print(f"{'requests':>9} {'answered':>9} {'failed':>7} {'MiB':>6}")
             for part in range(10):
                 tally, _ = load(8766, counts[-1], 0.0, requests=requests // 10)
-                told = f"{(part + 1) * (requests // 10):9} {len(tally.latencies):9} {tally.failed:7}"
-                print(f"{told} {resident_mib(process):6.0f}", flush=True)
+                row = f"{(part + 1) * (requests // 10):9} {len(tally.latencies):9} {tally.failed:7}"
+                print(f"{row} {resident_mib(process):6.0f}", flush=True)
         return
     print(f"bare inference: {bare_ms():.1f} ms")
     columns = ("clients", "p50 ms", "p95 ms", "p99 ms", "photos/s", "503", "failed", "MiB")

@@ -1,10 +1,10 @@
-"""How fast, and how like people, edge maps are drawn again by hand.
+"""Measures how fast edge maps are redrawn by hand, and draws them beside drawings by people.
 
 python benchmarks/strokes.py pairs/shoes/train/sketches
 python benchmarks/strokes.py docs/edge-maps --sheet strokes.png --beside docs/sketches/shoes
 
-Prints sketches a second on one core: `trace` takes a map apart, `redraw` draws it.
-`--sheet` draws ten of the edge maps with six draws each, of roughness 0 to 1, and ten drawings by people.
+Prints sketches a second on one core: `trace` splits a map into strokes, `redraw` draws them. `--sheet` draws
+ten of the edge maps six times each, with roughness 0 to 1, and ten drawings by people.
 """
 
 from __future__ import annotations

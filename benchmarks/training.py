@@ -1,9 +1,9 @@
-"""Training speed, the presets against a plain eager loop of the paper's recipe, in one run on one machine.
+"""Measures training speed: the presets, against a plain eager loop of the paper's recipe.
 
     python benchmarks/training.py PAIRS [--device cpu] [--precision bf16-mixed] [--threads 2] [--seconds 30]
 
-PAIRS is a pairs folder. A row is a process of its own, so that its memory is its own. "of plain" compares
-images/s at the same batch size; "waiting" is the share of the time in which a step waited for data.
+PAIRS is a pairs folder. Each row runs in a process of its own, so its memory is its own. "of plain" compares
+images a second at the same batch size. "waiting" is the share of the time in which steps waited for data.
 """
 
 from __future__ import annotations
@@ -179,12 +179,12 @@ def main(pairs: Path, device: str, precision: str, threads: int, seconds: float)
     plain = None
     for row in ROWS:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as one:
-            told = one.submit(measure, row, pairs, device, precision, threads, seconds).result()
-        plain = plain or told
-        ratio = f"{told.images_per_s / plain.images_per_s:9.2f}" if row.batch_size == 1 else f"{'':9}"
+            measured = one.submit(measure, row, pairs, device, precision, threads, seconds).result()
+        plain = plain or measured
+        ratio = f"{measured.images_per_s / plain.images_per_s:9.2f}" if row.batch_size == 1 else f"{'':9}"
         print(
-            f"{row.name:12} {row.batch_size:6} {told.images_per_s:9.2f} {ratio} "
-            f"{100 * told.waiting:7.1f}% {told.resident_gib:6.2f}",
+            f"{row.name:12} {row.batch_size:6} {measured.images_per_s:9.2f} {ratio} "
+            f"{100 * measured.waiting:7.1f}% {measured.resident_gib:6.2f}",
             flush=True,
         )
 
