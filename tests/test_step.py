@@ -93,31 +93,30 @@ from pix2pix.training.config import TrainConfig
 from pix2pix.training.loop import train
 
 torch.set_num_threads(1)
-text, pairs, run, devices = sys.argv[1:]
+text, pairs, run = sys.argv[1:]
 config = from_json(TrainConfig, text)
-for status in train(config, Path(pairs), Path(run), device="cpu", devices=int(devices)):
+for status in train(config, Path(pairs), Path(run), device="cpu", devices=2):
     print(json.dumps({**status.losses, **status.statistics}))
 """
 
 
 def test_two_processes_make_the_steps_of_one(config: TrainConfig, pairs: Path, tmp_path: Path) -> None:
-    """The same losses to one part in a thousand, over 12 steps.
+    """The same losses to one part in a thousand, over six steps.
 
     With the default learning rate Adam turns the last digits of gradients near zero into whole steps, as it
     would between any two machines: so with a hundredth of it.
     """
     layout = replace(config.layout, batch_size=16, generator_lr=4e-5, discriminator_lr=4e-5)
-    config = replace(config, steps=12, generator_lr=4e-5, discriminator_lr=4e-6, layout=layout)
+    config = replace(config, steps=6, generator_lr=4e-5, discriminator_lr=4e-6, layout=layout)
+    lines = {"1": [status.losses | status.statistics for status in finish(config, pairs, tmp_path / "1")]}
     script = tmp_path / "losses.py"
     script.write_text(LOSSES)
-    lines: dict[str, list[dict[str, float]]] = {}
-    for devices in ("1", "2"):
-        arguments = [json.dumps(dataclasses.asdict(config)), str(pairs), str(tmp_path / devices), devices]
-        command = [sys.executable, str(script), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-        assert done.returncode == 0, done.stderr
-        lines[devices] = [json.loads(line) for line in done.stdout.splitlines()]  # of the first process
-    assert len(lines["1"]) == 12
+    arguments = [json.dumps(dataclasses.asdict(config)), str(pairs), str(tmp_path / "2")]
+    command = [sys.executable, str(script), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    lines["2"] = [json.loads(line) for line in done.stdout.splitlines()]  # of the first process
+    assert len(lines["1"]) == 6
     for one, two in zip(lines["1"], lines["2"], strict=True):
         assert one == pytest.approx(two, rel=1e-3, abs=1e-5)
     one, two = (load_state(tmp_path / devices / "state.pt") for devices in ("1", "2"))
