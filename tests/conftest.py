@@ -148,7 +148,7 @@ def make_model(config: ModelConfig, discriminator: DiscriminatorConfig | None = 
             elif name == "layout.out.weight":
                 parameter.mul_(10)
             elif name == "picture.head.skip.bias":
-                parameter[3] = 0.5  # mostly opaque
+                parameter[3] = 1  # mostly opaque
     return model
 
 

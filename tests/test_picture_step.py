@@ -123,25 +123,20 @@ def test_discriminators_see_both_pictures_and_their_ink_shifted_alike() -> None:
     ink = (torch.rand(COUNT, 1, SIDE, SIDE) < 0.3).float()
     photo = (1 - 2 * ink).expand(-1, 3, -1, -1)
     rgba = torch.cat([photo, torch.full_like(ink, 100.0)], 1)  # opaque
-    generated = compare(rgba, photo, torch.ones_like(ink), ink, torch.rand(COUNT, 2))
+    generated = compare(rgba, photo, ink, torch.rand(COUNT, 2))
     assert generated.small_photo.shape == generated.fake_input.photo.shape == (COUNT, 3, SIDE // 2, SIDE // 2)
     for given in (generated.real_input, generated.fake_input):
         torch.testing.assert_close(given.photo, (1 - 2 * given.ink).expand(-1, 3, -1, -1))
     assert not torch.equal(generated.real_input.ink, ink)
 
 
-def test_pictures_train_colours_inside_of_the_mask_alone() -> None:
-    """Trained by discriminators, alpha got holes; where it was in doubt, colours became white."""
+def test_alpha_gets_no_gradient_from_pictures() -> None:
+    """Trained by discriminators, it got holes along dense lines, which look like white speckle."""
     rgba = torch.zeros(COUNT, 4, SIDE, SIDE, requires_grad=True)
     ink, photo = torch.zeros(COUNT, 1, SIDE, SIDE), torch.zeros(COUNT, 3, SIDE, SIDE)
-    mask = torch.zeros(COUNT, 1, SIDE, SIDE)
-    mask[..., 16:48, 16:48] = 1
-    generated = compare(rgba, photo, mask, ink, torch.rand(COUNT, 2))
-    (generated.fake - 0.5).square().sum().backward()
-    assert rgba.grad is not None
-    trained = rgba.grad != 0
-    assert torch.equal(trained[:, :3], (mask > 0).expand(-1, 3, -1, -1)) and not trained[:, 3].any()
-    assert bool((generated.fake[mask.expand_as(photo) == 0] == 1).all())
+    generated = compare(rgba, photo, ink, torch.rand(COUNT, 2))
+    generated.fake.square().sum().backward()
+    assert rgba.grad is not None and rgba.grad[:, :3].any() and not rgba.grad[:, 3].any()
 
 
 def test_every_shift_is_as_likely_as_any_other() -> None:

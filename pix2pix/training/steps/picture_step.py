@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from pix2pix.errors import UsageError
 from pix2pix.evaluate.perceptual import PerceptualDistance
-from pix2pix.model.constants import CELLS
+from pix2pix.model.constants import ALPHA_GAIN, CELLS
 from pix2pix.model.layouts import coloured_by, enlarged, layout_of, redrawn_layout, regions_of, spread_out
-from pix2pix.model.picture_gan import PictureGenerator
+from pix2pix.model.picture_gan import PictureGenerator, compose
 from pix2pix.training.config import TrainConfig
 from pix2pix.training.data.batch import Pictures
 from pix2pix.training.steps import losses
@@ -51,26 +51,21 @@ class Generated:
     """Pictures generated for some pairs, beside the real photos."""
 
     rgba: Tensor  # (N, 4, S, S): colour and the logit of alpha
-    fake: Tensor  # (N, 3, S, S): its colour on white
+    fake: Tensor  # (N, 3, S, S): the same on white
     small_fake: Tensor  # (N, 3, S/2, S/2)
     small_photo: Tensor  # (N, 3, S/2, S/2): ground truth
     real_input: DiscriminatorInput
     fake_input: DiscriminatorInput
 
 
-def on_white(colour: Tensor, mask: Tensor) -> Tensor:
-    """Returns pictures (N, 3, S, S) in [-1, 1] that are white outside of masks (N, 1, S, S) in 0..1."""
-    return mask * colour + (1 - mask)
-
-
-def compare(rgba: Tensor, photo: Tensor, mask: Tensor, ink: Tensor, shifts: Tensor) -> Generated:
+def compare(rgba: Tensor, photo: Tensor, ink: Tensor, shifts: Tensor) -> Generated:
     """Returns the inputs of discriminators for generated and real pictures, shifted alike.
 
-    Generated RGBA (N, 4, S, S), photos on white (N, 3, S, S), masks and ink (N, 1, S, S). Both pictures have
-    the outline of the real product. With the generated alpha, colours would become white where alpha is in
-    doubt, and alpha would become holes that look like highlights.
+    Generated RGBA (N, 4, S, S), photos (N, 3, S, S), ink (N, 1, S, S). Pictures are composed as answers are,
+    but alpha gets no gradient from them: to please discriminators, it would become holes that look like
+    highlights.
     """
-    fake = on_white(rgba[:, :3], mask)
+    fake, _ = compose(torch.cat([rgba[:, :3], rgba[:, 3:].detach()], 1), ALPHA_GAIN)
     small_fake, small_photo, small_ink = (F.avg_pool2d(x, 2) for x in (fake, photo, ink))
     small_ink = shifted(small_ink, shifts, 0.0)
     real_input, fake_input = (
@@ -126,8 +121,7 @@ class PictureStep:
         """
         penalise = step % PENALTY_EVERY == 0
         permuted = batch.photo.gather(1, batch.channels[:, :, None, None].expand_as(batch.photo))
-        photo = on_white(permuted, batch.mask).contiguous(memory_format=torch.channels_last)
-        batch = replace(batch, photo=photo)
+        batch = replace(batch, photo=permuted.contiguous(memory_format=torch.channels_last))
         d_losses, d_statistics = in_parts(
             lambda parts: self._update_discriminators(batch, parts, rate, penalise=penalise)
         )
@@ -216,7 +210,7 @@ class PictureStep:
 
     def _generate(self, part: Pictures) -> Generated:
         ink = _ink(part)
-        return compare(self.picture(ink, training_layout(part)), part.photo, part.mask, ink, part.shifts)
+        return compare(self.picture(ink, training_layout(part)), part.photo, ink, part.shifts)
 
 
 @torch.no_grad()
