@@ -105,7 +105,8 @@ def makers(workers: int) -> Iterator[Executor]:
     try:
         yield executor
     finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+        with _ctrl_c_ignored():  # a second one would leave the workers waiting for ever
+            executor.shutdown(wait=True, cancel_futures=True)
 
 
 def _with_mask(drawn: UInt8, sketch: bytes, photo: bytes) -> Made:
@@ -158,6 +159,18 @@ def _ctrl_c_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _ctrl_c_ignored() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # others cannot set handlers
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _start_worker() -> None:

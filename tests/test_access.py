@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 from web import assert_problem, b64, encoded, png, translate
+from werkzeug.test import create_environ, run_wsgi_app
 
 from app.cli.main import main
 from app.http import create_app
@@ -133,8 +134,17 @@ def test_a_site_whose_name_resolves_to_this_machine_is_refused(host: str, status
             assert answer.status_code == status
     origin = {"Host": host, "Origin": f"http://{host}"}
     assert one.post("/api/v1/seeds", json={}, headers=origin).status_code == status
+    assert one.get("/healthz", headers={"Host": host}).status_code == 200
     if status == 400:
-        assert_problem(ask(one, Host=host), 400)
+        assert "evil.example" in assert_problem(ask(one, Host=host), 400)["detail"]
+
+
+def test_programs_may_leave_out_the_host() -> None:
+    """Browsers never do."""
+    environment = create_environ("/api/v1/models")
+    del environment["HTTP_HOST"]
+    _, status, _ = run_wsgi_app(create_app(MODELS, hosts=LOOPBACK), environment)
+    assert status == "200 OK"
 
 
 # -------------------------------------------------------------------------------------------------- the token

@@ -171,6 +171,22 @@ def test_a_call_of_a_client_that_has_disconnected_is_not_run(held: Held) -> None
     assert held.batcher.run(lambda: "next") == "next" and ran == []
 
 
+def test_the_calls_of_an_older_request_come_first(held: Held) -> None:
+    """Regression: requests for several large photos took turns, and all of them were late."""
+    ran: list[int] = []
+    now = time.monotonic()
+    jobs = []
+    for count, age_s in enumerate((1, 2, 0), 1):
+        client = Client(since=now - age_s)
+        jobs.append(held.pool.submit(held.batcher.run, lambda age_s=age_s: ran.append(age_s), client))
+        while len(held.batcher._waiting) < count:
+            time.sleep(0.001)
+    held.release()
+    for job in jobs:
+        job.result(20)
+    assert ran == [2, 1, 0]
+
+
 def test_the_depth_of_the_queue_is_what_is_still_waited_for() -> None:
     """Regression: what its client had given up was counted until the device was free again."""
     metrics, model = Metrics(), Recorder()

@@ -810,7 +810,10 @@ def test_ctrl_c_ends_cleanly_with_the_finished_pairs_in_the_manifest(tmp_path: P
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=0.01)
             pytest.fail(f"it ended by itself: {process.communicate()}")
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it, to every process
+    for _ in range(2):  # people press it again
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it, to every process
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.05)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors and errors.rstrip().endswith("run convert or prepare again to continue.")

@@ -20,7 +20,7 @@ from pix2pix.model.config import DiscriminatorConfig, ModelConfig, from_json
 from pix2pix.model.latents import draw
 from pix2pix.pairs import list_pairs, load_pair, to_tensors
 from pix2pix.training.checkpoint import copy_to_finish, load_state, save_state
-from pix2pix.training.config import PRESETS, LayoutConfig, TrainConfig, train_config
+from pix2pix.training.config import PRESETS, LayoutConfig, TrainConfig, train_config, with_settings
 from pix2pix.training.loop import _rate, train
 from pix2pix.training.run_folder import RunFolder
 
@@ -377,6 +377,13 @@ def test_rates_rise_stay_and_fall(tiny_config: TrainConfig) -> None:
         {"batch_size": 0},
         {"steps": 0},
         {"weak_points": 2.0},
+        {"generator_lr": 0.0},
+        {"discriminator_lr": math.nan},
+        {"generator_lr": math.inf},
+        {"pixels_weight": -1.0},
+        {"betas": (0.5, 1.0)},
+        {"seed": -1},
+        {"time_limit_s": 0.0},
         {"decay_fraction": -0.1},
         {"warmup_steps": -1},
         {"sample_every": 0},
@@ -387,6 +394,21 @@ def test_rates_rise_stay_and_fall(tiny_config: TrainConfig) -> None:
 def test_what_cannot_be_trained_is_refused(tiny_config: TrainConfig, option: dict) -> None:
     with pytest.raises(UsageError, match=next(iter(option))):
         replace(tiny_config, **option)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("layout.penalty_weight=-1", "layout.penalty_weight -1"),
+        ("preset=foo", "--preset"),
+        ("model.widths=" + "[" * 100_000, "model.widths"),
+        ("layout.batch_size=12", "12 is not a multiple of 8"),
+        ("layout.batch_size=8", "layout.batch_size 8 is below batch_size 16"),
+    ],
+)
+def test_a_setting_that_cannot_be_trained_with_is_named(setting: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        with_settings(train_config("fast"), [setting])
 
 
 @pytest.mark.parametrize(

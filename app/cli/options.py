@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ class PlainErrors(click.Group):
             click.echo(f"Error: {where}{error.strerror or error}", err=True)
             ctx.exit(NOTHING_DONE)
         except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one would change the exit code
             click.echo(
                 "Interrupted. Written files are complete; run convert or prepare again to continue.", err=True
             )

@@ -130,6 +130,6 @@ def serve(
         proxies=proxies,
         prefix=prefix,
         allow_origins=origins,
-        hosts=() if token or public or proxies or prefix else (host, *LOOPBACK),
+        hosts=() if token or public or proxies or prefix else tuple(dict.fromkeys((host, *LOOPBACK))),
     )
     serving.listen(app, host, port, ready, drain_s=drain)

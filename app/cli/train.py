@@ -131,7 +131,7 @@ def train(ctx: click.Context, /, pairs: Path, name: str, runs: Path, dry_run: bo
         )
     if bundle.exists():
         click.echo(click.format_filename(bundle))
-    if stop():
+    if stop() and (status is None or status.progress < 1):
         exit_stopped(ctx, pairs, name, runs, resume=bundle.exists())
 
 

@@ -240,10 +240,18 @@ class Batcher:
                 self._serve(taken)
 
     def _take(self) -> list[TranslateJob | _CallJob]:
-        """Removes the oldest job and those that fit into its batch; the others keep their order."""
+        """Removes the oldest job and those that fit into its batch; the others keep their order.
+
+        Of calls, that of the oldest request comes first: one request may make many, one after the other.
+        """
+        calls = sorted(
+            (job for job in self._waiting if isinstance(job, _CallJob)), key=lambda job: job.client.since
+        )
+        by_request = iter(calls)
+        waiting = [next(by_request) if isinstance(job, _CallJob) else job for job in self._waiting]
         taken: list[TranslateJob | _CallJob] = []
         left: deque[TranslateJob | _CallJob] = deque()
-        for job in self._waiting:
+        for job in waiting:
             if job.result.done():
                 continue  # cancelled or superseded
             if job.client.gone():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -33,8 +34,9 @@ class LayoutConfig:
     penalty_weight: float = 0.008  # R1
 
     def __post_init__(self) -> None:
-        """Raises UsageError for widths of which no network can be built."""
+        """Raises UsageError for widths of which no network can be built, and for numbers out of range."""
         refuse_other_than_three("layout.discriminator_widths", self.discriminator_widths)
+        _refuse_numbers(self, "layout.")
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,19 @@ class TrainConfig:
         for name, lowest in least.items():
             if getattr(self, name) < lowest:
                 raise UsageError(f"{name} {getattr(self, name)} is below {lowest}")
-        if self.pairs_per_step < self.batch_size or (self.two_stage and self.layout.batch_size % 8):
+        if self.two_stage and self.layout.batch_size % 8:
+            raise UsageError(f"layout.batch_size {self.layout.batch_size} is not a multiple of 8")
+        if self.pairs_per_step < self.batch_size:
             raise UsageError(
-                f"layout.batch_size {self.layout.batch_size} is not a multiple of 8, or is below "
-                f"batch_size {self.batch_size}"
+                f"layout.batch_size {self.layout.batch_size} is below batch_size {self.batch_size}"
             )
+        _refuse_numbers(self)
+        if not 0 <= self.seed < 2**31:
+            raise UsageError(f"seed {self.seed} is not in 0..{2**31 - 1}")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise UsageError(f"betas {self.betas} are not in 0 to 1, 1 excluded")
+        if self.time_limit_s is not None and not 0 < self.time_limit_s < math.inf:
+            raise UsageError(f"time_limit_s {self.time_limit_s} is not a number above 0")
         for name in ("weak_points", "decay_fraction"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} {getattr(self, name)} is not in 0..1")
@@ -133,6 +143,16 @@ class TrainConfig:
     def pairs_per_step(self) -> int:
         """Number of pairs that a step loads."""
         return self.layout.batch_size if self.two_stage else self.batch_size
+
+
+def _refuse_numbers(config: LayoutConfig | TrainConfig, prefix: str = "") -> None:
+    """Raises UsageError for rates that are not above 0, weights below 0, and numbers that are not finite."""
+    for name, value in vars(config).items():
+        if not isinstance(value, float):
+            continue
+        least = "above 0" if name.endswith("_lr") else "0 or more"
+        if not (value > 0 if name.endswith("_lr") else value >= 0) or value == math.inf:
+            raise UsageError(f"{prefix}{name} {value} is not a number of {least}")
 
 
 PRESETS: dict[str, TrainConfig] = {
@@ -201,9 +221,11 @@ def with_settings(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
                 f"{setting!r} is not NAME=VALUE, where NAME is a field of TrainConfig, model.FIELD, "
                 "discriminator.FIELD or layout.FIELD"
             )
+        if path == "preset":
+            raise UsageError(f"{setting!r}: --preset chooses it")
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = text
         known = fields[outer[0]] if outer else fields
         if name not in known:

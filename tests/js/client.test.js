@@ -114,3 +114,13 @@ test("a connection that ends within the body can be tried again", async () => {
     await assert.rejects(request(new Client({ fetch })), isTemporary);
   }
 });
+
+test("an answer of another form is a problem of the server, which may pass", async () => {
+  const bodies = ["<html>", "{}", "null", '{"images": []}', '{"models": {}}'];
+  for (const body of bodies) {
+    const client = new Client({ fetch: async () => new Response(body) });
+    const isUnreadable = (problem) => problem instanceof ServerProblem && problem.temporary && /cannot read/.test(problem.message);
+    await assert.rejects(client.models(), isUnreadable);
+    await assert.rejects(client.translate({ ...REQUEST, latents: [{ seed: 1 }] }), isUnreadable);
+  }
+});

@@ -5,6 +5,7 @@ const TIMEOUT_MS = 60_000;
 export const MAX_SEED = 2 ** 31 - 1;
 export const MAX_Z = 100;
 const BUSY = [429, 502, 503, 504];
+const UNREADABLE = "The server sent an answer that this page cannot read.";
 
 /**
  * @typedef {{vector: number[], attribute: string, effect: number, share: number,
@@ -48,7 +49,9 @@ export class Client {
 
   /** @returns {Promise<Model[]>} */
   async models() {
-    return (await this.#send("/models", {})).models;
+    const { models } = await this.#send("/models", {});
+    if (!Array.isArray(models)) throw new ServerProblem(UNREADABLE, true);
+    return models;
   }
 
   /**
@@ -73,6 +76,7 @@ export class Client {
   async translate(request) {
     const started = this.now();
     const { images } = await this.#postJson("/translate", { stream: this.stream, ...request });
+    if (images?.length !== request.latents.length) throw new ServerProblem(UNREADABLE, true);
     return { pictures: images.map(asPicture), elapsedMs: this.now() - started };
   }
 
@@ -137,8 +141,9 @@ export class Client {
     let response;
     try {
       response = await this.fetch(this.api + path, { ...options, signal: AbortSignal.timeout(TIMEOUT_MS) });
-      if (response.ok) return await read(response); // the connection may also end in the body
-    } catch {
+      if (response.ok) return (await read(response)) ?? {}; // the connection may also end in the body
+    } catch (error) {
+      if (error instanceof SyntaxError) throw new ServerProblem(UNREADABLE, true);
       const offline = globalThis.navigator?.onLine === false;
       throw new ServerProblem(offline ? "You are offline." : "The server cannot be reached.", true);
     }

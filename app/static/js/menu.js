@@ -45,7 +45,10 @@ export class ModelMenu {
   async fill(load, onProblem) {
     this.select.disabled = true;
     const found = await retry(async () => {
-      const models = await load();
+      // Without models there is no page: every failure is tried again.
+      const models = await load().catch(({ message }) => {
+        throw new ServerProblem(message, true);
+      });
       if (models.length === 0) throw new ServerProblem("No model is loaded on this server.", true);
       return models;
     }, onProblem);
