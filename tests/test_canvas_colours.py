@@ -375,10 +375,11 @@ def swatches(page):
 
 
 def test_the_colours_are_those_of_the_model_and_the_chosen_one_stays(boxed):
-    usual = ["Black", "Dark blue", "Brown", "Red", "Green", "Grey", "Yellow", "White"]
+    greys = ["Light grey", "Grey", "Dark grey"]
+    usual = ["Black", "Dark blue", "Brown", "Red", "Green", "Purple", "Orange", "Yellow", "White", *greys]
     assert swatches(boxed) == (usual, ["Red"])
     translated(boxed, lambda: boxed.locator("#model").select_option("player"))
-    assert swatches(boxed) == (["Black", "Dark red", "Brown", "Brown 2", "White"], [])
+    assert swatches(boxed) == (["Black", "Dark red", "Brown", "Brown 2", "White", *greys], [])
     boxed.keyboard.press("c")
     _, hints = asked(boxed, lambda: draw(boxed, [(0.3, 0.6), (0.5, 0.6)]))
     assert near(at(hints, 0.4, 0.6), RED)

@@ -6,7 +6,9 @@ import { nameColour } from "./colour_names.js";
 
 const FIRST_COLOUR = "#b8232f";
 /** For models without a palette. */
-const USUAL_COLOURS = ["#262424", "#26365e", "#6b4226", FIRST_COLOUR, "#4d8a57", "#8f8f8f", "#e3c24a", "#e9e5de"];
+const USUAL_COLOURS = ["#262424", "#26365e", "#6b4226", FIRST_COLOUR, "#4d8a57", "#6d4b9a", "#e8853a", "#e3c24a"];
+/** For all models whose palettes do not have them. */
+const NEUTRAL_COLOURS = ["#ffffff", "#c4c4c4", "#8f8f8f", "#555555"];
 
 export class Palette {
   colour = FIRST_COLOUR;
@@ -32,11 +34,13 @@ export class Palette {
   }
 
   /**
-   * Offers the colours of a model's palette. The chosen colour stays.
+   * Offers the colours of a model's palette, and neutral ones. The chosen colour stays.
    * @param {string[]} colours  "#rrggbb"; usual ones if it is empty
    */
   offer(colours) {
-    const offered = colours.length > 0 ? colours : USUAL_COLOURS;
+    const own = colours.length > 0 ? colours : USUAL_COLOURS;
+    const names = own.map(nameColour);
+    const offered = [...own, ...NEUTRAL_COLOURS.filter((colour) => !names.includes(nameColour(colour)))];
     const labels = distinctLabels(offered.map(nameColour));
     this.swatches.replaceChildren(...offered.map((colour, i) => this.#swatch(labels[i], colour)));
     this.#mark(this.colour);
