@@ -7,7 +7,7 @@ import pytest
 from conftest import draw_pair
 
 from pix2pix.images.framing import UInt8, resized
-from pix2pix.training.data.augment import HandDrawn, PairAugment
+from pix2pix.training.data.augment import HandDrawn, PairAugment, with_single_lines
 
 OFF = {"flip": False, "shift_scale": False, "strokes": False, "line_width": False}
 
@@ -132,3 +132,39 @@ def test_a_thin_line_survives_shrinking() -> None:
     sketch = np.full((64, 64), 255, np.uint8)
     sketch[:, 31] = 0
     assert resized(sketch, (32, 32)).min() < 140
+
+
+def bag(handle_px: int) -> tuple[UInt8, UInt8]:
+    """The edges and the mask (128, 128) of a box with a handle of that width."""
+    mask = np.zeros((128, 128), np.uint8)
+    cv2.ellipse(mask, (64, 60), (30, 40), 0, 180, 360, 255, handle_px)
+    cv2.rectangle(mask, (20, 60), (108, 110), 255, -1)
+    edges = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
+    return np.where(edges & (mask > 0), 0, 255).astype(np.uint8), mask
+
+
+def test_a_handle_becomes_one_line_along_its_middle() -> None:
+    sketch, mask = bag(6)
+    single = with_single_lines(sketch, mask)
+    above = slice(0, 45)
+    assert np.count_nonzero(single[30] == 0) == 2 and np.count_nonzero(sketch[30] == 0) >= 4
+    drawn = np.argwhere(single[above] == 0)
+    away = np.abs(np.hypot((drawn[:, 1] - 64) / 30, (drawn[:, 0] - 60) / 40) - 1)
+    assert away.max() < 0.06, "in its middle"
+    assert np.array_equal(single[70:], sketch[70:]), "the body stays"
+
+
+def test_broad_parts_and_products_without_thin_ones_stay() -> None:
+    for sketch, mask in (bag(14), draw_triple(0)[::2]):
+        assert np.array_equal(with_single_lines(sketch, mask), sketch)
+
+
+def test_some_redrawn_sketches_have_single_lines() -> None:
+    sketch, mask = bag(8)
+    photo = np.repeat(mask[..., None], 3, axis=2)
+    augment = PairAugment(**{**OFF, "strokes": True})
+    drawn = [augment(sketch, photo, mask, 128, seed) for seed in range(60)]
+    strict = [one for one in drawn if 0 < one.roughness < 0.2]
+    lines = [np.count_nonzero(np.diff((one.sketch[30] < 128).astype(int)) > 0) for one in strict]
+    assert {2, 4} <= set(lines), "of both sides of the handle"
+    assert all(np.array_equal(one.mask, mask) for one in drawn)

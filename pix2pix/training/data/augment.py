@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import albumentations as A
+import cv2
 import numpy as np
+from skimage.morphology import skeletonize
 
 from pix2pix.images.framing import UInt8, resized
 from pix2pix.training.data.strokes import redraw, trace
@@ -14,6 +16,8 @@ EDGE_MAP_SHARE = 0.3  # of sketches: not redrawn, roughness 0
 GEOMETRY_SHARE = 0.6  # of pairs; the others keep the frame they have
 EQUAL_HASTE_SHARE = 0.5  # of redrawn sketches: haste equals roughness; in the others it is independent
 LINE_SHARE = 0.6  # of edge maps that get thicker lines
+SINGLE_SHARE = 0.4  # of redrawn sketches whose thin parts become single lines
+THIN, LONG = 0.07, 0.15  # of the side: the most that a thin part is wide, and the least that it is long
 
 
 class HandDrawn(A.ImageOnlyTransform):  # type: ignore[misc]
@@ -41,6 +45,29 @@ class HandDrawn(A.ImageOnlyTransform):  # type: ignore[misc]
     def apply(self, img: UInt8, roughness: float, haste: float, seed: int, **params: object) -> UInt8:
         """Returns the same subject, redrawn: (H, W) uint8, paper 255."""
         return redraw(trace(img), roughness, np.random.default_rng(seed), haste=haste)
+
+
+def with_single_lines(sketch: UInt8, mask: UInt8) -> UInt8:
+    """Draws thin parts of a product, such as handles, as one line along their middle, as people do.
+
+    Sketch (H, W) uint8, paper 255; mask (H, W) uint8, product 255. Edge maps have both edges of such parts.
+    """
+    side = max(3, round(THIN * max(mask.shape)))
+    product = (mask > 127).astype(np.uint8)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    rim = np.ones((7, 7), np.uint8)
+    body = cv2.dilate(cv2.morphologyEx(product, cv2.MORPH_OPEN, disc), rim)
+    middle = skeletonize((product > 0) & (body == 0)).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(middle, connectivity=8)
+    is_long = stats[:, cv2.CC_STAT_AREA] >= LONG * max(mask.shape)
+    is_long[0] = False
+    kept = is_long[labels]
+    if not kept.any():
+        return sketch
+    single = sketch.copy()
+    single[(cv2.dilate(kept.astype(np.uint8), cv2.dilate(disc, rim)) > 0) & (body == 0)] = 255
+    single[kept] = 0
+    return single
 
 
 class Augmented(NamedTuple):
@@ -83,17 +110,16 @@ class PairAugment:
         """Returns an augmented pair of side `size_px`."""
         transforms = (self.redraw, self.line_width, self.geometry)
         # With one seed for all, their random numbers would be equal.
-        seeds = np.random.SeedSequence(seed).generate_state(len(transforms))
-        for transform, transform_seed in zip(transforms, seeds.tolist(), strict=True):
+        *seeds, single = np.random.SeedSequence(seed).generate_state(len(transforms) + 1).tolist()
+        for transform, transform_seed in zip(transforms, seeds, strict=True):
             transform.set_random_seed(transform_seed)
         size = (size_px, size_px)
         if max(sketch.shape) > size_px:  # tracing is slow on large pages
             sketch, photo, mask = (resized(picture, size) for picture in (sketch, photo, mask))
-        redrawn = self.redraw(image=sketch)
-        sketch = redrawn["image"]
+        is_single = single < SINGLE_SHARE * 2**32
+        redrawn = self.redraw(image=with_single_lines(sketch, mask) if is_single else sketch)
         applied = dict(redrawn["applied_transforms"]).get("HandDrawn")
-        if applied is None:
-            sketch = self.line_width(image=sketch)["image"]
+        sketch = redrawn["image"] if applied else self.line_width(image=sketch)["image"]
         moved = self.geometry(image=sketch, photo=photo, ground=255 - mask)  # the fill, 255, is ground
         sketch, photo, ground = (resized(moved[name], size) for name in ("image", "photo", "ground"))
         return Augmented(sketch, photo, 255 - ground, applied["roughness"] if applied else 0.0)
