@@ -146,13 +146,10 @@ class TrainConfig:
 
 
 def _refuse_numbers(config: LayoutConfig | TrainConfig, prefix: str = "") -> None:
-    """Raises UsageError for rates that are not above 0, weights below 0, and numbers that are not finite."""
+    """Raises UsageError for rates and weights below 0, or not finite. A rate of 0 keeps a network as it is."""
     for name, value in vars(config).items():
-        if not isinstance(value, float):
-            continue
-        least = "above 0" if name.endswith("_lr") else "0 or more"
-        if not (value > 0 if name.endswith("_lr") else value >= 0) or value == math.inf:
-            raise UsageError(f"{prefix}{name} {value} is not a number of {least}")
+        if isinstance(value, float) and not 0 <= value < math.inf:
+            raise UsageError(f"{prefix}{name} {value} is not a number of 0 or more")
 
 
 PRESETS: dict[str, TrainConfig] = {
