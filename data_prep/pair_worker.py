@@ -95,13 +95,7 @@ def makers(workers: int) -> Iterator[Executor]:
     """
     # spawn: a fork of a process with threads, such as the progress bar's, may hang
     spawn = multiprocessing.get_context("spawn")
-    executor = (
-        _InProcess() if workers == 1 else ProcessPoolExecutor(workers, spawn, initializer=_start_worker)
-    )
-    if workers > 1:
-        with _ctrl_c_blocked():
-            for _ in range(workers):  # each job starts a worker
-                executor.submit(os.getpid)
+    executor = _InProcess() if workers == 1 else _Processes(workers, spawn, initializer=_start_worker)
     try:
         yield executor
     finally:
@@ -146,6 +140,14 @@ class _InProcess(Executor):
         except Exception as error:
             future.set_exception(error)
         return future
+
+
+class _Processes(ProcessPoolExecutor):
+    """Starts its processes, which `submit` does, while Ctrl-C is blocked."""
+
+    def submit(self, job: Any, /, *arguments: Any, **options: Any) -> Future[Any]:
+        with _ctrl_c_blocked():
+            return super().submit(job, *arguments, **options)
 
 
 @contextmanager
