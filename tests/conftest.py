@@ -145,7 +145,7 @@ def make_model(config: ModelConfig, discriminator: DiscriminatorConfig | None = 
         for name, parameter in model.named_parameters():
             if name.endswith(".layout.weight") or name.startswith("generator."):
                 parameter.mul_(5)  # initial weights hardly change anything
-            elif name == "layout.out.weight":
+            elif name in ("layout.out.weight", "picture.head.weight"):
                 parameter.mul_(10)
             elif name == "picture.head.skip.bias":
                 parameter[3] = 1  # mostly opaque

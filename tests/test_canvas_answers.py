@@ -84,8 +84,9 @@ def hold_seeds(page):
     """Select a model and hold back the request for its seeds; returns it."""
     held = []
     page.route("**/api/v1/seeds", lambda route: held.append(route), times=1)
-    with page.expect_request("**/api/v1/seeds"):
-        page.locator("#model").select_option("player")
+    page.locator("#model").select_option("player")
+    while not held:  # the event "request" may come before the route's handler is called
+        page.wait_for_timeout(10)
     return held[0]
 
 

@@ -457,10 +457,10 @@ def test_a_stopped_training_saves_says_how_to_go_on_and_goes_on(pairs: Path, tmp
         output, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
     assert output.strip() == str(tmp_path / "runs" / "a" / "a.safetensors")
-    assert "To continue: pix2pix train" in errors and "--resume" in errors
+    assert "To continue, run the same command with --resume added." in errors
     reached = steps_of(tmp_path / "runs" / "a" / "a.safetensors")
     assert reached >= 2
-    again = [*command, "--resume", "--steps", str(reached + 3)]
+    again = [*first, "--resume", "--steps", str(reached + 3)]
     resumed = subprocess.run(again, capture_output=True, text=True, check=False, timeout=120)
     assert resumed.returncode == 0, resumed.stderr
     assert steps_of(tmp_path / "runs" / "a" / "a.safetensors") == reached + 3

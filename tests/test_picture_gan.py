@@ -79,7 +79,7 @@ def test_the_layout_enters_at_every_side(stage: str) -> None:
     assert (network(**taken) - before).abs().max() > 0.01
 
 
-def test_doubling_is_nearest_neighbour_and_a_convolution() -> None:
+def test_doubling_is_nearest_neighbour_a_convolution_and_a_blur() -> None:
     joint = Joint(3, 2, 5)
     for parameter in joint.parameters():
         nn.init.normal_(parameter)
@@ -87,8 +87,12 @@ def test_doubling_is_nearest_neighbour_and_a_convolution() -> None:
     found = joint(x, skip, layout, torch.tensor([0, 0]))
     doubled = nn.functional.interpolate(x, scale_factor=2)
     kernel = joint.weight.flip(2, 3)  # that of a transposed convolution
-    expected = nn.functional.conv2d(doubled, kernel, padding=1) + joint.skip(skip)
-    expected = expected + joint.layout(nn.functional.avg_pool2d(layout, 4))
+    blur = torch.tensor([0.25, 0.5, 0.25])
+    blurs = (blur[:, None] * blur).expand(5, 1, 3, 3)
+    expected = nn.functional.conv2d(
+        nn.functional.conv2d(doubled, kernel, padding=1), blurs, padding=1, groups=5
+    )
+    expected = expected + joint.skip(skip) + joint.layout(nn.functional.avg_pool2d(layout, 4))
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 

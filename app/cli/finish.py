@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -56,5 +57,6 @@ def finish(
     with Reporter("finishing", 1.0) as progress, training.stop_on_signals(progress.say) as stop:
         training.run(arguments, config, progress, stop)
     if stop():
-        training.exit_stopped(ctx, pairs, name, runs, resume=True)
+        command = ["pix2pix", "train", str(pairs), "--name", name, "--runs", str(runs), "--resume"]
+        training.exit_stopped(ctx, f"run: {shlex.join(command)}")
     click.echo(click.format_filename(runs / name / f"{name}.safetensors"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shlex
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -132,7 +131,8 @@ def train(ctx: click.Context, /, pairs: Path, name: str, runs: Path, dry_run: bo
     if bundle.exists():
         click.echo(click.format_filename(bundle))
     if stop() and (status is None or status.progress < 1):
-        exit_stopped(ctx, pairs, name, runs, resume=bundle.exists())
+        added = bundle.exists() and not arguments.resume
+        exit_stopped(ctx, f"run the same command{' with --resume added' if added else ''}.")
 
 
 @dataclass(frozen=True)
@@ -293,11 +293,9 @@ def run(
     return last
 
 
-def exit_stopped(ctx: click.Context, pairs: Path, name: str, runs: Path, *, resume: bool) -> None:
+def exit_stopped(ctx: click.Context, how: str) -> None:
     """Prints how to go on with a stopped run, and exits."""
-    command = ["pix2pix", "train", str(pairs), "--name", name, "--runs", str(runs), "--resume"]
-    how = f"To continue: {shlex.join(command)}" if resume else "No step is saved: run the same command again."
-    click.echo(f"Stopped. {how}", err=True)
+    click.echo(f"Stopped. To continue, {how}", err=True)
     ctx.exit(INTERRUPTED)
 
 

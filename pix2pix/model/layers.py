@@ -63,13 +63,8 @@ class Conv(nn.Module):
 class ModulatedConv(nn.Module):
     """A 3x3 convolution whose input channels a style scales, demodulated (Karras et al. 2020, section 2.2).
 
-    Demodulation depends on style and weights only. With `double`, the side of the input is doubled bilinearly
-    first: nearest-neighbour doubling is folded into a transposed 4x4 kernel, and a [1 2 1] blur follows.
-    Without the blur, plain surfaces get a woven pattern (Zhang 2019).
+    Demodulation depends on style and weights only. With `double`, the side of the input is doubled first.
     """
-
-    taps: Tensor
-    blur: Tensor
 
     def __init__(self, c_in: int, c_out: int, style: int, *, double: bool = False) -> None:
         """`style` is the length of a style; the scales of the input channels are 1 at first."""
@@ -77,10 +72,7 @@ class ModulatedConv(nn.Module):
         self.weight = nn.Parameter(torch.randn(c_out, c_in, 3, 3))
         self.bias = nn.Parameter(torch.zeros(c_out))
         self.style = Linear(style, c_in, bias=1.0)
-        self.doubles = double
-        blur = torch.tensor(BLUR)
-        self.register_buffer("taps", torch.tensor(DOUBLE), persistent=False)
-        self.register_buffer("blur", (blur[:, None] * blur).expand(c_out, 1, 3, 3).clone(), persistent=False)
+        self.doubling = Doubling(c_out) if double else None
 
     def forward(self, x: Tensor, style: Tensor, beside: Tensor | None = None) -> Tensor:
         """(N, C, H, W) and style (N, K) -> (N, C', H, W) or, doubled, (N, C', 2H, 2W), activated.
@@ -91,13 +83,33 @@ class ModulatedConv(nn.Module):
         weight = self.weight * self.weight[0].numel() ** -0.5
         demodulation = torch.rsqrt(scale.square() @ weight.square().sum((2, 3)).t() + 1e-6)
         x = x * scale[:, :, None, None].to(x.dtype)
-        if self.doubles:
-            y = doubled(x, weight, self.taps)
-            y = F.conv2d(y, self.blur.to(y.dtype), None, 1, 1, groups=y.shape[1])
-        else:
-            y = F.conv2d(x, weight.to(x.dtype), None, 1, 1)
+        y = self.doubling(x, weight) if self.doubling else F.conv2d(x, weight.to(x.dtype), None, 1, 1)
         y = torch.addcmul(self.bias[:, None, None].to(y.dtype), y, demodulation[:, :, None, None].to(y.dtype))
         return activate(y if beside is None else (y + beside) * 0.5**0.5)
+
+
+class Doubling(nn.Module):
+    """A 3x3 convolution of a picture of twice the side, enlarged bilinearly.
+
+    Nearest-neighbour doubling is folded into a transposed 4x4 kernel, and a [1 2 1] blur follows. Without the
+    blur, plain surfaces get a woven pattern (Zhang 2019).
+    """
+
+    taps: Tensor
+    blur: Tensor
+
+    def __init__(self, c_out: int) -> None:
+        """`c_out` is the number of output channels. It has no weights of its own."""
+        super().__init__()
+        blur = torch.tensor(BLUR)
+        self.register_buffer("taps", torch.tensor(DOUBLE), persistent=False)
+        self.register_buffer("blur", (blur[:, None] * blur).expand(c_out, 1, 3, 3).clone(), persistent=False)
+
+    def forward(self, x: Tensor, weight: Tensor) -> Tensor:
+        """(N, C, H, W) and kernel (O, C, 3, 3) -> (N, O, 2H, 2W)."""
+        kernel = torch.einsum("ti,oxij,uj->xotu", self.taps, weight, self.taps)
+        y = F.conv_transpose2d(x, kernel.to(x.dtype), None, 2, 1)
+        return F.conv2d(y, self.blur.to(y.dtype), None, 1, 1, groups=y.shape[1])
 
 
 class InstanceNorm(nn.Module):
@@ -123,15 +135,6 @@ class InstanceNorm(nn.Module):
             gain = gain * torch.rsqrt(variance + NORM_EPSILON)
             offset = offset - mean * gain
         return torch.addcmul(offset.to(x.dtype), x, gain.to(x.dtype))
-
-
-def doubled(x: Tensor, weight: Tensor, taps: Tensor) -> Tensor:
-    """A 3x3 convolution (O, C, 3, 3) of (N, C, H, W) after nearest-neighbour doubling: (N, O, 2H, 2W).
-
-    It is one transposed 4x4 convolution; `taps` are `constants.DOUBLE`. Its kernel is the flipped one.
-    """
-    kernel = torch.einsum("ti,oxij,uj->xotu", taps, weight, taps)
-    return F.conv_transpose2d(x, kernel.to(x.dtype), None, 2, 1)
 
 
 def group_deviation(x: Tensor, group: int) -> Tensor:

@@ -126,18 +126,18 @@ class Graph:
         """
         scale, demodulation = self.modulation(style, name)
         y = self.doubled(self.add("Mul", x, scale), name, self._fan_scale(name))
-        channels = len(self.weights[f"{name}.bias"])
-        blur = np.tile(np.outer(BLUR, BLUR).astype(np.float32), (channels, 1, 1, 1))
-        y = self.add("Conv", y, self.constant(blur), pads=[1] * 4, group=channels)
         return self.leaky(self.add("Add", self.add("Mul", y, demodulation), beside))
 
     def doubled(self, x: str, name: str, scale: float = 1.0) -> str:
-        """A 3x3 convolution, its kernel times `scale`, after nearest-neighbour doubling: one 4x4 kernel."""
+        """`layers.Doubling` with a kernel times `scale`."""
         taps = np.array(DOUBLE, np.float32)
         kernel = self.add("Mul", self.weight(f"{name}.weight"), scale)
         kernel = self.add("MatMul", self.add("MatMul", self.constant(taps), kernel), self.constant(taps.T))
         kernel = self.add("Transpose", kernel, perm=[1, 0, 2, 3])
-        return self.add("ConvTranspose", x, kernel, strides=[2] * 2, pads=[1] * 4)
+        y = self.add("ConvTranspose", x, kernel, strides=[2] * 2, pads=[1] * 4)
+        channels = len(self.weights[f"{name}.weight"])
+        blur = np.tile(np.outer(BLUR, BLUR).astype(np.float32), (channels, 1, 1, 1))
+        return self.add("Conv", y, self.constant(blur), pads=[1] * 4, group=channels)
 
     def modulation(self, style: str, name: str) -> tuple[str, str]:
         """Scales of the input channels of a modulated convolution, and of its output's: (N, C, 1, 1) each."""

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pix2pix.model.config import ModelConfig
-from pix2pix.model.constants import DEVIATION, DOUBLE, SLOPE
-from pix2pix.model.layers import STATISTICS, InstanceNorm, doubled, per_answer, statistics
+from pix2pix.model.constants import DEVIATION, SLOPE
+from pix2pix.model.layers import STATISTICS, Doubling, InstanceNorm, per_answer, statistics
 
 
 class PictureGenerator(nn.Module):
@@ -92,11 +92,8 @@ class Up(nn.Module):
 class Joint(nn.Module):
     """The sum of three 3x3 convolutions: of x, doubled, of the skip connection and of the layout.
 
-    It equals one convolution of all three, but the part of the skip connection is computed once a sketch. x
-    is doubled by nearest neighbour, which gives no checkerboard (Odena et al. 2016).
+    It equals one convolution of all three, but the part of the skip connection is computed once a sketch.
     """
-
-    taps: Tensor
 
     def __init__(self, c_in: int, c_skip: int, c_out: int) -> None:
         """Channels of x, of the skip connection and of the output."""
@@ -104,13 +101,13 @@ class Joint(nn.Module):
         self.weight = nn.Parameter(torch.empty(c_out, c_in, 3, 3))
         self.skip = nn.Conv2d(c_skip, c_out, 3, padding=1)
         self.layout = nn.Conv2d(4, c_out, 3, padding=1, bias=False)
-        self.register_buffer("taps", torch.tensor(DOUBLE), persistent=False)
+        self.doubling = Doubling(c_out)
 
     def forward(self, x: Tensor, skip: Tensor, layout: Tensor, sketch_of: Tensor | None) -> Tensor:
         """(N, C, H, W), (M, K, 2H, 2W) and layout (N, 4, 64, 64) -> (N, C', 2H, 2W)."""
         of_skip = per_answer(self.skip(skip), sketch_of)
         of_layout = self.layout(resized(layout, skip.shape[-1]).to(x.dtype))
-        joined: Tensor = doubled(x, self.weight, self.taps) + of_skip + of_layout
+        joined: Tensor = self.doubling(x, self.weight) + of_skip + of_layout
         return joined
 
 

@@ -54,6 +54,11 @@ def make_fabric(device: str, precision: str, *, devices: int = 1, nodes: int = 1
         precision=choose_precision(precision, chosen),
     )
     fabric.launch()
+    launcher = fabric.strategy.launcher
+    if watched := getattr(launcher, "procs", None):
+        # Fabric's observer would kill this process, mostly before `lost_processes_as_run_error` says why.
+        launcher.procs = list(watched)  # type: ignore[union-attr]
+        watched.clear()
     return fabric
 
 
@@ -70,10 +75,8 @@ def lost_processes_as_run_error(fabric: Fabric) -> Iterator[None]:
     except RuntimeError as error:
         if fabric.world_size == 1 or not any(words in str(error) for words in LOST):
             raise
-        others = getattr(fabric.strategy.launcher, "procs", [])
-        for process in others:
+        for process in getattr(fabric.strategy.launcher, "procs", []):
             process.kill()
-        others.clear()  # else Fabric's observer kills this process before its message is printed
         raise RunError(
             "another process of this run has ended or cannot be reached; --resume goes on from the last "
             "checkpoint"

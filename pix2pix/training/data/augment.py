@@ -17,6 +17,7 @@ GEOMETRY_SHARE = 0.6  # of pairs; the others keep the frame they have
 EQUAL_HASTE_SHARE = 0.5  # of redrawn sketches: haste equals roughness; in the others it is independent
 LINE_SHARE = 0.6  # of edge maps that get thicker lines
 SINGLE_SHARE = 0.4  # of redrawn sketches whose thin parts become single lines
+RIM_PX = 3  # around the product, where its edges may be drawn
 THIN, LONG = 0.07, 0.15  # of the side: the most that a thin part is wide, and the least that it is long
 
 
@@ -54,8 +55,8 @@ def with_single_lines(sketch: UInt8, mask: UInt8) -> UInt8:
     """
     side = max(3, round(THIN * max(mask.shape)))
     product = (mask > 127).astype(np.uint8)
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    rim = np.ones((7, 7), np.uint8)
+    disc, near = (cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (d, d)) for d in (side, side + 2 * RIM_PX))
+    rim = np.ones((2 * RIM_PX + 1, 2 * RIM_PX + 1), np.uint8)
     body = cv2.dilate(cv2.morphologyEx(product, cv2.MORPH_OPEN, disc), rim)
     middle = skeletonize((product > 0) & (body == 0)).astype(np.uint8)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(middle, connectivity=8)
@@ -65,7 +66,7 @@ def with_single_lines(sketch: UInt8, mask: UInt8) -> UInt8:
     if not kept.any():
         return sketch
     single = sketch.copy()
-    single[(cv2.dilate(kept.astype(np.uint8), cv2.dilate(disc, rim)) > 0) & (body == 0)] = 255
+    single[(cv2.dilate(kept.astype(np.uint8), near) > 0) & (body == 0)] = 255
     single[kept] = 0
     return single
 
@@ -84,8 +85,8 @@ class PairAugment:
 
     def __init__(self, *, flip: bool, shift_scale: bool, strokes: bool, line_width: bool) -> None:
         """Each argument is a field of TrainConfig."""
-        redrawn = [HandDrawn(p=1 - EDGE_MAP_SHARE)] if strokes else []
-        self.redraw = A.Compose(redrawn, save_applied_params=True)
+        self.redraws = strokes
+        self.redraw = A.Compose([HandDrawn()], save_applied_params=True)
         # Eroding the white paper thickens the ink.
         thicker = [A.Morphological(scale=(2, 4), operation="erosion", p=LINE_SHARE)] if line_width else []
         self.line_width = A.Compose(thicker)
@@ -110,16 +111,19 @@ class PairAugment:
         """Returns an augmented pair of side `size_px`."""
         transforms = (self.redraw, self.line_width, self.geometry)
         # With one seed for all, their random numbers would be equal.
-        *seeds, single = np.random.SeedSequence(seed).generate_state(len(transforms) + 1).tolist()
+        *seeds, of_choices = np.random.SeedSequence(seed).generate_state(len(transforms) + 1).tolist()
         for transform, transform_seed in zip(transforms, seeds, strict=True):
             transform.set_random_seed(transform_seed)
         size = (size_px, size_px)
         if max(sketch.shape) > size_px:  # tracing is slow on large pages
             sketch, photo, mask = (resized(picture, size) for picture in (sketch, photo, mask))
-        is_single = single < SINGLE_SHARE * 2**32
-        redrawn = self.redraw(image=with_single_lines(sketch, mask) if is_single else sketch)
-        applied = dict(redrawn["applied_transforms"]).get("HandDrawn")
-        sketch = redrawn["image"] if applied else self.line_width(image=sketch)["image"]
+        kept, double = np.random.default_rng(of_choices).random(2)
+        roughness = 0.0
+        if self.redraws and kept >= EDGE_MAP_SHARE:
+            drawn = self.redraw(image=with_single_lines(sketch, mask) if double < SINGLE_SHARE else sketch)
+            sketch, roughness = drawn["image"], dict(drawn["applied_transforms"])["HandDrawn"]["roughness"]
+        else:
+            sketch = self.line_width(image=sketch)["image"]
         moved = self.geometry(image=sketch, photo=photo, ground=255 - mask)  # the fill, 255, is ground
         sketch, photo, ground = (resized(moved[name], size) for name in ("image", "photo", "ground"))
-        return Augmented(sketch, photo, 255 - ground, applied["roughness"] if applied else 0.0)
+        return Augmented(sketch, photo, 255 - ground, roughness)
