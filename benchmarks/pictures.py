@@ -2,8 +2,8 @@
 
     python benchmarks/pictures.py
 
-Overwrites files in docs/images. Nothing is selected: where it is not said otherwise, photos have the seeds that
-the canvas starts with, which differ clearly.
+Overwrites files in docs/images. Nothing is selected: the photos of the first picture have the seeds that the
+canvas starts with, which differ clearly.
 """
 
 from __future__ import annotations
