@@ -76,7 +76,8 @@ def test_the_layout_enters_at_every_side(stage: str) -> None:
     network, taken = generator(), given(1)
     before = network(**taken)
     nn.init.zeros_(network.get_submodule(stage if stage == "head" else f"{stage}.join").layout.weight)
-    assert (network(**taken) - before).abs().max() > 0.01
+    # Float32 errors are below 1e-5; enlarging evens out what the innermost stage adds.
+    assert (network(**taken) - before).abs().max() > 1e-3
 
 
 def test_doubling_is_nearest_neighbour_a_convolution_and_a_blur() -> None:
