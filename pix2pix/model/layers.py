@@ -83,7 +83,11 @@ class ModulatedConv(nn.Module):
         weight = self.weight * self.weight[0].numel() ** -0.5
         demodulation = torch.rsqrt(scale.square() @ weight.square().sum((2, 3)).t() + 1e-6)
         x = x * scale[:, :, None, None].to(x.dtype)
-        y = self.doubling(x, weight) if self.doubling else F.conv2d(x, weight.to(x.dtype), None, 1, 1)
+        y = (
+            self.doubling.convolve(x, weight)
+            if self.doubling
+            else F.conv2d(x, weight.to(x.dtype), None, 1, 1)
+        )
         y = torch.addcmul(self.bias[:, None, None].to(y.dtype), y, demodulation[:, :, None, None].to(y.dtype))
         return activate(y if beside is None else (y + beside) * 0.5**0.5)
 
@@ -105,7 +109,7 @@ class Doubling(nn.Module):
         self.register_buffer("taps", torch.tensor(DOUBLE), persistent=False)
         self.register_buffer("blur", (blur[:, None] * blur).expand(c_out, 1, 3, 3).clone(), persistent=False)
 
-    def forward(self, x: Tensor, weight: Tensor) -> Tensor:
+    def convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         """(N, C, H, W) and kernel (O, C, 3, 3) -> (N, O, 2H, 2W)."""
         kernel = torch.einsum("ti,oxij,uj->xotu", self.taps, weight, self.taps)
         y = F.conv_transpose2d(x, kernel.to(x.dtype), None, 2, 1)

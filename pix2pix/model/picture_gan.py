@@ -107,7 +107,7 @@ class Joint(nn.Module):
         """(N, C, H, W), (M, K, 2H, 2W) and layout (N, 4, 64, 64) -> (N, C', 2H, 2W)."""
         of_skip = per_answer(self.skip(skip), sketch_of)
         of_layout = self.layout(resized(layout, skip.shape[-1]).to(x.dtype))
-        joined: Tensor = self.doubling(x, self.weight) + of_skip + of_layout
+        joined: Tensor = self.doubling.convolve(x, self.weight) + of_skip + of_layout
         return joined
 
 
