@@ -113,6 +113,10 @@ def load_tensors(pairs: Sequence[Pair], size_px: int) -> tuple[Tensor, Tensor]:
 
 def to_tensors(sketches: Sequence[UInt8], photos: Sequence[UInt8]) -> tuple[Tensor, Tensor]:
     """Sequences of (S, S) and (S, S, 3) uint8 -> (N, 1, S, S) and (N, 3, S, S) float32 in [-1, 1]."""
-    sketch = torch.from_numpy(np.stack(sketches)[:, None])
+    return from_pixels(torch.from_numpy(np.stack(sketches)[:, None])), photos_to_tensor(photos)
+
+
+def photos_to_tensor(photos: Sequence[UInt8]) -> Tensor:
+    """Sequence of (S, S, 3) uint8 -> (N, 3, S, S) float32 in [-1, 1]."""
     photo = torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2)  # NHWC storage is channels_last
-    return from_pixels(sketch), from_pixels(photo)
+    return from_pixels(photo)

@@ -68,6 +68,19 @@ def test_the_opening_under_a_handle_is_ground() -> None:
     assert wrong(mask, true) < 0.001
 
 
+@pytest.mark.parametrize(
+    ("left", "level", "is_open"), [(198, 255, True), (198, 252, True), (198, 247, False), (120, 255, False)]
+)
+def test_a_small_opening_behind_a_strap_is_ground(left: int, level: int, is_open: bool) -> None:
+    """The same white inside of the product is a print, and anywhere what is darker."""
+    sketch, photo, true = box()
+    hole = slice(140, 160), slice(left, left + 8)
+    photo[hole] = level
+    true[hole] = 0 if is_open else 255
+    cv2.rectangle(sketch, (left, 140), (left + 7, 159), 0, 1)
+    assert wrong(product_mask(sketch, photo), true) == 0
+
+
 def test_the_sharply_white_inside_of_a_bare_outline_is_product() -> None:
     """An opening has a rim of the product; white leather that the light burnt out has only its line."""
     sketch, photo, true = box((255, 255, 255))

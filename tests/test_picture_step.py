@@ -42,8 +42,9 @@ def pictures(**changes: Tensor) -> Pictures:
         place=torch.arange(COUNT),
         sketch=sketch,
         photo=photo,
+        foreground=photo,
+        alpha=mask,
         roughness=torch.zeros(COUNT),
-        mask=mask,
         shifts=torch.full((COUNT, 2), 0.5),
         choices=torch.ones(COUNT),
         mistakes=torch.zeros(COUNT, 1, 6, 6),
@@ -63,7 +64,7 @@ def test_the_layout_is_the_photos_own_in_the_regions_of_the_sketch() -> None:
     given = pictures()
     layout = training_layout(given)
     torch.testing.assert_close(
-        layout, layout_of(coloured_by(given.photo, given.mask), regions_of((1 - given.sketch) / 2))
+        layout, layout_of(coloured_by(given.foreground, given.alpha), regions_of((1 - given.sketch) / 2))
     )
     torch.testing.assert_close(
         layout[:, :3, 20:44, 16:48], given.photo[:, :, 20:44, 16:48], atol=1e-4, rtol=0
@@ -73,7 +74,7 @@ def test_the_layout_is_the_photos_own_in_the_regions_of_the_sketch() -> None:
 
 def test_a_share_of_the_layouts_is_made_as_drawn_ones_are() -> None:
     given = pictures(choices=torch.tensor([0.0, REDRAWN_SHARE, REDRAWN_SHARE - 0.01, 1.0]))
-    coloured, regions = coloured_by(given.photo, given.mask), regions_of((1 - given.sketch) / 2)
+    coloured, regions = coloured_by(given.foreground, given.alpha), regions_of((1 - given.sketch) / 2)
     exact, redrawn = layout_of(coloured, regions), redrawn_layout(coloured, regions)
     expected = torch.stack([redrawn[0], exact[1], redrawn[2], exact[3]])
     assert torch.equal(training_layout(given), expected) and not torch.equal(exact, redrawn)
@@ -99,7 +100,7 @@ def test_masks_of_redrawn_layouts_have_mistakes() -> None:
 def test_a_redrawn_layout_has_the_colours_of_the_cells() -> None:
     """A box that fills its cells keeps its colour, also between the lines that do not follow cells."""
     given = pictures()
-    layout = redrawn_layout(coloured_by(given.photo, given.mask), regions_of((1 - given.sketch) / 2))
+    layout = redrawn_layout(coloured_by(given.foreground, given.alpha), regions_of((1 - given.sketch) / 2))
     inside = layout[:, :3, 20:44, 16:48]
     torch.testing.assert_close(inside, given.photo[:, :, 20:44, 16:48], atol=0.02, rtol=0)
     assert set(layout[:, 3].unique().tolist()) == {0.0, 1.0}
@@ -193,7 +194,7 @@ def test_a_step_updates_the_generator_and_every_discriminator(tiny_config: Train
 def test_the_step_is_that_of_photos_with_permuted_channels(tiny_config: TrainConfig) -> None:
     given, order = pictures(), torch.tensor([[2, 0, 1]]).expand(COUNT, 3)
     permuted = replace(given, channels=order)
-    before = replace(given, photo=given.photo[:, [2, 0, 1]])
+    before = replace(given, foreground=given.foreground[:, [2, 0, 1]])
     one, other = (ready(tiny_config).run(0, x, 0.0, in_parts(1), measure=False) for x in (permuted, before))
     torch.testing.assert_close(one[0], other[0])
 

@@ -22,11 +22,12 @@ Labels = npt.NDArray[np.int32]
 
 GAP_PX = 15  # narrower gaps in an outline count as closed
 OFF, OFF_PER_NOISE = 6, 2  # a pixel above OFF + OFF_PER_NOISE * noise levels is off the ground
-WHITE, WHITE_PER_NOISE = 2.0, 0.8  # the same limit for the mean of an enclosed region of ground
+WHITE, WHITE_PER_NOISE = 4.0, 0.8  # the same limit for the mean of an enclosed region of ground
 NOISE_QUANTILE, MOST_NOISE = 0.9, 4  # of the JPEG noise of the ground, in levels
 NEAR_PX = 3
 OPEN_SHARE = 0.3  # a region with at least this share of its rim near the ground is ground
-SMALLEST_OPENING = 0.0025  # of the picture; smaller white regions are mostly prints, laces and soles
+SMALLEST_OPENING = 0.0025  # of the picture; most smaller white regions are prints, laces and soles
+SMALLEST_NEAR_GROUND, STRAP_PX = 0.0003, 14  # but not those that only a strap of this width encloses
 SOLID_SHARE = 0.75  # of an opening's rim that is product; white leather has only a line around it
 SHADOW_DARKEST, SHADOW_CHROMA = 120, 16  # limits: levels off the ground, and between the channels
 SHADOW_STEEPEST = 5  # limit: levels a pixel
@@ -102,11 +103,13 @@ def _shadows(off: UInt8, chroma: UInt8, solid: UInt8, lines: UInt8) -> UInt8:
 
 
 def _ground_regions(rest: UInt8, ground: UInt8, solid: UInt8, off: UInt8, white: float) -> UInt8:
-    """Returns the regions of `rest` that are ground: next to it, or large, white and inside the product."""
+    """Returns the regions of `rest` that are ground: next to it, or white openings inside the product."""
     labels = _labels(rest)
     inside = _means(off, labels, _eroded(rest, 5))  # without the halos of edges, if anything is left
     is_white = np.where(np.isnan(inside), _means(off, labels, rest), inside) <= white
-    is_large = np.bincount(labels.ravel()) >= SMALLEST_OPENING * labels.size
+    areas = np.bincount(labels.ravel()) / labels.size
+    near = np.bincount(labels[_dilated(ground, 2 * STRAP_PX + 1) > 0], minlength=len(areas)) > 0
+    is_large = areas >= np.where(near, SMALLEST_NEAR_GROUND, SMALLEST_OPENING)
     is_opening = is_white & is_large & (_rim_shares(rest, labels, solid) >= SOLID_SHARE)
     return _chosen(labels, is_opening | (_rim_shares(rest, labels, ground) >= OPEN_SHARE))
 

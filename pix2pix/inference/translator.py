@@ -19,6 +19,7 @@ from pix2pix.errors import CorruptBundle, NoSubject, UsageError, about
 from pix2pix.images.framing import UInt8
 from pix2pix.images.io import fit_hints, fit_sketch, read_hints, read_photo, read_sketch
 from pix2pix.images.mask import product_mask
+from pix2pix.images.matte import estimate_foreground
 from pix2pix.images.subject import squared
 from pix2pix.images.transparency import cut_out, without_fringe
 from pix2pix.inference.engines import Engine, Float32, Int64, make_engine
@@ -96,7 +97,7 @@ class Translator:
     def encode_subject(self, subject: UInt8) -> latents.Latent:
         """Returns the z (Z,) of a `subject`: the part of `encode` that needs the network."""
         blank = np.full(subject.shape[:2], 255, np.uint8)
-        return self._engine.encode(subject, product_mask(blank, subject))
+        return self._engine.encode(*estimate_foreground(subject, product_mask(blank, subject)))
 
     def translate(
         self,

@@ -10,6 +10,7 @@ import numpy as np
 from skimage.morphology import skeletonize
 
 from pix2pix.images.framing import UInt8, resized
+from pix2pix.images.matte import estimate_foreground
 from pix2pix.training.data.strokes import redraw, trace
 
 EDGE_MAP_SHARE = 0.3  # of sketches: not redrawn, roughness 0
@@ -76,7 +77,8 @@ class Augmented(NamedTuple):
 
     sketch: UInt8  # (S, S), paper 255
     photo: UInt8  # (S, S, 3)
-    mask: UInt8  # (S, S), product 255, ground 0
+    foreground: UInt8  # (S, S, 3): the product's colour
+    alpha: UInt8  # (S, S), product 255, ground 0
     roughness: float  # 0 to 1: how far the strokes were moved from the photo's edges
 
 
@@ -126,4 +128,4 @@ class PairAugment:
             sketch = self.line_width(image=sketch)["image"]
         moved = self.geometry(image=sketch, photo=photo, ground=255 - mask)  # the fill, 255, is ground
         sketch, photo, ground = (resized(moved[name], size) for name in ("image", "photo", "ground"))
-        return Augmented(sketch, photo, 255 - ground, roughness)
+        return Augmented(sketch, photo, *estimate_foreground(photo, 255 - ground), roughness)

@@ -24,8 +24,9 @@ class Pictures:
     place: Tensor  # (N,) place in the batch of all processes; on the CPU, as shifts are
     sketch: Tensor  # (N, 1, S, S) in [-1, 1]
     photo: Tensor  # (N, 3, S, S) in [-1, 1]
+    foreground: Tensor  # (N, 3, S, S) in [-1, 1]: the product's colour
+    alpha: Tensor  # (N, 1, S, S) in 0..1
     roughness: Tensor  # (N,) in 0..1: how far the strokes were moved from the photo's edges
-    mask: Tensor  # (N, 1, S, S) in 0..1
     shifts: Tensor  # (N, 2) uniform: shift of the discriminators' inputs
     choices: Tensor  # (N,) uniform: which kind of layout the picture GAN gets
     mistakes: Tensor  # (N, 1, 6, 6) uniform: where the mask of such a layout is wrong
@@ -46,7 +47,7 @@ class Layouts:
     """The K pairs of the layout GAN; the first half is generated with the latents of their real layouts."""
 
     ink: Tensor  # (K, 1, 64, 64) in 0..1
-    coloured: Tensor  # (K, 4, 64, 64): the photo, in [-1, 1], times the mask, and the mask
+    coloured: Tensor  # (K, 4, 64, 64): the foreground, in [-1, 1], times alpha, and alpha
     z: Tensor  # (K, Z) normal
     choices: Tensor  # (K, 2) uniform: are cells known, which share of them
     cells: Tensor  # (K, 1, 16, 16) uniform: which
@@ -84,8 +85,9 @@ def draw_batch(
         place=torch.arange(n)[rank::processes],
         sketch=to_device(loaded.sketch),
         photo=to_device(loaded.photo),
+        foreground=to_device(loaded.foreground),
+        alpha=to_device(loaded.alpha),
         roughness=to_device(loaded.roughness),
-        mask=to_device(loaded.mask),
         shifts=random(n, 2),
         choices=to_device(random(n)),
         mistakes=to_device(random(n, 1, MISTAKES_SIDE, MISTAKES_SIDE)),

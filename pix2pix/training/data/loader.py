@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from pix2pix.errors import PairsError, RunError
 from pix2pix.model.constants import LAYOUT_PX
 from pix2pix.model.layouts import coloured_by
-from pix2pix.pairs import Pair, load_mask, load_pair, to_tensors
+from pix2pix.pairs import Pair, load_mask, load_pair, photos_to_tensor, to_tensors
 from pix2pix.training.data.augment import Augmented, PairAugment
 from pix2pix.training.data.sampler import BLOCK, PairSampler
 
@@ -39,10 +39,11 @@ class Loaded:
 
     indices: list[int]  # of the pairs, K
     ink: Tensor  # (K, 1, 64, 64) in 0..1
-    coloured: Tensor  # (K, 4, 64, 64): the photo, in [-1, 1], times the mask, and the mask
+    coloured: Tensor  # (K, 4, 64, 64): the foreground, in [-1, 1], times alpha, and alpha
     sketch: Tensor  # (N, 1, S, S) in [-1, 1]
     photo: Tensor  # (N, 3, S, S) in [-1, 1]
-    mask: Tensor  # (N, 1, S, S) in 0..1
+    foreground: Tensor  # (N, 3, S, S) in [-1, 1]
+    alpha: Tensor  # (N, 1, S, S) in 0..1
     roughness: Tensor  # (N,) in 0..1
     unreadable: dict[str, str]  # the reason by name of pair; other pairs are in their place
 
@@ -147,10 +148,10 @@ class _Pairs(Dataset[_Item | PairsError]):
 
 
 def _for_layout(augmented: Augmented) -> tuple[Tensor, Tensor]:
-    """Returns ink (1, 64, 64), and colour times mask, and mask (4, 64, 64)."""
-    sketch, photo = to_tensors([augmented.sketch], [augmented.photo])
-    mask = torch.from_numpy(augmented.mask)[None, None] / 255
-    both = (1 - sketch) / 2, coloured_by(photo, mask)
+    """Returns ink (1, 64, 64), and foreground times alpha, and alpha (4, 64, 64)."""
+    sketch, foreground = to_tensors([augmented.sketch], [augmented.foreground])
+    alpha = torch.from_numpy(augmented.alpha)[None, None] / 255
+    both = (1 - sketch) / 2, coloured_by(foreground, alpha)
     ink, coloured = (F.adaptive_avg_pool2d(x, LAYOUT_PX)[0] for x in both)
     return ink, coloured
 
@@ -169,7 +170,8 @@ def _collate(items: list[_Item | PairsError]) -> Loaded | PairsError:
         torch.stack([item.coloured for item in loaded]),
         sketch,
         photo,
-        torch.from_numpy(np.stack([pair.mask for pair in pairs])[:, None]) / 255,
+        photos_to_tensor([pair.foreground for pair in pairs]),
+        torch.from_numpy(np.stack([pair.alpha for pair in pairs])[:, None]) / 255,
         torch.tensor([pair.roughness for pair in pairs]),
         {name: reason for item in loaded for name, reason in item.unreadable.items()},
     )

@@ -120,8 +120,11 @@ class PictureStep:
         the picture.
         """
         penalise = step % PENALTY_EVERY == 0
-        permuted = batch.photo.gather(1, batch.channels[:, :, None, None].expand_as(batch.photo))
-        batch = replace(batch, photo=permuted.contiguous(memory_format=torch.channels_last))
+        foreground = batch.foreground.gather(1, batch.channels[:, :, None, None].expand_as(batch.foreground))
+        photo = batch.alpha * foreground + (1 - batch.alpha)
+        batch = replace(
+            batch, foreground=foreground, photo=photo.contiguous(memory_format=torch.channels_last)
+        )
         d_losses, d_statistics = in_parts(
             lambda parts: self._update_discriminators(batch, parts, rate, penalise=penalise)
         )
@@ -196,7 +199,7 @@ class PictureStep:
             "g_matching": config.matching_weight * (losses.feature_matching(features, aims) * exact).mean(),
             "g_reconstruction": config.reconstruction_weight * (error * exact).mean(),
             "g_alpha": config.alpha_weight
-            * (losses.alpha_error(generated.rgba[:, 3:], part.mask) * exact).mean(),
+            * (losses.alpha_error(generated.rgba[:, 3:], part.alpha) * exact).mean(),
         }
         if self.perceptual is not None:
             seen = torch.nonzero(part.place % PERCEIVED == 0).flatten()
@@ -221,7 +224,7 @@ def training_layout(part: Pictures) -> Tensor:
     colour is mixed with that around them, and have mistakes in their masks, so that it takes the outline and
     openings from the sketch. The others have the exact mean colour of each region.
     """
-    ink, coloured = _ink(part), coloured_by(part.photo, part.mask)
+    ink, coloured = _ink(part), coloured_by(part.foreground, part.alpha)
     regions = regions_of(ink)
     exact, of_cells = layout_of(coloured, regions), redrawn_layout(coloured, regions)
     of_cells = _with_mistakes(of_cells, part.mistakes)
