@@ -29,7 +29,7 @@ BETTER_MOVED = 0.1  # gain in score
 MASKS_MAY_FAIL = 0.02  # of the pairs: 20 of 1,000 official photos of bags have no plain background
 # Share of the picture; official masks: 0.06 and more, and 0.86 on a plain background
 EMPTY_MASK, FULL_MASK = 0.03, 0.9
-MOST_HOLES = 5  # in the product; all but 5 of 2,000 official masks have at most that many
+MOST_HOLES = 5  # in the product; all but 13 of 2,000 official masks have at most that many
 BEYOND_LINES = 0.1  # share of the product outside of the hull of the lines; official shoes: at most 0.03
 ON_BORDER = 0.5  # share of the picture's border that is product
 
