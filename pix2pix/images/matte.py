@@ -35,8 +35,9 @@ def estimate_foreground(photo: UInt8, mask: UInt8) -> tuple[UInt8, UInt8]:
     sums = cv2.blur(np.dstack([off_white * weight[..., None], weight]), (REACH_PX, REACH_PX))
     nearby = sums[..., :3] / np.maximum(sums[..., 3:], 1e-9)
     length = np.square(nearby).sum(axis=2)
-    share = np.clip((off_white * nearby).sum(axis=2) / np.maximum(length, 1), 0, 1)
-    share = np.where(length > FAINT**2, share, product)
+    share = (off_white * nearby).sum(axis=2) / np.maximum(length, 1)
+    share = np.where(length > FAINT**2, share.clip(0, 1), product)
+    mixed &= share < 1
     foreground = 255 - np.where(mixed[..., None], nearby, off_white)
     alpha = 255 * np.where(mixed, share, product)
     return foreground.round().astype(np.uint8), alpha.round().astype(np.uint8)
