@@ -123,8 +123,8 @@ def test_discriminators_see_both_pictures_and_their_ink_shifted_alike() -> None:
     """Photos and generated pictures are their own ink, black on white."""
     ink = (torch.rand(COUNT, 1, SIDE, SIDE) < 0.3).float()
     photo = (1 - 2 * ink).expand(-1, 3, -1, -1)
-    rgba = torch.cat([photo, torch.full_like(ink, 100.0)], 1)  # opaque
-    generated = compare(rgba, photo, ink, torch.rand(COUNT, 2))
+    rgba = torch.cat([photo, torch.zeros_like(ink)], 1)
+    generated = compare(rgba, photo, torch.ones_like(ink), ink, torch.rand(COUNT, 2))
     assert generated.small_photo.shape == generated.fake_input.photo.shape == (COUNT, 3, SIDE // 2, SIDE // 2)
     for given in (generated.real_input, generated.fake_input):
         torch.testing.assert_close(given.photo, (1 - 2 * given.ink).expand(-1, 3, -1, -1))
@@ -135,9 +135,19 @@ def test_alpha_gets_no_gradient_from_pictures() -> None:
     """Trained by discriminators, it got holes along dense lines, which look like white speckle."""
     rgba = torch.zeros(COUNT, 4, SIDE, SIDE, requires_grad=True)
     ink, photo = torch.zeros(COUNT, 1, SIDE, SIDE), torch.zeros(COUNT, 3, SIDE, SIDE)
-    generated = compare(rgba, photo, ink, torch.rand(COUNT, 2))
-    generated.fake.square().sum().backward()
+    generated = compare(rgba, photo, torch.ones_like(ink), ink, torch.rand(COUNT, 2))
+    generated.fake.sum().backward()
     assert rgba.grad is not None and rgba.grad[:, :3].any() and not rgba.grad[:, 3].any()
+
+
+def test_colours_are_compared_where_the_photo_has_product_whatever_the_generated_alpha() -> None:
+    """Composed with the generated alpha, a colour became white where alpha was in doubt: in straps."""
+    ink, photo = torch.zeros(COUNT, 1, SIDE, SIDE), torch.ones(COUNT, 3, SIDE, SIDE)
+    alpha = torch.zeros(COUNT, 1, SIDE, SIDE)
+    alpha[..., :10], alpha[..., 10:20] = 1.0, 0.5
+    rgba = torch.cat([torch.zeros(COUNT, 3, SIDE, SIDE), torch.randn(COUNT, 1, SIDE, SIDE)], 1)
+    fake = compare(rgba, photo, alpha, ink, torch.rand(COUNT, 2)).fake
+    assert not fake[..., :10].any() and (fake[..., 10:20] == 0.5).all() and (fake[..., 20:] == 1).all()
 
 
 def test_every_shift_is_as_likely_as_any_other() -> None:

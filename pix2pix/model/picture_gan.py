@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pix2pix.model.config import ModelConfig
-from pix2pix.model.constants import DEVIATION, SLOPE
+from pix2pix.model.constants import ALPHA_GAIN, DEVIATION, SLOPE
 from pix2pix.model.layers import STATISTICS, Doubling, InstanceNorm, per_answer, statistics
 
 
@@ -118,10 +118,12 @@ def resized(layout: Tensor, side: int) -> Tensor:
     return layout if side == layout.shape[-1] else F.interpolate(layout, size=side, mode="bilinear")
 
 
-def compose(rgba: Tensor, gain: float = 1.0) -> tuple[Tensor, Tensor]:
-    """Colour and the logit of alpha (N, 4, H, W) -> the picture on white (N, 3, H, W), alpha in 0..1.
+def compose(rgba: Tensor) -> tuple[Tensor, Tensor]:
+    """Colour and the logit of alpha (N, 4, H, W) -> the picture on white (N, 3, H, W), alpha in 0..1."""
+    alpha = torch.sigmoid(ALPHA_GAIN * rgba[:, 3:])
+    return on_white(rgba[:, :3], alpha), alpha
 
-    `gain` above 1 makes edges sharper.
-    """
-    alpha = torch.sigmoid(gain * rgba[:, 3:])
-    return alpha * rgba[:, :3] + (1 - alpha), alpha
+
+def on_white(colour: Tensor, alpha: Tensor) -> Tensor:
+    """Colour (N, 3, H, W) in [-1, 1] and alpha (N, 1, H, W) in 0..1 -> the picture on white (N, 3, H, W)."""
+    return alpha * colour + (1 - alpha)

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from pix2pix.errors import UsageError
 from pix2pix.evaluate.perceptual import PerceptualDistance
-from pix2pix.model.constants import ALPHA_GAIN, CELLS
+from pix2pix.model.constants import CELLS
 from pix2pix.model.layouts import coloured_by, enlarged, layout_of, redrawn_layout, regions_of, spread_out
-from pix2pix.model.picture_gan import PictureGenerator, compose
+from pix2pix.model.picture_gan import PictureGenerator, on_white
 from pix2pix.training.config import TrainConfig
 from pix2pix.training.data.batch import Pictures
 from pix2pix.training.steps import losses
@@ -58,14 +58,14 @@ class Generated:
     fake_input: DiscriminatorInput
 
 
-def compare(rgba: Tensor, photo: Tensor, ink: Tensor, shifts: Tensor) -> Generated:
+def compare(rgba: Tensor, photo: Tensor, alpha: Tensor, ink: Tensor, shifts: Tensor) -> Generated:
     """Returns the inputs of discriminators for generated and real pictures, shifted alike.
 
-    Generated RGBA (N, 4, S, S), photos (N, 3, S, S), ink (N, 1, S, S). Pictures are composed as answers are,
-    but alpha gets no gradient from them: to please discriminators, it would become holes that look like
-    highlights.
+    Generated RGBA (N, 4, S, S), photos (N, 3, S, S), their alpha (N, 1, S, S), ink (N, 1, S, S). Generated
+    colours are composed with the photo's alpha, as photos are. With the generated alpha, colours would become
+    white where that is in doubt, such as in straps, and alpha would become holes that look like highlights.
     """
-    fake, _ = compose(torch.cat([rgba[:, :3], rgba[:, 3:].detach()], 1), ALPHA_GAIN)
+    fake = on_white(rgba[:, :3], alpha)
     small_fake, small_photo, small_ink = (F.avg_pool2d(x, 2) for x in (fake, photo, ink))
     small_ink = shifted(small_ink, shifts, 0.0)
     real_input, fake_input = (
@@ -121,10 +121,8 @@ class PictureStep:
         """
         penalise = step % PENALTY_EVERY == 0
         foreground = batch.foreground.gather(1, batch.channels[:, :, None, None].expand_as(batch.foreground))
-        photo = batch.alpha * foreground + (1 - batch.alpha)
-        batch = replace(
-            batch, foreground=foreground, photo=photo.contiguous(memory_format=torch.channels_last)
-        )
+        photo = on_white(foreground, batch.alpha).contiguous(memory_format=torch.channels_last)
+        batch = replace(batch, foreground=foreground, photo=photo)
         d_losses, d_statistics = in_parts(
             lambda parts: self._update_discriminators(batch, parts, rate, penalise=penalise)
         )
@@ -213,7 +211,7 @@ class PictureStep:
 
     def _generate(self, part: Pictures) -> Generated:
         ink = _ink(part)
-        return compare(self.picture(ink, training_layout(part)), part.photo, ink, part.shifts)
+        return compare(self.picture(ink, training_layout(part)), part.photo, part.alpha, ink, part.shifts)
 
 
 @torch.no_grad()
