@@ -22,6 +22,7 @@ from pix2pix.training.steps.picture_step import (
     WRONG_PRODUCT_PX,
     PictureStep,
     compare,
+    openings_of,
     shifted,
     training_layout,
 )
@@ -95,6 +96,22 @@ def test_masks_of_redrawn_layouts_have_mistakes() -> None:
     torch.testing.assert_close(beside, right[:, :3, 20:24, 16:24], atol=0.02, rtol=0)
     exact = replace(given, choices=torch.ones(COUNT))
     assert torch.equal(training_layout(exact), training_layout(replace(exact, mistakes=mistakes)))
+
+
+def test_redrawn_layouts_have_product_in_openings() -> None:
+    """The layout GAN often draws them filled, so the picture GAN must take openings from the sketch."""
+    given = pictures(choices=torch.tensor([0.0, 1.0]).repeat(COUNT // 2))
+    alpha = given.alpha.clone()
+    alpha[..., 24:40, 28:36] = 0
+    redrawn, exact, *_ = training_layout(replace(given, alpha=alpha))[:, 3:]
+    assert not exact[..., 28:36, 28:36].any() and redrawn[..., 16:48, 16:48].all()
+
+
+def test_openings_are_ground_that_product_encloses() -> None:
+    rows = "........", ".#####..", ".#..##..", ".#.###..", ".####.#.", ".#..##..", ".##.#...", "........"
+    mask = torch.tensor([[float(cell == "#") for cell in row] for row in rows])
+    found = openings_of(mask[None, None])[0, 0]
+    assert found.nonzero().tolist() == [[2, 2], [2, 3], [3, 2], [4, 5]]
 
 
 def test_a_redrawn_layout_has_the_colours_of_the_cells() -> None:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from pix2pix.errors import UsageError
 from pix2pix.evaluate.perceptual import PerceptualDistance
-from pix2pix.model.constants import CELLS
+from pix2pix.model.constants import CELL_PX, CELLS
 from pix2pix.model.layouts import coloured_by, enlarged, layout_of, redrawn_layout, regions_of, spread_out
 from pix2pix.model.picture_gan import PictureGenerator, on_white
 from pix2pix.training.config import TrainConfig
@@ -230,13 +230,28 @@ def training_layout(part: Pictures) -> Tensor:
 
 
 def _with_mistakes(layout: Tensor, numbers: Tensor) -> Tensor:
-    """Returns a layout (N, 4, 64, 64) with product for ground, or ground for product, in some cells.
+    """Returns a layout (N, 4, 64, 64) with product in its openings, and mistakes elsewhere.
 
-    Numbers (N, 1, 6, 6) are uniform in 0..1. The layout GAN makes such mistakes, above all below handles.
+    In some cells, by numbers (N, 1, 6, 6), uniform in 0..1, there is product for ground, or ground for
+    product. The layout GAN makes such mistakes, above all below handles.
     """
-    is_mistaken = F.interpolate(numbers, size=CELLS, mode="bilinear") > MISTAKEN_FROM
+    is_mistaken = (F.interpolate(numbers, size=CELLS, mode="bilinear") > MISTAKEN_FROM).float()
+    is_wrong = torch.maximum(is_mistaken, openings_of(F.avg_pool2d(layout[:, 3:], CELL_PX)))
     wrong = spread_out(layout, WRONG_PRODUCT_PX) * (layout[:, 3:] == 0)
-    return torch.where(enlarged(is_mistaken.float()) > 0, wrong, layout)
+    return torch.where(enlarged(is_wrong) > 0, wrong, layout)
+
+
+def openings_of(mask: Tensor) -> Tensor:
+    """Returns 1 for ground that product encloses, else 0, of masks (N, 1, H, H) in {0, 1}.
+
+    Ground outside is what is connected with the border by sides of cells.
+    """
+    ground = F.pad(1 - mask, [1, 1, 1, 1], value=1.0)
+    outside = F.pad(torch.zeros_like(mask), [1, 1, 1, 1], value=1.0)
+    for _ in range(2 * mask.shape[-1]):
+        beside = F.max_pool2d(outside, (1, 3), 1, (0, 1)), F.max_pool2d(outside, (3, 1), 1, (1, 0))
+        outside = torch.maximum(*beside) * ground
+    return (ground - outside)[..., 1:-1, 1:-1]
 
 
 def shifted(x: Tensor, shifts: Tensor, paper: float) -> Tensor:
