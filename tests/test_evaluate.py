@@ -326,6 +326,8 @@ def test_plain_surfaces_and_ground_need_photos_that_sketches_were_traced_from(
         ("made", "ground", "drawings"),
         ("made", "chroma", "drawings"),
     }
+    found = figures_of(painter, drawn, networks, "thin", "openings")
+    assert set(found.values()) == {"these sketches were not traced from the photos"}
 
 
 def test_a_model_without_z_is_measured_once_a_sketch(four: Path, networks: FeatureNetworks) -> None:

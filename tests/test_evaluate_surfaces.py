@@ -6,7 +6,16 @@ import cv2
 import numpy as np
 import pytest
 
-from pix2pix.evaluate.surfaces import MARGIN_PX, ROUNDING, Lines, ground_not_white, plain_surface
+from pix2pix.errors import UsageError
+from pix2pix.evaluate.surfaces import (
+    MARGIN_PX,
+    ROUNDING,
+    Lines,
+    ground_not_white,
+    openings_not_white,
+    plain_surface,
+    thin_lightness,
+)
 
 # A Hann window of 32 x 32 px has a sum of 16^2 and a sum of squares of 12^2. A wave of amplitude 1 has a
 # Fourier coefficient of half of that sum, at a period of 2 px of all of it; one of the two axes has it.
@@ -106,3 +115,45 @@ def test_a_sketch_that_fills_the_page_has_no_ground() -> None:
     sketch = np.full((256, 256), 255, np.uint8)
     cv2.rectangle(sketch, (1, 1), (254, 254), 0, 1)
     assert ground_not_white(np.zeros((256, 256, 3), np.uint8), Lines(sketch)) is None
+
+
+def bag(handle: int, body: int = 60, opening: int = 255) -> tuple[np.ndarray, np.ndarray]:
+    """A bag with a handle, each of one level, on white: its edge map and its photo."""
+    photo, sketch = np.full((256, 256, 3), 255, np.uint8), np.full((256, 256), 255, np.uint8)
+    cv2.ellipse(photo, (128, 110), (50, 70), 0, 180, 360, (opening,) * 3, -1)
+    cv2.ellipse(photo, (128, 110), (50, 70), 0, 180, 360, (handle,) * 3, 10)
+    cv2.rectangle(photo, (50, 110), (206, 220), (body,) * 3, -1)
+    for axes in ((45, 65), (55, 75)):
+        cv2.ellipse(sketch, (128, 110), axes, 0, 180, 360, 0, 1)
+    cv2.rectangle(sketch, (50, 110), (206, 220), 0, 1)
+    return sketch, photo
+
+
+def test_thin_parts_are_compared_with_the_body_where_the_real_photo_has_them() -> None:
+    lines = Lines(*bag(handle=60))
+    assert thin_lightness(bag(handle=60)[1], lines) == pytest.approx(0, abs=0.01)
+    lighter = thin_lightness(bag(handle=200)[1], lines)
+    assert lighter == pytest.approx(80.6 - 25.3, abs=1.0)  # L* of sRGB levels 200 and 60
+    assert thin_lightness(bag(handle=60, body=200)[1], lines) == pytest.approx(-lighter, abs=1.0)
+
+
+def test_openings_are_white_or_not() -> None:
+    lines = Lines(*bag(handle=60))
+    assert openings_not_white(bag(handle=60)[1], lines) == 0
+    assert openings_not_white(bag(handle=60, opening=90)[1], lines) == 100
+    middle = bag(handle=60)[1]
+    middle[:, 128:173] = np.minimum(middle[:, 128:173], 90)
+    assert openings_not_white(middle, lines) == pytest.approx(50, abs=3)
+
+
+def test_a_product_without_thin_parts_and_openings_has_neither_figure() -> None:
+    sketch, photo = bag(handle=255)
+    lines = Lines(sketch, photo)
+    assert thin_lightness(photo, lines) is None and openings_not_white(photo, lines) is None
+
+
+def test_thin_parts_and_openings_need_the_photo_that_the_sketch_was_traced_from() -> None:
+    sketch, photo = bag(handle=60)
+    for value_of in (thin_lightness, openings_not_white):
+        with pytest.raises(UsageError, match="not traced"):
+            value_of(photo, Lines(sketch))

@@ -21,7 +21,15 @@ from pix2pix.evaluate.features import (
     perceptual_code,
     pooled_features,
 )
-from pix2pix.evaluate.surfaces import Lines, Surface, ground_not_white, plain_surface
+from pix2pix.evaluate.surfaces import (
+    NOT_TRACED,
+    Lines,
+    Surface,
+    ground_not_white,
+    openings_not_white,
+    plain_surface,
+    thin_lightness,
+)
 from pix2pix.images.framing import UInt8, fit_sketch, resized, restore_photo
 from pix2pix.images.io import read_photo, read_sketch
 
@@ -44,14 +52,14 @@ class Photo:
     @classmethod
     def read(cls, path: Path, networks: FeatureNetworks, traced: Path | None = None) -> Photo:
         """Reads a photo, and the sketch that was traced from it. Raises ImageError."""
-        lines = None if traced is None else _lines(read_sketch(traced))
-        return cls(resized(read_photo(path), (SIDE_PX, SIDE_PX)), networks, lines)
+        pixels = resized(read_photo(path), (SIDE_PX, SIDE_PX))
+        return cls(pixels, networks, None if traced is None else _lines(read_sketch(traced), pixels))
 
     @property
     def lines(self) -> Lines:
         """The lines that the photo follows. Raises UsageError if there are none."""
         if self._lines is None:
-            raise UsageError("these sketches were not traced from the photos")
+            raise UsageError(NOT_TRACED)
         return self._lines
 
     @cached_property
@@ -68,6 +76,16 @@ class Photo:
     def ground_not_white(self) -> float | None:
         """Percent of the ground that is not white, None without ground. Raises UsageError as `lines`."""
         return ground_not_white(self.pixels, self.lines)
+
+    @cached_property
+    def thin_lightness(self) -> float | None:
+        """L* of thin parts minus that of the body, None without. Raises UsageError as `Lines.parts`."""
+        return thin_lightness(self.pixels, self.lines)
+
+    @cached_property
+    def openings_not_white(self) -> float | None:
+        """Percent of the openings that is not white, None without. Raises as `thin_lightness`."""
+        return openings_not_white(self.pixels, self.lines)
 
     @cached_property
     def vgg_features(self) -> Float64:
@@ -98,12 +116,20 @@ class Answers:
     """The answers of a model to the sketch with number `index`, on the page that `pix2pix convert` writes."""
 
     def __init__(
-        self, model: Translator, networks: FeatureNetworks, sketch: Path, photo: Path | None, index: int
+        self,
+        model: Translator,
+        networks: FeatureNetworks,
+        sketch: Path,
+        photo: Path | None,
+        index: int,
+        *,
+        traced: bool = False,
     ) -> None:
-        """`photo` is the real one, if there is one. Raises ImageError."""
+        """`photo` is the real one, if there is one; the sketch may be traced from it. Raises ImageError."""
         self.model, self.networks, self.index, self._photo = model, networks, index, photo
         page = read_sketch(sketch)
-        self._lines = _lines(page)
+        real = resized(read_photo(photo), (SIDE_PX, SIDE_PX)) if photo and traced else None
+        self._lines = _lines(page, real)
         self._fitted, self._placement = fit_sketch(page, model.size_px)
         self._by_seed: dict[int, Photo] = {}
 
@@ -146,5 +172,5 @@ class Answers:
         return self.of_latents(self.model.encode(self.real_file)[None])[0]
 
 
-def _lines(page: UInt8) -> Lines:
-    return Lines(resized(page, (SIDE_PX, SIDE_PX)))
+def _lines(page: UInt8, photo: UInt8 | None) -> Lines:
+    return Lines(resized(page, (SIDE_PX, SIDE_PX)), photo)

@@ -80,7 +80,7 @@ def _real_photos(given: Input, networks: FeatureNetworks) -> Iterator[Photo]:
 
 def _answers(model: Translator, given: Input, networks: FeatureNetworks) -> Iterator[Answers]:
     for index, (sketch, photo) in enumerate(given.pairs):
-        yield Answers(model, networks, sketch, photo, index)
+        yield Answers(model, networks, sketch, photo, index, traced=given.traced)
 
 
 def _measure_each(

@@ -256,6 +256,18 @@ METRICS: dict[str, Metric] = {
         digits=2,
         why_none="no sketch has ground around it",
     ),
+    "openings": _of_eight_photos(
+        "Percentage of the openings in a product that is not white, over the same photos; edge maps only.",
+        lambda photo: photo.openings_not_white,
+        digits=1,
+        why_none="no product has an opening",
+    ),
+    "thin": _of_eight_photos(
+        "Lightness L* of thin parts, such as handles, minus that of the body; edge maps only.",
+        lambda photo: photo.thin_lightness,
+        digits=1,
+        why_none="no product has thin parts",
+    ),
     "arithmetic": Metric(
         "Cosine between the change of the mean colour by z + b - a and the difference b - a; 1 is best.",
         _arithmetic,

@@ -1,4 +1,4 @@
-"""Ground and plain surfaces of a photo, found by the lines of its sketch.
+"""Ground, plain surfaces, thin parts and openings of a photo, found by the lines of its sketch.
 
 A weave is an artefact of upsampling in a decoder: lines at periods of 2, 4 and 8 px.
 """
@@ -12,23 +12,32 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pix2pix.errors import UsageError
 from pix2pix.evaluate.colours import WHITE
 from pix2pix.evaluate.estimates import Float64
 from pix2pix.images.framing import INK_BELOW, UInt8
+from pix2pix.images.mask import product_mask
+from pix2pix.images.matte import estimate_foreground
 
 Mask = NDArray[np.bool_]
+
+NOT_TRACED = "these sketches were not traced from the photos"
 
 MARGIN_PX = 6  # of 256: distance of ground and plain surfaces from a line
 BLOCK_PX = 32  # side of the blocks of a plain surface, which begin every 16 px
 PERIODS = (2, 4, 8)  # px
 ROUNDING = 1 / 12 / 255**2  # variance of rounding to 8 bits: lower energies cannot be measured
+OPAQUE, CLEAR = 230, 10  # alpha of pixels that count as product, and as ground, of 255
+THIN_PX = 19  # a part is thin if no disc of this diameter fits into it
+LEAST_THIN_PX, LEAST_BODY_PX, LEAST_OPENING_PX = 100, 1000, 60  # areas
 
 
 class Lines:
-    """The lines of a sketch (256, 256) uint8, paper 255."""
+    """The lines of a sketch (256, 256) uint8, paper 255; and its photo, if it was traced from one."""
 
-    def __init__(self, sketch: UInt8) -> None:
-        """Thickens the lines by `MARGIN_PX`, which closes gaps of twice that."""
+    def __init__(self, sketch: UInt8, photo: UInt8 | None = None) -> None:
+        """Thickens the lines by `MARGIN_PX`, which closes gaps of twice that. The photo is (256, 256, 3)."""
+        self._sketch, self._photo = sketch, photo
         side = 2 * MARGIN_PX + 1
         brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
         self._thick = cv2.dilate((sketch < INK_BELOW).astype(np.uint8), brush) > 0
@@ -51,6 +60,29 @@ class Lines:
         """Pixels that are neither ground nor near a line."""
         return ~(self._thick | self.ground)
 
+    @cached_property
+    def parts(self) -> Parts:
+        """Thin parts, body and openings of the photo. Raises UsageError if there is no photo."""
+        if self._photo is None:
+            raise UsageError(NOT_TRACED)
+        _, alpha = estimate_foreground(self._photo, product_mask(self._sketch, self._photo))
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (THIN_PX, THIN_PX))
+        product = alpha > OPAQUE
+        body = cv2.morphologyEx(product.astype(np.uint8), cv2.MORPH_OPEN, disc)
+        near_body = cv2.dilate(body, np.ones((MARGIN_PX + 1, MARGIN_PX + 1), np.uint8)) > 0
+        ground = np.pad((alpha < CLEAR).astype(np.uint8), 1, constant_values=1)
+        _, labels = cv2.connectedComponents(ground, connectivity=4)
+        openings = (ground > 0) & (labels != labels[0, 0])
+        return Parts(product & ~near_body, body > 0, openings[1:-1, 1:-1])
+
+
+class Parts(NamedTuple):
+    """Masks (256, 256): thin parts of a product, such as handles; its body; ground that it encloses."""
+
+    thin: Mask
+    body: Mask
+    openings: Mask
+
 
 class Surface(NamedTuple):
     """The plain surface of a photo.
@@ -67,6 +99,27 @@ def ground_not_white(photo: UInt8, lines: Lines) -> float | None:
     """Returns the percent of the ground of a photo (256, 256, 3) uint8 that is not white; None without."""
     ground = photo[lines.ground]
     return 100 * float((ground.min(axis=1) < WHITE).mean()) if len(ground) else None
+
+
+def thin_lightness(photo: UInt8, lines: Lines) -> float | None:
+    """Returns the mean L* (0 to 100) of thin parts minus that of the body, of a photo (256, 256, 3) uint8.
+
+    None if either is small. Raises UsageError as `Lines.parts`.
+    """
+    thin, body, _ = lines.parts
+    if thin.sum() < LEAST_THIN_PX or body.sum() < LEAST_BODY_PX:
+        return None
+    lightness = cv2.cvtColor(photo.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 0]
+    return float(lightness[thin].mean() - lightness[body].mean())
+
+
+def openings_not_white(photo: UInt8, lines: Lines) -> float | None:
+    """Returns the percent of the openings of a photo (256, 256, 3) uint8 that is not white; None without.
+
+    Raises UsageError as `Lines.parts`.
+    """
+    inside = photo[lines.parts.openings]
+    return 100 * float((inside.min(axis=1) < WHITE).mean()) if len(inside) >= LEAST_OPENING_PX else None
 
 
 def plain_surface(photo: UInt8, lines: Lines) -> Surface | None:
