@@ -67,7 +67,7 @@ class TrainConfig:
     matching_weight: float = 2.0  # L1 between features of the discriminator on pixels
     reconstruction_weight: float = 60.0  # L1
     perceptual_weight: float = 10.0  # LPIPS, of every fourth picture
-    alpha_weight: float = 40.0  # log loss of alpha against the product's mask
+    alpha_weight: float = 200.0  # log loss of alpha against that of the photo
     coarse_penalty_weight: float = 0.005  # R1 of the coarse discriminator
     layout: LayoutConfig = field(default_factory=LayoutConfig)
 
