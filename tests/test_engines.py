@@ -73,7 +73,7 @@ def test_every_engine_makes_the_same_pictures(bundle: Path) -> None:
         # Mean shift in the layout enlarges the last bits of float32.
         assert np.abs(one.astype(int) - other).max() <= 1 and (one != other).mean() < 3e-2
     assert expected[0].std() > 1, "blank pictures are always alike"
-    assert (expected[1].min() < 200) == (model.architecture == "two-stage")
+    assert (expected[1].std() > 1) == (model.architecture == "two-stage"), "alpha"
     alone, _ = ours.translate(sketches[:1], z[3:], sketch_of[3:], strokes[:1])
     assert np.abs(alone.astype(int) - photos[0][3:]).max() <= 1
     if model.architecture == "two-stage":
