@@ -97,8 +97,7 @@ class Surface(NamedTuple):
 
 def ground_not_white(photo: UInt8, lines: Lines) -> float | None:
     """Returns the percent of the ground of a photo (256, 256, 3) uint8 that is not white; None without."""
-    ground = photo[lines.ground]
-    return 100 * float((ground.min(axis=1) < WHITE).mean()) if len(ground) else None
+    return _not_white(photo[lines.ground]) if lines.ground.any() else None
 
 
 def thin_lightness(photo: UInt8, lines: Lines) -> float | None:
@@ -118,8 +117,8 @@ def openings_not_white(photo: UInt8, lines: Lines) -> float | None:
 
     Raises UsageError as `Lines.parts`.
     """
-    inside = photo[lines.parts.openings]
-    return 100 * float((inside.min(axis=1) < WHITE).mean()) if len(inside) >= LEAST_OPENING_PX else None
+    openings = lines.parts.openings
+    return _not_white(photo[openings]) if openings.sum() >= LEAST_OPENING_PX else None
 
 
 def plain_surface(photo: UInt8, lines: Lines) -> Surface | None:
@@ -138,6 +137,11 @@ def plain_surface(photo: UInt8, lines: Lines) -> Surface | None:
     bins = np.array([BLOCK_PX // period for period in PERIODS])
     neighbours = np.sqrt(energies[bins - 2] * energies[(bins + 2) % BLOCK_PX])
     return Surface(np.log(energies[bins]), float(np.log2(energies[bins] / neighbours).mean()))
+
+
+def _not_white(pixels: UInt8) -> float:
+    """Returns the percent of pixels (N, 3) that are not white."""
+    return 100 * float((pixels.min(axis=1) < WHITE).mean())
 
 
 def _blocks(picture: NDArray[np.generic]) -> NDArray[np.generic]:

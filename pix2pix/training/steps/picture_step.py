@@ -51,7 +51,7 @@ class Generated:
     """Pictures generated for some pairs, beside the real photos."""
 
     rgba: Tensor  # (N, 4, S, S): colour and the logit of alpha
-    fake: Tensor  # (N, 3, S, S): the same on white
+    fake: Tensor  # (N, 3, S, S): the colour, composed with the photo's alpha
     small_fake: Tensor  # (N, 3, S/2, S/2)
     small_photo: Tensor  # (N, 3, S/2, S/2): ground truth
     real_input: DiscriminatorInput
