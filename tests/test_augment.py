@@ -35,6 +35,10 @@ def test_sketch_photo_and_mask_move_together(seed: int) -> None:
     moved, shown, _, alpha, _ = augment(sketch, photo, 255 - sketch, 64, seed)
     assert np.abs(moved.astype(int) - shown[:, :, 1]).max() <= 1
     assert np.abs(moved.astype(int) - (255 - alpha)).max() <= 32  # matting is approximate
+    augment.geometry.set_random_seed(seed)
+    together = augment.geometry(image=sketch, photo=photo, ground=sketch)
+    assert np.array_equal(together["image"], together["ground"])
+    assert np.array_equal(together["image"], together["photo"][:, :, 1])
 
 
 def test_what_comes_in_from_outside_is_ground() -> None:

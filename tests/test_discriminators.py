@@ -127,28 +127,44 @@ def test_the_penalty_is_the_squared_gradient_and_can_be_learned_from() -> None:
     assert all(conv.weight.grad is not None and conv.weight.grad.any() for conv in d.down)
 
 
+LookedAt = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
 @pytest.fixture
-def looked_at() -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.randn(2, 3, 64, 64), torch.rand(2, 1, 64, 64)
+def looked_at() -> LookedAt:
+    return torch.randn(2, 3, 64, 64), torch.rand(2, 1, 64, 64), torch.rand(2, 1, 64, 64)
 
 
-def test_all_depend_on_the_sketch(looked_at: tuple[torch.Tensor, torch.Tensor]) -> None:
+def test_all_depend_on_the_sketch(looked_at: LookedAt) -> None:
     d = PictureDiscriminators(CRITIC)
-    photo, ink = looked_at
-    found, other = d(photo, ink)[0], d(photo, ink.square())[0]
-    assert all((logits - other[kind]).abs().max() > 1e-5 for kind, logits in found.items())
+    photo, alpha, ink = looked_at
+    assert kinds_that_differ(d(photo, alpha, ink)[0], d(photo, alpha, ink.square())[0]) == {
+        "pixels",
+        "coarse",
+        "outline",
+    }
 
 
-def test_pixels_are_judged_beside_a_sketch_with_white_paper(
-    looked_at: tuple[torch.Tensor, torch.Tensor],
-) -> None:
+def test_only_the_one_of_the_outline_sees_alpha_and_it_alone(looked_at: LookedAt) -> None:
+    d = PictureDiscriminators(CRITIC)
+    photo, alpha, ink = looked_at
+    found = d(photo, alpha, ink)[0]
+    assert kinds_that_differ(found, d(photo, alpha.square(), ink)[0]) == {"outline"}
+    assert kinds_that_differ(found, d(photo.flip(3), alpha, ink)[0]) == {"pixels", "coarse"}
+
+
+def kinds_that_differ(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> set[str]:
+    return {kind for kind, logits in a.items() if (logits - b[kind]).abs().max() > 1e-5}
+
+
+def test_pixels_are_judged_beside_a_sketch_with_white_paper(looked_at: LookedAt) -> None:
     """As for the realism map."""
     d = PictureDiscriminators(CRITIC)
-    photo, ink = looked_at
-    torch.testing.assert_close(d(photo, ink)[0]["pixels"], d.pixels(1 - 2 * ink, photo))
+    photo, alpha, ink = looked_at
+    torch.testing.assert_close(d(photo, alpha, ink)[0]["pixels"], d.pixels(1 - 2 * ink, photo))
 
 
-def test_features_are_the_outputs_of_all_layers(looked_at: tuple[torch.Tensor, torch.Tensor]) -> None:
+def test_features_are_the_outputs_of_all_layers(looked_at: LookedAt) -> None:
     d = PictureDiscriminators(CRITIC)
     logits, features = d(*looked_at)
     assert [x.shape[1] for x in features] == [*CRITIC.widths, 1]

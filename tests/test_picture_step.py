@@ -28,7 +28,7 @@ from pix2pix.training.steps.picture_step import (
 )
 
 SIDE, COUNT = 64, 4
-TERMS = {"pixels", "coarse", "matching", "reconstruction", "alpha"}
+TERMS = {"pixels", "coarse", "outline", "matching", "reconstruction", "alpha"}
 
 
 def pictures(**changes: Tensor) -> Pictures:
@@ -140,21 +140,30 @@ def test_discriminators_see_both_pictures_and_their_ink_shifted_alike() -> None:
     """Photos and generated pictures are their own ink, black on white."""
     ink = (torch.rand(COUNT, 1, SIDE, SIDE) < 0.3).float()
     photo = (1 - 2 * ink).expand(-1, 3, -1, -1)
-    rgba = torch.cat([photo, torch.zeros_like(ink)], 1)
-    generated = compare(rgba, photo, torch.ones_like(ink), ink, torch.rand(COUNT, 2))
+    rgba = torch.cat([photo, torch.where(ink > 0, 100.0, -100.0)], 1)
+    generated = compare(rgba, photo, ink, ink, torch.rand(COUNT, 2))
     assert generated.small_photo.shape == generated.fake_input.photo.shape == (COUNT, 3, SIDE // 2, SIDE // 2)
     for given in (generated.real_input, generated.fake_input):
         torch.testing.assert_close(given.photo, (1 - 2 * given.ink).expand(-1, 3, -1, -1))
+        torch.testing.assert_close(given.alpha, given.ink)
     assert not torch.equal(generated.real_input.ink, ink)
 
 
 def test_alpha_gets_no_gradient_from_pictures() -> None:
-    """Trained by discriminators, it got holes along dense lines, which look like white speckle."""
+    """Trained by discriminators of pictures, it got holes along dense lines, which look like speckle."""
     rgba = torch.zeros(COUNT, 4, SIDE, SIDE, requires_grad=True)
     ink, photo = torch.zeros(COUNT, 1, SIDE, SIDE), torch.zeros(COUNT, 3, SIDE, SIDE)
     generated = compare(rgba, photo, torch.ones_like(ink), ink, torch.rand(COUNT, 2))
     generated.fake.sum().backward()
     assert rgba.grad is not None and rgba.grad[:, :3].any() and not rgba.grad[:, 3].any()
+
+
+def test_the_outline_is_alpha_alone() -> None:
+    rgba = torch.zeros(COUNT, 4, SIDE, SIDE, requires_grad=True)
+    ink, photo = torch.zeros(COUNT, 1, SIDE, SIDE), torch.zeros(COUNT, 3, SIDE, SIDE)
+    generated = compare(rgba, photo, torch.ones_like(ink), ink, torch.rand(COUNT, 2))
+    generated.fake_input.alpha.sum().backward()
+    assert rgba.grad is not None and rgba.grad[:, 3].any() and not rgba.grad[:, :3].any()
 
 
 def test_colours_are_compared_where_the_photo_has_product_whatever_the_generated_alpha() -> None:
@@ -210,7 +219,7 @@ def test_a_step_updates_the_generator_and_every_discriminator(tiny_config: Train
     losses, statistics, errors = step.run(0, pictures(), 1.0, in_parts(1), measure=False)
     parts = {f"picture.{name}" for name, _ in step.picture.named_children()}
     assert updated(step, before) == parts | {
-        f"picture_discriminators.{kind}" for kind in ("pixels", "coarse")
+        f"picture_discriminators.{kind}" for kind in ("pixels", "coarse", "outline")
     }
     assert losses.keys() == {"d", "d_penalty", *(f"g_{term}" for term in TERMS)}
     assert errors.shape == (COUNT,) and {"d_gradient", "g_gradient", "accuracy_coarse"} <= statistics.keys()

@@ -104,7 +104,7 @@ def test_a_run_folder_explains_itself(
     assert json.loads((run / "config.json").read_text())["train"]["steps"] == 6
     line = json.loads((run / "stats.jsonl").read_text().splitlines()[-1])
     assert line["step"] == 6 and line["images"] == 12 and {"d", "g_reconstruction", "layout_d"} <= set(line)
-    for term in ("pixels", "coarse", "reconstruction", "alpha"):
+    for term in ("pixels", "coarse", "outline", "reconstruction", "alpha"):
         assert line[f"at_picture_g_{term}"] > 0, term
     assert sorted(p.name for p in (run / "samples").iterdir()) == ["0000003.png", "0000006.png"]
     _, header = load_bundle(run / "boxes.safetensors")

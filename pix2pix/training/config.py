@@ -64,6 +64,7 @@ class TrainConfig:
     # Loss weights by discriminator; the paper's architecture has only the one on pixels.
     pixels_weight: float = 0.5
     coarse_weight: float = 0.15
+    outline_weight: float = 0.5
     matching_weight: float = 2.0  # L1 between features of the discriminator on pixels
     reconstruction_weight: float = 60.0  # L1
     perceptual_weight: float = 10.0  # LPIPS, of every fourth picture

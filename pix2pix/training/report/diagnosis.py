@@ -74,6 +74,7 @@ L1_AT_PICTURE = f"{AT_PICTURE}g_reconstruction"
 WEIGHT_OF = {  # fields of TrainConfig
     "g_pixels": "pixels_weight",
     "g_coarse": "coarse_weight",
+    "g_outline": "outline_weight",
     "g_matching": "matching_weight",
     "g_perceptual": "perceptual_weight",
     "g_alpha": "alpha_weight",
@@ -110,6 +111,7 @@ DISCRIMINATORS = (
     Discriminator("layout", "of layouts", gradient="layout_d_gradient", settings="layout."),
     PIXELS,
     Discriminator("coarse", "of the coarse picture"),
+    Discriminator("outline", "of the outline"),
 )
 
 

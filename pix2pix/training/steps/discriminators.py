@@ -1,4 +1,4 @@
-"""The discriminators of the picture GAN: on pixels, and on the coarse picture.
+"""The discriminators of the picture GAN: on pixels, on the coarse picture, and of the outline.
 
 Each gets the sketch as well. The discriminator on pixels is `model.patch_discriminator`.
 """
@@ -66,12 +66,19 @@ class PictureDiscriminators(nn.Module):
         super().__init__()
         self.pixels = PatchDiscriminator(config)
         self.coarse = CoarseDiscriminator(config.coarse_widths)
+        self.outline = PatchDiscriminator(config)
 
-    def forward(self, photo: Tensor, ink: Tensor) -> tuple[dict[str, Tensor], list[Tensor]]:
-        """Returns logits by kind, "pixels" and "coarse", and the features of the one on pixels.
+    def forward(self, photo: Tensor, alpha: Tensor, ink: Tensor) -> tuple[dict[str, Tensor], list[Tensor]]:
+        """Returns logits by kind, "pixels", "coarse" and "outline", and the features of the one on pixels.
 
-        Photo (N, 3, S, S) in [-1, 1], ink (N, 1, S, S) in 0..1.
+        Photo (N, 3, S, S) in [-1, 1], alpha and ink (N, 1, S, S) in 0..1.
         """
-        features = self.pixels.features(1 - 2 * ink, photo)
+        sketch = 1 - 2 * ink
+        features = self.pixels.features(sketch, photo)
         coarse = self.coarse(self.coarse.shrink(photo, ink))
-        return {"pixels": features[-1].float(), "coarse": coarse.float()}, features
+        outline = self.outline(sketch, (1 - 2 * alpha).expand_as(photo))
+        return {
+            "pixels": features[-1].float(),
+            "coarse": coarse.float(),
+            "outline": outline.float(),
+        }, features

@@ -43,6 +43,7 @@ class DiscriminatorInput:
     """Photos as discriminators get them, shifted, beside their ink."""
 
     photo: Tensor  # (N, 3, s, s)
+    alpha: Tensor  # (N, 1, s, s) in 0..1
     ink: Tensor  # (N, 1, s, s) in 0..1
 
 
@@ -66,11 +67,12 @@ def compare(rgba: Tensor, photo: Tensor, alpha: Tensor, ink: Tensor, shifts: Ten
     white where that is in doubt, such as in straps, and alpha would become holes that look like highlights.
     """
     fake = on_white(rgba[:, :3], alpha)
-    small_fake, small_photo, small_ink = (F.avg_pool2d(x, 2) for x in (fake, photo, ink))
-    small_ink = shifted(small_ink, shifts, 0.0)
-    real_input, fake_input = (
-        DiscriminatorInput(shifted(x, shifts, 1.0), small_ink) for x in (small_photo, small_fake)
+    small_fake, small_photo = (F.avg_pool2d(x, 2) for x in (fake, photo))
+    small_ink, real_alpha, fake_alpha = (
+        shifted(F.avg_pool2d(x, 2), shifts, 0.0) for x in (ink, alpha, torch.sigmoid(rgba[:, 3:]))
     )
+    real_input = DiscriminatorInput(shifted(small_photo, shifts, 1.0), real_alpha, small_ink)
+    fake_input = DiscriminatorInput(shifted(small_fake, shifts, 1.0), fake_alpha, small_ink)
     return Generated(rgba, fake, small_fake, small_photo, real_input, fake_input)
 
 
@@ -146,8 +148,10 @@ class PictureStep:
             self._cached = generated if parts == 1 else None
             on_real, on_fake = generated.real_input, generated.fake_input
             with self.fabric.autocast():
-                real, _ = self.discriminators(on_real.photo, on_real.ink)
-                fake, _ = self.discriminators(on_fake.photo.detach(), on_fake.ink)
+                real, _ = self.discriminators(on_real.photo, on_real.alpha, on_real.ink)
+                fake, _ = self.discriminators(
+                    on_fake.photo.detach(), on_fake.alpha.detach(), on_fake.ink
+                )
             values = {"d": torch.stack([loss(real[kind], fake[kind]).mean() for kind in real]).mean()}
             if penalise:
                 penalty = self.discriminators.coarse.penalty(on_real.photo, on_real.ink)
@@ -187,11 +191,15 @@ class PictureStep:
         config, exact = self.config, _exactness(part)
         on_real, on_fake = generated.real_input, generated.fake_input
         with self.fabric.autocast():
-            logits, features = self.discriminators(on_fake.photo, on_fake.ink)
+            logits, features = self.discriminators(on_fake.photo, on_fake.alpha, on_fake.ink)
             with torch.no_grad():
-                _, aims = self.discriminators(on_real.photo, on_real.ink)
+                _, aims = self.discriminators(on_real.photo, on_real.alpha, on_real.ink)
         adversarial = losses.GENERATOR_LOSSES[config.adversarial]
-        weight_of = {"pixels": config.pixels_weight, "coarse": config.coarse_weight}
+        weight_of = {
+            "pixels": config.pixels_weight,
+            "coarse": config.coarse_weight,
+            "outline": config.outline_weight,
+        }
         terms = {
             **{f"g_{kind}": weight_of[kind] * adversarial(x).mean() for kind, x in logits.items()},
             "g_matching": config.matching_weight * (losses.feature_matching(features, aims) * exact).mean(),
