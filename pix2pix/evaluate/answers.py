@@ -128,8 +128,7 @@ class Answers:
         """`photo` is the real one, if there is one; the sketch may be traced from it. Raises ImageError."""
         self.model, self.networks, self.index, self._photo = model, networks, index, photo
         page = read_sketch(sketch)
-        real = resized(read_photo(photo), (SIDE_PX, SIDE_PX)) if photo and traced else None
-        self._lines = _lines(page, real)
+        self._lines = _lines(page, self.real.pixels if photo and traced else None)
         self._fitted, self._placement = fit_sketch(page, model.size_px)
         self._by_seed: dict[int, Photo] = {}
 
