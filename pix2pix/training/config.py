@@ -64,11 +64,11 @@ class TrainConfig:
     # Loss weights by discriminator; the paper's architecture has only the one on pixels.
     pixels_weight: float = 0.5
     coarse_weight: float = 0.15
-    outline_weight: float = 0.5
+    outline_weight: float = 1.0
     matching_weight: float = 2.0  # L1 between features of the discriminator on pixels
     reconstruction_weight: float = 60.0  # L1
     perceptual_weight: float = 10.0  # LPIPS, of every fourth picture
-    alpha_weight: float = 200.0  # log loss of alpha against that of the photo
+    alpha_weight: float = 100.0  # log loss of alpha against that of the photo
     coarse_penalty_weight: float = 0.005  # R1 of the coarse discriminator
     layout: LayoutConfig = field(default_factory=LayoutConfig)
 
