@@ -7,6 +7,7 @@ import torch
 from conftest import draw_pair
 from torch import Tensor
 
+from pix2pix.model.constants import LEAST_SHARE
 from pix2pix.model.layouts import (
     cells_of,
     coloured_by,
@@ -216,14 +217,22 @@ def test_colours_grow_into_empty_cells_and_leave_the_others() -> None:
 
 
 def test_evening_gives_each_part_one_colour() -> None:
-    """Two colours with shades, one cell far from both, and cells without product."""
+    """Two colours with shades, a stain far from both, and cells without product."""
     cells, shades = torch.zeros(1, 4, 16, 16), 0.1 * torch.linspace(-1, 1, 16)
     cells[0, :3, :6], cells[0, :3, 6:14] = 0.7 + shades, -0.7 + shades
-    cells[0, :3, 3, 3] = 4.0
+    cells[0, :3, 8:10, 3:5] = 4.0
     cells[0, 3, :14] = 1
     even = evened(cells)
     assert torch.equal(even[:, 3], cells[:, 3]) and not even[0, :, 14:].any()
-    assert even[0, 0, 3, 3] == pytest.approx(4.0)
-    even[0, :3, 3, 3] = 0.7
+    torch.testing.assert_close(even[0, :3, 8:10, 3:5], torch.full((3, 2, 2), 0.7), atol=0.01, rtol=0)
+    even[0, :3, 8:10, 3:5] = -0.7
     torch.testing.assert_close(even[0, :3, :6], torch.full((3, 6, 16), 0.7), atol=0.01, rtol=0)
     torch.testing.assert_close(even[0, :3, 6:14], torch.full((3, 8, 16), -0.7), atol=0.01, rtol=0)
+
+
+def test_colours_that_are_all_rare_stay() -> None:
+    """A product of sixteen stripes, each a colour of its own."""
+    cells = torch.ones(1, 4, 16, 16)
+    cells[0, :3] = torch.linspace(-15, 15, 16)[:, None]
+    assert LEAST_SHARE > 1 / 16
+    torch.testing.assert_close(evened(cells), cells)

@@ -22,12 +22,14 @@ from pix2pix.model.constants import (
     INK_STOPS,
     KNOWN_FROM,
     LAYOUT_PX,
+    LEAST_SHARE,
     LINE_PX,
     LINE_STOPS,
     MOSTLY,
     NOWHERE,
     PART_FROM,
     PRODUCT_FROM,
+    RARE,
     REGION_STEPS,
     RIM_WEIGHT,
     SMALLEST_SHARE,
@@ -79,16 +81,31 @@ def evened(cells: Tensor) -> Tensor:
     """Moves the colours of product cells (N, 4, 16, 16) to the closest frequent colours.
 
     Mean shift (Comaniciu & Meer 2002) with a normal kernel, in the space of colours alone. The new colour
-    of a cell is the mean of all, weighted by exp(-distance^2 / (2 width^2)): a softmax.
+    of a cell is the mean of all, weighted by exp(-distance^2 / (2 width^2)): a softmax. Then a colour that
+    few cells have becomes the closest one that more have: a small part in a colour of its own looks like a
+    stain.
     """
     flat = cells.flatten(2).transpose(1, 2)  # (N, 256, 4)
     colour, mask = flat[..., :3], flat[..., 3:]
+    of_others = NOWHERE * (1 - mask.transpose(1, 2))  # (N, 1, 256)
     for _ in range(EVEN_STEPS):
-        distance = (colour[:, :, None] - colour[:, None]).square().sum(-1)  # (N, 256, 256), squared
-        near = -0.5 * distance / EVEN_WIDTH**2 + NOWHERE * (1 - mask.transpose(1, 2))
-        # Not `@`: autocast would compute it in bfloat16, which is too coarse for colours.
-        colour = (near.softmax(-1)[..., None] * colour[:, None]).sum(2) * mask
+        colour = _mean_of_near(colour, _nearness(colour) + of_others) * mask
+    near = _nearness(colour)
+    share = (near + of_others).exp().sum(-1) / mask.sum((1, 2))[:, None].clamp(min=1)  # (N, 256)
+    of_rare = RARE * (share <= LEAST_SHARE).float()[:, None]
+    colour = _mean_of_near(colour, near + of_others + of_rare) * mask
     return torch.cat([colour, mask], -1).transpose(1, 2).reshape(cells.shape)
+
+
+def _nearness(colour: Tensor) -> Tensor:
+    """Colours (N, K, 3) -> the logarithm of the kernel between any two of them (N, K, K)."""
+    return -0.5 * (colour[:, :, None] - colour[:, None]).square().sum(-1) / EVEN_WIDTH**2
+
+
+def _mean_of_near(colour: Tensor, near: Tensor) -> Tensor:
+    """Colours (N, K, 3) -> their means (N, K, 3), with the softmax of `near` (N, K, K) as weights."""
+    # Not `@`: autocast would compute it in bfloat16, which is too coarse for colours.
+    return (near.softmax(-1)[..., None] * colour[:, None]).sum(2)
 
 
 def summed(x: Tensor, regions: Tensor) -> Tensor:

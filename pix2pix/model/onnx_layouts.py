@@ -13,12 +13,14 @@ from pix2pix.model.constants import (
     INK_STOPS,
     KNOWN_FROM,
     LAYOUT_PX,
+    LEAST_SHARE,
     LINE_PX,
     LINE_STOPS,
     MOSTLY,
     NOWHERE,
     PART_FROM,
     PRODUCT_FROM,
+    RARE,
     REGION_STEPS,
     RIM_WEIGHT,
     SMALLEST_SHARE,
@@ -77,16 +79,33 @@ def evened(graph: Graph, cells: str) -> str:
     """`layouts.evened`: (N, 4, 16, 16)."""
     flat = graph.add("Reshape", cells, graph.ints(0, 4, CELLS**2))  # (N, 4, 256)
     colour, mask = graph.channels(flat, 0, 3), graph.channels(flat, 3, 4)
-    without = graph.add("Mul", graph.add("Sub", 1.0, mask), NOWHERE)
+    of_others = graph.add("Mul", graph.add("Sub", 1.0, mask), NOWHERE)
     for _ in range(EVEN_STEPS):
-        of_one, of_other = (graph.add("Unsqueeze", colour, graph.ints(axis)) for axis in (3, 2))
-        apart = graph.add("Sub", of_one, of_other)  # (N, 3, 256, 256)
-        distance = graph.add("ReduceSum", graph.add("Mul", apart, apart), graph.ints(1), keepdims=0)
-        near = graph.add("Add", graph.add("Mul", distance, -0.5 / EVEN_WIDTH**2), without)
-        rows = graph.add("Transpose", colour, perm=[0, 2, 1])  # (N, 256, 3)
-        rows = graph.add("MatMul", graph.add("Softmax", near, axis=-1), rows)
-        colour = graph.add("Mul", graph.add("Transpose", rows, perm=[0, 2, 1]), mask)
+        near = graph.add("Add", nearness(graph, colour), of_others)
+        colour = graph.add("Mul", mean_of_near(graph, colour, near), mask)
+    near = graph.add("Add", nearness(graph, colour), of_others)
+    count = graph.add("Max", graph.add("ReduceSum", mask, graph.ints(2)), 1.0)  # (N, 1, 1)
+    share = graph.add("Div", graph.add("ReduceSum", graph.add("Exp", near), graph.ints(2)), count)
+    is_rare = graph.add("Sub", 1.0, above(graph, share, LEAST_SHARE))  # (N, 256, 1)
+    of_rare = graph.add("Mul", graph.add("Transpose", is_rare, perm=[0, 2, 1]), RARE)
+    near = graph.add("Add", near, of_rare)
+    colour = graph.add("Mul", mean_of_near(graph, colour, near), mask)
     return graph.add("Reshape", graph.add("Concat", colour, mask, axis=1), graph.ints(0, 4, CELLS, CELLS))
+
+
+def nearness(graph: Graph, colour: str) -> str:
+    """Colours (N, 3, K) -> the logarithm of the kernel between any two of them (N, K, K)."""
+    of_one, of_other = (graph.add("Unsqueeze", colour, graph.ints(axis)) for axis in (3, 2))
+    apart = graph.add("Sub", of_one, of_other)  # (N, 3, K, K)
+    distance = graph.add("ReduceSum", graph.add("Mul", apart, apart), graph.ints(1), keepdims=0)
+    return graph.add("Mul", distance, -0.5 / EVEN_WIDTH**2)
+
+
+def mean_of_near(graph: Graph, colour: str, near: str) -> str:
+    """Colours (N, 3, K) -> their means (N, 3, K), with the softmax of `near` (N, K, K) as weights."""
+    rows = graph.add("Transpose", colour, perm=[0, 2, 1])
+    rows = graph.add("MatMul", graph.add("Softmax", near, axis=-1), rows)
+    return graph.add("Transpose", rows, perm=[0, 2, 1])
 
 
 def summed(graph: Graph, x: str, channels: int, regions: str) -> str:

@@ -149,9 +149,7 @@ class PictureStep:
             on_real, on_fake = generated.real_input, generated.fake_input
             with self.fabric.autocast():
                 real, _ = self.discriminators(on_real.photo, on_real.alpha, on_real.ink)
-                fake, _ = self.discriminators(
-                    on_fake.photo.detach(), on_fake.alpha.detach(), on_fake.ink
-                )
+                fake, _ = self.discriminators(on_fake.photo.detach(), on_fake.alpha.detach(), on_fake.ink)
             values = {"d": torch.stack([loss(real[kind], fake[kind]).mean() for kind in real]).mean()}
             if penalise:
                 penalty = self.discriminators.coarse.penalty(on_real.photo, on_real.ink)
