@@ -76,7 +76,7 @@ BAD_STATS: list[tuple[str, Line]] = [
     ("diverging", {"g_gradient": 4000.0}),
     ("diverging", {"d": 60.0}),
     ("diverging", {"g_reconstruction": 9.0}),
-    ("gradients out of balance", {"at_picture_g_features": 980.0}),
+    ("gradients out of balance", {"at_picture_g_matching": 980.0}),
 ]
 OUTCOMES = [(0.98, 0.9, 0.05), (0.4, 0.4, 0.6), (0.55, 0.5, 0.45)]  # D winning, G winning, never learned
 BAD_SCORES: list[tuple[str, Line]] = [
@@ -300,7 +300,7 @@ def test_what_is_no_finite_number_counts_as_absent() -> None:
 
 KEYS = [
     *("step", "d", "g_gradient", "d_gradient", "at_picture_g_reconstruction", "at_picture_g_pixels"),
-    *(key for one in DISCRIMINATORS[1:3] for key in (one.p_real, one.p_fake, one.accuracy)),
+    *(key for one in DISCRIMINATORS[1:] for key in (one.p_real, one.p_fake, one.accuracy)),
 ]
 SCORE_KEYS = ["step", "lpips", "kid", "p_train", "p_val", "p_made", "spread", "across", "best"]
 

@@ -145,7 +145,7 @@ def test_all_depend_on_the_sketch(looked_at: LookedAt) -> None:
     }
 
 
-def test_only_the_one_of_the_outline_sees_alpha_and_it_alone(looked_at: LookedAt) -> None:
+def test_only_the_one_of_the_outline_sees_alpha_and_it_sees_no_colour(looked_at: LookedAt) -> None:
     d = PictureDiscriminators(CRITIC)
     photo, alpha, ink = looked_at
     found = d(photo, alpha, ink)[0]

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 import torch
 from conftest import draw_pair
+from onnx import TensorProto
+from onnxruntime import InferenceSession
 from torch import Tensor
 
-from pix2pix.model.constants import LEAST_SHARE
+from pix2pix.model import onnx_layouts
 from pix2pix.model.layouts import (
     cells_of,
     coloured_by,
@@ -21,6 +23,7 @@ from pix2pix.model.layouts import (
     regions_of,
     spread_out,
 )
+from pix2pix.model.onnx_layers import Graph
 
 RED, BLUE = torch.tensor([1.0, -1.0, -1.0]), torch.tensor([-1.0, -1.0, 1.0])
 
@@ -217,22 +220,44 @@ def test_colours_grow_into_empty_cells_and_leave_the_others() -> None:
 
 
 def test_evening_gives_each_part_one_colour() -> None:
-    """Two colours with shades, a stain far from both, and cells without product."""
+    """Two colours with shades, and cells without product."""
     cells, shades = torch.zeros(1, 4, 16, 16), 0.1 * torch.linspace(-1, 1, 16)
     cells[0, :3, :6], cells[0, :3, 6:14] = 0.7 + shades, -0.7 + shades
-    cells[0, :3, 8:10, 3:5] = 4.0
     cells[0, 3, :14] = 1
     even = evened(cells)
     assert torch.equal(even[:, 3], cells[:, 3]) and not even[0, :, 14:].any()
-    torch.testing.assert_close(even[0, :3, 8:10, 3:5], torch.full((3, 2, 2), 0.7), atol=0.01, rtol=0)
-    even[0, :3, 8:10, 3:5] = -0.7
     torch.testing.assert_close(even[0, :3, :6], torch.full((3, 6, 16), 0.7), atol=0.01, rtol=0)
     torch.testing.assert_close(even[0, :3, 6:14], torch.full((3, 8, 16), -0.7), atol=0.01, rtol=0)
 
 
+@pytest.mark.parametrize(("count", "colour"), [(3, -0.7), (4, -0.7), (5, 0.0), (8, 0.0)])
+def test_a_rare_colour_becomes_the_closest_frequent_one(count: int, colour: float) -> None:
+    """Of 50 cells, 4 are 8 %. The others are nearer to the ground's colour, which is no product's."""
+    cells = torch.zeros(1, 4, 16, 16)
+    cells[0, 3, :5, :10], cells[0, 0, :5, :10] = 1, -0.7
+    cells[0, 0, 2:5, :10] = 0.9
+    cells[0, 0, 0, :count] = 0.0
+    even = evened(cells)[0]
+    torch.testing.assert_close(even[0, 0, :count], torch.full((count,), colour), atol=0.02, rtol=0)
+    torch.testing.assert_close(even[0, 4, :10], torch.full((10,), 0.9), atol=0.02, rtol=0)
+
+
 def test_colours_that_are_all_rare_stay() -> None:
-    """A product of sixteen stripes, each a colour of its own."""
-    cells = torch.ones(1, 4, 16, 16)
-    cells[0, :3] = torch.linspace(-15, 15, 16)[:, None]
-    assert LEAST_SHARE > 1 / 16
+    """A product of fourteen stripes, each a colour of its own, above ground."""
+    cells = torch.zeros(1, 4, 16, 16)
+    cells[0, 3, :14], cells[0, :3, :14] = 1, torch.linspace(-14, 14, 14)[:, None]
     torch.testing.assert_close(evened(cells), cells)
+
+
+def test_evening_is_the_same_in_onnx() -> None:
+    """Two frequent colours, a rare one, and ground."""
+    cells = torch.zeros(2, 4, 16, 16)
+    cells[:, 3, 2:14], cells[:, :3, 2:14] = 1, 0.03 * torch.randn(2, 3, 12, 16).cumsum(3)
+    cells[:, :3, 8:14] += 0.8
+    cells[:, :3, 4, 3:9] = -0.9
+    graph = Graph({})
+    given = graph.input("cells", TensorProto.FLOAT, ["n", 4, 16, 16])
+    graph.output("even", onnx_layouts.evened(graph, given), TensorProto.FLOAT, ["n", 4, 16, 16])
+    session = InferenceSession(graph.model().SerializeToString(), providers=["CPUExecutionProvider"])
+    (even,) = session.run(None, {"cells": cells.numpy()})
+    torch.testing.assert_close(torch.from_numpy(even), evened(cells), atol=1e-5, rtol=0)

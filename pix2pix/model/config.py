@@ -74,7 +74,7 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
-    """The discriminators of pictures. With four widths, the one on pixels sees patches of 70x70."""
+    """The discriminators of pictures. With four widths, patches are of 70x70 pixels."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 

@@ -2,8 +2,8 @@
 
 Those of the layout GAN (`Linear`, `Conv`, `ModulatedConv`) have weights N(0, 1), scaled when they are used,
 so that all learn at one rate (Karras et al. 2018, section 4.1). They do not normalise pictures, so that a
-layer can distinguish the inside of a large blank area from paper. The picture GAN, the discriminator on
-pixels and the paper's generator use `InstanceNorm`. No layer normalises over a batch: an answer does not
+layer can distinguish the inside of a large blank area from paper. The picture GAN, patch discriminators
+and the paper's generator use `InstanceNorm`. No layer normalises over a batch: an answer does not
 depend on the rest of it.
 """
 

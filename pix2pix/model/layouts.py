@@ -22,14 +22,14 @@ from pix2pix.model.constants import (
     INK_STOPS,
     KNOWN_FROM,
     LAYOUT_PX,
-    LEAST_SHARE,
     LINE_PX,
     LINE_STOPS,
+    LITTLE_WEIGHT,
     MOSTLY,
-    NOWHERE,
+    NO_WEIGHT,
     PART_FROM,
     PRODUCT_FROM,
-    RARE,
+    RARE_SHARE,
     REGION_STEPS,
     RIM_WEIGHT,
     SMALLEST_SHARE,
@@ -80,32 +80,32 @@ def filled(coloured: Tensor, regions: Tensor) -> Tensor:
 def evened(cells: Tensor) -> Tensor:
     """Moves the colours of product cells (N, 4, 16, 16) to the closest frequent colours.
 
-    Mean shift (Comaniciu & Meer 2002) with a normal kernel, in the space of colours alone. The new colour
-    of a cell is the mean of all, weighted by exp(-distance^2 / (2 width^2)): a softmax. Then a colour that
-    few cells have becomes the closest one that more have: a small part in a colour of its own looks like a
-    stain.
+    Mean shift (Comaniciu & Meer 2002) with a normal kernel, in the space of colours alone: the new colour
+    of a cell is the mean of all, weighted by exp(-distance^2 / (2 width^2)), which is a softmax. In the last
+    update, colours of few cells have no weight, if there are others: a small part in a colour of its own
+    looks like a stain.
     """
     flat = cells.flatten(2).transpose(1, 2)  # (N, 256, 4)
     colour, mask = flat[..., :3], flat[..., 3:]
-    of_others = NOWHERE * (1 - mask.transpose(1, 2))  # (N, 1, 256)
+    of_ground = NO_WEIGHT * (1 - mask.transpose(1, 2))  # (N, 1, 256)
     for _ in range(EVEN_STEPS):
-        colour = _mean_of_near(colour, _nearness(colour) + of_others) * mask
-    near = _nearness(colour)
-    share = (near + of_others).exp().sum(-1) / mask.sum((1, 2))[:, None].clamp(min=1)  # (N, 256)
-    of_rare = RARE * (share <= LEAST_SHARE).float()[:, None]
-    colour = _mean_of_near(colour, near + of_others + of_rare) * mask
+        colour = _weighted_mean(colour, _log_kernel(colour) + of_ground) * mask
+    log_weights = _log_kernel(colour) + of_ground
+    share = log_weights.exp().sum(-1) / mask.sum((1, 2))[:, None].clamp(min=1)  # (N, 256)
+    of_rare = LITTLE_WEIGHT * (share <= RARE_SHARE).float()[:, None]
+    colour = _weighted_mean(colour, log_weights + of_rare) * mask
     return torch.cat([colour, mask], -1).transpose(1, 2).reshape(cells.shape)
 
 
-def _nearness(colour: Tensor) -> Tensor:
+def _log_kernel(colour: Tensor) -> Tensor:
     """Colours (N, K, 3) -> the logarithm of the kernel between any two of them (N, K, K)."""
     return -0.5 * (colour[:, :, None] - colour[:, None]).square().sum(-1) / EVEN_WIDTH**2
 
 
-def _mean_of_near(colour: Tensor, near: Tensor) -> Tensor:
-    """Colours (N, K, 3) -> their means (N, K, 3), with the softmax of `near` (N, K, K) as weights."""
+def _weighted_mean(colour: Tensor, log_weights: Tensor) -> Tensor:
+    """Colours (N, K, 3) -> K means of them (N, K, 3), by the softmax of `log_weights` (N, K, K)."""
     # Not `@`: autocast would compute it in bfloat16, which is too coarse for colours.
-    return (near.softmax(-1)[..., None] * colour[:, None]).sum(2)
+    return (log_weights.softmax(-1)[..., None] * colour[:, None]).sum(2)
 
 
 def summed(x: Tensor, regions: Tensor) -> Tensor:

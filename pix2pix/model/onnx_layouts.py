@@ -13,14 +13,14 @@ from pix2pix.model.constants import (
     INK_STOPS,
     KNOWN_FROM,
     LAYOUT_PX,
-    LEAST_SHARE,
     LINE_PX,
     LINE_STOPS,
+    LITTLE_WEIGHT,
     MOSTLY,
-    NOWHERE,
+    NO_WEIGHT,
     PART_FROM,
     PRODUCT_FROM,
-    RARE,
+    RARE_SHARE,
     REGION_STEPS,
     RIM_WEIGHT,
     SMALLEST_SHARE,
@@ -79,32 +79,32 @@ def evened(graph: Graph, cells: str) -> str:
     """`layouts.evened`: (N, 4, 16, 16)."""
     flat = graph.add("Reshape", cells, graph.ints(0, 4, CELLS**2))  # (N, 4, 256)
     colour, mask = graph.channels(flat, 0, 3), graph.channels(flat, 3, 4)
-    of_others = graph.add("Mul", graph.add("Sub", 1.0, mask), NOWHERE)
+    of_ground = graph.add("Mul", graph.add("Sub", 1.0, mask), NO_WEIGHT)
     for _ in range(EVEN_STEPS):
-        near = graph.add("Add", nearness(graph, colour), of_others)
-        colour = graph.add("Mul", mean_of_near(graph, colour, near), mask)
-    near = graph.add("Add", nearness(graph, colour), of_others)
+        log_weights = graph.add("Add", log_kernel(graph, colour), of_ground)
+        colour = graph.add("Mul", weighted_mean(graph, colour, log_weights), mask)
+    log_weights = graph.add("Add", log_kernel(graph, colour), of_ground)
     count = graph.add("Max", graph.add("ReduceSum", mask, graph.ints(2)), 1.0)  # (N, 1, 1)
-    share = graph.add("Div", graph.add("ReduceSum", graph.add("Exp", near), graph.ints(2)), count)
-    is_rare = graph.add("Sub", 1.0, above(graph, share, LEAST_SHARE))  # (N, 256, 1)
-    of_rare = graph.add("Mul", graph.add("Transpose", is_rare, perm=[0, 2, 1]), RARE)
-    near = graph.add("Add", near, of_rare)
-    colour = graph.add("Mul", mean_of_near(graph, colour, near), mask)
+    share = graph.add("Div", graph.add("ReduceSum", graph.add("Exp", log_weights), graph.ints(2)), count)
+    is_rare = graph.add("Sub", 1.0, above(graph, share, RARE_SHARE))  # (N, 256, 1)
+    of_rare = graph.add("Mul", graph.add("Transpose", is_rare, perm=[0, 2, 1]), LITTLE_WEIGHT)
+    log_weights = graph.add("Add", log_weights, of_rare)
+    colour = graph.add("Mul", weighted_mean(graph, colour, log_weights), mask)
     return graph.add("Reshape", graph.add("Concat", colour, mask, axis=1), graph.ints(0, 4, CELLS, CELLS))
 
 
-def nearness(graph: Graph, colour: str) -> str:
-    """Colours (N, 3, K) -> the logarithm of the kernel between any two of them (N, K, K)."""
+def log_kernel(graph: Graph, colour: str) -> str:
+    """`layouts._log_kernel`, of colours (N, 3, K): (N, K, K)."""
     of_one, of_other = (graph.add("Unsqueeze", colour, graph.ints(axis)) for axis in (3, 2))
     apart = graph.add("Sub", of_one, of_other)  # (N, 3, K, K)
     distance = graph.add("ReduceSum", graph.add("Mul", apart, apart), graph.ints(1), keepdims=0)
     return graph.add("Mul", distance, -0.5 / EVEN_WIDTH**2)
 
 
-def mean_of_near(graph: Graph, colour: str, near: str) -> str:
-    """Colours (N, 3, K) -> their means (N, 3, K), with the softmax of `near` (N, K, K) as weights."""
+def weighted_mean(graph: Graph, colour: str, log_weights: str) -> str:
+    """`layouts._weighted_mean`, of colours (N, 3, K): (N, 3, K)."""
     rows = graph.add("Transpose", colour, perm=[0, 2, 1])
-    rows = graph.add("MatMul", graph.add("Softmax", near, axis=-1), rows)
+    rows = graph.add("MatMul", graph.add("Softmax", log_weights, axis=-1), rows)
     return graph.add("Transpose", rows, perm=[0, 2, 1])
 
 

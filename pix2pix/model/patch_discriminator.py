@@ -1,4 +1,7 @@
-"""PatchGAN (Isola et al. 2017): the discriminator on pixels; bundles include it for the realism map."""
+"""PatchGAN (Isola et al. 2017): the discriminators on pixels and of the outline.
+
+Bundles include the one on pixels, for the realism map.
+"""
 
 from __future__ import annotations
 

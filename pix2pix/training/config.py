@@ -149,7 +149,7 @@ class TrainConfig:
 def _refuse_numbers(config: LayoutConfig | TrainConfig, prefix: str = "") -> None:
     """Raises UsageError for rates and weights below 0 or not finite. A rate of 0 keeps a network as it is."""
     for name, value in vars(config).items():
-        if isinstance(value, float) and not 0 <= value < math.inf:
+        if isinstance(value, float | int) and not 0 <= value < math.inf:
             raise UsageError(f"{prefix}{name} {value} is not a number of 0 or more")
 
 

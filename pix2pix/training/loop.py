@@ -117,7 +117,7 @@ def train(
             state = load_state(folder.state_file, notify)
             restore(stateful, state, folder.state_file, skip=() if same_pairs else ("sampler",))
             step, seconds, images_before = state["step"], state["seconds"], state["images_before"]
-            best = Best(**state["best"])
+            best = Best(**state["best"]) if same_pairs else Best()
             config = _keep_limits_if_ended(config, recorded, step, seconds)
 
         # --- run folder, logs, header of the bundles

@@ -71,13 +71,11 @@ METRICS = ("lpips", "kid")  # lower is better
 OUT_OF_BALANCE = 30.0
 AT_PICTURE = "at_picture_"  # prefix of the norms of the terms' gradients at the picture
 L1_AT_PICTURE = f"{AT_PICTURE}g_reconstruction"
-WEIGHT_OF = {  # fields of TrainConfig
+WEIGHT_OF = {  # fields of TrainConfig, of the terms that train colours, as L1 does
     "g_pixels": "pixels_weight",
     "g_coarse": "coarse_weight",
-    "g_outline": "outline_weight",
     "g_matching": "matching_weight",
     "g_perceptual": "perceptual_weight",
-    "g_alpha": "alpha_weight",
 }
 TOO_LARGE = 1e30  # larger than any number of a run
 
@@ -89,6 +87,7 @@ class Discriminator(NamedTuple):
     label: str  # for sentences: "the discriminator on pixels"
     gradient: str = "d_gradient"
     settings: str = ""  # prefix of the names of its learning rates
+    trains: str = "colours"  # what of the generator's output
 
     @property
     def p_real(self) -> str:
@@ -108,10 +107,10 @@ class Discriminator(NamedTuple):
 
 PIXELS = Discriminator("pixels", "on pixels")  # every architecture has it
 DISCRIMINATORS = (
-    Discriminator("layout", "of layouts", gradient="layout_d_gradient", settings="layout."),
+    Discriminator("layout", "of layouts", gradient="layout_d_gradient", settings="layout.", trains="cells"),
     PIXELS,
     Discriminator("coarse", "of the coarse picture"),
-    Discriminator("outline", "of the outline"),
+    Discriminator("outline", "of the outline", trains="alpha"),
 )
 
 
@@ -212,7 +211,7 @@ def _one_side_winning(stats: Sequence[Line], scores: Sequence[Line]) -> Iterator
             )
             yield Finding("generator winning", since, sentence, "warning")
         elif one in never_learned:
-            alone = all(other in never_learned for other in numbers if _same_generator(one, other))
+            alone = all(other in never_learned for other in numbers if other.trains == one.trains)
             best = max(a for a, *_ in rows)
             sentence = (
                 f"{name} has been right in {_percent(best)} of its answers at best, since step "
@@ -228,11 +227,6 @@ def _one_side_winning(stats: Sequence[Line], scores: Sequence[Line]) -> Iterator
 def _never_learned(rows: Sequence[tuple[float, ...]]) -> bool:
     """Returns whether a discriminator never exceeded the accuracy of one that has not learned."""
     return len(rows) >= FIRST_LINES and max(accuracy for accuracy, *_ in rows) < NEVER_ABOVE
-
-
-def _same_generator(one: Discriminator, other: Discriminator) -> bool:
-    """Returns whether two discriminators train the same generator."""
-    return one.gradient == other.gradient
 
 
 def _evidence_of_failure(
@@ -258,7 +252,7 @@ def _evidence_of_failure(
 
 def _out_of_balance(stats: Sequence[Line]) -> Iterator[Finding]:
     """Finds terms of the picture generator whose gradient at the picture is far larger than that of L1."""
-    for term in gradients_at_picture(stats):
+    for term in WEIGHT_OF:
         steps, rows = _smoothed(stats, (f"{AT_PICTURE}{term}", L1_AT_PICTURE))
         since = _since(steps, [norm > OUT_OF_BALANCE * l1 > 0 for norm, l1 in rows])
         if since is None:
@@ -267,7 +261,7 @@ def _out_of_balance(stats: Sequence[Line]) -> Iterator[Finding]:
         sentence = (
             f"The gradient of {term} at the picture has been more than {OUT_OF_BALANCE:.0f} times that of L1 "
             f"since step {since:,} ({norm:.3g} against {l1:.3g}): L1, which holds above all the colours, has "
-            f"no effect. Lower {WEIGHT_OF.get(term, 'its weight')} until it is within ten times, or raise "
+            f"no effect. Lower {WEIGHT_OF[term]} until it is within ten times, or raise "
             "reconstruction_weight."
         )
         yield Finding("gradients out of balance", since, sentence, "warning")

@@ -40,7 +40,7 @@ Named = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class DiscriminatorInput:
-    """Photos as discriminators get them, shifted, beside their ink."""
+    """Photos, alpha and ink as discriminators get them, shifted alike."""
 
     photo: Tensor  # (N, 3, s, s)
     alpha: Tensor  # (N, 1, s, s) in 0..1
@@ -65,6 +65,7 @@ def compare(rgba: Tensor, photo: Tensor, alpha: Tensor, ink: Tensor, shifts: Ten
     Generated RGBA (N, 4, S, S), photos (N, 3, S, S), their alpha (N, 1, S, S), ink (N, 1, S, S). Generated
     colours are composed with the photo's alpha, as photos are. With the generated alpha, colours would become
     white where that is in doubt, such as in straps, and alpha would become holes that look like highlights.
+    So only the discriminator of the outline gets alpha.
     """
     fake = on_white(rgba[:, :3], alpha)
     small_fake, small_photo = (F.avg_pool2d(x, 2) for x in (fake, photo))
@@ -206,12 +207,12 @@ class PictureStep:
             * (losses.alpha_error(generated.rgba[:, 3:], part.alpha) * exact).mean(),
         }
         if self.perceptual is not None:
-            seen = torch.nonzero(part.place % PERCEIVED == 0).flatten()
+            count = -(-config.batch_size // PERCEIVED)
+            seen = torch.nonzero(part.place < count).flatten()
             with self.fabric.autocast():
                 distance = self.perceptual(generated.small_fake[seen], generated.small_photo[seen]).float()
             # The mean over such pictures of the whole batch: a part of it may hold fewer of them.
-            share = len(range(0, config.batch_size, PERCEIVED)) / config.batch_size
-            mean = (distance * exact[seen]).sum() / (share * len(part))
+            mean = (distance * exact[seen]).sum() * config.batch_size / (count * len(part))
             terms["g_perceptual"] = config.perceptual_weight * mean
         return terms
 
