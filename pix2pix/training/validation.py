@@ -8,18 +8,21 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from pix2pix.evaluate.features import FeatureNetworks
 from pix2pix.evaluate.figures import measure
 from pix2pix.evaluate.inputs import edges
+from pix2pix.images.matte import estimate_foreground
 from pix2pix.inference.engines.on_torch import TorchEngine
 from pix2pix.inference.translator import Translator
 from pix2pix.model.bundle import Header
 from pix2pix.model.networks import Model
 from pix2pix.model.patch_discriminator import PatchDiscriminator
-from pix2pix.pairs import Pair, evenly, load_tensors
+from pix2pix.model.picture_gan import on_white
+from pix2pix.pairs import Pair, evenly, load_mask, load_pair, load_tensors, to_tensors
 from pix2pix.training.config import TrainConfig
 from pix2pix.training.report.samples import generate
 
@@ -63,17 +66,27 @@ class Scorer:
         if figures:
             on_train = self._metric(name, self._train, translator)
             figures |= {f"{name}_train": value for value in on_train.values()}
-        sketches, photos = load_tensors(self._val, self.config.size_px)
+        sketches, photos = self._load(self._val)
         first, second = (self._generate(model, sketches, seed) for seed in (1, 2))
         if header.discriminator:
-            of_training = load_tensors(self._train, self.config.size_px)
-            figures["p_train"] = self._probability(discriminator, *of_training)
+            figures["p_train"] = self._probability(discriminator, *self._load(self._train))
             figures["p_val"] = self._probability(discriminator, sketches, photos)
             figures["p_made"] = self._probability(discriminator, sketches, first)
         if self.config.model.latent_size:
             figures["spread"] = _difference(first, second)
         figures["across"] = _difference(first[:COMPARED], first[:COMPARED].roll(1, dims=0))
         return figures
+
+    def _load(self, pairs: list[Pair]) -> tuple[Tensor, Tensor]:
+        """Returns sketches, and photos as the discriminator gets them in training."""
+        size_px = self.config.size_px
+        if not self.config.two_stage:
+            return load_tensors(pairs, size_px)
+        sketches, photos = zip(*(load_pair(pair, size_px) for pair in pairs), strict=True)
+        masks = map(load_mask, pairs, sketches, photos)
+        foregrounds, alphas = zip(*map(estimate_foreground, photos, masks), strict=True)
+        sketch, foreground = to_tensors(sketches, foregrounds)
+        return sketch, on_white(foreground, torch.from_numpy(np.stack(alphas)[:, None]) / 255)
 
     def _metric(self, name: str, pairs: list[Pair], translator: Translator) -> dict[str, float]:
         for figure in measure(translator, [edges(pairs)], self._networks, [name]):
