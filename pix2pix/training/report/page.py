@@ -163,8 +163,9 @@ def _charts(stats: Sequence[Line], scores: Sequence[Line]) -> Iterator[Chart | N
     yield draw("gradients", "Gradients of the networks", "gradient norm, logarithmic", networks, log=True)
     if metric := metric_of(scores):
         points = of((metric, f"{metric}_train"), scores)
-        best = min(points[metric], key=lambda point: point[1])
-        yield draw("score", f"Score: {metric}", "lower is better", points, mark=best)
+        best = of([metric], [line for line in scores if line.get("best")]).get(metric)
+        mark = best[-1] if best else None  # what the best bundle holds; finished copies begin anew
+        yield draw("score", f"Score: {metric}", "lower is better", points, mark=mark)
     probabilities = of(("p_train", "p_val", "p_made"), scores)
     yield draw("overfitting", "Overfitting", "probability", probabilities, bounds=bounds)
     yield draw("speed", "Training speed", "images a second", of(["images_per_s"]), bounds=(0.0, None))
