@@ -48,21 +48,21 @@ def test_the_error_of_alpha_is_the_log_loss_of_each_picture() -> None:
     mask = torch.tensor([[1.0, 0.0], [1.0, 0.5]]).reshape(2, 1, 1, 2)
     p = 1 / (1 + math.exp(-2))
     expected = (-math.log(p) - 0.5 * math.log(p) - 0.5 * math.log(1 - p)) / 2
-    assert losses.alpha_error(logit, mask).tolist() == pytest.approx([math.log(2), expected])
+    assert losses.alpha_log_loss(logit, mask).tolist() == pytest.approx([math.log(2), expected])
 
 
 def test_divergence_of_a_shifted_and_a_wider_normal() -> None:
     """By hand: half the squared mean; half of variance - 1 - ln variance."""
     zero = torch.zeros(1, 2)
-    assert losses.divergence(zero, zero).item() == 0
-    assert losses.divergence(torch.tensor([[3.0, 4.0]]), zero).item() == pytest.approx(12.5)
+    assert losses.kl_divergence(zero, zero).item() == 0
+    assert losses.kl_divergence(torch.tensor([[3.0, 4.0]]), zero).item() == pytest.approx(12.5)
     wide = torch.full((1, 2), math.log(4.0))
-    assert losses.divergence(zero, wide).item() == pytest.approx(3 - math.log(4.0))
+    assert losses.kl_divergence(zero, wide).item() == pytest.approx(3 - math.log(4.0))
 
 
 def test_values_beyond_the_limit_are_counted_by_how_far() -> None:
     colour = torch.tensor([-1.5, -1.0, 0.3, 1.25])
-    assert losses.beyond(colour).item() == pytest.approx(0.75 / 4)
+    assert losses.beyond(colour, 1.0).item() == pytest.approx(0.75 / 4)
     assert losses.beyond(colour, 1.3).item() == pytest.approx(0.2 / 4)
 
 

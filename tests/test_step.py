@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from pix2pix.errors import RunError, UsageError
+from pix2pix.model.layout_gan import LayoutGenerator
 from pix2pix.model.picture_gan import PictureGenerator
 from pix2pix.training.checkpoint import load_state
 from pix2pix.training.config import TrainConfig
@@ -68,11 +69,23 @@ def test_out_of_memory_halves_the_batch_and_makes_the_same_step(
         assert one.statistics == pytest.approx(other.statistics, rel=2e-3, abs=1e-3)
 
 
-def test_memory_that_does_not_hold_a_picture_ends_the_run_with_a_message(
-    config: TrainConfig, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (PictureGenerator, "with 1 picture at a time"),
+        (LayoutGenerator, r"with the layout GAN \(.*\); a smaller layout.batch_size needs less"),
+    ],
+)
+def test_memory_that_does_not_hold_the_least_ends_the_run_with_a_message(
+    config: TrainConfig,
+    pairs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    network: type,
+    message: str,
 ) -> None:
-    limit_memory(0, monkeypatch, PictureGenerator)
-    with pytest.raises(RunError, match="out of memory with 1 picture at a time"):
+    limit_memory(0, monkeypatch, network)
+    with pytest.raises(RunError, match=f"out of memory {message}"):
         finish(config, pairs, tmp_path / "run")
 
 

@@ -108,7 +108,7 @@ class Photo:
         return perceptual_code(self.pixels, self.networks.lpips_alex)
 
     def distance_to(self, other: Photo) -> float:
-        """Returns LPIPS-alex."""
+        """Returns the LPIPS distance (AlexNet), 0 for equal photos."""
         return float((self.perceptual_code - other.perceptual_code).square().sum())
 
 

@@ -155,8 +155,8 @@ def gradient_energy(photo: UInt8) -> float:
 def jackknife(statistic: Callable[[Kept], float], count: int) -> float:
     """Returns the standard error of `statistic(kept)`, `kept` (count,) bool: delete-block jackknife.
 
-    A block is a run of neighbours, so that drawings of one photo, which are correlated, are in one block.
-    Nothing is random (Künsch 1989).
+    A block is a run of neighbours, so that most drawings of one photo, which are correlated, are in one block
+    if there are many more than BLOCKS. Nothing is random (Künsch 1989).
     """
     values = []
     for block in np.array_split(np.arange(count), min(BLOCKS, count)):

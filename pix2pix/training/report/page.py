@@ -69,7 +69,6 @@ def write_report(run: Path) -> Path:
         findings=diagnose(stats, scores),
         distances=distance_from_half(stats[-1]) if stats else {},
         gradients=gradients,
-        gradients_sum=sum(gradients.values()),
         charts=[chart for chart in _charts(stats, scores) if chart],
         width=WIDTH,
         height=HEIGHT,
@@ -154,10 +153,10 @@ def _charts(stats: Sequence[Line], scores: Sequence[Line]) -> Iterator[Chart | N
     yield draw("picture", "Gradients at the picture", "gradient norm, logarithmic", norms, log=True)
     terms = of(key for key in named("g_") if key != "g_gradient")
     yield draw("g", "Loss of the picture generator", "weighted terms", terms)
-    of_discriminator = ("layout_d", "layout_d_gradient", "layout_g_gradient")
+    of_discriminator = ("layout_d", "layout_d_penalty", "layout_d_gradient", "layout_g_gradient")
     terms = of(key for key in named("layout_") if key not in of_discriminator)
     yield draw("layout", "Loss of the layout generator", "weighted terms", terms)
-    terms = of(("d", "d_penalty", "layout_d"))
+    terms = of(("d", "d_penalty", "layout_d", "layout_d_penalty"))
     yield draw("d", "Loss of the discriminators", "loss", terms)
     networks = of(f"{part}{which}_gradient" for part in ("", "layout_") for which in "gd")
     yield draw("gradients", "Gradients of the networks", "gradient norm, logarithmic", networks, log=True)

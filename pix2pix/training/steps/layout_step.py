@@ -66,7 +66,7 @@ class LayoutStep:
             encoded = mean + torch.exp(0.5 * log_variance) * batch.z[:half]
             drawn = self.model.layout(ink, known, torch.cat([encoded, batch.z[half:]])).float()
         fake = cells_of(filled(torch.cat([enlarged(drawn[:, :3]) * product, product], 1), regions))
-        d_loss, d_statistics = self._update_discriminator(step, fake[half:].detach(), ink, real, rate)
+        d_losses, d_statistics = self._update_discriminator(step, fake[half:].detach(), ink, real, rate)
 
         with frozen(self.discriminator.parameters()), self.fabric.autocast():
             logits = self.discriminator(fake[half:], ink[half:]).float()
@@ -76,7 +76,7 @@ class LayoutStep:
             "layout_adversarial": F.softplus(-logits).mean(),
             "layout_reconstruction": self.config.reconstruction_weight
             * losses.l1_where(fake[:half, :3], real[:half]).mean(),
-            "layout_divergence": self.config.divergence_weight * losses.divergence(mean, log_variance),
+            "layout_divergence": self.config.divergence_weight * losses.kl_divergence(mean, log_variance),
             "layout_latent": self.config.latent_weight * F.l1_loss(recovered, batch.z[half:]),
             "layout_known": self.config.known_weight * losses.l1_where(drawn[:, :3], known).mean(),
             "layout_mask": F.binary_cross_entropy_with_logits(drawn[:, 3:], real[:, 3:]),
@@ -86,24 +86,27 @@ class LayoutStep:
         self.fabric.backward(torch.stack(list(terms.values())).sum())
         norm = {"layout_g_gradient": self._g.step(rate)}
         g_losses = {name: value.detach() for name, value in terms.items()}
-        return {"layout_d": d_loss, **g_losses}, {**d_statistics, **norm}
+        return {**d_losses, **g_losses}, {**d_statistics, **norm}
 
     def _update_discriminator(
         self, step: int, fake: Tensor, ink: Tensor, real: Tensor, rate: float
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         with self.fabric.autocast():
             on_real = self.discriminator(real, ink).float()
             on_fake = self.discriminator(fake, ink[len(ink) // 2 :]).float()
-        loss = F.softplus(-on_real).mean() + F.softplus(on_fake).mean()
+        terms = {"layout_d": F.softplus(-on_real).mean() + F.softplus(on_fake).mean()}
         if step % PENALTY_EVERY == 0:
             x = real.detach().requires_grad_()
             penalty = losses.gradient_penalty(self.discriminator(x, ink), x)
-            loss = loss + PENALTY_EVERY * self.config.penalty_weight * penalty
+            terms["layout_d_penalty"] = PENALTY_EVERY * self.config.penalty_weight * penalty
         self._d.clear()
-        self.fabric.backward(loss)
+        self.fabric.backward(torch.stack(list(terms.values())).sum())
         norm = self._d.step(rate)
         statistics = discriminator_statistics("layout", on_real, on_fake)
-        return loss.detach(), {**statistics, "layout_d_gradient": norm}
+        return {name: value.detach() for name, value in terms.items()}, {
+            **statistics,
+            "layout_d_gradient": norm,
+        }
 
 
 def _known(batch: Layouts, layout: Tensor) -> Tensor:

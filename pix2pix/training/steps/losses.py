@@ -61,12 +61,12 @@ def l1_where(picture: Tensor, coloured: Tensor) -> Tensor:
     return difference / (3 * mask.sum((1, 2, 3)) + 1)
 
 
-def alpha_error(logit: Tensor, mask: Tensor) -> Tensor:
+def alpha_log_loss(logit: Tensor, mask: Tensor) -> Tensor:
     """Returns the log loss (N,) of alpha's logit (N, 1, H, W) against the product's mask in 0..1."""
     return _each(F.binary_cross_entropy_with_logits(logit, mask, reduction="none"))
 
 
-def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     """Returns the KL divergence from N(mean, variance), (N, Z) each, to N(0, I): a scalar.
 
     Summed over Z, averaged over N. Kingma & Welling 2014, appendix B.
@@ -74,7 +74,7 @@ def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1).mean()
 
 
-def beyond(colour: Tensor, limit: float = 1.0) -> Tensor:
+def beyond(colour: Tensor, limit: float) -> Tensor:
     """Returns how far values lie outside of [-limit, limit] on average: colours that no pixel has."""
     return F.relu(colour.abs() - limit).mean()
 

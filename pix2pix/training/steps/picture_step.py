@@ -204,7 +204,7 @@ class PictureStep:
             "g_matching": config.matching_weight * (losses.feature_matching(features, aims) * exact).mean(),
             "g_reconstruction": config.reconstruction_weight * (error * exact).mean(),
             "g_alpha": config.alpha_weight
-            * (losses.alpha_error(generated.rgba[:, 3:], part.alpha) * exact).mean(),
+            * (losses.alpha_log_loss(generated.rgba[:, 3:], part.alpha) * exact).mean(),
         }
         if self.perceptual is not None:
             count = -(-config.batch_size // PERCEIVED)

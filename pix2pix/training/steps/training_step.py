@@ -1,8 +1,8 @@
 """One training step: updates discriminators, then generators, then the average of the generators.
 
-Where memory runs out, an update is computed in several parts whose gradients are added up. With several
-processes, each computes its share of the batch, and gradients are averaged. Either way the update is that of
-the whole batch.
+Where memory runs out, an update of the picture GAN is computed in several parts whose gradients are added up.
+With several processes, each computes its share of the batch, and gradients are averaged. Either way the
+update is that of the whole batch, but for the deviation within groups, which an odd share does not have.
 """
 
 from __future__ import annotations
@@ -129,12 +129,20 @@ class TrainingStep:
         """Updates every network once. `rate` is a factor of the learning rates.
 
         With `measure` the gradient of each term at the picture is measured as well, which takes longer.
-        Raises RunError if not even one picture fits into memory.
+        Raises RunError if not even one picture, or the layouts together, fit into memory.
         """
         losses: dict[str, Tensor] = {}
         statistics: dict[str, Tensor] = {}
         if self.layouts is not None and batch.layouts is not None:
-            losses, statistics = self.layouts.run(step, batch.layouts, rate)
+            try:
+                losses, statistics = self.layouts.run(step, batch.layouts, rate)
+            except (RuntimeError, MemoryError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+                why = str(error).splitlines()[0]
+                raise RunError(
+                    f"out of memory with the layout GAN ({why}); a smaller layout.batch_size needs less"
+                ) from error
 
         def in_parts(update: Callable[[int], T]) -> T:
             return self._in_parts(len(batch.pictures), update)
