@@ -3,10 +3,10 @@
     pix2pix train pairs/shoes --name shoes --time-limit 60m
     pix2pix train pairs/shoes --name shoes --resume
 
-The package `steps` has the updates of one step. Batches and random numbers are functions of the configuration
-and the step, and everything else that a step depends on is in the checkpoint: a resumed run equals a run that
-never stopped. Learning rates follow the progress: by steps or, with a time limit, by the clock, which makes no
-two runs equal.
+The package `steps` has the updates of one step. Batches and random numbers are functions of the
+configuration and the step, and everything else that a step depends on is in the checkpoint: a resumed run
+equals a run that never stopped. Learning rates follow the progress: by steps or, with a time limit, by the
+clock, which makes no two runs equal.
 """
 
 from __future__ import annotations
