@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pix2pix.evaluate.colours import FAMILIES, GREY_BELOW, colours
+from pix2pix.evaluate.colours import FAMILIES, GREY_BELOW, colours, stains
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 LAB_RED, LAB_BLUE = (53.24, 80.09, 67.20), (32.30, 79.19, -107.86)
@@ -74,3 +74,17 @@ def test_red_and_its_complement_are_grey_together() -> None:
     """It is the mean colour that counts, not the mean chroma."""
     seen = colours(page((170, 90, 90), (0, 150, 150)))
     assert seen.chroma > 2 * GREY_BELOW and seen.family == len(FAMILIES)
+
+
+def test_a_fringe_is_a_stain_and_a_part_a_shade_and_a_rim_are_not() -> None:
+    photo = page((120, 80, 60), (40, 60, 150))
+    photo[64:192, 30:33] = 96, 64, 48  # a shade of the first
+    assert stains(photo) < 0.1  # corners
+    photo[100:140, 40:44] = 230, 160, 40
+    assert stains(photo) == pytest.approx(100 * 40 * 4 / (122 * 125), abs=0.1)
+    photo[64:66, :128] = 255, 0, 0
+    assert stains(photo) == pytest.approx(100 * 40 * 4 / (122 * 125), abs=0.1), "the rim does not count"
+
+
+def test_a_blank_page_has_no_share_of_stains() -> None:
+    assert stains(page()) is None

@@ -1,4 +1,4 @@
-"""Colours of a product: CIELAB statistics (D65) of the pixels that are not white."""
+"""Colours of a product: CIELAB statistics (D65) of the pixels that are not white, and stains."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from pix2pix.evaluate.estimates import Float64
 from pix2pix.images.framing import UInt8, resized
 
+Float32 = NDArray[np.float32]
+
 SIDE_PX = 128  # at which colours are measured
 WHITE = 241  # a pixel with no channel below this is ground
 GREY_BELOW = 12.0  # chroma of the mean colour; below it a product is grey
+STAIN_PX, STAIN_FROM = 11, 10.0  # side of a pixel's surroundings, distance in a*, b*: at 256 px
+RIM_PX = 3  # of a product, where its colour is mixed with the ground's
 FAMILIES = ("pink", "red", "yellow", "green", "teal", "sky", "blue", "violet")  # at 0, 45, 90 ... degrees
 
 
@@ -52,7 +57,7 @@ def colours(photo: UInt8) -> Colours:
     product = small[small.min(axis=2) < WHITE]  # (N, 3)
     if len(product) == 0:
         return Colours(np.array([100.0, 0.0, 0.0]), 0.0, 0.0, 0.0)
-    lab = cv2.cvtColor(product[None].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[0].astype(np.float64)
+    lab = _lab(product[None])[0].astype(np.float64)
     lightness, a, b = lab.T
     return Colours(
         mean=lab.mean(axis=0),
@@ -60,3 +65,24 @@ def colours(photo: UInt8) -> Colours:
         spread=float(np.sqrt(a.var() + b.var())),
         lightness_spread=float(lightness.std()),
     )
+
+
+def stains(photo: UInt8) -> float | None:
+    """Returns the percentage of a product in another hue or chroma than its surroundings; None if blank.
+
+    These are pixels of a photo (256, 256, 3) uint8 that differ from the median of the 11 x 11 around by more
+    than 10 in a*, b*: coloured fringes along lines, glints and specks.
+    """
+    product = (photo.min(axis=2) < WHITE).view(np.uint8)
+    inside = cv2.erode(product, np.ones((2 * RIM_PX + 1, 2 * RIM_PX + 1), np.uint8)) > 0
+    if not inside.any():
+        return None
+    _, *chroma = cv2.split(_lab(photo))
+    levels = [(channel + 128).round().astype(np.uint8) for channel in chroma]
+    apart = [cv2.absdiff(level, cv2.medianBlur(level, STAIN_PX)) for level in levels]
+    return 100 * float((np.hypot(*np.array(apart, np.float64))[inside] > STAIN_FROM).mean())
+
+
+def _lab(pixels: UInt8) -> Float32:
+    """RGB (H, W, 3) uint8 -> CIELAB (H, W, 3): L* 0 to 100, a* and b* within -127 to 127."""
+    return np.asarray(cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)

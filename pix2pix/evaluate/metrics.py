@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pix2pix.errors import UsageError
-from pix2pix.evaluate.colours import FAMILIES
+from pix2pix.evaluate.colours import FAMILIES, stains
 from pix2pix.evaluate.estimates import (
     Estimate,
     Float64,
@@ -238,6 +238,12 @@ METRICS: dict[str, Metric] = {
         "Share of the hue families with at least 3 % of real photos that at least 1 % of these photos have.",
         _family,
         families_reached,
+    ),
+    "stains": _of_eight_photos(
+        "Percentage of a product in another hue or chroma than the 11 px around it, over the same photos.",
+        lambda photo: stains(photo.pixels),
+        digits=2,
+        why_none="all photos are blank",
     ),
     "plain": _of_eight_photos(
         "Energy of plain surfaces at periods of 2, 4, 8 px over that of real photos; above 1: weave.",
