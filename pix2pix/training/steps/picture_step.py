@@ -226,8 +226,9 @@ def training_layout(part: Pictures) -> Tensor:
     """Returns layouts (N, 4, 64, 64) of the photos' own colours.
 
     Half of them are made of 16 x 16 cells, as in use, so that the generator copes with small parts whose
-    colour is mixed with that around them or has become that of a larger part, and have mistakes in their masks, so that it takes the outline and
-    openings from the sketch. The others have the exact mean colour of each region.
+    colour is mixed with that around them, or has become that of a larger part. They have mistakes in their
+    masks, so that it takes the outline and openings from the sketch. The others have the exact mean colour of
+    each region.
     """
     ink, coloured = _ink(part), coloured_by(part.foreground, part.alpha)
     regions = regions_of(ink)
