@@ -57,7 +57,7 @@ def colours(photo: UInt8) -> Colours:
     product = small[small.min(axis=2) < WHITE]  # (N, 3)
     if len(product) == 0:
         return Colours(np.array([100.0, 0.0, 0.0]), 0.0, 0.0, 0.0)
-    lab = _lab(product[None])[0].astype(np.float64)
+    lab = to_lab(product[None])[0].astype(np.float64)
     lightness, a, b = lab.T
     return Colours(
         mean=lab.mean(axis=0),
@@ -77,12 +77,12 @@ def stains(photo: UInt8) -> float | None:
     inside = cv2.erode(product, np.ones((2 * RIM_PX + 1, 2 * RIM_PX + 1), np.uint8)) > 0
     if not inside.any():
         return None
-    _, *chroma = cv2.split(_lab(photo))
+    _, *chroma = cv2.split(to_lab(photo))
     levels = [(channel + 128).round().astype(np.uint8) for channel in chroma]
     apart = [cv2.absdiff(level, cv2.medianBlur(level, STAIN_PX)) for level in levels]
     return 100 * float((np.hypot(*np.array(apart, np.float64))[inside] > STAIN_FROM).mean())
 
 
-def _lab(pixels: UInt8) -> Float32:
+def to_lab(pixels: UInt8) -> Float32:
     """RGB (H, W, 3) uint8 -> CIELAB (H, W, 3): L* 0 to 100, a* and b* within -127 to 127."""
     return np.asarray(cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB), np.float32)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2pix.errors import UsageError
-from pix2pix.evaluate.colours import WHITE
+from pix2pix.evaluate.colours import WHITE, to_lab
 from pix2pix.evaluate.estimates import Float64
 from pix2pix.images.framing import INK_BELOW, UInt8
 from pix2pix.images.mask import product_mask
@@ -108,7 +108,7 @@ def thin_lightness(photo: UInt8, lines: Lines) -> float | None:
     thin, body, _ = lines.parts
     if thin.sum() < LEAST_THIN_PX or body.sum() < LEAST_BODY_PX:
         return None
-    lightness = cv2.cvtColor(photo.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 0]
+    lightness = to_lab(photo)[..., 0]
     return float(lightness[thin].mean() - lightness[body].mean())
 
 

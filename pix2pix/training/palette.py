@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from pix2pix.errors import PairsError
+from pix2pix.evaluate.colours import to_lab
 from pix2pix.images.framing import UInt8, resized
 from pix2pix.model.latents import spread
 from pix2pix.pairs import Pair, evenly, load_mask, load_pair
@@ -36,7 +36,7 @@ def find_palette(pairs: Sequence[Pair]) -> tuple[str, ...]:
     counts = np.bincount(np.asarray(groups).ravel())
     frequent = np.flatnonzero(counts >= LEAST_SHARE * len(found))
     rgb = np.array(groups.getpalette(), np.uint8).reshape(-1, 3)[frequent]
-    lab = cv2.cvtColor(rgb[None].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[0]
+    lab = to_lab(rgb[None])[0]
     from_dark = np.argsort(lab[:, 0])
     rgb, lab = rgb[from_dark], lab[from_dark]
     return tuple("#" + rgb[i].tobytes().hex() for i in sorted(spread(lab, min(COLOURS, len(lab)))))

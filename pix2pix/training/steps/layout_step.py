@@ -101,12 +101,9 @@ class LayoutStep:
             terms["layout_d_penalty"] = PENALTY_EVERY * self.config.penalty_weight * penalty
         self._d.clear()
         self.fabric.backward(torch.stack(list(terms.values())).sum())
-        norm = self._d.step(rate)
         statistics = discriminator_statistics("layout", on_real, on_fake)
-        return {name: value.detach() for name, value in terms.items()}, {
-            **statistics,
-            "layout_d_gradient": norm,
-        }
+        statistics["layout_d_gradient"] = self._d.step(rate)
+        return {name: value.detach() for name, value in terms.items()}, statistics
 
 
 def _known(batch: Layouts, layout: Tensor) -> Tensor:

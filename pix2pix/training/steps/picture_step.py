@@ -192,7 +192,7 @@ class PictureStep:
         with self.fabric.autocast():
             logits, features = self.discriminators(on_fake.photo, on_fake.alpha, on_fake.ink)
             with torch.no_grad():
-                _, aims = self.discriminators(on_real.photo, on_real.alpha, on_real.ink)
+                aims = self.discriminators.pixels.features(1 - 2 * on_real.ink, on_real.photo)
         adversarial = losses.GENERATOR_LOSSES[config.adversarial]
         weight_of = {
             "pixels": config.pixels_weight,

@@ -137,11 +137,9 @@ class TrainingStep:
             try:
                 losses, statistics = self.layouts.run(step, batch.layouts, rate)
             except (RuntimeError, MemoryError) as error:
-                if not _is_out_of_memory(error):
-                    raise
-                why = str(error).splitlines()[0]
                 raise RunError(
-                    f"out of memory with the layout GAN ({why}); a smaller layout.batch_size needs less"
+                    f"out of memory with the layout GAN ({_of_memory(error)}); "
+                    "a smaller layout.batch_size needs less"
                 ) from error
 
         def in_parts(update: Callable[[int], T]) -> T:
@@ -159,9 +157,7 @@ class TrainingStep:
             try:
                 return update(self.parts)
             except (RuntimeError, MemoryError) as error:
-                if not _is_out_of_memory(error):
-                    raise
-                why = str(error).splitlines()[0]
+                why = _of_memory(error)
             if self.fabric.world_size > 1:
                 raise RunError(f"out of memory ({why}); a smaller batch_size needs less")
             if count % (2 * self.parts):
@@ -190,7 +186,10 @@ def _pictures(count: int) -> str:
     return "1 picture" if count == 1 else f"{count} pictures"
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+def _of_memory(error: Exception) -> str:
+    """Returns the first line of the message of an error for lack of memory. Raises any other error."""
+    if not isinstance(error, torch.OutOfMemoryError | MemoryError) and not any(
         words in str(error) for words in NO_MEMORY
-    )
+    ):
+        raise error
+    return str(error).splitlines()[0]
