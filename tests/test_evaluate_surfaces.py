@@ -14,6 +14,7 @@ from pix2pix.evaluate.surfaces import (
     ground_not_white,
     openings_not_white,
     plain_surface,
+    texture,
     thin_lightness,
 )
 
@@ -157,3 +158,11 @@ def test_thin_parts_and_openings_need_the_photo_that_the_sketch_was_traced_from(
     for value_of in (thin_lightness, openings_not_white):
         with pytest.raises(UsageError, match="not traced"):
             value_of(photo, Lines(sketch))
+
+
+def test_texture_is_of_the_inside_alone() -> None:
+    """Stripes of 2 px: of two steps across one is 0.5, down there is none. A black square has none."""
+    stripes = np.where(np.arange(128) % 4 < 2, 0.25, 0.75)
+    assert texture(filled(stripes)) == pytest.approx(0.5 * 0.5**2, rel=0.02)
+    assert texture(filled(0.0)) == 0
+    assert texture(np.full((256, 256, 3), 255, np.uint8)) is None

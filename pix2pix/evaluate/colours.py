@@ -73,14 +73,19 @@ def stains(photo: UInt8) -> float | None:
     These are pixels of a photo (256, 256, 3) uint8 that differ from the median of the 11 x 11 around by more
     than 10 in a*, b*: coloured fringes along lines, glints and specks.
     """
-    product = (photo.min(axis=2) < WHITE).view(np.uint8)
-    inside = cv2.erode(product, np.ones((2 * RIM_PX + 1, 2 * RIM_PX + 1), np.uint8)) > 0
+    inside = inside_of_product(photo)
     if not inside.any():
         return None
     _, *chroma = cv2.split(to_lab(photo))
     levels = [(channel + 128).round().astype(np.uint8) for channel in chroma]
     apart = [cv2.absdiff(level, cv2.medianBlur(level, STAIN_PX)) for level in levels]
     return 100 * float((np.hypot(*np.array(apart, np.float64))[inside] > STAIN_FROM).mean())
+
+
+def inside_of_product(photo: UInt8) -> NDArray[np.bool_]:
+    """Returns which pixels of a photo (H, W, 3) uint8 are more than 3 px from any white one, (H, W)."""
+    product = (photo.min(axis=2) < WHITE).view(np.uint8)
+    return cv2.erode(product, np.ones((2 * RIM_PX + 1, 2 * RIM_PX + 1), np.uint8)) > 0
 
 
 def to_lab(pixels: UInt8) -> Float32:

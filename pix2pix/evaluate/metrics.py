@@ -30,6 +30,7 @@ from pix2pix.evaluate.estimates import (
     ratio,
     ratio_of_logs,
 )
+from pix2pix.evaluate.surfaces import texture
 from pix2pix.model import latents
 
 if TYPE_CHECKING:
@@ -213,6 +214,12 @@ METRICS: dict[str, Metric] = {
         "Gradient energy of photos with seed 0 divided by that of real photos; 1 is best, blur is below.",
         lambda photo: gradient_energy(photo.pixels),
         ratio,
+    ),
+    "texture": _of_eight_photos(
+        "The same energy inside of products, without their outlines, over 8 photos of each sketch.",
+        lambda photo: texture(photo.pixels),
+        ratio,
+        why_none="all photos are blank",
     ),
     "chroma": _of_eight_photos(
         "Mean chroma (CIELAB) of pixels that are not white, over 8 photos of each sketch.",

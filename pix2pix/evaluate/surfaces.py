@@ -1,4 +1,4 @@
-"""Ground, plain surfaces, thin parts and openings of a photo, found by the lines of its sketch.
+"""Ground, plain surfaces, thin parts and openings of a photo, found by its sketch's lines; and its texture.
 
 A weave is an artefact of upsampling in a decoder: lines at periods of 2, 4 and 8 px.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pix2pix.errors import UsageError
-from pix2pix.evaluate.colours import WHITE, to_lab
+from pix2pix.evaluate.colours import WHITE, inside_of_product, to_lab
 from pix2pix.evaluate.estimates import Float64
 from pix2pix.images.framing import INK_BELOW, UInt8
 from pix2pix.images.mask import product_mask
@@ -162,3 +162,15 @@ def _energies(blocks: NDArray[np.generic]) -> Float64:
     power = np.abs(np.fft.fft2(flat.reshape(-1, BLOCK_PX, BLOCK_PX) * window)) ** 2 / (window**2).sum()
     mean = power.mean(axis=0)
     return np.asarray((mean[0] + mean[:, 0]) / 2, np.float64)
+
+
+def texture(photo: UInt8) -> float | None:
+    """Returns the gradient energy inside of a product, without its outline; None if there is no inside.
+
+    It is the mean squared difference of neighbouring pixels, across and down, of a photo (256, 256, 3) uint8;
+    pixels count as 0..1.
+    """
+    inside, pixels = inside_of_product(photo), photo.astype(np.float64) / 255
+    across = np.square(np.diff(pixels, axis=1)).mean(axis=2)[inside[:, 1:]]
+    down = np.square(np.diff(pixels, axis=0)).mean(axis=2)[inside[1:]]
+    return float(across.mean() + down.mean()) if len(across) and len(down) else None
