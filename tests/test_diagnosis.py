@@ -76,7 +76,7 @@ BAD_STATS: list[tuple[str, Line]] = [
     ("diverging", {"g_gradient": 4000.0}),
     ("diverging", {"d": 60.0}),
     ("diverging", {"g_reconstruction": 9.0}),
-    ("gradients out of balance", {"at_picture_g_matching": 980.0}),
+    ("gradients out of balance", {"at_picture_g_perceptual": 980.0}),
 ]
 OUTCOMES = [(0.98, 0.9, 0.05), (0.4, 0.4, 0.6), (0.55, 0.5, 0.45)]  # D winning, G winning, never learned
 BAD_SCORES: list[tuple[str, Line]] = [

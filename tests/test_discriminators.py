@@ -136,21 +136,22 @@ def looked_at() -> LookedAt:
 
 
 def test_all_depend_on_the_sketch(looked_at: LookedAt) -> None:
-    d = PictureDiscriminators(CRITIC)
+    d = PictureDiscriminators(CRITIC, 64)
     photo, alpha, ink = looked_at
-    assert kinds_that_differ(d(photo, alpha, ink)[0], d(photo, alpha, ink.square())[0]) == {
+    assert kinds_that_differ(d(photo, alpha, ink), d(photo, alpha, ink.square())) == {
         "pixels",
+        "pixels_half",
         "coarse",
         "outline",
     }
 
 
 def test_only_the_one_of_the_outline_sees_alpha_and_it_sees_no_colour(looked_at: LookedAt) -> None:
-    d = PictureDiscriminators(CRITIC)
+    d = PictureDiscriminators(CRITIC, 64)
     photo, alpha, ink = looked_at
-    found = d(photo, alpha, ink)[0]
-    assert kinds_that_differ(found, d(photo, alpha.square(), ink)[0]) == {"outline"}
-    assert kinds_that_differ(found, d(photo.flip(3), alpha, ink)[0]) == {"pixels", "coarse"}
+    found = d(photo, alpha, ink)
+    assert kinds_that_differ(found, d(photo, alpha.square(), ink)) == {"outline"}
+    assert kinds_that_differ(found, d(photo.flip(3), alpha, ink)) == {"pixels", "pixels_half", "coarse"}
 
 
 def kinds_that_differ(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> set[str]:
@@ -159,13 +160,50 @@ def kinds_that_differ(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) ->
 
 def test_pixels_are_judged_beside_a_sketch_with_white_paper(looked_at: LookedAt) -> None:
     """As for the realism map."""
-    d = PictureDiscriminators(CRITIC)
+    d = PictureDiscriminators(CRITIC, 64)
     photo, alpha, ink = looked_at
-    torch.testing.assert_close(d(photo, alpha, ink)[0]["pixels"], d.pixels(1 - 2 * ink, photo))
+    torch.testing.assert_close(d(photo, alpha, ink)["pixels"], d.pixels(1 - 2 * ink, photo))
 
 
-def test_features_are_the_outputs_of_all_layers(looked_at: LookedAt) -> None:
-    d = PictureDiscriminators(CRITIC)
-    logits, features = d(*looked_at)
-    assert [x.shape[1] for x in features] == [*CRITIC.widths, 1]
-    torch.testing.assert_close(features[-1], logits["pixels"])
+def test_contrast_reaches_a_discriminator_without_instance_norm() -> None:
+    """Instance norm takes it away: pictures with twice the contrast are nearly the same to it."""
+    sketch, photo = torch.ones(1, 1, 64, 64), torch.randn(1, 3, 64, 64)
+    changes = {}
+    for instance_norm in (False, True):
+        torch.manual_seed(0)
+        d = PatchDiscriminator(replace(CRITIC, instance_norm=instance_norm))
+        with torch.no_grad():
+            d.convs[0].weight[:, 0] = 0  # type: ignore[index]  # of the sketch, which keeps its contrast
+            a, b = d(sketch, photo), d(sketch, 2 * photo)
+        changes[instance_norm] = float((a - b).norm() / a.norm())
+    assert changes == {False: pytest.approx(1), True: pytest.approx(0, abs=0.05)}
+
+
+def test_logits_at_half_the_side_are_those_of_pictures_of_half_the_side(looked_at: LookedAt) -> None:
+    d = PictureDiscriminators(CRITIC, 64)
+    photo, alpha, ink = looked_at
+    small = [nn.functional.avg_pool2d(x, 2) for x in (1 - 2 * ink, photo)]
+    torch.testing.assert_close(d(photo, alpha, ink)["pixels_half"], d.pixels_half(*small))
+
+
+def test_penalties_on_pixels_are_of_logits_over_the_root_of_their_number(looked_at: LookedAt) -> None:
+    d = PictureDiscriminators(replace(CRITIC, instance_norm=False), 64).double()
+    photo, _, ink = (x.double() for x in looked_at)
+    expected = 0.0
+    x = photo.clone().requires_grad_()
+    logits = d(x, ink, ink)
+    for kind in ("pixels", "pixels_half"):
+        (gradient,) = torch.autograd.grad(logits[kind].sum(), x, retain_graph=True)
+        expected += float(gradient.square().sum() / logits[kind].numel())
+    d.float()
+    coarse, pixels = d.penalties(photo.float(), ink.float())
+    assert pixels.item() == pytest.approx(expected, rel=1e-3) and coarse > 0
+
+
+def test_pictures_of_less_than_two_patches_are_not_judged_at_half_their_side(looked_at: LookedAt) -> None:
+    config = DiscriminatorConfig(widths=(4, 4, 4, 4), instance_norm=False)
+    small = [x[..., :32, :32] for x in looked_at]
+    d = PictureDiscriminators(config, 32)
+    assert d(*small).keys() == {"pixels", "coarse", "outline"}
+    assert all(penalty > 0 for penalty in d.penalties(small[0], small[2]))
+    assert "pixels_half" in PictureDiscriminators(config, 64)(*looked_at)

@@ -1,5 +1,6 @@
 """The picture generator: what changes a picture, what does not, and how colour and alpha become one."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -7,8 +8,8 @@ import torch
 from conftest import TINY
 from torch import Tensor, nn
 
-from pix2pix.model.constants import LAYOUT_PX
-from pix2pix.model.picture_gan import Joint, PictureGenerator, compose
+from pix2pix.model.constants import ALPHA_GAIN, LAYOUT_PX, RIM_GAIN
+from pix2pix.model.picture_gan import Joint, PictureGenerator, compose, decided
 
 SIDE = TINY.size_px
 
@@ -104,3 +105,12 @@ def test_compose_shows_white_where_alpha_is_0_and_the_colour_where_it_is_1() -> 
     photo, alpha = compose(rgba)
     assert alpha[0, 0, 0].tolist() == pytest.approx([0, 1, 0.5])
     assert photo[0, 0, 0].tolist() == pytest.approx([1, 0.2, 0.6])
+
+
+def test_alpha_is_soft_at_the_rim_and_clear_elsewhere() -> None:
+    """Product on the left, a rim of logits of 1 in the middle, and doubtful ground on the right."""
+    logit = torch.tensor([9.0, 9.0, 9.0, 1.0, -9.0, -9.0, -1.0, -1.0, -1.0]).expand(1, 1, 9, 9)
+    alpha = decided(logit)[0, 0, 4]
+    assert alpha[3] == pytest.approx(1 / (1 + math.exp(-RIM_GAIN)))
+    assert alpha[7].item() == pytest.approx(1 / (1 + math.exp(ALPHA_GAIN)))  # not that of RIM_GAIN, 0.18
+    assert alpha[:3].min() > 0.99 and alpha[4:6].max() < 0.01

@@ -28,7 +28,7 @@ from pix2pix.training.steps.picture_step import (
 )
 
 SIDE, COUNT = 64, 4
-TERMS = {"pixels", "coarse", "outline", "matching", "reconstruction", "alpha"}
+TERMS = {"pixels", "pixels_half", "coarse", "outline", "reconstruction", "alpha"}
 
 
 def pictures(**changes: Tensor) -> Pictures:
@@ -219,7 +219,7 @@ def test_a_step_updates_the_generator_and_every_discriminator(tiny_config: Train
     losses, statistics, errors = step.run(0, pictures(), 1.0, in_parts(1), measure=False)
     parts = {f"picture.{name}" for name, _ in step.picture.named_children()}
     assert updated(step, before) == parts | {
-        f"picture_discriminators.{kind}" for kind in ("pixels", "coarse", "outline")
+        f"picture_discriminators.{kind}" for kind in ("pixels", "pixels_half", "coarse", "outline")
     }
     assert losses.keys() == {"d", "d_penalty", *(f"g_{term}" for term in TERMS)}
     assert errors.shape == (COUNT,) and {"d_gradient", "g_gradient", "accuracy_coarse"} <= statistics.keys()
@@ -244,7 +244,7 @@ def test_rough_sketches_are_compared_with_their_photos_less(tiny_config: TrainCo
         assert errors.mean() * 60 * (1 - roughness) ** 2 == pytest.approx(
             float(losses[roughness]["g_reconstruction"]), rel=1e-4
         )
-    for term in ("g_reconstruction", "g_matching", "g_alpha"):
+    for term in ("g_reconstruction", "g_alpha"):
         assert float(losses[0.5][term]) == pytest.approx(0.25 * float(losses[0.0][term]), rel=1e-3)
     assert torch.equal(losses[0.5]["g_pixels"], losses[0.0]["g_pixels"])
 

@@ -117,7 +117,7 @@ def stats_line(i: int) -> dict[str, float]:
         "g_gradient": 3.0,
         "layout_g_gradient": 4.0,
         "at_picture_g_reconstruction": 1.5,
-        "at_picture_g_matching": 6.0 if i == 499 else 5.0,
+        "at_picture_g_perceptual": 6.0 if i == 499 else 5.0,
     }
 
 
@@ -174,7 +174,7 @@ def test_the_report_has_all_its_parts_in_order(run: Path) -> None:
         *("My sneakers", "sneakers", "25,000", "200,000", "50 %", "8 h 20 min", "8.33 device-hours", "7 %"),
         *("Balanced", "58bd7c3d4b949b90", "best 0.3 at 10,000", "shoe-23", "0.512", "3.4 times", "17 times"),
         "discriminator_lr0.00010.0004",  # field, value, and the preset's
-        *("g_matching6", "g_reconstruction1.5"),  # term, gradient norm
+        *("g_perceptual6", "g_reconstruction1.5"),  # term, gradient norm
     ):
         assert expected in page.text, expected
     assert page.text.count("suspect: ") == 1
@@ -400,7 +400,7 @@ def test_each_number_is_drawn_in_the_chart_of_its_network(tmp_path: Path) -> Non
     assert charts["Loss of the picture generator"] == ["g_pixels", "g_reconstruction"]
     assert charts["Loss of the layout generator"] == ["layout_mask"]
     assert charts["Loss of the discriminators"] == ["d", "layout_d"]
-    assert charts["Gradients at the picture"] == ["g_matching", "g_reconstruction"]
+    assert charts["Gradients at the picture"] == ["g_perceptual", "g_reconstruction"]
     assert charts["Gradients of the networks"] == ["g_gradient", "d_gradient", "layout_g_gradient"]
     assert len(charts["Accuracy of the discriminators"]) == 3
 

@@ -79,6 +79,8 @@ class DiscriminatorConfig:
     __pydantic_config__: ClassVar[dict[str, Any]] = STRICT
 
     widths: tuple[int, ...] = (24, 48, 96, 96)
+    # Instance norm, as in the paper, hides contrast from a discriminator on pixels.
+    instance_norm: bool = True
     coarse_widths: tuple[int, ...] = (48, 96, 192)  # two-stage only: of the one on the coarse picture
 
     def __post_init__(self) -> None:

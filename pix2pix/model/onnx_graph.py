@@ -22,6 +22,7 @@ from pix2pix.model.constants import (
     COVERED_FROM,
     LAYOUT_PX,
     PRODUCT_FROM,
+    RIM_GAIN,
     SPREAD_PX,
 )
 from pix2pix.model.onnx_layers import Graph, Weights
@@ -200,9 +201,10 @@ def judge(graph: Graph, header: Header, x: str) -> str:
     """`PatchDiscriminator`: sketch and photo (N, 4, H, H) -> probability of real patches, (N, 1, h, w)."""
     assert header.discriminator is not None
     *inner, last = header.discriminator.strides
+    normalise = graph.instance_norm if header.discriminator.instance_norm else graph.scale
     for i, stride in enumerate(inner):
         x = graph.plain_conv(x, f"discriminator.convs.{i}", stride)
-        x = graph.leaky(graph.instance_norm(x, f"discriminator.norms.{i - 1}") if i else x)
+        x = graph.leaky(normalise(x, f"discriminator.norms.{i - 1}") if i else x)
     return graph.add("Sigmoid", graph.plain_conv(x, f"discriminator.convs.{len(inner)}", last))
 
 
@@ -255,10 +257,18 @@ def read_strokes(graph: Graph, strokes: str) -> str:
 
 def compose(graph: Graph, rgba: str) -> tuple[str, str]:
     """`picture_gan.compose`: the picture on white (N, 3, S, S), and alpha (N, 1, S, S), in levels of 255."""
-    alpha = graph.add("Sigmoid", graph.add("Mul", graph.channels(rgba, 3, 4), ALPHA_GAIN))
+    alpha = decided(graph, graph.channels(rgba, 3, 4))
     below_white = graph.add("Mul", graph.add("Sub", graph.channels(rgba, 0, 3), 1.0), 127.5)
     covered = graph.add("Mul", below_white, alpha)
     return graph.add("Add", covered, 255.0), graph.add("Mul", alpha, 255.0)
+
+
+def decided(graph: Graph, logit: str) -> str:
+    """`picture_gan.decided`: (N, 1, H, W)."""
+    clear, soft = (graph.add("Sigmoid", graph.add("Mul", logit, gain)) for gain in (ALPHA_GAIN, RIM_GAIN))
+    square = {"kernel_shape": [3, 3], "pads": [1] * 4}
+    least = graph.add("Neg", graph.add("MaxPool", graph.add("Neg", clear), **square))
+    return graph.add("Min", graph.add("Max", soft, least), graph.add("MaxPool", clear, **square))
 
 
 def channels_last(graph: Graph, photos: str) -> str:

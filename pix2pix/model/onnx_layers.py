@@ -168,6 +168,13 @@ class Graph:
         """`layers.InstanceNorm` of more than one pixel."""
         return self.add("InstanceNormalization", x, *self._weight_and_bias(name), epsilon=NORM_EPSILON)
 
+    def scale(self, x: str, name: str) -> str:
+        """`patch_discriminator.Scale`."""
+        weight, bias = (
+            self.constant(self.weights[f"{name}.{part}"][:, None, None]) for part in ("weight", "bias")
+        )
+        return self.add("Add", self.add("Mul", x, weight), bias)
+
     def _weight_and_bias(self, name: str) -> list[str]:
         names = [f"{name}.{part}" for part in ("weight", "bias")]
         if len(self.weights[names[0]]) != len(self.weights[names[1]]):

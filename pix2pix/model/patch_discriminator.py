@@ -1,6 +1,7 @@
 """PatchGAN (Isola et al. 2017): the discriminators on pixels and of the outline.
 
-Bundles include the one on pixels, for the realism map.
+Bundles include the one on pixels, for the realism map. With instance norm, a picture and the same picture
+with half of its contrast are alike to it; so those of two-stage models have none.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pix2pix.model.config import DiscriminatorConfig
-from pix2pix.model.constants import DEVIATION, SLOPE
+from pix2pix.model.constants import DEVIATION, GAIN, SLOPE
 from pix2pix.model.layers import InstanceNorm
 
 
@@ -32,20 +33,20 @@ class PatchDiscriminator(nn.Module):
             assert conv.bias is not None
             nn.init.zeros_(conv.bias)
         self.convs = nn.ModuleList(convs)
-        self.norms = nn.ModuleList(InstanceNorm(c) for c in config.widths[1:])
+        norm = InstanceNorm if config.instance_norm else Scale
+        self.norms = nn.ModuleList(norm(c) for c in config.widths[1:])
+        for conv, scale in zip(convs[1:], self.norms, strict=False):
+            if isinstance(scale, Scale):
+                nn.init.constant_(scale.weight, GAIN / (DEVIATION * conv.weight[0].numel() ** 0.5))
 
     def forward(self, sketch: Tensor, photo: Tensor) -> Tensor:
         """(N, 1, S, S) and (N, 3, S, S), both in [-1, 1] -> logits of patches (N, 1, H, W)."""
-        return self.features(sketch, photo)[-1]
-
-    def features(self, sketch: Tensor, photo: Tensor) -> list[Tensor]:
-        """Returns the output of each layer, the last being that of `forward`."""
-        x, outputs = torch.cat([sketch, photo], dim=1), []
+        x = torch.cat([sketch, photo], dim=1)
         for i, conv in enumerate(self.convs[:-1]):
             x = conv(x)
             x = F.leaky_relu(self.norms[i - 1](x) if i else x, SLOPE)
-            outputs.append(x)
-        return [*outputs, self.convs[-1](x)]
+        logits: Tensor = self.convs[-1](x)
+        return logits
 
     def probabilities(self, sketch: Tensor, photo: Tensor, size_px: int) -> Tensor:
         """Returns the probability that each patch is real, (N, 1, H, W) in 0..1, at `size_px`.
@@ -54,3 +55,18 @@ class PatchDiscriminator(nn.Module):
         """
         sketch, photo = (F.adaptive_avg_pool2d(x, size_px) for x in (sketch, photo))
         return torch.sigmoid(self(sketch, photo).float())
+
+
+class Scale(nn.Module):
+    """A learned scale and shift for each channel: in the place of `InstanceNorm`, where contrast counts."""
+
+    def __init__(self, channels: int) -> None:
+        """The scale is 1 at first, the shift 0."""
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, H, W)."""
+        weight, bias = (p[:, None, None].to(x.dtype) for p in (self.weight, self.bias))
+        return torch.addcmul(bias, x, weight)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pix2pix.model.config import ModelConfig
-from pix2pix.model.constants import ALPHA_GAIN, DEVIATION, SLOPE
+from pix2pix.model.constants import ALPHA_GAIN, DEVIATION, RIM_GAIN, SLOPE
 from pix2pix.model.layers import STATISTICS, Doubling, InstanceNorm, per_answer, statistics
 
 
@@ -120,8 +120,18 @@ def resized(layout: Tensor, side: int) -> Tensor:
 
 def compose(rgba: Tensor) -> tuple[Tensor, Tensor]:
     """Colour and the logit of alpha (N, 4, H, W) -> the picture on white (N, 3, H, W), alpha in 0..1."""
-    alpha = torch.sigmoid(ALPHA_GAIN * rgba[:, 3:])
+    alpha = decided(rgba[:, 3:])
     return on_white(rgba[:, :3], alpha), alpha
+
+
+def decided(logit: Tensor) -> Tensor:
+    """The logit of alpha (N, 1, H, W) -> alpha: at the rim, within a pixel, as soft as in photos, else clear.
+
+    As trained, half of what is in doubt would shine through.
+    """
+    clear, soft = torch.sigmoid(ALPHA_GAIN * logit), torch.sigmoid(RIM_GAIN * logit)
+    least, most = -F.max_pool2d(-clear, 3, 1, 1), F.max_pool2d(clear, 3, 1, 1)
+    return torch.minimum(torch.maximum(soft, least), most)
 
 
 def on_white(colour: Tensor, alpha: Tensor) -> Tensor:

@@ -45,7 +45,7 @@ class TrainConfig:
 
     Loss weights balance the gradients at the picture, not the values of the losses: the gradient of deep
     features is 100 times that of L1. Sources: Isola et al. 2017 (L1 + patch discriminator), Lim & Ye 2017
-    (hinge), Wang et al. 2018 (feature matching), Zhang et al. 2018 (LPIPS), Mescheder et al. 2018 (R1),
+    (hinge), Wang et al. 2018 (two scales), Zhang et al. 2018 (LPIPS), Mescheder et al. 2018 (R1),
     Karras et al. 2018 (average of the generator's weights).
     """
 
@@ -62,17 +62,19 @@ class TrainConfig:
 
     adversarial: Literal["hinge", "bce"] = "hinge"
     # Loss weights by discriminator; the paper's architecture has only the one on pixels.
-    pixels_weight: float = 0.5
+    pixels_weight: float = 1.0  # at each of its two scales
     coarse_weight: float = 0.15
     outline_weight: float = 1.0
-    matching_weight: float = 2.0  # L1 between features of the discriminator on pixels
     reconstruction_weight: float = 60.0  # L1
     perceptual_weight: float = 10.0  # LPIPS, of every fourth picture
     alpha_weight: float = 100.0  # log loss of alpha against that of the photo
     coarse_penalty_weight: float = 0.005  # R1 of the coarse discriminator
+    pixels_penalty_weight: float = 0.002  # R1 of those on pixels
     layout: LayoutConfig = field(default_factory=LayoutConfig)
 
-    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    discriminator: DiscriminatorConfig = field(
+        default_factory=lambda: DiscriminatorConfig(instance_norm=False)
+    )
     generator_lr: float = 4e-4
     discriminator_lr: float = 4e-4
     betas: tuple[float, float] = (0.5, 0.99)
@@ -163,7 +165,7 @@ PRESETS: dict[str, TrainConfig] = {
             layout_widths=(32, 64, 96),
         ),
         steps=10_000,
-        discriminator=DiscriminatorConfig(widths=(16, 32, 64, 64)),
+        discriminator=DiscriminatorConfig(widths=(16, 32, 64, 64), instance_norm=False),
     ),
     # Isola et al. 2017: U-Net-256, 70x70 PatchGAN, BCE + 100 L1, Adam 2e-4, batch 1, where batch statistics
     # are instance statistics. Not the paper's: dropout in training only, so that an answer can be repeated;

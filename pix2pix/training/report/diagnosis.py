@@ -74,7 +74,7 @@ L1_AT_PICTURE = f"{AT_PICTURE}g_reconstruction"
 WEIGHT_OF = {  # fields of TrainConfig, of the terms that train colours, as L1 does
     "g_pixels": "pixels_weight",
     "g_coarse": "coarse_weight",
-    "g_matching": "matching_weight",
+    "g_pixels_half": "pixels_weight",
     "g_perceptual": "perceptual_weight",
 }
 TOO_LARGE = 1e30  # larger than any number of a run
@@ -109,6 +109,7 @@ PIXELS = Discriminator("pixels", "on pixels")  # every architecture has it
 DISCRIMINATORS = (
     Discriminator("layout", "of layouts", gradient="layout_d_gradient", settings="layout.", trains="cells"),
     PIXELS,
+    Discriminator("pixels_half", "on pixels at half the side"),
     Discriminator("coarse", "of the coarse picture"),
     Discriminator("outline", "of the outline", trains="alpha"),
 )

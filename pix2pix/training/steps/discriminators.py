@@ -1,10 +1,12 @@
-"""The discriminators of the picture GAN: on pixels, on the coarse picture, and of the outline.
+"""The discriminators of the picture GAN: on pixels at two scales, on the coarse picture, and of the outline.
 
-Each gets the sketch as well. The discriminator on pixels is `model.patch_discriminator`.
+Each gets the sketch as well. Those on pixels, at two scales (Wang et al. 2018), and of the outline are
+`model.patch_discriminator`.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import torch
@@ -61,24 +63,42 @@ class CoarseDiscriminator(nn.Module):
 class PictureDiscriminators(nn.Module):
     """All discriminators of pictures."""
 
-    def __init__(self, config: DiscriminatorConfig) -> None:
-        """Draws weights from torch's global generator."""
+    def __init__(self, config: DiscriminatorConfig, side_px: int) -> None:
+        """Draws weights from torch's global generator. `side_px` is the side of the pictures that they get.
+
+        Where half of it is less than a patch, there is none at half the side.
+        """
         super().__init__()
         self.pixels = PatchDiscriminator(config)
+        self.pixels_half = PatchDiscriminator(config) if config.sees(side_px // 2) else None
         self.coarse = CoarseDiscriminator(config.coarse_widths)
-        self.outline = PatchDiscriminator(config)
+        self.outline = PatchDiscriminator(replace(config, instance_norm=True))
 
-    def forward(self, photo: Tensor, alpha: Tensor, ink: Tensor) -> tuple[dict[str, Tensor], list[Tensor]]:
-        """Returns logits by kind, "pixels", "coarse" and "outline", and the features of the one on pixels.
+    def forward(self, photo: Tensor, alpha: Tensor, ink: Tensor) -> dict[str, Tensor]:
+        """Returns logits by kind: "pixels", "pixels_half" (at half the side), "coarse" and "outline".
 
         Photo (N, 3, S, S) in [-1, 1], alpha and ink (N, 1, S, S) in 0..1.
         """
-        sketch = 1 - 2 * ink
-        features = self.pixels.features(sketch, photo)
         coarse = self.coarse(self.coarse.shrink(photo, ink))
-        outline = self.outline(sketch, (1 - 2 * alpha).expand_as(photo))
-        return {
-            "pixels": features[-1].float(),
-            "coarse": coarse.float(),
-            "outline": outline.float(),
-        }, features
+        outline = self.outline(1 - 2 * ink, (1 - 2 * alpha).expand_as(photo))
+        logits = {**self._on_pixels(photo, ink), "coarse": coarse, "outline": outline}
+        return {kind: x.float() for kind, x in logits.items()}
+
+    def _on_pixels(self, photo: Tensor, ink: Tensor) -> dict[str, Tensor]:
+        sketch = 1 - 2 * ink
+        logits = {"pixels": self.pixels(sketch, photo)}
+        if self.pixels_half is not None:
+            logits["pixels_half"] = self.pixels_half(F.avg_pool2d(sketch, 2), F.avg_pool2d(photo, 2))
+        return logits
+
+    def penalties(self, photo: Tensor, ink: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns R1 at real pictures of the coarse discriminator, and of those on pixels: scalars.
+
+        Logits of patches count as their sum over the root of their number.
+        """
+        x = photo.detach().float().requires_grad_()
+        on_pixels = [
+            gradient_penalty(logits * logits[0].numel() ** -0.5, x)
+            for logits in self._on_pixels(x, ink).values()
+        ]
+        return self.coarse.penalty(photo, ink), torch.stack(on_pixels).sum()

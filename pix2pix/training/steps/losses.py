@@ -29,14 +29,6 @@ def generator_bce(fake: Tensor) -> Tensor:
     return _each(F.softplus(-fake))
 
 
-def feature_matching(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
-    """Returns the L1 (N,) between a discriminator's features of generated and of real pictures.
-
-    Averaged over its layers, (N, C, H, W) each. Wang et al. 2018 (pix2pixHD), eq. 4.
-    """
-    return torch.stack([l1(f.float(), r.float()) for f, r in zip(fake, real, strict=True)]).mean(0)
-
-
 def gradient_penalty(logits: Tensor, x: Tensor) -> Tensor:
     """Returns the mean squared gradient of logits (N, ...) at their input x (N, C, H, W), a scalar.
 

@@ -85,7 +85,7 @@ class PictureStep:
     ) -> None:
         """Call `set_up` next, after weights are loaded. `notify` is called with messages."""
         self.config, self.picture, self.fabric, self.notify = config, picture, fabric, notify
-        self.discriminators = PictureDiscriminators(config.discriminator)
+        self.discriminators = PictureDiscriminators(config.discriminator, config.model.seen_px)
         self._cached: Generated | None = None  # from the discriminators' update for the generator's
 
     def set_up(self) -> None:
@@ -149,12 +149,15 @@ class PictureStep:
             self._cached = generated if parts == 1 else None
             on_real, on_fake = generated.real_input, generated.fake_input
             with self.fabric.autocast():
-                real, _ = self.discriminators(on_real.photo, on_real.alpha, on_real.ink)
-                fake, _ = self.discriminators(on_fake.photo.detach(), on_fake.alpha.detach(), on_fake.ink)
+                real = self.discriminators(on_real.photo, on_real.alpha, on_real.ink)
+                fake = self.discriminators(on_fake.photo.detach(), on_fake.alpha.detach(), on_fake.ink)
             values = {"d": torch.stack([loss(real[kind], fake[kind]).mean() for kind in real]).mean()}
             if penalise:
-                penalty = self.discriminators.coarse.penalty(on_real.photo, on_real.ink)
-                values["d_penalty"] = PENALTY_EVERY * self.config.coarse_penalty_weight * penalty
+                coarse, pixels = self.discriminators.penalties(on_real.photo, on_real.ink)
+                penalty = (
+                    self.config.coarse_penalty_weight * coarse + self.config.pixels_penalty_weight * pixels
+                )
+                values["d_penalty"] = PENALTY_EVERY * penalty / len(real)
             self.fabric.backward(torch.stack(list(values.values())).sum() / parts)
             loss_parts.append({name: value.detach() for name, value in values.items()})
             statistics: Named = {}
@@ -188,20 +191,18 @@ class PictureStep:
     def _terms(self, part: Pictures, generated: Generated, error: Tensor) -> Named:
         """Returns the generator's losses, each times its weight."""
         config, exact = self.config, _exactness(part)
-        on_real, on_fake = generated.real_input, generated.fake_input
+        seen_by_d = generated.fake_input
         with self.fabric.autocast():
-            logits, features = self.discriminators(on_fake.photo, on_fake.alpha, on_fake.ink)
-            with torch.no_grad():
-                aims = self.discriminators.pixels.features(1 - 2 * on_real.ink, on_real.photo)
+            logits = self.discriminators(seen_by_d.photo, seen_by_d.alpha, seen_by_d.ink)
         adversarial = losses.GENERATOR_LOSSES[config.adversarial]
         weight_of = {
             "pixels": config.pixels_weight,
+            "pixels_half": config.pixels_weight,
             "coarse": config.coarse_weight,
             "outline": config.outline_weight,
         }
         terms = {
             **{f"g_{kind}": weight_of[kind] * adversarial(x).mean() for kind, x in logits.items()},
-            "g_matching": config.matching_weight * (losses.feature_matching(features, aims) * exact).mean(),
             "g_reconstruction": config.reconstruction_weight * (error * exact).mean(),
             "g_alpha": config.alpha_weight
             * (losses.alpha_log_loss(generated.rgba[:, 3:], part.alpha) * exact).mean(),
