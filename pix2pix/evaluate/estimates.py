@@ -143,13 +143,17 @@ def frechet_distance(a: Float64, b: Float64) -> Estimate:
     return _between(distance, len(a), len(b))
 
 
-def gradient_energy(photo: UInt8) -> float:
+def gradient_energy(photo: UInt8, where: Kept | None = None) -> float:
     """Returns the mean squared difference of neighbouring pixels, across and down, of (H, W, 3) uint8.
 
-    Pixels count as 0..1.
+    Pixels count as 0..1. With `where` (H, W) bool, the mean is over those pixels, each with the one above it
+    and the one to its left; there must be such differences both ways.
     """
+    counted = np.ones(photo.shape[:2], bool) if where is None else where
     pixels = photo.astype(np.float64) / 255
-    return float((np.diff(pixels, axis=0) ** 2).mean() + (np.diff(pixels, axis=1) ** 2).mean())
+    down = (np.diff(pixels, axis=0) ** 2).mean(where=counted[1:, :, None])
+    across = (np.diff(pixels, axis=1) ** 2).mean(where=counted[:, 1:, None])
+    return float(down + across)
 
 
 def jackknife(statistic: Callable[[Kept], float], count: int) -> float:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pix2pix.errors import UsageError
 from pix2pix.evaluate.colours import WHITE, inside_of_product, to_lab
-from pix2pix.evaluate.estimates import Float64
+from pix2pix.evaluate.estimates import Float64, gradient_energy
 from pix2pix.images.framing import INK_BELOW, UInt8
 from pix2pix.images.mask import product_mask
 from pix2pix.images.matte import estimate_foreground
@@ -167,10 +167,7 @@ def _energies(blocks: NDArray[np.generic]) -> Float64:
 def texture(photo: UInt8) -> float | None:
     """Returns the gradient energy inside of a product, without its outline; None if there is no inside.
 
-    It is the mean squared difference of neighbouring pixels, across and down, of a photo (256, 256, 3) uint8;
-    pixels count as 0..1.
+    The photo is (256, 256, 3) uint8.
     """
-    inside, pixels = inside_of_product(photo), photo.astype(np.float64) / 255
-    across = np.square(np.diff(pixels, axis=1)).mean(axis=2)[inside[:, 1:]]
-    down = np.square(np.diff(pixels, axis=0)).mean(axis=2)[inside[1:]]
-    return float(across.mean() + down.mean()) if len(across) and len(down) else None
+    inside = inside_of_product(photo)
+    return gradient_energy(photo, inside) if inside[1:].any() and inside[:, 1:].any() else None

@@ -33,11 +33,12 @@ class PatchDiscriminator(nn.Module):
             assert conv.bias is not None
             nn.init.zeros_(conv.bias)
         self.convs = nn.ModuleList(convs)
-        norm = InstanceNorm if config.instance_norm else Scale
-        self.norms = nn.ModuleList(norm(c) for c in config.widths[1:])
-        for conv, scale in zip(convs[1:], self.norms, strict=False):
-            if isinstance(scale, Scale):
-                nn.init.constant_(scale.weight, GAIN / (DEVIATION * conv.weight[0].numel() ** 0.5))
+        self.norms = nn.ModuleList(
+            InstanceNorm(conv.out_channels)
+            if config.instance_norm
+            else Scale(conv.out_channels, GAIN / (DEVIATION * conv.weight[0].numel() ** 0.5))
+            for conv in convs[1:-1]
+        )
 
     def forward(self, sketch: Tensor, photo: Tensor) -> Tensor:
         """(N, 1, S, S) and (N, 3, S, S), both in [-1, 1] -> logits of patches (N, 1, H, W)."""
@@ -60,10 +61,10 @@ class PatchDiscriminator(nn.Module):
 class Scale(nn.Module):
     """A learned scale and shift for each channel: in the place of `InstanceNorm`, where contrast counts."""
 
-    def __init__(self, channels: int) -> None:
-        """The scale is 1 at first, the shift 0."""
+    def __init__(self, channels: int, scale: float) -> None:
+        """The shift is 0 at first."""
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(channels))
+        self.weight = nn.Parameter(torch.full((channels,), scale))
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor) -> Tensor:
