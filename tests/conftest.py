@@ -160,16 +160,17 @@ def save_untrained(path: Path, model: ModelConfig, **header: object) -> Path:
     return path
 
 
-def save_critic(path: Path, model: ModelConfig, bias: float = 0.0) -> Path:
+def save_critic(path: Path, model: ModelConfig, bias: float = 0.0, fold: int = 1) -> Path:
     """As `save_untrained`, with a discriminator whose logits vary round `bias`: from 50 on it is sure."""
     path.parent.mkdir(exist_ok=True)
-    whole = make_model(model, CRITIC)
+    config = replace(CRITIC, fold=fold)
+    whole = make_model(model, config)
     assert whole.discriminator is not None
     head = whole.discriminator.convs[-1]
     head.requires_grad_(False)
     head.weight.mul_(20)
     head.bias.fill_(bias)
-    save_bundle(path, whole.state_dict(), replace(make_header(model), discriminator=CRITIC))
+    save_bundle(path, whole.state_dict(), replace(make_header(model), discriminator=config))
     return path
 
 

@@ -232,11 +232,9 @@ def test_any_field_of_the_configuration_can_be_set(tmp_path: Path) -> None:
         return run("train", tmp_path / "pairs", "--name", "a", "--dry-run", *options)
 
     printed = json.loads(
-        dry("layout.divergence_weight=0.5", "adversarial=bce", "model.widths=[8,8,8,8]").stdout
+        dry("layout.divergence_weight=0.5", "pixels_weight=2", "model.widths=[8,8,8,8]").stdout
     )
-    assert (
-        printed["config"]["layout"]["divergence_weight"] == 0.5 and printed["config"]["adversarial"] == "bce"
-    )
+    assert printed["config"]["layout"]["divergence_weight"] == 0.5 and printed["config"]["pixels_weight"] == 2
     assert printed["config"]["model"]["widths"] == [8, 8, 8, 8]
     for wrong, word in (
         ("perceptual=1", "fields are: perceptual_weight"),

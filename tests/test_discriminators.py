@@ -56,6 +56,27 @@ def test_probabilities_are_those_of_the_picture_shrunk() -> None:
     assert 0 < chances.min() < 0.5 < chances.max() < 1
 
 
+def test_a_folded_picture_has_as_many_patches_and_its_finest_detail() -> None:
+    d, folded = (PatchDiscriminator(replace(CRITIC, fold=fold)) for fold in (1, 2))
+    sketch, photo = torch.zeros(1, 1, 64, 64), torch.zeros(1, 3, 64, 64)
+    stripes = photo.clone()
+    stripes[..., ::2], stripes[..., 1::2] = 1.0, -1.0
+    assert folded(sketch, photo).shape == d(sketch[..., :32, :32], photo[..., :32, :32]).shape
+    assert not torch.equal(folded(sketch, photo), folded(sketch, stripes))
+    plain, striped = (d.probabilities(sketch, x, 32) for x in (photo, stripes))
+    assert torch.equal(plain, striped), "averaged, both are grey"
+    plain, striped = (folded.probabilities(sketch, x, 32) for x in (photo, stripes))
+    assert not torch.equal(plain, striped)
+
+
+def test_only_the_papers_pictures_cannot_be_folded() -> None:
+    with pytest.raises(UsageError, match="fold must be 1"):
+        train_config("paper", discriminator=replace(CRITIC, fold=2))
+    with pytest.raises(UsageError, match="fold 3 is not one of 1, 2"):
+        replace(CRITIC, fold=3)
+    assert train_config("default").discriminator.fold == 2
+
+
 @pytest.mark.parametrize("widths", [(4,), (4, 8), (4, 8, 8), (4, 8, 8, 8)])
 def test_a_discriminator_says_what_it_can_look_at(widths: tuple[int, ...]) -> None:
     config = DiscriminatorConfig(widths=widths)

@@ -8,12 +8,25 @@ import torch
 from pix2pix.training.steps import losses
 
 
-def test_hinge_asks_for_a_margin_of_one() -> None:
-    """Each picture by itself: the second is beyond the margin on both sides."""
-    real, fake = torch.tensor([[2.0, 0.5], [1.5, 1.0]]), torch.tensor([[-2.0, 0.25], [-1.0, -3.0]])
-    # real: (0 + 0.5) / 2; fake: (0 + 1.25) / 2
-    assert losses.discriminator_hinge(real, fake).tolist() == pytest.approx([0.25 + 0.625, 0])
-    assert losses.generator_hinge(fake).tolist() == pytest.approx([0.875, 2])
+def test_relativistic_losses_compare_the_patches_of_one_place() -> None:
+    """What both logits of the second picture have in common costs D a little, and G nothing."""
+    real, fake = torch.tensor([[2.0, 0.5], [9.0, 9.0]]), torch.tensor([[-1.0, 1.5], [9.0, 9.0]])
+    log = [math.log(1 + math.exp(x)) for x in (-3, 1, 0)]
+    drift = [0.01 * (0.5**2 + 1**2) / 2, 0.01 * 81]
+    assert losses.discriminator_relativistic(real, fake).tolist() == pytest.approx(
+        [(log[0] + log[1]) / 2 + drift[0], log[2] + drift[1]]
+    )
+    log = [math.log(1 + math.exp(x)) for x in (3, -1, 0)]
+    assert losses.generator_relativistic(real, fake).tolist() == pytest.approx(
+        [(log[0] + log[1]) / 2, log[2]]
+    )
+
+
+def test_accuracy_is_of_patches_or_of_pairs_of_them() -> None:
+    real, fake = torch.tensor([[2.0, -1.0, 3.0, -2.0]]), torch.tensor([[1.0, -3.0, -1.0, -1.0]])
+    alone, paired = (losses.discriminator_statistics("x", real, fake, paired=p) for p in (False, True))
+    assert alone["accuracy_x"] == 0.625 and paired["accuracy_x"] == 0.75
+    assert alone["p_real_x"] == paired["p_real_x"] == torch.sigmoid(real).mean()
 
 
 def test_bce_of_an_undecided_discriminator_is_log_two() -> None:

@@ -8,8 +8,8 @@ import torch
 from conftest import TINY
 from torch import Tensor, nn
 
-from pix2pix.model.constants import ALPHA_GAIN, LAYOUT_PX, RIM_GAIN
-from pix2pix.model.picture_gan import Joint, PictureGenerator, compose, decided
+from pix2pix.model.constants import ALPHA_GAIN, CHROMA_MARGIN, LAYOUT_PX, RIM_GAIN
+from pix2pix.model.picture_gan import Joint, PictureGenerator, compose, decided, with_chroma_of
 
 SIDE = TINY.size_px
 
@@ -99,12 +99,45 @@ def test_doubling_is_nearest_neighbour_a_convolution_and_a_blur() -> None:
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
+def test_chroma_is_limited_to_that_of_the_layout_nearby_and_luma_stays() -> None:
+    """The layout is red on the left, without product on the right; the picture has red, blue and grey."""
+    layout = torch.zeros(1, 4, LAYOUT_PX, LAYOUT_PX)
+    layout[0, :, :, :32] = torch.tensor([0.5, -0.5, -0.5, 1.0])[:, None, None]
+    red, blue, grey = torch.tensor([1.0, -1, -1]), torch.tensor([-0.5, -0.5, 0.5]), torch.full((3,), 0.3)
+    luma = torch.tensor([0.299, 0.587, 0.114])
+    left, right = slice(0, 100), slice(160, 256)
+    for colour in (red, blue, grey):
+        given = colour[None, :, None, None].expand(1, 3, 256, 256)
+        found = with_chroma_of(layout, given)[0]
+        torch.testing.assert_close(
+            (found * luma[:, None, None]).sum(0), (given[0] * luma[:, None, None]).sum(0)
+        )
+        spread = found.amax(0) - found.amin(0)
+        assert spread[:, right].max() <= 2 * CHROMA_MARGIN + 1e-5
+        if colour is red:
+            assert spread[:, left].min() == pytest.approx(1 + 2 * CHROMA_MARGIN, abs=0.05)
+        elif colour is blue:
+            assert spread[:, left].max() < 0.2  # 1 before
+        else:
+            torch.testing.assert_close(found, given[0])
+
+
+def test_a_layout_is_white_ground_and_colours_next_to_it_keep_their_chroma() -> None:
+    """Within two pixels of the layout, as lines of a sketch do not follow them."""
+    layout = torch.zeros(1, 4, LAYOUT_PX, LAYOUT_PX)
+    layout[0, :, :, :32] = torch.tensor([0.5, -0.5, -0.5, 1.0])[:, None, None]
+    given = torch.tensor([0.5, -0.5, -0.5])[None, :, None, None].expand(1, 3, 256, 256)
+    found = with_chroma_of(layout, given)
+    torch.testing.assert_close(found[..., : 4 * 33], given[..., : 4 * 33])
+    assert (found[..., 4 * 36 :] - given[..., 4 * 36 :]).abs().max() > 0.3
+
+
 def test_compose_shows_white_where_alpha_is_0_and_the_colour_where_it_is_1() -> None:
-    rgba = torch.full((1, 4, 1, 3), 0.2)
-    rgba[0, 3, 0] = torch.tensor([-100.0, 100.0, 0.0])
-    photo, alpha = compose(rgba)
-    assert alpha[0, 0, 0].tolist() == pytest.approx([0, 1, 0.5])
-    assert photo[0, 0, 0].tolist() == pytest.approx([1, 0.2, 0.6])
+    rgba = torch.full((1, 4, 64, 64), 0.2)
+    rgba[0, 3, :, :3] = torch.tensor([-100.0, 100.0, 0.0])
+    photo, alpha = compose(rgba, torch.zeros(1, 4, LAYOUT_PX, LAYOUT_PX))
+    assert alpha[0, 0, 0, :3].tolist() == pytest.approx([0, 1, 0.5])
+    assert photo[0, 0, 0, :3].tolist() == pytest.approx([1, 0.2, 0.6])
 
 
 def test_alpha_is_soft_at_the_rim_and_clear_elsewhere() -> None:

@@ -246,9 +246,10 @@ def test_a_transparent_photo_by_hand() -> None:
     assert made[3] == [0, 12, 24, 215], "as little alpha as lets the darkest channel be black"
 
 
-@pytest.fixture
-def critic(tmp_path: Path) -> Translator:
-    return pix2pix.load(save_critic(tmp_path / "models" / "critic.safetensors", TINY), device="cpu")
+@pytest.fixture(params=[1, 2], ids=["unfolded", "folded"])
+def critic(tmp_path: Path, request: pytest.FixtureRequest) -> Translator:
+    path = save_critic(tmp_path / "models" / "critic.safetensors", TINY, fold=request.param)
+    return pix2pix.load(path, device="cpu")
 
 
 def levels(*parts: float) -> list[int]:

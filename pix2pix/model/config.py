@@ -16,6 +16,7 @@ Config = TypeVar("Config", "ModelConfig", "DiscriminatorConfig")
 STRICT: dict[str, Any] = {"extra": "forbid"}  # for pydantic: unknown fields are errors
 MAX_WIDTH = 4096
 SIZES_PX = (64, 128, 256, 512)  # of two-stage pictures
+FOLDS = (1, 2)
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class ModelConfig:
 
     @property
     def seen_px(self) -> int:
-        """Side at which the discriminators see pictures."""
+        """Side of the pictures that the discriminators get, after they are folded."""
         return self.size_px // 2 if self.architecture == "two-stage" else self.size_px
 
 
@@ -81,16 +82,19 @@ class DiscriminatorConfig:
     widths: tuple[int, ...] = (24, 48, 96, 96)
     # Instance norm, as in the paper, hides contrast from a discriminator on pixels.
     instance_norm: bool = True
+    fold: int = 1  # blocks of so many pixels squared become channels: fewer pixels, and no detail is lost
     coarse_widths: tuple[int, ...] = (48, 96, 192)  # two-stage only: of the one on the coarse picture
 
     def __post_init__(self) -> None:
         """Raises UsageError for what no network can be built of."""
         if not self.widths or not all(0 < width <= MAX_WIDTH for width in self.widths):
             raise UsageError(f"discriminator widths {self.widths} are not channel counts in 1..{MAX_WIDTH}")
+        if self.fold not in FOLDS:
+            raise UsageError(f"discriminator fold {self.fold} is not one of {', '.join(map(str, FOLDS))}")
         refuse_other_than_three("coarse_widths", self.coarse_widths)
 
     def sees(self, side_px: int) -> bool:
-        """Whether pictures of that side have at least one patch."""
+        """Whether pictures of that side, folded, have at least one patch."""
         side = side_px
         for stride in self.strides:
             side = (side - 2) // stride + 1

@@ -47,7 +47,7 @@ class TwoStage(nn.Module):
             strokes = ink.new_zeros(len(ink), 4, *(side // 2 for side in ink.shape[2:]))
         layout = self.draw_layout(ink, strokes, z, sketch_of)
         # Strokes colour the layout alone: where the picture GAN gets them, they look painted on the product.
-        return compose(self.picture(ink, layout, sketch_of))
+        return compose(self.picture(ink, layout, sketch_of), layout)
 
     def draw_layout(self, ink: Tensor, strokes: Tensor, z: Tensor, sketch_of: Tensor | None = None) -> Tensor:
         """Returns the layout (N, 4, 64, 64) for ink (M, 1, S, S) in 0..1, otherwise as `forward`."""

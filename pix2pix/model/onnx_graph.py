@@ -19,8 +19,11 @@ from pix2pix.model.constants import (
     ALPHA_GAIN,
     CELL_PX,
     CELLS,
+    CHROMA_MARGIN,
+    CHROMA_REACH,
     COVERED_FROM,
     LAYOUT_PX,
+    LUMA,
     PRODUCT_FROM,
     RIM_GAIN,
     SPREAD_PX,
@@ -45,7 +48,7 @@ def translate_graph(weights: Weights, header: Header) -> onnx.ModelProto:
         ink, coloured = read_ink(graph, sketches), read_strokes(graph, strokes)
         layout = draw_layout(graph, config, ink, coloured, z, sketch_of)
         rgba = draw_picture(graph, config, ink, layout, sketch_of)
-        photos, alpha = compose(graph, rgba)
+        photos, alpha = compose(graph, config, rgba, layout)
     else:
         photos = graph.add(
             "Gather", draw_paper(graph, config, read_sketches(graph, sketches)), sketch_of, axis=0
@@ -85,7 +88,7 @@ def realism_graph(weights: Weights, header: Header) -> onnx.ModelProto:
     sketch_of = graph.input("sketch_of", TensorProto.INT64, ["answers"])
     given = graph.add("Gather", read_sketches(graph, sketches), sketch_of, axis=0)
     seen = graph.add("Concat", given, read_photos(graph, photos), axis=1)
-    probabilities = judge(graph, header, graph.pooled(seen, side // header.model.seen_px))
+    probabilities = judge(graph, header, seen)
     flat = graph.add("Squeeze", probabilities, graph.ints(1))
     graph.output("probabilities", flat, TensorProto.FLOAT, ["answers", "height", "width"])
     return graph.model()
@@ -171,6 +174,25 @@ def join(graph: Graph, x: str, skip: str, layout: str, sketch_of: str, name: str
     return graph.add("Add", graph.add("Add", graph.doubled(x, name), beside), of_layout)
 
 
+def with_chroma_of(graph: Graph, config: ModelConfig, layout: str, colour: str) -> str:
+    """`picture_gan.with_chroma_of`: (N, 3, S, S)."""
+    nearby = {"kernel_shape": [2 * CHROMA_REACH + 1] * 2, "pads": [CHROMA_REACH] * 4}
+    given, own = chroma_of(graph, graph.channels(layout, 0, 3)), chroma_of(graph, colour)
+    both = graph.add("Concat", given, graph.add("Neg", given), axis=1)
+    both = graph.add("Add", graph.add("Relu", graph.add("MaxPool", both, **nearby)), CHROMA_MARGIN)
+    both = at_side(graph, both, config.size_px)
+    least = graph.add("Max", own, graph.add("Neg", graph.channels(both, 3, 6)))
+    limited = graph.add("Min", least, graph.channels(both, 0, 3))
+    luma = graph.add("Sub", colour, own)
+    return graph.add("Clip", graph.add("Add", luma, chroma_of(graph, limited)), -1.0, 1.0)
+
+
+def chroma_of(graph: Graph, colour: str) -> str:
+    """`picture_gan.chroma_of`: (N, 3, H, W)."""
+    kernel = (np.eye(3) - np.array(LUMA)).astype(np.float32)
+    return graph.add("Conv", colour, graph.constant(kernel[:, :, None, None]))
+
+
 def at_side(graph: Graph, layout: str, side: int) -> str:
     """`picture_gan.resized`."""
     if side < LAYOUT_PX:
@@ -198,10 +220,16 @@ def draw_paper(graph: Graph, config: ModelConfig, sketches: str) -> str:
 
 
 def judge(graph: Graph, header: Header, x: str) -> str:
-    """`PatchDiscriminator`: sketch and photo (N, 4, H, H) -> probability of real patches, (N, 1, h, w)."""
-    assert header.discriminator is not None
-    *inner, last = header.discriminator.strides
-    normalise = graph.instance_norm if header.discriminator.instance_norm else graph.scale
+    """`PatchDiscriminator.probabilities`: sketch and photo (N, 4, S, S) -> (N, 1, h, w)."""
+    config = header.discriminator
+    assert config is not None
+    x = graph.pooled(x, header.model.size_px // (header.model.seen_px * config.fold))
+    if config.fold > 1:
+        x = graph.add("SpaceToDepth", x, blocksize=config.fold)
+        order = np.arange(4 * config.fold**2).reshape(-1, 4).T  # PyTorch has the pixels of a channel together
+        x = graph.add("Gather", x, graph.ints(*order.ravel().tolist()), axis=1)
+    *inner, last = config.strides
+    normalise = graph.instance_norm if config.instance_norm else graph.scale
     for i, stride in enumerate(inner):
         x = graph.plain_conv(x, f"discriminator.convs.{i}", stride)
         x = graph.leaky(normalise(x, f"discriminator.norms.{i - 1}") if i else x)
@@ -255,10 +283,11 @@ def read_strokes(graph: Graph, strokes: str) -> str:
     return graph.add("Concat", graph.add("Mul", colour, mask), mask, axis=1)
 
 
-def compose(graph: Graph, rgba: str) -> tuple[str, str]:
+def compose(graph: Graph, config: ModelConfig, rgba: str, layout: str) -> tuple[str, str]:
     """`picture_gan.compose`: the picture on white (N, 3, S, S), and alpha (N, 1, S, S), in levels of 255."""
     alpha = decided(graph, graph.channels(rgba, 3, 4))
-    below_white = graph.add("Mul", graph.add("Sub", graph.channels(rgba, 0, 3), 1.0), 127.5)
+    colour = with_chroma_of(graph, config, layout, graph.channels(rgba, 0, 3))
+    below_white = graph.add("Mul", graph.add("Sub", colour, 1.0), 127.5)
     covered = graph.add("Mul", below_white, alpha)
     return graph.add("Add", covered, 255.0), graph.add("Mul", alpha, 255.0)
 

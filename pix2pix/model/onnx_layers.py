@@ -170,10 +170,12 @@ class Graph:
 
     def scale(self, x: str, name: str) -> str:
         """`patch_discriminator.Scale`."""
-        weight, bias = (
-            self.constant(self.weights[f"{name}.{part}"][:, None, None]) for part in ("weight", "bias")
-        )
+        weight, bias = (self.per_channel(f"{name}.{part}") for part in ("weight", "bias"))
         return self.add("Add", self.add("Mul", x, weight), bias)
+
+    def per_channel(self, name: str) -> str:
+        """A tensor (C,) of the bundle as (C, 1, 1)."""
+        return self.constant(self.weights[name][:, None, None])
 
     def _weight_and_bias(self, name: str) -> list[str]:
         names = [f"{name}.{part}" for part in ("weight", "bias")]

@@ -23,7 +23,8 @@ class PatchDiscriminator(nn.Module):
     def __init__(self, config: DiscriminatorConfig) -> None:
         """Weights are normal, of deviation `DEVIATION`."""
         super().__init__()
-        channels = (1 + 3, *config.widths, 1)
+        self.fold = config.fold
+        channels = ((1 + 3) * config.fold**2, *config.widths, 1)
         convs = [
             nn.Conv2d(a, b, 4, stride, padding=1)
             for (a, b), stride in zip(pairwise(channels), config.strides, strict=True)
@@ -42,7 +43,7 @@ class PatchDiscriminator(nn.Module):
 
     def forward(self, sketch: Tensor, photo: Tensor) -> Tensor:
         """(N, 1, S, S) and (N, 3, S, S), both in [-1, 1] -> logits of patches (N, 1, H, W)."""
-        x = torch.cat([sketch, photo], dim=1)
+        x = F.pixel_unshuffle(torch.cat([sketch, photo], dim=1), self.fold)
         for i, conv in enumerate(self.convs[:-1]):
             x = conv(x)
             x = F.leaky_relu(self.norms[i - 1](x) if i else x, SLOPE)
@@ -50,11 +51,12 @@ class PatchDiscriminator(nn.Module):
         return logits
 
     def probabilities(self, sketch: Tensor, photo: Tensor, size_px: int) -> Tensor:
-        """Returns the probability that each patch is real, (N, 1, H, W) in 0..1, at `size_px`.
+        """Returns the probability that each patch is real, (N, 1, H, W) in 0..1.
 
-        0.5 is the decision boundary. Hinge loss does not train calibrated probabilities.
+        Pictures are shrunk until their side is `size_px` when folded. 0.5 is the decision boundary. Hinge
+        loss does not train calibrated probabilities.
         """
-        sketch, photo = (F.adaptive_avg_pool2d(x, size_px) for x in (sketch, photo))
+        sketch, photo = (F.adaptive_avg_pool2d(x, size_px * self.fold) for x in (sketch, photo))
         return torch.sigmoid(self(sketch, photo).float())
 
 

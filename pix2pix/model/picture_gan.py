@@ -14,7 +14,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pix2pix.model.config import ModelConfig
-from pix2pix.model.constants import ALPHA_GAIN, DEVIATION, RIM_GAIN, SLOPE
+from pix2pix.model.constants import (
+    ALPHA_GAIN,
+    CHROMA_MARGIN,
+    CHROMA_REACH,
+    DEVIATION,
+    LUMA,
+    RIM_GAIN,
+    SLOPE,
+)
 from pix2pix.model.layers import STATISTICS, Doubling, InstanceNorm, per_answer, statistics
 
 
@@ -111,17 +119,39 @@ class Joint(nn.Module):
         return joined
 
 
+def with_chroma_of(layout: Tensor, colour: Tensor) -> Tensor:
+    """Limits the chroma of colours (N, 3, S, S) to a little more than that of a layout (N, 4, 64, 64) nearby.
+
+    Chroma is a colour minus its luma. It may lie between 0 and any within 2 pixels of the layout. Without
+    the limit there are stains in colours that the product does not have, above all where lines are dense.
+    """
+    nearby = 2 * CHROMA_REACH + 1, 1, CHROMA_REACH
+    given, own = chroma_of(layout[:, :3]), chroma_of(colour)
+    most, least = F.max_pool2d(given, *nearby).clamp(min=0), -F.max_pool2d(-given, *nearby).clamp(min=0)
+    most, least = (resized(x, colour.shape[-1]) for x in (most + CHROMA_MARGIN, least - CHROMA_MARGIN))
+    limited = chroma_of(torch.minimum(torch.maximum(own, least), most))
+    return (colour - own + limited).clamp(-1, 1)
+
+
+def chroma_of(colour: Tensor) -> Tensor:
+    """Colours (N, 3, H, W) -> minus their luma, (N, 3, H, W)."""
+    return colour - (colour * colour.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
+
+
 def resized(layout: Tensor, side: int) -> Tensor:
-    """A layout (N, 4, 64, 64) -> (N, 4, side, side): averaged, or bilinearly enlarged."""
+    """A layout (N, C, 64, 64) -> (N, C, side, side): averaged, or bilinearly enlarged."""
     if side < layout.shape[-1]:
         return F.adaptive_avg_pool2d(layout, side)
     return layout if side == layout.shape[-1] else F.interpolate(layout, size=side, mode="bilinear")
 
 
-def compose(rgba: Tensor) -> tuple[Tensor, Tensor]:
-    """Colour and the logit of alpha (N, 4, H, W) -> the picture on white (N, 3, H, W), alpha in 0..1."""
+def compose(rgba: Tensor, layout: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the picture on white (N, 3, S, S), and its alpha (N, 1, S, S) in 0..1.
+
+    RGBA (N, 4, S, S) is that of `PictureGenerator` for the layout (N, 4, 64, 64).
+    """
     alpha = decided(rgba[:, 3:])
-    return on_white(rgba[:, :3], alpha), alpha
+    return on_white(with_chroma_of(layout, rgba[:, :3]), alpha), alpha
 
 
 def decided(logit: Tensor) -> Tensor:

@@ -44,8 +44,8 @@ class TrainConfig:
     """Every choice that changes the outcome of a training run, and the fields of its bundle's header.
 
     Loss weights balance the gradients at the picture, not the values of the losses: the gradient of deep
-    features is 100 times that of L1. Sources: Isola et al. 2017 (L1 + patch discriminator), Lim & Ye 2017
-    (hinge), Wang et al. 2018 (two scales), Zhang et al. 2018 (LPIPS), Mescheder et al. 2018 (R1),
+    features is 100 times that of L1. Sources: Isola et al. 2017 (L1 + patch discriminator), Huang et al. 2024
+    (relativistic loss), Wang et al. 2018 (two scales), Zhang et al. 2018 (LPIPS), Mescheder et al. 2018 (R1),
     Karras et al. 2018 (average of the generator's weights).
     """
 
@@ -60,7 +60,6 @@ class TrainConfig:
     batch_size: int = 16
     seed: int = 0
 
-    adversarial: Literal["hinge", "bce"] = "hinge"
     # Loss weights by discriminator; the paper's architecture has only the one on pixels.
     pixels_weight: float = 1.0  # at each of its two scales
     coarse_weight: float = 0.15
@@ -73,7 +72,7 @@ class TrainConfig:
     layout: LayoutConfig = field(default_factory=LayoutConfig)
 
     discriminator: DiscriminatorConfig = field(
-        default_factory=lambda: DiscriminatorConfig(instance_norm=False)
+        default_factory=lambda: DiscriminatorConfig(instance_norm=False, fold=2)
     )
     generator_lr: float = 4e-4
     discriminator_lr: float = 4e-4
@@ -126,6 +125,8 @@ class TrainConfig:
         for name in ("weak_points", "decay_fraction"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} {getattr(self, name)} is not in 0..1")
+        if not self.two_stage and self.discriminator.fold != 1:
+            raise UsageError("the paper's discriminator does not fold pictures: discriminator.fold must be 1")
         if not self.discriminator.sees(self.model.seen_px):
             raise UsageError(
                 f"a discriminator of {len(self.discriminator.widths)} widths is too deep for pictures of "
@@ -165,7 +166,7 @@ PRESETS: dict[str, TrainConfig] = {
             layout_widths=(32, 64, 96),
         ),
         steps=10_000,
-        discriminator=DiscriminatorConfig(widths=(16, 32, 64, 64), instance_norm=False),
+        discriminator=DiscriminatorConfig(widths=(16, 32, 64, 64), instance_norm=False, fold=2),
     ),
     # Isola et al. 2017: U-Net-256, 70x70 PatchGAN, BCE + 100 L1, Adam 2e-4, batch 1, where batch statistics
     # are instance statistics. Not the paper's: dropout in training only, so that an answer can be repeated;
@@ -180,7 +181,6 @@ PRESETS: dict[str, TrainConfig] = {
         ),
         batch_size=1,
         steps=200_000,
-        adversarial="bce",
         pixels_weight=1.0,
         reconstruction_weight=100.0,
         discriminator=DiscriminatorConfig(widths=(64, 128, 256, 512)),

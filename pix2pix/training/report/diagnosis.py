@@ -32,8 +32,8 @@ Line: TypeAlias = Mapping[str, float]
 WINDOW, STRETCH = 5, 5
 SCORES_WINDOW, SCORES_STRETCH = 3, 3
 
-# Karras et al. 2020 (ADA) hold D at an accuracy of 80 % on real pictures (r_t = 0.6). A hinge loss has no
-# gradient below a logit of -1, a probability of 0.27: its D never goes far below.
+# Karras et al. 2020 (ADA) hold D at an accuracy of 80 % on real pictures (r_t = 0.6). A relativistic D can be
+# right about nearly all pairs with logits near 0, where its generator still learns.
 WINS_ACCURACY, WINS_P_FAKE = 0.9, 0.3
 # An accuracy of one half is also the end of a good run. These identify a D that cannot distinguish anything.
 WRONG_ACCURACY = 0.45  # worse than chance
@@ -51,7 +51,7 @@ LEAST_GAP = 0.05  # of p_train over p_made: below, r_v is a ratio of noise
 SAME_PICTURE, SAME_ANSWER = 0.03, 0.01  # across; spread over across
 # "Check norms of gradients: if they are over 100 things are screwing up" (Chintala et al. 2016, ganhacks).
 # A number explodes at ten times its usual value in the run, and at no less than the value here; a D at chance
-# has a loss of 2 (hinge).
+# has a loss of 0.69.
 EXPLODES = 10.0
 EXPLODES_FROM = {
     "d": 10.0,

@@ -1,7 +1,7 @@
 """The discriminators of the picture GAN: on pixels at two scales, on the coarse picture, and of the outline.
 
 Each gets the sketch as well. Those on pixels, at two scales (Wang et al. 2018), and of the outline are
-`model.patch_discriminator`.
+`model.patch_discriminator`. Folded pictures show them all pixels for the price of half the side.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class PictureDiscriminators(nn.Module):
     """All discriminators of pictures."""
 
     def __init__(self, config: DiscriminatorConfig, side_px: int) -> None:
-        """Draws weights from torch's global generator. `side_px` is the side of the pictures that they get.
+        """Draws weights from torch's global generator. `side_px` is the side of the pictures, when folded.
 
         Where half of it is less than a patch, there is none at half the side.
         """

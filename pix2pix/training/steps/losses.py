@@ -8,15 +8,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
-def discriminator_hinge(real: Tensor, fake: Tensor) -> Tensor:
-    """Returns the hinge loss (N,) of D on logits (N, ...) of real and fake patches. Lim & Ye 2017, eq. 3."""
-    return _each(F.relu(1 - real)) + _each(F.relu(1 + fake))
+DRIFT_WEIGHT = 0.01  # of the squared mean of both logits (Karras et al. 2018, appendix A.1)
 
 
-def generator_hinge(fake: Tensor) -> Tensor:
-    """Returns G's loss (N,) against a hinge D: minus the mean logit of its patches. Lim & Ye 2017, eq. 4."""
-    return -_each(fake)
+def discriminator_relativistic(real: Tensor, fake: Tensor) -> Tensor:
+    """Returns D's loss (N,): is the photo's patch more real than the generated one of the same sketch?
+
+    Logits are (N, ...). What both have in common cancels out. Jolicoeur-Martineau 2018; Huang et al. 2024,
+    eq. 2. The last term keeps logits near 0, so that they can be compared between sketches.
+    """
+    return _each(F.softplus(fake - real) + DRIFT_WEIGHT * ((real + fake) / 2).square())
+
+
+def generator_relativistic(real: Tensor, fake: Tensor) -> Tensor:
+    """Returns G's loss (N,) against such a D; logits are (N, ...). Huang et al. 2024, eq. 2."""
+    return _each(F.softplus(real - fake))
 
 
 def discriminator_bce(real: Tensor, fake: Tensor) -> Tensor:
@@ -85,18 +91,21 @@ def _each(x: Tensor) -> Tensor:
     return x.flatten(1).mean(1)
 
 
-DISCRIMINATOR_LOSSES = {"hinge": discriminator_hinge, "bce": discriminator_bce}
-GENERATOR_LOSSES = {"hinge": generator_hinge, "bce": generator_bce}
-
-
 @torch.no_grad()
-def discriminator_statistics(kind: str, real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+def discriminator_statistics(
+    kind: str, real: Tensor, fake: Tensor, *, paired: bool = False
+) -> dict[str, Tensor]:
     """Returns scalars by name, of the logits (N, ...) of one kind of discriminator.
 
     p_real_KIND, p_fake_KIND   mean probability that it gives to real and to generated patches, 0..1
-    accuracy_KIND              share of patches that it classifies correctly
+    accuracy_KIND              share of patches that it classifies correctly; with `paired`, of those where
+                               the real one gets the larger logit
     """
-    accuracy = 0.5 * ((real > 0).float().mean() + (fake <= 0).float().mean())
+    accuracy = (
+        (real > fake).float().mean()
+        if paired
+        else 0.5 * ((real > 0).float().mean() + (fake <= 0).float().mean())
+    )
     p_real, p_fake = torch.sigmoid(real).mean(), torch.sigmoid(fake).mean()
     return {f"p_real_{kind}": p_real, f"p_fake_{kind}": p_fake, f"accuracy_{kind}": accuracy}
 

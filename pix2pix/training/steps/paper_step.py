@@ -75,7 +75,7 @@ class PaperStep:
                 fake = self._generate(part)
             self._cached = fake if parts == 1 else None
             on_real, on_fake = self._logits(part, part.photo), self._logits(part, fake.detach())
-            loss = losses.DISCRIMINATOR_LOSSES[self.config.adversarial](on_real, on_fake).mean()
+            loss = losses.discriminator_bce(on_real, on_fake).mean()
             self.fabric.backward(loss / parts)
             loss_parts.append({"d": loss.detach()})
             statistics_parts.append(discriminator_statistics("pixels", on_real, on_fake))
@@ -87,12 +87,11 @@ class PaperStep:
         loss_parts, gradients = [], {}
         errors = torch.empty(len(batch), device=self.fabric.device)
         cached, self._cached = self._cached if parts == 1 else None, None
-        adversarial_loss = losses.GENERATOR_LOSSES[self.config.adversarial]
         self._g.clear()
         with frozen(self.discriminator.parameters()):
             for i, part in enumerate(batch.parts(parts)):
                 fake = self._generate(part) if cached is None else cached
-                adversarial = adversarial_loss(self._logits(part, fake)).mean()
+                adversarial = losses.generator_bce(self._logits(part, fake)).mean()
                 error = losses.l1(fake, part.photo)
                 terms = {
                     "g_pixels": self.config.pixels_weight * adversarial,

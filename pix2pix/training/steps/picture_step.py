@@ -1,8 +1,8 @@
 """One training step of the picture GAN: its discriminators are updated, then its generator.
 
 It gets a layout of the photo's own colours, so that L1 and LPIPS do not average over colours that the sketch
-leaves open. L1 and the term of alpha compare pictures at the full side; discriminators and LPIPS see them at
-half of it. In some photos the channels are permuted: few products have vivid colours.
+leaves open. LPIPS compares pictures at half the side, all else at the full side. In some photos the channels
+are permuted: few products have vivid colours.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pix2pix.errors import UsageError
 from pix2pix.evaluate.perceptual import PerceptualDistance
 from pix2pix.model.constants import CELL_PX, CELLS
 from pix2pix.model.layouts import coloured_by, enlarged, layout_of, redrawn_layout, regions_of, spread_out
-from pix2pix.model.picture_gan import PictureGenerator, on_white
+from pix2pix.model.picture_gan import PictureGenerator, decided, on_white
 from pix2pix.training.config import TrainConfig
 from pix2pix.training.data.batch import Pictures
 from pix2pix.training.steps import losses
@@ -42,9 +42,9 @@ Named = dict[str, Tensor]
 class DiscriminatorInput:
     """Photos, alpha and ink as discriminators get them, shifted alike."""
 
-    photo: Tensor  # (N, 3, s, s)
-    alpha: Tensor  # (N, 1, s, s) in 0..1
-    ink: Tensor  # (N, 1, s, s) in 0..1
+    photo: Tensor  # (N, 3, S, S)
+    alpha: Tensor  # (N, 1, S, S) in 0..1
+    ink: Tensor  # (N, 1, S, S) in 0..1
 
 
 @dataclass(frozen=True)
@@ -53,28 +53,29 @@ class Generated:
 
     rgba: Tensor  # (N, 4, S, S): colour and the logit of alpha
     fake: Tensor  # (N, 3, S, S): the colour, composed with the photo's alpha
-    small_fake: Tensor  # (N, 3, S/2, S/2)
-    small_photo: Tensor  # (N, 3, S/2, S/2): ground truth
     real_input: DiscriminatorInput
     fake_input: DiscriminatorInput
 
 
-def compare(rgba: Tensor, photo: Tensor, alpha: Tensor, ink: Tensor, shifts: Tensor) -> Generated:
+def compare(
+    rgba: Tensor, photo: Tensor, alpha: Tensor, ink: Tensor, shifts: Tensor, side_px: int
+) -> Generated:
     """Returns the inputs of discriminators for generated and real pictures, shifted alike.
 
-    Generated RGBA (N, 4, S, S), photos (N, 3, S, S), their alpha (N, 1, S, S), ink (N, 1, S, S). Generated
-    colours are composed with the photo's alpha, as photos are. With the generated alpha, colours would become
-    white where that is in doubt, such as in straps, and alpha would become holes that look like highlights.
-    So only the discriminator of the outline gets alpha.
+    Generated RGBA (N, 4, S, S), photos (N, 3, S, S), their alpha (N, 1, S, S), ink (N, 1, S, S).
+    Discriminators get pictures of side `side_px`. Generated colours are composed with the photo's alpha, as
+    photos are. With the generated alpha, colours would become white where that is in doubt, such as in
+    straps, and alpha would become holes that look like highlights. So only the discriminator of the outline
+    gets alpha, as answers have it.
     """
-    fake = on_white(rgba[:, :3], alpha)
-    small_fake, small_photo = (F.avg_pool2d(x, 2) for x in (fake, photo))
-    small_ink, real_alpha, fake_alpha = (
-        shifted(F.avg_pool2d(x, 2), shifts, 0.0) for x in (ink, alpha, torch.sigmoid(rgba[:, 3:]))
-    )
-    real_input = DiscriminatorInput(shifted(small_photo, shifts, 1.0), real_alpha, small_ink)
-    fake_input = DiscriminatorInput(shifted(small_fake, shifts, 1.0), fake_alpha, small_ink)
-    return Generated(rgba, fake, small_fake, small_photo, real_input, fake_input)
+
+    def seen(picture: Tensor, paper: float) -> Tensor:
+        return shifted(F.adaptive_avg_pool2d(picture, side_px), shifts, paper)
+
+    fake, seen_ink = on_white(rgba[:, :3], alpha), seen(ink, 0.0)
+    real_input = DiscriminatorInput(seen(photo, 1.0), seen(alpha, 0.0), seen_ink)
+    fake_input = DiscriminatorInput(seen(fake, 1.0), seen(decided(rgba[:, 3:]), 0.0), seen_ink)
+    return Generated(rgba, fake, real_input, fake_input)
 
 
 class PictureStep:
@@ -141,7 +142,6 @@ class PictureStep:
         loss_parts: list[Named] = []
         statistics_parts: list[Named] = []
         self._cached = None  # of an update that ran out of memory
-        loss = losses.DISCRIMINATOR_LOSSES[self.config.adversarial]
         self._d.clear()
         for part in batch.parts(parts):
             with torch.set_grad_enabled(parts == 1), self.fabric.autocast():
@@ -151,6 +151,7 @@ class PictureStep:
             with self.fabric.autocast():
                 real = self.discriminators(on_real.photo, on_real.alpha, on_real.ink)
                 fake = self.discriminators(on_fake.photo.detach(), on_fake.alpha.detach(), on_fake.ink)
+            loss = losses.discriminator_relativistic
             values = {"d": torch.stack([loss(real[kind], fake[kind]).mean() for kind in real]).mean()}
             if penalise:
                 coarse, pixels = self.discriminators.penalties(on_real.photo, on_real.ink)
@@ -162,7 +163,7 @@ class PictureStep:
             loss_parts.append({name: value.detach() for name, value in values.items()})
             statistics: Named = {}
             for kind in real:
-                statistics |= discriminator_statistics(kind, real[kind], fake[kind])
+                statistics |= discriminator_statistics(kind, real[kind], fake[kind], paired=True)
             statistics_parts.append(statistics)
         return means(loss_parts), {**means(statistics_parts), "d_gradient": self._d.step(rate)}
 
@@ -191,10 +192,12 @@ class PictureStep:
     def _terms(self, part: Pictures, generated: Generated, error: Tensor) -> Named:
         """Returns the generator's losses, each times its weight."""
         config, exact = self.config, _exactness(part)
-        seen_by_d = generated.fake_input
+        on_real, on_fake = generated.real_input, generated.fake_input
         with self.fabric.autocast():
-            logits = self.discriminators(seen_by_d.photo, seen_by_d.alpha, seen_by_d.ink)
-        adversarial = losses.GENERATOR_LOSSES[config.adversarial]
+            fake = self.discriminators(on_fake.photo, on_fake.alpha, on_fake.ink)
+            with torch.no_grad():
+                real = self.discriminators(on_real.photo, on_real.alpha, on_real.ink)
+        loss = losses.generator_relativistic
         weight_of = {
             "pixels": config.pixels_weight,
             "pixels_half": config.pixels_weight,
@@ -202,7 +205,7 @@ class PictureStep:
             "outline": config.outline_weight,
         }
         terms = {
-            **{f"g_{kind}": weight_of[kind] * adversarial(x).mean() for kind, x in logits.items()},
+            **{f"g_{kind}": weight_of[kind] * loss(real[kind], fake[kind]).mean() for kind in real},
             "g_reconstruction": config.reconstruction_weight * (error * exact).mean(),
             "g_alpha": config.alpha_weight
             * (losses.alpha_log_loss(generated.rgba[:, 3:], part.alpha) * exact).mean(),
@@ -210,16 +213,18 @@ class PictureStep:
         if self.perceptual is not None:
             count = -(-config.batch_size // PERCEIVED)
             seen = torch.nonzero(part.place < count).flatten()
+            compared = (F.avg_pool2d(x[seen], 2) for x in (generated.fake, part.photo))
             with self.fabric.autocast():
-                distance = self.perceptual(generated.small_fake[seen], generated.small_photo[seen]).float()
+                distance = self.perceptual(*compared).float()
             # The mean over such pictures of the whole batch: a part of it may hold fewer of them.
             mean = (distance * exact[seen]).sum() * config.batch_size / (count * len(part))
             terms["g_perceptual"] = config.perceptual_weight * mean
         return terms
 
     def _generate(self, part: Pictures) -> Generated:
-        ink = _ink(part)
-        return compare(self.picture(ink, training_layout(part)), part.photo, part.alpha, ink, part.shifts)
+        ink, side_px = _ink(part), self.config.model.seen_px * self.config.discriminator.fold
+        rgba = self.picture(ink, training_layout(part))
+        return compare(rgba, part.photo, part.alpha, ink, part.shifts, side_px)
 
 
 @torch.no_grad()
