@@ -11,7 +11,7 @@ from torch import Tensor
 from pix2pix.errors import UsageError
 from pix2pix.model.bundle import save_bundle
 from pix2pix.model.config import ModelConfig
-from pix2pix.model.layouts import cells_of, coloured_by
+from pix2pix.model.layouts import cells_of, coloured_by, regions_of
 from pix2pix.model.networks import Paper, TwoStage, build_model
 from pix2pix.model.paper import PaperGenerator
 from pix2pix.training.config import PRESETS
@@ -127,7 +127,7 @@ def test_where_there_is_product_depends_on_the_sketch_alone(model: TwoStage) -> 
     with torch.no_grad():
         logit = model.layout(ink, torch.zeros(2, 4, 16, 16), torch.zeros(2, 4))[:, 3]
         model.layout.out.bias[3] = -logit.median()
-        layout = model.draw_layout(ink, strokes, z, sketch_of)
+        layout = model.draw_layout(ink, regions_of(ink), strokes, z, sketch_of)
     masks = layout[:, 3]
     assert all(torch.equal(mask, masks[4 * row]) for mask, row in zip(masks, sketch_of.tolist(), strict=True))
     assert 0 < masks.mean() < 1 and not torch.equal(masks[0], masks[4])
@@ -137,7 +137,8 @@ def test_where_there_is_product_depends_on_the_sketch_alone(model: TwoStage) -> 
 def test_the_layout_has_the_colours_of_the_strokes(model: TwoStage) -> None:
     torch.nn.init.constant_(model.layout.out.bias, 100.0)  # product everywhere
     with torch.no_grad():
-        layout = model.draw_layout(torch.ones(2, 1, SIDE, SIDE), strokes_of(2), torch.randn(2, 4))
+        ink = torch.ones(2, 1, SIDE, SIDE)
+        layout = model.draw_layout(ink, regions_of(ink), strokes_of(2), torch.randn(2, 4))
     colour = torch.tensor([1.0, -1.0, 0.5])[:, None, None]
     torch.testing.assert_close(layout[:, :3, 26:36, 26:36], colour.expand(2, -1, 10, 10))
     assert (layout[:, :3, 0] > 50).all() and (layout[:, 3] == 1).all()

@@ -9,7 +9,15 @@ from conftest import TINY
 from torch import Tensor, nn
 
 from pix2pix.model.constants import ALPHA_GAIN, CHROMA_MARGIN, LAYOUT_PX, RIM_GAIN
-from pix2pix.model.picture_gan import Joint, PictureGenerator, compose, decided, with_chroma_of
+from pix2pix.model.layouts import regions_of
+from pix2pix.model.picture_gan import (
+    Joint,
+    PictureGenerator,
+    compose,
+    decided,
+    with_chroma_of,
+    with_whole_regions,
+)
 
 SIDE = TINY.size_px
 
@@ -99,6 +107,35 @@ def test_doubling_is_nearest_neighbour_a_convolution_and_a_blur() -> None:
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
+def boxes(*holes: int) -> tuple[Tensor, Tensor]:
+    """Three closed boxes on open ground, with alpha 1 but for so many rows in the middle."""
+    ink, alpha = torch.zeros(1, 1, 256, 256), torch.zeros(1, 1, 256, 256)
+    for i, hole in enumerate(holes):
+        left = 16 + 80 * i
+        ink[..., 64:192, left : left + 64], ink[..., 68:188, left + 4 : left + 60] = 1, 0
+        alpha[..., 64:192, left : left + 64] = 1
+        alpha[..., 128 - hole // 2 : 128 + hole // 2, left : left + 64] = 0
+    return ink, alpha
+
+
+def test_closed_regions_are_product_or_ground_as_a_whole_and_those_in_doubt_stay() -> None:
+    ink, alpha = boxes(20, 60, 110)
+    whole = with_whole_regions(alpha, regions_of(ink))
+    middle = slice(100, 156)
+    assert (whole[..., middle, 32:64] == 1).all(), "a hole is filled"
+    assert torch.equal(whole[..., middle, 112:144], alpha[..., middle, 112:144]), "half and half"
+    assert (whole[..., 84:172, 192:224] == 0).all(), "what is left in an opening goes"
+    assert torch.equal(whole[..., :60, :], alpha[..., :60, :]), "ground outside"
+
+
+def test_what_an_open_outline_lets_out_stays() -> None:
+    """Product and ground are one region there, most of which is ground."""
+    ink, alpha = boxes(0, 0, 0)
+    ink[..., 100:150, 60:100] = 0
+    whole = with_whole_regions(alpha, regions_of(ink))
+    assert torch.equal(whole[..., :140], alpha[..., :140])
+
+
 def test_chroma_is_limited_to_that_of_the_layout_nearby_and_luma_stays() -> None:
     """The layout is red on the left, without product on the right; the picture has red, blue and grey."""
     layout = torch.zeros(1, 4, LAYOUT_PX, LAYOUT_PX)
@@ -135,7 +172,8 @@ def test_a_layout_is_white_ground_and_colours_next_to_it_keep_their_chroma() -> 
 def test_compose_shows_white_where_alpha_is_0_and_the_colour_where_it_is_1() -> None:
     rgba = torch.full((1, 4, 64, 64), 0.2)
     rgba[0, 3, :, :3] = torch.tensor([-100.0, 100.0, 0.0])
-    photo, alpha = compose(rgba, torch.zeros(1, 4, LAYOUT_PX, LAYOUT_PX))
+    lines = torch.zeros(1, LAYOUT_PX**2, dtype=torch.long)
+    photo, alpha = compose(rgba, torch.zeros(1, 4, LAYOUT_PX, LAYOUT_PX), lines)
     assert alpha[0, 0, 0, :3].tolist() == pytest.approx([0, 1, 0.5])
     assert photo[0, 0, 0, :3].tolist() == pytest.approx([1, 0.2, 0.6])
 

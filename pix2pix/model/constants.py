@@ -22,6 +22,7 @@ EVEN_WIDTH, EVEN_STEPS = 0.15, 4  # of `layouts.evened`: a distance of colours, 
 RARE_SHARE = 0.081  # of the cells of a product: the most of a rare colour (no k of 256 cells equals it)
 NO_WEIGHT, LITTLE_WEIGHT = -1e4, -1e3  # logarithms; the second counts where all weights are as little
 LINE_PX = 3  # how far colours of regions spread into lines, in pixels of a layout
+WHOLE_FROM = 0.7  # a closed region is product above this share of it, and ground below the rest of 1
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue (Rec. ITU-R BT.601)
 CHROMA_REACH, CHROMA_MARGIN = 2, 0.06  # of `picture_gan.with_chroma_of`: pixels of a layout; half of 255 is 1
 ALPHA_GAIN, RIM_GAIN = 4.0, 1.5  # of alpha's logit: decides what is product; at the rim, keeps it soft

@@ -45,14 +45,20 @@ class TwoStage(nn.Module):
         ink = (1 - sketch) / 2
         if strokes is None:
             strokes = ink.new_zeros(len(ink), 4, *(side // 2 for side in ink.shape[2:]))
-        layout = self.draw_layout(ink, strokes, z, sketch_of)
+        regions = regions_of(ink)
+        layout = self.draw_layout(ink, regions, strokes, z, sketch_of)
         # Strokes colour the layout alone: where the picture GAN gets them, they look painted on the product.
-        return compose(self.picture(ink, layout, sketch_of), layout)
+        return compose(self.picture(ink, layout, sketch_of), layout, per_answer(regions, sketch_of))
 
-    def draw_layout(self, ink: Tensor, strokes: Tensor, z: Tensor, sketch_of: Tensor | None = None) -> Tensor:
-        """Returns the layout (N, 4, 64, 64) for ink (M, 1, S, S) in 0..1, otherwise as `forward`."""
+    def draw_layout(
+        self, ink: Tensor, regions: Tensor, strokes: Tensor, z: Tensor, sketch_of: Tensor | None = None
+    ) -> Tensor:
+        """Returns the layout (N, 4, 64, 64) for ink (M, 1, S, S) in 0..1 and its regions (M, 64 * 64).
+
+        Otherwise as `forward`.
+        """
         small, nothing = F.adaptive_avg_pool2d(ink, LAYOUT_PX), ink.new_zeros(len(ink), 4, CELLS, CELLS)
-        regions, known = regions_of(small), known_colours(strokes, ink)
+        known = known_colours(strokes, ink)
         # Which cells hold product depends on the sketch alone. Drawn with the answer's latent, light products
         # get holes: white parts of a photo count as ground.
         mask = self.layout(small, nothing, z.new_zeros(len(ink), z.shape[1]))[:, 3:]

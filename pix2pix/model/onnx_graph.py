@@ -27,9 +27,18 @@ from pix2pix.model.constants import (
     PRODUCT_FROM,
     RIM_GAIN,
     SPREAD_PX,
+    WHOLE_FROM,
 )
 from pix2pix.model.onnx_layers import Graph, Weights
-from pix2pix.model.onnx_layouts import above, cells_of, complete, known_colours, regions_of
+from pix2pix.model.onnx_layouts import (
+    above,
+    cells_of,
+    complete,
+    inside,
+    known_colours,
+    regions_of,
+    summed,
+)
 
 
 def translate_graph(weights: Weights, header: Header) -> onnx.ModelProto:
@@ -46,9 +55,12 @@ def translate_graph(weights: Weights, header: Header) -> onnx.ModelProto:
     if config.architecture == "two-stage":
         strokes = graph.input("strokes", TensorProto.UINT8, ["sketches", side // 2, side // 2, 4])
         ink, coloured = read_ink(graph, sketches), read_strokes(graph, strokes)
-        layout = draw_layout(graph, config, ink, coloured, z, sketch_of)
+        small = graph.pooled(ink, config.size_px // LAYOUT_PX)
+        regions = regions_of(graph, small)
+        layout = draw_layout(graph, config, ink, small, regions, coloured, z, sketch_of)
         rgba = draw_picture(graph, config, ink, layout, sketch_of)
-        photos, alpha = compose(graph, config, rgba, layout)
+        regions = graph.add("Gather", regions, sketch_of, axis=0)
+        photos, alpha = compose(graph, config, rgba, layout, regions)
     else:
         photos = graph.add(
             "Gather", draw_paper(graph, config, read_sketches(graph, sketches)), sketch_of, axis=0
@@ -97,13 +109,21 @@ def realism_graph(weights: Weights, header: Header) -> onnx.ModelProto:
 # Networks.
 
 
-def draw_layout(graph: Graph, config: ModelConfig, ink: str, strokes: str, z: str, sketch_of: str) -> str:
-    """`TwoStage.draw_layout`: (N, 4, 64, 64)."""
-    small = graph.pooled(ink, config.size_px // LAYOUT_PX)
+def draw_layout(
+    graph: Graph,
+    config: ModelConfig,
+    ink: str,
+    small: str,
+    regions: str,
+    strokes: str,
+    z: str,
+    sketch_of: str,
+) -> str:
+    """`TwoStage.draw_layout`: (N, 4, 64, 64); `small` is the ink at 64 px."""
     stem = graph.active_conv(graph.add("SpaceToDepth", small, blocksize=CELL_PX), "layout.stem")
     no_latent = graph.constant(graph.weights["layout.mapping.0.bias"])
 
-    regions, known = regions_of(graph, small), known_colours(graph, config, strokes, ink)
+    known = known_colours(graph, config, strokes, ink)
     cells = cells_of(graph, known, SPREAD_PX, CELLS, COVERED_FROM)
     levels, of_known = encode_layout(graph, config, stem, graph.add("Mul", cells, 0.0))
     of_sketches = decode_layout(graph, levels, graph.add("Add", of_known, no_latent), "")
@@ -172,6 +192,27 @@ def join(graph: Graph, x: str, skip: str, layout: str, sketch_of: str, name: str
     beside = graph.add("Gather", graph.plain_conv(skip, f"{name}.skip"), sketch_of, axis=0)
     of_layout = graph.add("Conv", layout, graph.weight(f"{name}.layout.weight"), pads=[1] * 4)
     return graph.add("Add", graph.add("Add", graph.doubled(x, name), beside), of_layout)
+
+
+def with_whole_regions(graph: Graph, config: ModelConfig, alpha: str, regions: str) -> str:
+    """`picture_gan.with_whole_regions`: (N, 1, S, S)."""
+    free = inside(graph, regions)
+    away = graph.add("Neg", graph.add("MaxPool", graph.add("Neg", free), kernel_shape=[3, 3], pads=[1] * 4))
+    border = np.ones((LAYOUT_PX, LAYOUT_PX), np.float32)
+    border[1:-1, 1:-1] = 0
+    small = graph.pooled(alpha, config.size_px // LAYOUT_PX)
+    reaching = graph.add("Mul", free, graph.constant(border))
+    sums = summed(
+        graph, graph.add("Concat", graph.add("Mul", small, away), away, reaching, axis=1), 3, regions
+    )
+    product, count, reach = (graph.channels(sums, i, i + 1) for i in range(3))
+    closed = graph.add("Mul", away, graph.add("Sub", 1.0, above(graph, reach)))
+    is_product = graph.add("Mul", closed, above(graph, product, graph.add("Mul", count, WHOLE_FROM)))
+    is_ground = graph.add("Mul", closed, above(graph, graph.add("Mul", count, 1 - WHOLE_FROM), product))
+    decided = graph.add("Concat", is_product, graph.add("Add", is_product, is_ground), axis=1)
+    decided = at_side(graph, decided, config.size_px)
+    kept = graph.add("Mul", alpha, graph.add("Sub", 1.0, graph.channels(decided, 1, 2)))
+    return graph.add("Add", kept, graph.channels(decided, 0, 1))
 
 
 def with_chroma_of(graph: Graph, config: ModelConfig, layout: str, colour: str) -> str:
@@ -283,9 +324,9 @@ def read_strokes(graph: Graph, strokes: str) -> str:
     return graph.add("Concat", graph.add("Mul", colour, mask), mask, axis=1)
 
 
-def compose(graph: Graph, config: ModelConfig, rgba: str, layout: str) -> tuple[str, str]:
+def compose(graph: Graph, config: ModelConfig, rgba: str, layout: str, regions: str) -> tuple[str, str]:
     """`picture_gan.compose`: the picture on white (N, 3, S, S), and alpha (N, 1, S, S), in levels of 255."""
-    alpha = decided(graph, graph.channels(rgba, 3, 4))
+    alpha = with_whole_regions(graph, config, decided(graph, graph.channels(rgba, 3, 4)), regions)
     colour = with_chroma_of(graph, config, layout, graph.channels(rgba, 0, 3))
     below_white = graph.add("Mul", graph.add("Sub", colour, 1.0), 127.5)
     covered = graph.add("Mul", below_white, alpha)

@@ -19,11 +19,14 @@ from pix2pix.model.constants import (
     CHROMA_MARGIN,
     CHROMA_REACH,
     DEVIATION,
+    LAYOUT_PX,
     LUMA,
     RIM_GAIN,
     SLOPE,
+    WHOLE_FROM,
 )
 from pix2pix.model.layers import STATISTICS, Doubling, InstanceNorm, per_answer, statistics
+from pix2pix.model.layouts import inside, summed
 
 
 class PictureGenerator(nn.Module):
@@ -119,6 +122,25 @@ class Joint(nn.Module):
         return joined
 
 
+def with_whole_regions(alpha: Tensor, regions: Tensor) -> Tensor:
+    """Makes alpha (N, 1, S, S) 1 in closed regions that are mostly product, and 0 in those mostly of ground.
+
+    Regions are (N, 64 * 64). Without it, parts have holes and openings have haze. A region is closed if it
+    does not reach the border. Pixels beside lines keep their alpha, as lines do not follow their pixels.
+    """
+    free = inside(regions)
+    away = -F.max_pool2d(-free, 3, 1, 1)
+    border = F.pad(torch.zeros_like(free[..., 1:-1, 1:-1]), [1, 1, 1, 1], value=1.0)
+    small = F.adaptive_avg_pool2d(alpha, LAYOUT_PX)
+    sums = summed(torch.cat([small * away, away, border * free], 1), regions)
+    product, count, reach = sums[:, :1], sums[:, 1:2], sums[:, 2:]
+    closed = away * (reach == 0)
+    is_product = closed * (product > WHOLE_FROM * count)
+    is_ground = closed * (product < (1 - WHOLE_FROM) * count)
+    is_product, is_decided = (resized(x, alpha.shape[-1]) for x in (is_product, is_product + is_ground))
+    return alpha * (1 - is_decided) + is_product
+
+
 def with_chroma_of(layout: Tensor, colour: Tensor) -> Tensor:
     """Limits the chroma of colours (N, 3, S, S) to a little more than that of a layout (N, 4, 64, 64) nearby.
 
@@ -145,12 +167,13 @@ def resized(layout: Tensor, side: int) -> Tensor:
     return layout if side == layout.shape[-1] else F.interpolate(layout, size=side, mode="bilinear")
 
 
-def compose(rgba: Tensor, layout: Tensor) -> tuple[Tensor, Tensor]:
+def compose(rgba: Tensor, layout: Tensor, regions: Tensor) -> tuple[Tensor, Tensor]:
     """Returns the picture on white (N, 3, S, S), and its alpha (N, 1, S, S) in 0..1.
 
-    RGBA (N, 4, S, S) is that of `PictureGenerator` for the layout (N, 4, 64, 64).
+    RGBA (N, 4, S, S) is that of `PictureGenerator` for the layout (N, 4, 64, 64); regions (N, 64 * 64) are
+    those of the sketch.
     """
-    alpha = decided(rgba[:, 3:])
+    alpha = with_whole_regions(decided(rgba[:, 3:]), regions)
     return on_white(with_chroma_of(layout, rgba[:, :3]), alpha), alpha
 
 
