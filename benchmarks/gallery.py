@@ -3,8 +3,8 @@
 python benchmarks/gallery.py shoes OFFICIAL/val/sketches gallery.jpg
 python benchmarks/gallery.py shoes OFFICIAL/val/sketches worst.jpg --worst 16 --photos OFFICIAL/val/photos
 
-Each sketch has four answers, of seeds 0 to 3, as `pix2pix convert --variants 4` gives them. `--worst` shows
-the default answers, z = 0, with the largest LPIPS (AlexNet) to their photos, and prints these in a table.
+Each sketch has four answers: the first of seeds 0 to 3, the second of 4 to 7, and so on. `--worst` shows the
+default answers, z = 0, with the largest LPIPS (AlexNet) to their photos, and prints these in a table.
 `--sketches` shows sketches and photos too. Pictures are as the model gets them: small drawings fill their
 tile.
 """
@@ -42,16 +42,16 @@ def main(
     translator = pix2pix.load(model)
     files = list_pictures(folder)[0]
     real = {path.stem: read_photo(path) for path in list_pictures(photos)[0]} if photos else {}
-    z = np.stack([translator.latent(seed) for seed in range(ANSWERS)])
     if worst:
-        z = np.zeros((1, translator.latent_size), np.float32)
         far = distances(translator, files, real)
         files = sorted(files, key=lambda path: -far[path])[:worst]
         print(f"{'':8}LPIPS")
         for path in files:
             print(f"{path.stem:8}{far[path]:.3f}")
     groups = []
-    for path in files[: worst or count]:
+    for i, path in enumerate(files[: worst or count]):
+        seeds = [0] if worst else range(ANSWERS * i, ANSWERS * (i + 1))
+        z = np.stack([translator.latent(seed) for seed in seeds])
         page, _ = fit_sketch(read_sketch(path), translator.size_px)
         shown = [np.repeat(page[..., None], 3, axis=2)] if sketches else []
         shown += [real[path.stem]] if sketches and path.stem in real else []

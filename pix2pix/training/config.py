@@ -61,9 +61,9 @@ class TrainConfig:
     seed: int = 0
 
     # Loss weights by discriminator; the paper's architecture has only the one on pixels.
-    pixels_weight: float = 1.0  # at each of its two scales
+    pixels_weight: float = 0.5  # at each of its two scales
     coarse_weight: float = 0.15
-    outline_weight: float = 1.0
+    outline_weight: float = 0.2
     reconstruction_weight: float = 60.0  # L1
     perceptual_weight: float = 10.0  # LPIPS, of every fourth picture
     alpha_weight: float = 100.0  # log loss of alpha against that of the photo
