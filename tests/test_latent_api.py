@@ -227,6 +227,25 @@ def test_seeds_are_far_apart_in_what_the_directions_see(client):
     assert nearest(body["seeds"]) > np.quantile(by_chance, 0.99)
 
 
+def test_the_first_seeds_have_photos_of_colours_that_differ(translators, monkeypatch):
+    """All are black but four; the photos are made once."""
+    client = create_app(translators).test_client()
+    colours = {3: (255, 255, 255), 7: (250, 20, 20), 12: (20, 20, 250), 20: (255, 250, 250)}
+    of_z = {latents.draw(seed, Z).tobytes(): colour for seed, colour in colours.items()}
+    made = []
+
+    def translate_batch(sketches, z):
+        assert (sketches == 0).any() and (sketches == 255).any()
+        made.append(len(z))
+        return np.stack([np.full((64, 64, 3), of_z.get(one.tobytes(), (0, 0, 0)), np.uint8) for one in z])
+
+    monkeypatch.setattr(translators["tiny"], "translate_batch", translate_batch)
+    chosen = seeds(client, seed=0, count=4).json["seeds"]
+    assert chosen[0] == 0 and sorted(chosen[1:]) == [3, 7, 12]
+    assert sum(made) == 24
+    assert seeds(client).json["seeds"] == chosen and sum(made) == 24
+
+
 def test_seeds_need_no_directions_and_are_the_same_each_time(client):
     first, again = (seeds(client, model="literal", seed=7, count=8).json["seeds"] for _ in range(2))
     assert first == again and first[0] == 7 and len(set(first)) == 8

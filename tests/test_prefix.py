@@ -60,7 +60,7 @@ def test_api_worker_and_service_files_are_under_the_prefix(options, headers, bas
     one = client(**options)
     for path in ("/healthz", "/readyz", "/metrics", "/api/v1/models"):
         assert one.get(base + path, headers=headers).status_code == 200
-    assert one.post(base + "/api/v1/seeds", json={}, headers=headers).status_code == 200
+    assert one.post(base + "/api/v1/seeds", json={"seed": 1}, headers=headers).status_code == 200
     missing = assert_problem(one.get(base + "/api/v1/models/boots.onnx", headers=headers), 404)
     assert missing["instance"] == "/sketch/api/v1/models/boots.onnx"
     with one.get(base + "/static/js/device/worker.js", headers=headers) as worker:

@@ -17,6 +17,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import NotFound
 
 from app.http.batcher import Batcher
+from app.http.first_seeds import FIRST_SEED, FirstSeeds
 from app.http.generate import decode, generate, notice_headers
 from app.http.models import OnnxFiles
 from app.http.request_models import (
@@ -44,7 +45,7 @@ OPENED_SKETCH_PX = 512
 def create_api(translators: Mapping[str, Translator], batcher: Batcher) -> Blueprint:
     """Returns the routes under /api/v1 for `translators`; their networks run in `batcher`."""
     api = Blueprint("api", __name__, url_prefix="/api/v1")
-    onnx_files = OnnxFiles()
+    onnx_files, first_seeds = OnnxFiles(), FirstSeeds(batcher)
 
     @api.get("/models")
     def models() -> ResponseReturnValue:
@@ -110,9 +111,14 @@ def create_api(translators: Mapping[str, Translator], batcher: Batcher) -> Bluep
     def seeds() -> ResponseReturnValue:
         """Sends a seed and some of those after it, whose photos differ clearly."""
         payload, name, translator = read_payload(SeedsRequest, translators)
-        candidates = latents.seeds_from(payload.seed, CANDIDATES_PER_SEED * payload.count)
-        chosen = latents.spread(perceptual_points(candidates, translator), payload.count)
-        return {"request_id": g.request_id, "model": name, "seeds": [candidates[i] for i in chosen]}
+        if payload.seed == FIRST_SEED:
+            with batcher.admit(1):
+                chosen = first_seeds.of(translator, payload.count, current_client())
+        else:
+            candidates = latents.seeds_from(payload.seed, CANDIDATES_PER_SEED * payload.count)
+            found = latents.spread(perceptual_points(candidates, translator), payload.count)
+            chosen = [candidates[i] for i in found]
+        return {"request_id": g.request_id, "model": name, "seeds": chosen}
 
     @api.post("/interpolate")
     def interpolate() -> ResponseReturnValue:
