@@ -53,8 +53,8 @@ class PatchDiscriminator(nn.Module):
     def probabilities(self, sketch: Tensor, photo: Tensor, size_px: int) -> Tensor:
         """Returns the probability that each patch is real, (N, 1, H, W) in 0..1.
 
-        Pictures are shrunk until their side is `size_px` when folded. 0.5 is the decision boundary. Hinge
-        loss does not train calibrated probabilities.
+        Pictures are shrunk until their side is `size_px` when folded. Probabilities are not calibrated: a
+        relativistic loss compares logits of pairs, and only keeps their mean near 0.
         """
         sketch, photo = (F.adaptive_avg_pool2d(x, size_px * self.fold) for x in (sketch, photo))
         return torch.sigmoid(self(sketch, photo).float())
