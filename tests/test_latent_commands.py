@@ -50,15 +50,15 @@ def test_a_strip_begins_and_ends_with_the_answers_of_its_stops(
     model: Path, sketch: Path, photo: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "strip.png"
-    done = run("morph", sketch, out, "--through", 3, "--through", photo, "--steps", 5, "--model", model)
+    done = run("morph", sketch, out, "--through", 8, "--through", photo, "--steps", 5, "--model", model)
     assert done.exit_code == 0 and done.stdout.strip() == str(out), done.stderr
     frames = np.split(picture(out), 5, axis=1)
     translator = pix2pix.load(model, device="cpu")
-    stops = translator.latent(3), translator.encode(photo)
+    stops = translator.latent(8), translator.encode(photo)
     for frame, t in ((frames[0], 0), (frames[2], 0.5), (frames[4], 1)):
         expected = np.asarray(translator.translate(sketch, z=slerp(*stops, t))).astype(int)
         assert frame.shape == expected.shape and np.abs(frame - expected).max() <= 1
-    assert np.abs(frames[0] - frames[4]).max() > 20
+    assert np.abs(frames[0] - frames[4]).mean() > 1
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".webp", ".mp4"])

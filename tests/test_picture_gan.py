@@ -159,7 +159,7 @@ def test_chroma_is_limited_to_that_of_the_layout_nearby_and_luma_stays() -> None
             torch.testing.assert_close(found, given[0])
 
 
-def test_a_layout_is_white_ground_and_colours_next_to_it_keep_their_chroma() -> None:
+def test_colours_next_to_the_product_of_a_layout_keep_their_chroma() -> None:
     """Within two pixels of the layout, as lines of a sketch do not follow them."""
     layout = torch.zeros(1, 4, LAYOUT_PX, LAYOUT_PX)
     layout[0, :, :, :32] = torch.tensor([0.5, -0.5, -0.5, 1.0])[:, None, None]

@@ -38,12 +38,12 @@ def limit_memory(most: int, monkeypatch: pytest.MonkeyPatch, network: type) -> N
     """Let a network run out of memory with more pictures than that, with the message of torch."""
     before: Callable[..., object] = network.forward  # type: ignore[attr-defined]
 
-    def limited(self: torch.nn.Module, given: Tensor, *rest: object, **named: object) -> object:
+    def limited(self: torch.nn.Module, given: Tensor, *rest: object) -> object:
         if len(given) > most and torch.is_grad_enabled():
             raise RuntimeError(
                 "[enforce fail at alloc_cpu.cpp:114] DefaultCPUAllocator: can't allocate memory"
             )
-        return before(self, given, *rest, **named)
+        return before(self, given, *rest)
 
     monkeypatch.setattr(network, "forward", limited)
 

@@ -160,11 +160,11 @@ def chroma_of(colour: Tensor) -> Tensor:
     return colour - (colour * colour.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
 
 
-def resized(layout: Tensor, side: int) -> Tensor:
-    """A layout (N, C, 64, 64) -> (N, C, side, side): averaged, or bilinearly enlarged."""
-    if side < layout.shape[-1]:
-        return F.adaptive_avg_pool2d(layout, side)
-    return layout if side == layout.shape[-1] else F.interpolate(layout, size=side, mode="bilinear")
+def resized(x: Tensor, side: int) -> Tensor:
+    """A layout or picture (N, C, H, H) -> (N, C, side, side): averaged, as it is, or bilinearly enlarged."""
+    if side < x.shape[-1]:
+        return F.adaptive_avg_pool2d(x, side)
+    return x if side == x.shape[-1] else F.interpolate(x, size=side, mode="bilinear")
 
 
 def compose(rgba: Tensor, layout: Tensor, regions: Tensor) -> tuple[Tensor, Tensor]:

@@ -20,7 +20,7 @@ from pix2pix.errors import UsageError
 from pix2pix.evaluate.perceptual import PerceptualDistance
 from pix2pix.model.constants import CELL_PX, CELLS
 from pix2pix.model.layouts import coloured_by, enlarged, layout_of, redrawn_layout, regions_of, spread_out
-from pix2pix.model.picture_gan import PictureGenerator, decided, on_white
+from pix2pix.model.picture_gan import PictureGenerator, decided, on_white, resized
 from pix2pix.training.config import TrainConfig
 from pix2pix.training.data.batch import Pictures
 from pix2pix.training.steps import losses
@@ -70,7 +70,7 @@ def compare(
     """
 
     def seen(picture: Tensor, paper: float) -> Tensor:
-        return shifted(F.adaptive_avg_pool2d(picture, side_px), shifts, paper)
+        return shifted(resized(picture, side_px), shifts, paper)
 
     fake, seen_ink = on_white(rgba[:, :3], alpha), seen(ink, 0.0)
     real_input = DiscriminatorInput(seen(photo, 1.0), seen(alpha, 0.0), seen_ink)
