@@ -8,15 +8,17 @@ import torch
 from conftest import TINY
 from torch import Tensor, nn
 
-from pix2pix.model.constants import ALPHA_GAIN, CHROMA_MARGIN, LAYOUT_PX, RIM_GAIN
+from pix2pix.model.constants import ALPHA_GAIN, CHROMA_MARGIN, GLINT_KEPT, GLINT_MARGIN, LAYOUT_PX, RIM_GAIN
 from pix2pix.model.layouts import regions_of
 from pix2pix.model.picture_gan import (
     Joint,
     PictureGenerator,
     compose,
     decided,
+    resized,
     with_chroma_of,
     with_whole_regions,
+    without_glints,
 )
 
 SIDE = TINY.size_px
@@ -159,6 +161,27 @@ def test_chroma_is_limited_to_that_of_the_layout_nearby_and_luma_stays() -> None
             torch.testing.assert_close(found, given[0])
 
 
+def test_specks_that_are_much_lighter_than_the_layout_nearby_are_darkened_and_nothing_else_is() -> None:
+    """A black and a white half; a white speck in the black one, and another close to the white one."""
+    layout = torch.ones(1, 4, LAYOUT_PX, LAYOUT_PX)
+    layout[:, :3, :, :32] = -1
+    colour = resized(layout[:, :3], 256)
+    colour[..., 40, 40] = colour[..., 200, 126] = 1.0
+    colour[..., 80, 40] = -1 + GLINT_MARGIN
+    found = without_glints(layout, colour)
+    darkened = -1 + GLINT_MARGIN + GLINT_KEPT * (2 - GLINT_MARGIN)
+    torch.testing.assert_close(found[0, :, 40, 40], torch.full((3,), darkened))
+    colour[..., 40, 40] = found[..., 40, 40]
+    torch.testing.assert_close(found, colour)
+
+
+def test_ground_does_not_count_as_light() -> None:
+    """A black product on ground, whose colour in a layout is 0."""
+    layout = torch.zeros(1, 4, LAYOUT_PX, LAYOUT_PX)
+    layout[:, :, :, :32] = torch.tensor([-1.0, -1.0, -1.0, 1.0])[:, None, None]
+    assert (without_glints(layout, torch.ones(1, 3, 256, 256))[..., :128] < 0).all()
+
+
 def test_colours_next_to_the_product_of_a_layout_keep_their_chroma() -> None:
     """Within two pixels of the layout, as lines of a sketch do not follow them."""
     layout = torch.zeros(1, 4, LAYOUT_PX, LAYOUT_PX)
@@ -173,7 +196,7 @@ def test_compose_shows_white_where_alpha_is_0_and_the_colour_where_it_is_1() -> 
     rgba = torch.full((1, 4, 64, 64), 0.2)
     rgba[0, 3, :, :3] = torch.tensor([-100.0, 100.0, 0.0])
     lines = torch.zeros(1, LAYOUT_PX**2, dtype=torch.long)
-    photo, alpha = compose(rgba, torch.zeros(1, 4, LAYOUT_PX, LAYOUT_PX), lines)
+    photo, alpha = compose(rgba, torch.ones(1, 4, LAYOUT_PX, LAYOUT_PX), lines)
     assert alpha[0, 0, 0, :3].tolist() == pytest.approx([0, 1, 0.5])
     assert photo[0, 0, 0, :3].tolist() == pytest.approx([1, 0.2, 0.6])
 

@@ -74,6 +74,17 @@ def test_the_layout_is_the_photos_own_in_the_regions_of_the_sketch() -> None:
     assert not layout[:, :, :16].any()
 
 
+def test_layouts_have_the_light_of_their_photos() -> None:
+    """Boxes that are lighter below and darker at the right: their layouts come within half of that."""
+    given = pictures()
+    shades = torch.linspace(-0.2, 0.2, SIDE)[:, None] - torch.linspace(-0.1, 0.1, SIDE)
+    shaded = 0.5 * given.foreground + shades
+    layout = training_layout(replace(given, foreground=shaded))
+    inside = (..., slice(20, 44), slice(16, 48))
+    error = (layout[:, :3] - shaded)[inside].abs().amax((1, 2, 3))
+    assert (error < 0.5 * (shades[20:44, 16:48] - shades[32, 32]).abs().max()).all()
+
+
 def test_a_share_of_the_layouts_is_made_as_drawn_ones_are() -> None:
     given = pictures(choices=torch.tensor([0.0, REDRAWN_SHARE, REDRAWN_SHARE - 0.01, 1.0]))
     coloured, regions = coloured_by(given.foreground, given.alpha), regions_of((1 - given.sketch) / 2)

@@ -17,6 +17,7 @@ from pix2pix.model.constants import CELLS, LAYOUT_PX
 from pix2pix.model.layers import per_answer
 from pix2pix.model.layout_gan import LayoutEncoder, LayoutGenerator
 from pix2pix.model.layouts import cells_of, coloured_by, complete, known_cells, known_colours, regions_of
+from pix2pix.model.lighting import lit_as_answer
 from pix2pix.model.paper import PaperGenerator
 from pix2pix.model.patch_discriminator import PatchDiscriminator
 from pix2pix.model.picture_gan import PictureGenerator, compose
@@ -46,7 +47,7 @@ class TwoStage(nn.Module):
         if strokes is None:
             strokes = ink.new_zeros(len(ink), 4, *(side // 2 for side in ink.shape[2:]))
         regions = regions_of(ink)
-        layout = self.draw_layout(ink, regions, strokes, z, sketch_of)
+        layout = lit_as_answer(self.draw_layout(ink, regions, strokes, z, sketch_of))
         # Strokes colour the layout alone: where the picture GAN gets them, they look painted on the product.
         return compose(self.picture(ink, layout, sketch_of), layout, per_answer(regions, sketch_of))
 

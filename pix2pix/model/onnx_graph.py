@@ -20,10 +20,13 @@ from pix2pix.model.constants import (
     CELL_PX,
     CELLS,
     CHROMA_MARGIN,
-    CHROMA_REACH,
     COVERED_FROM,
+    GLINT_KEPT,
+    GLINT_MARGIN,
     LAYOUT_PX,
     LUMA,
+    NEARBY,
+    NO_PRODUCT,
     PRODUCT_FROM,
     RIM_GAIN,
     SPREAD_PX,
@@ -36,6 +39,8 @@ from pix2pix.model.onnx_layouts import (
     complete,
     inside,
     known_colours,
+    lit_as_answer,
+    luma_of,
     regions_of,
     summed,
 )
@@ -57,7 +62,7 @@ def translate_graph(weights: Weights, header: Header) -> onnx.ModelProto:
         ink, coloured = read_ink(graph, sketches), read_strokes(graph, strokes)
         small = graph.pooled(ink, config.size_px // LAYOUT_PX)
         regions = regions_of(graph, small)
-        layout = draw_layout(graph, config, ink, small, regions, coloured, z, sketch_of)
+        layout = lit_as_answer(graph, draw_layout(graph, config, ink, small, regions, coloured, z, sketch_of))
         rgba = draw_picture(graph, config, ink, layout, sketch_of)
         regions = graph.add("Gather", regions, sketch_of, axis=0)
         photos, alpha = compose(graph, config, rgba, layout, regions)
@@ -217,15 +222,29 @@ def with_whole_regions(graph: Graph, config: ModelConfig, alpha: str, regions: s
 
 def with_chroma_of(graph: Graph, config: ModelConfig, layout: str, colour: str) -> str:
     """`picture_gan.with_chroma_of`: (N, 3, S, S)."""
-    nearby = {"kernel_shape": [2 * CHROMA_REACH + 1] * 2, "pads": [CHROMA_REACH] * 4}
     given, own = chroma_of(graph, graph.channels(layout, 0, 3)), chroma_of(graph, colour)
     both = graph.add("Concat", given, graph.add("Neg", given), axis=1)
-    both = graph.add("Add", graph.add("Relu", graph.add("MaxPool", both, **nearby)), CHROMA_MARGIN)
+    both = graph.add("Add", graph.add("Relu", largest_nearby(graph, both)), CHROMA_MARGIN)
     both = at_side(graph, both, config.size_px)
     least = graph.add("Max", own, graph.add("Neg", graph.channels(both, 3, 6)))
     limited = graph.add("Min", least, graph.channels(both, 0, 3))
     luma = graph.add("Sub", colour, own)
     return graph.add("Clip", graph.add("Add", luma, chroma_of(graph, limited)), -1.0, 1.0)
+
+
+def without_glints(graph: Graph, config: ModelConfig, layout: str, colour: str) -> str:
+    """`picture_gan.without_glints`: (N, 3, S, S)."""
+    ground = graph.add("Mul", graph.add("Sub", 1.0, graph.channels(layout, 3, 4)), NO_PRODUCT)
+    given = graph.add("Sub", luma_of(graph, graph.channels(layout, 0, 3)), ground)
+    most = graph.add("Add", at_side(graph, largest_nearby(graph, given), config.size_px), GLINT_MARGIN)
+    too_light = graph.add("Relu", graph.add("Sub", luma_of(graph, colour), most))
+    darkened = graph.add("Sub", colour, graph.add("Mul", too_light, 1 - GLINT_KEPT))
+    return graph.add("Clip", darkened, -1.0, 1.0)
+
+
+def largest_nearby(graph: Graph, x: str) -> str:
+    """`picture_gan.largest_nearby`: (N, C, 64, 64)."""
+    return graph.add("MaxPool", x, kernel_shape=[2 * NEARBY + 1] * 2, pads=[NEARBY] * 4)
 
 
 def chroma_of(graph: Graph, colour: str) -> str:
@@ -328,6 +347,7 @@ def compose(graph: Graph, config: ModelConfig, rgba: str, layout: str, regions: 
     """`picture_gan.compose`: the picture on white (N, 3, S, S), and alpha (N, 1, S, S), in levels of 255."""
     alpha = with_whole_regions(graph, config, decided(graph, graph.channels(rgba, 3, 4)), regions)
     colour = with_chroma_of(graph, config, layout, graph.channels(rgba, 0, 3))
+    colour = without_glints(graph, config, layout, colour)
     below_white = graph.add("Mul", graph.add("Sub", colour, 1.0), 127.5)
     covered = graph.add("Mul", below_white, alpha)
     return graph.add("Add", covered, 255.0), graph.add("Mul", alpha, 255.0)

@@ -1,4 +1,4 @@
-"""`layouts` as parts of ONNX graphs; each function is named after the one that it repeats."""
+"""`layouts` and `lighting` as parts of ONNX graphs; each function is named after what it repeats."""
 
 from __future__ import annotations
 
@@ -7,23 +7,28 @@ from onnx import TensorProto
 
 from pix2pix.model.config import ModelConfig
 from pix2pix.model.constants import (
+    ANSWER_LIGHT,
     CELLS,
     EVEN_STEPS,
     EVEN_WIDTH,
     INK_STOPS,
     KNOWN_FROM,
     LAYOUT_PX,
+    LIGHTEST,
     LINE_PX,
     LINE_STOPS,
     LITTLE_WEIGHT,
+    LUMA,
     MOSTLY,
     NO_WEIGHT,
     PART_FROM,
     PRODUCT_FROM,
     RARE_SHARE,
     REGION_STEPS,
+    RIM_REACH,
     RIM_WEIGHT,
     SMALLEST_SHARE,
+    SMALLEST_VARIANCE,
     SPREAD_PX,
     SPREAD_STEPS,
     STROKED_FROM,
@@ -153,6 +158,42 @@ def complete(graph: Graph, colour: str, mask: str, known: str, regions: str) -> 
     is_known = graph.add("Greater", is_known, 0.0)
     colour = graph.add("Where", is_known, graph.channels(known, 0, 3), graph.channels(layout, 0, 3))
     return graph.add("Concat", graph.add("Mul", colour, product), product, axis=1)
+
+
+def lit_as_answer(graph: Graph, layout: str) -> str:
+    """`lighting.lit_as_answer`: (N, 4, 64, 64)."""
+    colour, product = graph.channels(layout, 0, 3), graph.channels(layout, 3, 4)
+    count = graph.add("Max", graph.add("ReduceSum", product, graph.ints(2, 3)), 1.0)
+    near, window = product, 2 * RIM_REACH + 1
+    for kernel, pads in (([1, window], [0, RIM_REACH] * 2), ([window, 1], [RIM_REACH, 0] * 2)):
+        near = graph.add("AveragePool", near, kernel_shape=kernel, pads=pads, count_include_pad=1)
+    rim = graph.add("Clip", graph.add("Sub", 2.0, graph.add("Mul", near, 2.0)), 0.0, 1.0)
+    *slopes, of_rim = ANSWER_LIGHT
+    added = graph.add("Mul", centred(graph, rim, product, count), of_rim)
+    across = np.linspace(-1, 1, LAYOUT_PX, dtype=np.float32).reshape(1, 1, 1, LAYOUT_PX)
+    for coordinate, slope in zip((across.swapaxes(2, 3), across), slopes, strict=True):
+        x = centred(graph, graph.constant(coordinate), product, count)
+        squares = graph.add("ReduceSum", graph.add("Mul", x, x), graph.ints(2, 3))
+        variance = graph.add("Add", graph.add("Div", squares, count), SMALLEST_VARIANCE)
+        added = graph.add(
+            "Add", added, graph.add("Mul", x, graph.add("Div", slope, graph.add("Sqrt", variance)))
+        )
+    most = graph.add("Add", luma_of(graph, colour), graph.add("ReduceMax", added, graph.ints(2, 3)))
+    too_light = graph.add("Relu", graph.add("Sub", most, LIGHTEST))
+    colour = graph.add("Add", colour, graph.add("Sub", added, too_light))
+    colour = graph.add("Mul", graph.add("Clip", colour, -1.0, 1.0), product)
+    return graph.add("Concat", colour, product, axis=1)
+
+
+def luma_of(graph: Graph, colour: str) -> str:
+    """`lighting.luma_of`: (N, 1, H, W)."""
+    return graph.add("Conv", colour, graph.constant(np.array(LUMA, np.float32).reshape(1, 3, 1, 1)))
+
+
+def centred(graph: Graph, x: str, product: str, count: str) -> str:
+    """x minus its mean over the product (N, 1, 64, 64) of `count` (N, 1, 1, 1) pixels, 0 elsewhere."""
+    sums = graph.add("ReduceSum", graph.add("Mul", x, product), graph.ints(2, 3))
+    return graph.add("Mul", graph.add("Sub", x, graph.add("Div", sums, count)), product)
 
 
 def spread_out(graph: Graph, layout: str, times: int, free: str) -> str:

@@ -17,16 +17,19 @@ from pix2pix.model.config import ModelConfig
 from pix2pix.model.constants import (
     ALPHA_GAIN,
     CHROMA_MARGIN,
-    CHROMA_REACH,
     DEVIATION,
+    GLINT_KEPT,
+    GLINT_MARGIN,
     LAYOUT_PX,
-    LUMA,
+    NEARBY,
+    NO_PRODUCT,
     RIM_GAIN,
     SLOPE,
     WHOLE_FROM,
 )
 from pix2pix.model.layers import STATISTICS, Doubling, InstanceNorm, per_answer, statistics
 from pix2pix.model.layouts import inside, summed
+from pix2pix.model.lighting import luma_of
 
 
 class PictureGenerator(nn.Module):
@@ -147,17 +150,31 @@ def with_chroma_of(layout: Tensor, colour: Tensor) -> Tensor:
     Chroma is a colour minus its luma. It may lie between 0 and any within 2 pixels of the layout. Without
     the limit there are stains in colours that the product does not have, above all where lines are dense.
     """
-    nearby = 2 * CHROMA_REACH + 1, 1, CHROMA_REACH
     given, own = chroma_of(layout[:, :3]), chroma_of(colour)
-    most, least = F.max_pool2d(given, *nearby).clamp(min=0), -F.max_pool2d(-given, *nearby).clamp(min=0)
+    most, least = largest_nearby(given).clamp(min=0), -largest_nearby(-given).clamp(min=0)
     most, least = (resized(x, colour.shape[-1]) for x in (most + CHROMA_MARGIN, least - CHROMA_MARGIN))
     limited = chroma_of(torch.minimum(torch.maximum(own, least), most))
     return (colour - own + limited).clamp(-1, 1)
 
 
+def without_glints(layout: Tensor, colour: Tensor) -> Tensor:
+    """Darkens what is much lighter than a layout (N, 4, 64, 64) nearby, of colours (N, 3, S, S).
+
+    Without it, sketch lines that lie close together become white specks.
+    """
+    given = luma_of(layout[:, :3]) - NO_PRODUCT * (1 - layout[:, 3:])
+    most = resized(largest_nearby(given), colour.shape[-1]) + GLINT_MARGIN
+    return (colour - (1 - GLINT_KEPT) * F.relu(luma_of(colour) - most)).clamp(-1, 1)
+
+
+def largest_nearby(x: Tensor) -> Tensor:
+    """The largest value of a layout (N, C, 64, 64) within `NEARBY` pixels of each, (N, C, 64, 64)."""
+    return F.max_pool2d(x, 2 * NEARBY + 1, 1, NEARBY)
+
+
 def chroma_of(colour: Tensor) -> Tensor:
     """Colours (N, 3, H, W) -> minus their luma, (N, 3, H, W)."""
-    return colour - (colour * colour.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
+    return colour - luma_of(colour)
 
 
 def resized(x: Tensor, side: int) -> Tensor:
@@ -174,7 +191,8 @@ def compose(rgba: Tensor, layout: Tensor, regions: Tensor) -> tuple[Tensor, Tens
     those of the sketch.
     """
     alpha = with_whole_regions(decided(rgba[:, 3:]), regions)
-    return on_white(with_chroma_of(layout, rgba[:, :3]), alpha), alpha
+    colour = without_glints(layout, with_chroma_of(layout, rgba[:, :3]))
+    return on_white(colour, alpha), alpha
 
 
 def decided(logit: Tensor) -> Tensor:

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from pix2pix.errors import UsageError
 from pix2pix.evaluate.perceptual import PerceptualDistance
-from pix2pix.model.constants import CELL_PX, CELLS
+from pix2pix.model.constants import CELL_PX, CELLS, LAYOUT_PX
 from pix2pix.model.layouts import coloured_by, enlarged, layout_of, redrawn_layout, regions_of, spread_out
+from pix2pix.model.lighting import light_of, lit
 from pix2pix.model.picture_gan import PictureGenerator, decided, on_white, resized
 from pix2pix.training.config import TrainConfig
 from pix2pix.training.data.batch import Pictures
@@ -240,7 +241,8 @@ def training_layout(part: Pictures) -> Tensor:
     regions = regions_of(ink)
     exact, of_cells = layout_of(coloured, regions), redrawn_layout(coloured, regions)
     of_cells = _with_mistakes(of_cells, part.mistakes)
-    return torch.where(part.choices[:, None, None, None] < REDRAWN_SHARE, of_cells, exact)
+    layout = torch.where(part.choices[:, None, None, None] < REDRAWN_SHARE, of_cells, exact)
+    return lit(layout, light_of(F.adaptive_avg_pool2d(coloured, LAYOUT_PX), exact, regions))
 
 
 def _with_mistakes(layout: Tensor, numbers: Tensor) -> Tensor:
