@@ -145,7 +145,9 @@ def make_model(config: ModelConfig, discriminator: DiscriminatorConfig | None = 
         for name, parameter in model.named_parameters():
             if name.endswith(".layout.weight") or name.startswith("generator."):
                 parameter.mul_(5)  # initial weights hardly change anything
-            elif name in ("layout.out.weight", "picture.head.weight"):
+            elif name == "layout.out.weight":
+                parameter.mul_(2)  # colours of a layout in about -1 to 1
+            elif name == "picture.head.weight":
                 parameter.mul_(10)
             elif name == "picture.head.skip.bias":
                 parameter[3] = 1  # mostly opaque
