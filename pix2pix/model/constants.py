@@ -35,6 +35,6 @@ INK_STOPS = 0.06  # and is a line, which they do not cross, above this share of 
 STROKED_FROM = 0.1  # a stroke colours a region above this share of known pixels
 COVERED_FROM = 0.3  # a cell's colour is known above this share of such pixels
 # Of `lighting`: the light of answers (shares of its patterns, in [-1, 1]), and their luma in the best light
-ANSWER_LIGHT, LIGHTEST = (-0.14, -0.07, -0.6), 0.7
+ANSWER_LIGHT, LIGHTEST = (-0.12, -0.06, -0.3), 0.7
 RIM_REACH = 12  # how far from the outline the light of the rim reaches, in pixels of a layout
 SMALLEST_VARIANCE = 1e-4  # least divisor of a pattern

@@ -53,13 +53,15 @@ def patterns(product: Tensor) -> Tensor:
     """Returns three patterns (N, 3, 64, 64) for products (N, 1, 64, 64) in {0, 1}, each with mean 0 there.
 
     The first grows downwards and the second to the right, both with deviation 1. The third is 1 more at the
-    product's rim than far from it.
+    product's rim than far from it, falling as a parabola: a straight fall would end in a visible edge.
     """
     across = torch.linspace(-1, 1, LAYOUT_PX, device=product.device).expand(1, 1, LAYOUT_PX, LAYOUT_PX)
     reach, window = RIM_REACH, 2 * RIM_REACH + 1
     rows = F.avg_pool2d(product, (1, window), 1, (0, reach))
     near = F.avg_pool2d(rows, (window, 1), 1, (reach, 0))  # the share of product in a square around
-    down, right, rim = (_centred(x, product) for x in (across.mT, across, (2 - 2 * near).clamp(0, 1)))
+    down, right, rim = (
+        _centred(x, product) for x in (across.mT, across, (2 - 2 * near).clamp(0, 1).square())
+    )
     down, right = (x * torch.rsqrt(_mean(x.square(), product) + SMALLEST_VARIANCE) for x in (down, right))
     return torch.cat([down, right, rim], 1)
 

@@ -168,6 +168,7 @@ def lit_as_answer(graph: Graph, layout: str) -> str:
     for kernel, pads in (([1, window], [0, RIM_REACH] * 2), ([window, 1], [RIM_REACH, 0] * 2)):
         near = graph.add("AveragePool", near, kernel_shape=kernel, pads=pads, count_include_pad=1)
     rim = graph.add("Clip", graph.add("Sub", 2.0, graph.add("Mul", near, 2.0)), 0.0, 1.0)
+    rim = graph.add("Mul", rim, rim)
     *slopes, of_rim = ANSWER_LIGHT
     added = graph.add("Mul", centred(graph, rim, product, count), of_rim)
     across = np.linspace(-1, 1, LAYOUT_PX, dtype=np.float32).reshape(1, 1, 1, LAYOUT_PX)
