@@ -2,7 +2,7 @@
 
 Photos of one product differ in where the light comes from. The sketch does not show it, so without it the
 picture GAN draws the mean of all: flat surfaces. In training each photo's own light is added to its layout;
-all answers have the light `constants.ANSWER_LIGHT`, from above left with dark rims, which gives them volume.
+all answers have the light `constants.ANSWER_LIGHT`, from above left with darker rims, which gives them volume.
 
 `lit_as_answer` has a twin of the same name in `onnx_layouts`: change both.
 """
