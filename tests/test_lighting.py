@@ -8,9 +8,9 @@ from onnxruntime import InferenceSession
 from torch import Tensor
 
 from pix2pix.model import onnx_layouts
-from pix2pix.model.constants import ANSWER_LIGHT, LIGHTEST
+from pix2pix.model.constants import ANSWER_LIGHT, LIGHTEST, SHOULDER
 from pix2pix.model.layouts import regions_of
-from pix2pix.model.lighting import light_of, lit, lit_as_answer, luma_of, patterns
+from pix2pix.model.lighting import light_of, lit, lit_as_answer, luma_of, patterns, shades_of
 from pix2pix.model.onnx_layers import Graph
 
 GREY = (0.0, 0.0, 0.0)
@@ -36,7 +36,7 @@ def boxes(*colours: tuple[float, float, float]) -> Tensor:
 def test_light_comes_from_below_from_the_right_and_at_the_rim(
     light: tuple[float, float, float], lighter: tuple[int, int], darker: tuple[int, int]
 ) -> None:
-    shades = lit(boxes(GREY), torch.tensor([light]))[0, 0]
+    shades = shades_of(boxes(GREY)[:, 3:], torch.tensor([light]))[0, 0]
     assert shades[lighter] > 0.05 > -0.02 > shades[darker]
 
 
@@ -52,23 +52,27 @@ def test_patterns_are_zero_on_average_and_outside_of_the_product() -> None:
 
 def test_light_keeps_chroma_and_mask() -> None:
     before = boxes(RED)
-    after = lit(before, torch.tensor([[0.1, 0.05, -0.2]]))
+    after = lit(before, shades_of(before[:, 3:], torch.tensor([[0.1, 0.05, -0.2]])))
     assert torch.equal(after[:, 3], before[:, 3]) and not (after[:, :3] * (1 - before[:, 3:])).any()
     chroma = (x[:, :3] - luma_of(x[:, :3]) for x in (after, before))
     torch.testing.assert_close(*chroma, atol=1e-6, rtol=0)
 
 
-def test_the_light_of_a_photo_is_found_whatever_its_colours() -> None:
+def test_the_light_of_a_photo_is_found_whatever_the_colours_of_its_parts() -> None:
+    """Products of nine parts, each in a colour of its own."""
     light = torch.tensor([[0.2, -0.1, 0.3], [-0.05, 0.1, -0.4]])
-    layout, ink = boxes(RED, GREY), torch.zeros(2, 1, 64, 64)
-    ink[..., 32] = 1
-    found = light_of(lit(layout, light), layout, regions_of(ink))
-    torch.testing.assert_close(found, light, atol=0.05, rtol=0.1)
+    product, ink = boxes(GREY, GREY)[:, 3:], torch.zeros(2, 1, 64, 64)
+    ink[..., ::22, :] = ink[..., ::22] = 1
+    regions = regions_of(ink)
+    assert len(regions[0].unique()) == 10
+    colours = torch.linspace(-0.4, 0.4, 64**2 + 1)[regions].reshape(2, 1, 64, 64)
+    coloured = torch.cat([(colours + shades_of(product, light)).expand(-1, 3, -1, -1) * product, product], 1)
+    torch.testing.assert_close(light_of(coloured, product, regions), light, atol=0.02, rtol=0.05)
 
 
 def test_a_photo_without_clear_product_has_no_light() -> None:
-    layout = boxes(GREY)
-    assert not light_of(0.5 * layout, layout, torch.ones(1, 64 * 64, dtype=torch.long)).any()
+    layout = boxes(RED)
+    assert not light_of(0.5 * layout, layout[:, 3:], torch.ones(1, 64 * 64, dtype=torch.long)).any()
 
 
 def test_answers_are_lit_from_above_left_with_dark_rims() -> None:
@@ -77,16 +81,27 @@ def test_answers_are_lit_from_above_left_with_dark_rims() -> None:
     assert shades[40, 30] - (shades[40, 4] + shades[40, 59]) / 2 > -ANSWER_LIGHT[2] / 2
 
 
-def test_pale_products_stay_darker_than_the_ground_and_are_shaded_as_others() -> None:
-    shades = [lit_as_answer(boxes(colour))[0, 0] for colour in ((1.0, 1.0, 1.0), GREY)]
+def test_white_products_differ_from_the_ground_and_keep_their_shades() -> None:
+    white, pale, grey = (lit_as_answer(boxes((x, x, x)))[0, 0] for x in (1.0, 0.7, 0.0))
     product = boxes(GREY)[0, 3] > 0
-    assert shades[0].max() == pytest.approx(LIGHTEST, abs=1e-5)
-    contrast = [(x[product].max() - x[product].min()).item() for x in shades]
-    assert contrast[0] == pytest.approx(contrast[1], abs=1e-5) and contrast[1] > 0.3
+    assert white[product].max() < LIGHTEST and white[product].max() - white[product].min() > 0.1
+    assert (white - pale)[product].min() > 0 and (white - pale)[product].mean() > 0.05
+    darker = grey < SHOULDER
+    plain = shades_of(boxes(GREY)[:, 3:], torch.tensor([ANSWER_LIGHT]))[0, 0]
+    torch.testing.assert_close(grey[darker & product], plain[darker & product])
+
+
+def test_a_white_sole_below_a_dark_upper_stays_light() -> None:
+    layout = boxes((-0.8, -0.8, -0.8))
+    layout[:, :3, 48:56] = layout[:, 3:, 48:56]
+    assert lit_as_answer(layout)[0, 0, 48:56, 10:50].mean() > 0.5
 
 
 def test_the_light_of_answers_is_the_same_in_onnx() -> None:
-    layout = torch.cat([boxes(RED, (1.0, 0.9, 0.8), (-1.0, -0.9, -1.0)), torch.zeros(1, 4, 64, 64)])
+    thin = torch.zeros(1, 4, 64, 64)
+    thin[:, :, 30] = 1
+    others = torch.zeros(1, 4, 64, 64), torch.full((1, 4, 64, 64), 1.0), thin
+    layout = torch.cat([boxes(RED, (1.0, 0.9, 0.8), (-1.0, -0.9, -1.0)), *others])
     graph = Graph({})
     given = graph.input("layout", TensorProto.FLOAT, ["n", 4, 64, 64])
     graph.output("lit", onnx_layouts.lit_as_answer(graph, given), TensorProto.FLOAT, ["n", 4, 64, 64])

@@ -175,11 +175,12 @@ def test_specks_that_are_much_lighter_than_the_layout_nearby_are_darkened_and_no
     torch.testing.assert_close(found, colour)
 
 
-def test_ground_does_not_count_as_light() -> None:
+def test_ground_does_not_count_as_light_and_far_from_the_product_nothing_is_darkened() -> None:
     """A black product on ground, whose colour in a layout is 0."""
     layout = torch.zeros(1, 4, LAYOUT_PX, LAYOUT_PX)
     layout[:, :, :, :32] = torch.tensor([-1.0, -1.0, -1.0, 1.0])[:, None, None]
-    assert (without_glints(layout, torch.ones(1, 3, 256, 256))[..., :128] < 0).all()
+    found = without_glints(layout, torch.ones(1, 3, 256, 256))
+    assert (found[..., :128] < 0).all() and (found[..., 4 * 36 :] == 1).all()
 
 
 def test_colours_next_to_the_product_of_a_layout_keep_their_chroma() -> None:
@@ -196,7 +197,7 @@ def test_compose_shows_white_where_alpha_is_0_and_the_colour_where_it_is_1() -> 
     rgba = torch.full((1, 4, 64, 64), 0.2)
     rgba[0, 3, :, :3] = torch.tensor([-100.0, 100.0, 0.0])
     lines = torch.zeros(1, LAYOUT_PX**2, dtype=torch.long)
-    photo, alpha = compose(rgba, torch.ones(1, 4, LAYOUT_PX, LAYOUT_PX), lines)
+    photo, alpha = compose(rgba, torch.zeros(1, 4, LAYOUT_PX, LAYOUT_PX), lines)
     assert alpha[0, 0, 0, :3].tolist() == pytest.approx([0, 1, 0.5])
     assert photo[0, 0, 0, :3].tolist() == pytest.approx([1, 0.2, 0.6])
 

@@ -24,17 +24,19 @@ NO_WEIGHT, LITTLE_WEIGHT = -1e4, -1e3  # logarithms; the second counts where all
 LINE_PX = 3  # how far colours of regions spread into lines, in pixels of a layout
 WHOLE_FROM = 0.7  # a closed region is made product above this share of product, ground above that of ground
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue (Rec. ITU-R BT.601)
-NEARBY = 2  # how far answers may have a colour of the layout from where it is, in pixels of a layout
+NEARBY = 2  # how far from its place a colour of the layout limits answers, in pixels of a layout
 CHROMA_MARGIN = 0.06  # of `picture_gan.with_chroma_of`, in [-1, 1]
-# Of `picture_gan.without_glints`: in [-1, 1]; the share that stays of what is lighter; darker than any colour
-GLINT_MARGIN, GLINT_KEPT, NO_PRODUCT = 0.3, 0.2, 2.0
+# Of `picture_gan.without_glints`: a difference of luma in [-1, 1]; the share that stays of what is lighter
+GLINT_MARGIN, GLINT_KEPT = 0.3, 0.2
+NO_PRODUCT = 2.0  # subtracted from the luma of ground, so that it is darker than any colour
 ALPHA_GAIN, RIM_GAIN = 4.0, 1.5  # of alpha's logit: decides what is product; at the rim, keeps it soft
 SPREAD_PX, SPREAD_STEPS = 32, 8  # colour strokes spread at this side, by a pixel a step
 KNOWN_FROM = 0.05  # a pixel there has a known colour above this share of colour strokes
 INK_STOPS = 0.06  # and is a line, which they do not cross, above this share of ink
 STROKED_FROM = 0.1  # a stroke colours a region above this share of known pixels
 COVERED_FROM = 0.3  # a cell's colour is known above this share of such pixels
-# Of `lighting`: the light of answers (shares of its patterns, in [-1, 1]), and their luma in the best light
-ANSWER_LIGHT, LIGHTEST = (-0.12, -0.06, -0.3), 0.7
+# Of `lighting`: shares of its patterns (down, right, rim) in answers, whose luma stays below LIGHTEST, and
+# bends towards it from SHOULDER on. All in [-1, 1].
+ANSWER_LIGHT, SHOULDER, LIGHTEST = (-0.12, -0.06, -0.3), 0.2, 0.7
 RIM_REACH = 12  # how far from the outline the light of the rim reaches, in pixels of a layout
-SMALLEST_VARIANCE = 1e-4  # least divisor of a pattern
+SMALLEST_VARIANCE = 1e-4  # added to that of a pattern

@@ -1,15 +1,14 @@
 """Light: shades across a whole product, which a layout of even colours does not have.
 
-Photos of one product differ in where the light comes from. The sketch does not show it, so without it the
-picture GAN draws the mean of all: flat surfaces. In training each photo's own light is added to its layout;
-all answers have the light `constants.ANSWER_LIGHT`, from above left with darker rims, which gives them volume.
+Photos differ in where the light comes from, and sketches do not show it. If layouts do not show it either,
+the picture GAN draws the mean of all lights: flat surfaces. In training, each layout has the light of its
+photo. All answers have the light `constants.ANSWER_LIGHT`: from above left, with darker rims. It gives them
+volume.
 
 `lit_as_answer` has a twin of the same name in `onnx_layouts`: change both.
 """
 
 from __future__ import annotations
-
-import math
 
 import torch
 import torch.nn.functional as F
@@ -21,32 +20,40 @@ from pix2pix.model.constants import (
     LIGHTEST,
     LUMA,
     RIM_REACH,
+    SHOULDER,
     SMALLEST_VARIANCE,
 )
-from pix2pix.model.layouts import inside
+from pix2pix.model.layouts import inside, mean_colour, summed
 
 CLEAR_FROM = 0.9  # alpha, of pixels that tell about the light
-LEAST_VARIANCE = 1e-2  # of a pattern, below which its share is drawn to 0 (ridge regression)
+RIDGE = 1e-3  # variance of a pattern within regions below which its share is drawn to 0
 MOST_LIGHT = 0.5  # of one pattern, in [-1, 1]
 
 
-def lit(layout: Tensor, light: Tensor, lightest: float = math.inf) -> Tensor:
-    """Adds light (N, 3), shares of the `patterns`, to the colours of a layout (N, 4, 64, 64).
-
-    Colours are darkened where they would be lighter than `lightest`, a luma in [-1, 1], in the best light.
-    """
+def lit(layout: Tensor, shades: Tensor) -> Tensor:
+    """Adds shades (N, 1, 64, 64) to the colours of a layout (N, 4, 64, 64), within its mask."""
     product = layout[:, 3:]
-    added = (patterns(product) * light[:, :, None, None]).sum(1, keepdim=True)
-    too_light = F.relu(luma_of(layout[:, :3]) + added.amax((2, 3), keepdim=True) - lightest)
-    return torch.cat([(layout[:, :3] + added - too_light).clamp(-1, 1) * product, product], 1)
+    return torch.cat([(layout[:, :3] + shades).clamp(-1, 1) * product, product], 1)
 
 
 def lit_as_answer(layout: Tensor) -> Tensor:
     """Adds the light of answers to a layout (N, 4, 64, 64).
 
-    Pale products are darkened, or they would be as white as the ground, without shades.
+    Pale colours are darkened along a curve, so that they keep their shades and differ from the ground: a luma
+    above `SHOULDER` comes closer and closer to `LIGHTEST`.
     """
-    return lit(layout, layout.new_tensor(ANSWER_LIGHT).expand(len(layout), -1), LIGHTEST)
+    light = layout.new_tensor(ANSWER_LIGHT).expand(len(layout), -1)
+    bright = lit(layout, shades_of(layout[:, 3:], light))
+    above, most = F.relu(luma_of(bright[:, :3]) - SHOULDER), LIGHTEST - SHOULDER
+    return lit(bright, most * torch.tanh(above / most) - above)
+
+
+def shades_of(product: Tensor, light: Tensor) -> Tensor:
+    """Returns the shades (N, 1, 64, 64), in luma, that light (N, 3) gives to products (N, 1, 64, 64).
+
+    Its numbers are shares of the `patterns`.
+    """
+    return (patterns(product) * light[:, :, None, None]).sum(1, keepdim=True)
 
 
 def patterns(product: Tensor) -> Tensor:
@@ -67,17 +74,21 @@ def patterns(product: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def light_of(coloured: Tensor, layout: Tensor, regions: Tensor) -> Tensor:
-    """Returns the light (N, 3) of photos, which brings their layouts closest to them in luma.
+def light_of(coloured: Tensor, product: Tensor, regions: Tensor) -> Tensor:
+    """Returns the light (N, 3) of photos, by ridge regression of luma within regions (N, 64 * 64).
 
-    Colour times mask, and mask (N, 4, 64, 64); layouts without light (N, 4, 64, 64); regions (N, 64 * 64).
+    Colour times mask, and mask (N, 4, 64, 64); products (N, 1, 64, 64) in {0, 1}. Between regions, light
+    cannot be told from colour.
     """
-    clear = (coloured[:, 3:] > CLEAR_FROM).float() * layout[:, 3:] * inside(regions)
-    rest = luma_of(coloured[:, :3] - layout[:, :3])
-    x, y = _centred(patterns(layout[:, 3:]), clear), _centred(rest, clear)
-    covariance = _mean(x[:, :, None] * x[:, None], clear[:, None])[..., 0, 0]
-    ridge = LEAST_VARIANCE * torch.eye(3, device=x.device)
-    light: Tensor = torch.linalg.solve(covariance + ridge, _mean(x * y, clear)[..., 0])[..., 0]
+    clear = (coloured[:, 3:] > CLEAR_FROM).float() * product * inside(regions)
+    luma = luma_of(mean_colour(coloured))
+    given = torch.cat([torch.cat([patterns(product), luma], 1) * clear, clear], 1)
+    sums = summed(given, regions)
+    centred = (given[:, :4] - clear * sums[:, :4] / sums[:, 4:].clamp(min=1)) * clear
+    x, y, count = centred[:, :3], centred[:, 3:], clear.sum((1, 2, 3)).clamp(min=1)
+    covariance = (x[:, :, None] * x[:, None]).sum((3, 4)) / count[:, None, None]
+    both = (x * y).sum((2, 3)) / count[:, None]
+    light: Tensor = torch.linalg.solve(covariance + RIDGE * torch.eye(3, device=x.device), both)
     return light.clamp(-MOST_LIGHT, MOST_LIGHT)
 
 

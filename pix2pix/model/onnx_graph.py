@@ -234,9 +234,12 @@ def with_chroma_of(graph: Graph, config: ModelConfig, layout: str, colour: str) 
 
 def without_glints(graph: Graph, config: ModelConfig, layout: str, colour: str) -> str:
     """`picture_gan.without_glints`: (N, 3, S, S)."""
-    ground = graph.add("Mul", graph.add("Sub", 1.0, graph.channels(layout, 3, 4)), NO_PRODUCT)
+    product = graph.channels(layout, 3, 4)
+    ground = graph.add("Mul", graph.add("Sub", 1.0, product), NO_PRODUCT)
     given = graph.add("Sub", luma_of(graph, graph.channels(layout, 0, 3)), ground)
-    most = graph.add("Add", at_side(graph, largest_nearby(graph, given), config.size_px), GLINT_MARGIN)
+    most = graph.add("Add", largest_nearby(graph, given), GLINT_MARGIN)
+    is_near = graph.add("Greater", largest_nearby(graph, product), 0.0)
+    most = at_side(graph, graph.add("Where", is_near, most, 1.0), config.size_px)
     too_light = graph.add("Relu", graph.add("Sub", luma_of(graph, colour), most))
     darkened = graph.add("Sub", colour, graph.add("Mul", too_light, 1 - GLINT_KEPT))
     return graph.add("Clip", darkened, -1.0, 1.0)

@@ -27,6 +27,7 @@ from pix2pix.model.constants import (
     REGION_STEPS,
     RIM_REACH,
     RIM_WEIGHT,
+    SHOULDER,
     SMALLEST_SHARE,
     SMALLEST_VARIANCE,
     SPREAD_PX,
@@ -179,11 +180,11 @@ def lit_as_answer(graph: Graph, layout: str) -> str:
         added = graph.add(
             "Add", added, graph.add("Mul", x, graph.add("Div", slope, graph.add("Sqrt", variance)))
         )
-    most = graph.add("Add", luma_of(graph, colour), graph.add("ReduceMax", added, graph.ints(2, 3)))
-    too_light = graph.add("Relu", graph.add("Sub", most, LIGHTEST))
-    colour = graph.add("Add", colour, graph.add("Sub", added, too_light))
-    colour = graph.add("Mul", graph.add("Clip", colour, -1.0, 1.0), product)
-    return graph.add("Concat", colour, product, axis=1)
+    bright = graph.add("Mul", graph.add("Clip", graph.add("Add", colour, added), -1.0, 1.0), product)
+    above, most = graph.add("Relu", graph.add("Sub", luma_of(graph, bright), SHOULDER)), LIGHTEST - SHOULDER
+    bent = graph.add("Mul", graph.add("Tanh", graph.add("Div", above, most)), most)
+    darker = graph.add("Clip", graph.add("Add", bright, graph.add("Sub", bent, above)), -1.0, 1.0)
+    return graph.add("Concat", graph.add("Mul", darker, product), product, axis=1)
 
 
 def luma_of(graph: Graph, colour: str) -> str:

@@ -162,8 +162,10 @@ def without_glints(layout: Tensor, colour: Tensor) -> Tensor:
 
     Without it, sketch lines that lie close together become white specks.
     """
-    given = luma_of(layout[:, :3]) - NO_PRODUCT * (1 - layout[:, 3:])
-    most = resized(largest_nearby(given), colour.shape[-1]) + GLINT_MARGIN
+    product = layout[:, 3:]
+    most = largest_nearby(luma_of(layout[:, :3]) - NO_PRODUCT * (1 - product)) + GLINT_MARGIN
+    most = torch.where(largest_nearby(product) > 0, most, 1.0)  # far from all product there is no limit
+    most = resized(most, colour.shape[-1])
     return (colour - (1 - GLINT_KEPT) * F.relu(luma_of(colour) - most)).clamp(-1, 1)
 
 

@@ -20,7 +20,7 @@ from pix2pix.errors import UsageError
 from pix2pix.evaluate.perceptual import PerceptualDistance
 from pix2pix.model.constants import CELL_PX, CELLS, LAYOUT_PX
 from pix2pix.model.layouts import coloured_by, enlarged, layout_of, redrawn_layout, regions_of, spread_out
-from pix2pix.model.lighting import light_of, lit
+from pix2pix.model.lighting import light_of, lit, shades_of
 from pix2pix.model.picture_gan import PictureGenerator, decided, on_white, resized
 from pix2pix.training.config import TrainConfig
 from pix2pix.training.data.batch import Pictures
@@ -237,12 +237,14 @@ def training_layout(part: Pictures) -> Tensor:
     masks, so that it takes the outline and openings from the sketch. The others have the exact mean colour of
     each region.
     """
-    ink, coloured = _ink(part), coloured_by(part.foreground, part.alpha)
-    regions = regions_of(ink)
-    exact, of_cells = layout_of(coloured, regions), redrawn_layout(coloured, regions)
+    regions = regions_of(_ink(part))
+    coloured = F.adaptive_avg_pool2d(coloured_by(part.foreground, part.alpha), LAYOUT_PX)
+    product = layout_of(coloured, regions)[:, 3:]
+    shades = shades_of(product, light_of(coloured, product, regions))
+    even = torch.cat([coloured[:, :3] - shades * coloured[:, 3:], coloured[:, 3:]], 1)
+    exact, of_cells = layout_of(even, regions), redrawn_layout(even, regions)
     of_cells = _with_mistakes(of_cells, part.mistakes)
-    layout = torch.where(part.choices[:, None, None, None] < REDRAWN_SHARE, of_cells, exact)
-    return lit(layout, light_of(F.adaptive_avg_pool2d(coloured, LAYOUT_PX), exact, regions))
+    return lit(torch.where(part.choices[:, None, None, None] < REDRAWN_SHARE, of_cells, exact), shades)
 
 
 def _with_mistakes(layout: Tensor, numbers: Tensor) -> Tensor:
