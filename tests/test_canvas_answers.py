@@ -306,8 +306,8 @@ def test_a_direction_moves_the_chosen_answer_and_only_it(play, translators):
     after = answers(play)
     assert [alike(a, b) for a, b in zip(before, after, strict=True)] == [True, False, True, True]
     assert alike(photo(play), after[1])
-    (latent,) = latents_asked(play, lambda: play.get_by_role("slider", name="Hue").fill("-0.5"))
-    assert np.allclose(latent["z"], moved - 0.5 * np.array(DIRECTIONS[1].vector))
+    (latent,) = latents_asked(play, lambda: play.get_by_role("slider", name="Hue").fill("0.5"))
+    assert np.allclose(latent["z"], moved + 0.5 * np.array(DIRECTIONS[1].vector))
     play.keyboard.press("1")
     expect(play.get_by_role("slider", name="Lightness")).to_have_value("0")
     play.keyboard.press("2")
