@@ -26,7 +26,6 @@ from pix2pix.model.constants import (
     LAYOUT_PX,
     LUMA,
     NEARBY,
-    NO_PRODUCT,
     PRODUCT_FROM,
     RIM_GAIN,
     SPREAD_PX,
@@ -235,7 +234,7 @@ def with_chroma_of(graph: Graph, config: ModelConfig, layout: str, colour: str) 
 def without_glints(graph: Graph, config: ModelConfig, layout: str, colour: str) -> str:
     """`picture_gan.without_glints`: (N, 3, S, S)."""
     product = graph.channels(layout, 3, 4)
-    ground = graph.add("Mul", graph.add("Sub", 1.0, product), NO_PRODUCT)
+    ground = graph.add("Sub", 1.0, product)
     given = graph.add("Sub", luma_of(graph, graph.channels(layout, 0, 3)), ground)
     most = graph.add("Add", largest_nearby(graph, given), GLINT_MARGIN)
     is_near = graph.add("Greater", largest_nearby(graph, product), 0.0)

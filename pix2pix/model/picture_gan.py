@@ -22,7 +22,6 @@ from pix2pix.model.constants import (
     GLINT_MARGIN,
     LAYOUT_PX,
     NEARBY,
-    NO_PRODUCT,
     RIM_GAIN,
     SLOPE,
     WHOLE_FROM,
@@ -163,7 +162,7 @@ def without_glints(layout: Tensor, colour: Tensor) -> Tensor:
     Without it, sketch lines that lie close together become white specks.
     """
     product = layout[:, 3:]
-    most = largest_nearby(luma_of(layout[:, :3]) - NO_PRODUCT * (1 - product)) + GLINT_MARGIN
+    most = largest_nearby(luma_of(layout[:, :3]) - (1 - product)) + GLINT_MARGIN
     most = torch.where(largest_nearby(product) > 0, most, 1.0)  # far from all product there is no limit
     most = resized(most, colour.shape[-1])
     return (colour - (1 - GLINT_KEPT) * F.relu(luma_of(colour) - most)).clamp(-1, 1)
