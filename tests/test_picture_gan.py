@@ -9,7 +9,7 @@ from conftest import TINY
 from torch import Tensor, nn
 
 from pix2pix.model.constants import ALPHA_GAIN, CHROMA_MARGIN, GLINT_KEPT, GLINT_MARGIN, LAYOUT_PX, RIM_GAIN
-from pix2pix.model.layouts import regions_of
+from pix2pix.model.layouts import regions_of, with_gaps_closed
 from pix2pix.model.picture_gan import (
     Joint,
     PictureGenerator,
@@ -130,12 +130,23 @@ def test_closed_regions_are_product_or_ground_as_a_whole_and_those_in_doubt_stay
     assert torch.equal(whole[..., :60, :], alpha[..., :60, :]), "ground outside"
 
 
-def test_what_an_open_outline_lets_out_stays() -> None:
-    """Product and ground are one region there, most of which is ground."""
+@pytest.mark.parametrize(("gap", "is_closed"), [(6, True), (30, False)])
+def test_a_hole_behind_an_outline_with_a_small_gap_is_filled(gap: int, is_closed: bool) -> None:
+    """Behind a large gap, product and ground are one region, most of which is ground."""
+    ink, alpha = boxes(20, 20, 20)
+    ink[..., 90 : 90 + gap, 60:100] = 0
+    whole = with_whole_regions(alpha, with_gaps_closed(regions_of(ink)))
+    assert (whole[..., 100:156, 32:64] == 1).all() == is_closed
+    assert is_closed or torch.equal(whole[..., :140], alpha[..., :140])
+
+
+@pytest.mark.parametrize(("width", "goes"), [(10, True), (60, False)])
+def test_haze_outside_goes_unless_it_is_much_of_the_product(width: int, goes: bool) -> None:
     ink, alpha = boxes(0, 0, 0)
-    ink[..., 100:150, 60:100] = 0
-    whole = with_whole_regions(alpha, regions_of(ink))
-    assert torch.equal(whole[..., :140], alpha[..., :140])
+    haze = alpha[..., 200:250, 20 : 20 + width * 3]
+    haze[:] = 0.8
+    whole = with_whole_regions(alpha, with_gaps_closed(regions_of(ink)))
+    assert (whole[..., 200:250, :] == 0).all() == goes
 
 
 def test_chroma_is_limited_to_that_of_the_layout_nearby_and_luma_stays() -> None:

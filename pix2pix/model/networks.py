@@ -16,7 +16,15 @@ from pix2pix.model.config import DiscriminatorConfig, ModelConfig
 from pix2pix.model.constants import CELLS, LAYOUT_PX
 from pix2pix.model.layers import per_answer
 from pix2pix.model.layout_gan import LayoutEncoder, LayoutGenerator
-from pix2pix.model.layouts import cells_of, coloured_by, complete, known_cells, known_colours, regions_of
+from pix2pix.model.layouts import (
+    cells_of,
+    coloured_by,
+    complete,
+    known_cells,
+    known_colours,
+    regions_of,
+    with_gaps_closed,
+)
 from pix2pix.model.lighting import lit_as_answer
 from pix2pix.model.paper import PaperGenerator
 from pix2pix.model.patch_discriminator import PatchDiscriminator
@@ -49,7 +57,8 @@ class TwoStage(nn.Module):
         regions = regions_of(ink)
         layout = lit_as_answer(self.draw_layout(ink, regions, strokes, z, sketch_of))
         # Strokes colour the layout alone: where the picture GAN gets them, they look painted on the product.
-        return compose(self.picture(ink, layout, sketch_of), layout, per_answer(regions, sketch_of))
+        rgba = self.picture(ink, layout, sketch_of)
+        return compose(rgba, layout, per_answer(with_gaps_closed(regions), sketch_of))
 
     def draw_layout(
         self, ink: Tensor, regions: Tensor, strokes: Tensor, z: Tensor, sketch_of: Tensor | None = None

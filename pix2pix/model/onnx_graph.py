@@ -24,6 +24,7 @@ from pix2pix.model.constants import (
     GLINT_KEPT,
     GLINT_MARGIN,
     LAYOUT_PX,
+    LITTLE_PRODUCT,
     LUMA,
     NEARBY,
     PRODUCT_FROM,
@@ -34,6 +35,7 @@ from pix2pix.model.constants import (
 from pix2pix.model.onnx_layers import Graph, Weights
 from pix2pix.model.onnx_layouts import (
     above,
+    at_border,
     cells_of,
     complete,
     inside,
@@ -42,6 +44,7 @@ from pix2pix.model.onnx_layouts import (
     luma_of,
     regions_of,
     summed,
+    with_gaps_closed,
 )
 
 
@@ -63,7 +66,7 @@ def translate_graph(weights: Weights, header: Header) -> onnx.ModelProto:
         regions = regions_of(graph, small)
         layout = lit_as_answer(graph, draw_layout(graph, config, ink, small, regions, coloured, z, sketch_of))
         rgba = draw_picture(graph, config, ink, layout, sketch_of)
-        regions = graph.add("Gather", regions, sketch_of, axis=0)
+        regions = graph.add("Gather", with_gaps_closed(graph, regions), sketch_of, axis=0)
         photos, alpha = compose(graph, config, rgba, layout, regions)
     else:
         photos = graph.add(
@@ -202,17 +205,16 @@ def with_whole_regions(graph: Graph, config: ModelConfig, alpha: str, regions: s
     """`picture_gan.with_whole_regions`: (N, 1, S, S)."""
     free = inside(graph, regions)
     away = graph.add("Neg", graph.add("MaxPool", graph.add("Neg", free), kernel_shape=[3, 3], pads=[1] * 4))
-    border = np.ones((LAYOUT_PX, LAYOUT_PX), np.float32)
-    border[1:-1, 1:-1] = 0
-    small = graph.pooled(alpha, config.size_px // LAYOUT_PX)
-    reaching = graph.add("Mul", free, graph.constant(border))
-    sums = summed(
-        graph, graph.add("Concat", graph.add("Mul", small, away), away, reaching, axis=1), 3, regions
-    )
+    small = graph.add("Mul", graph.pooled(alpha, config.size_px // LAYOUT_PX), away)
+    sums = summed(graph, graph.add("Concat", small, away, at_border(graph, free), axis=1), 3, regions)
     product, count, reach = (graph.channels(sums, i, i + 1) for i in range(3))
-    closed = graph.add("Mul", away, graph.add("Sub", 1.0, above(graph, reach)))
+    whole = graph.add("ReduceSum", small, graph.ints(2, 3))
+    closed = graph.add("Sub", 1.0, above(graph, reach))
+    little = above(graph, graph.add("Mul", whole, LITTLE_PRODUCT), product)
     is_product = graph.add("Mul", closed, above(graph, product, graph.add("Mul", count, WHOLE_FROM)))
-    is_ground = graph.add("Mul", closed, above(graph, graph.add("Mul", count, 1 - WHOLE_FROM), product))
+    is_ground = above(graph, graph.add("Mul", count, 1 - WHOLE_FROM), product)
+    is_ground = graph.add("Mul", graph.add("Max", closed, little), is_ground)
+    is_product, is_ground = (graph.add("Mul", away, x) for x in (is_product, is_ground))
     decided = graph.add("Concat", is_product, graph.add("Add", is_product, is_ground), axis=1)
     decided = at_side(graph, decided, config.size_px)
     kept = graph.add("Mul", alpha, graph.add("Sub", 1.0, graph.channels(decided, 1, 2)))
@@ -347,7 +349,8 @@ def read_strokes(graph: Graph, strokes: str) -> str:
 
 def compose(graph: Graph, config: ModelConfig, rgba: str, layout: str, regions: str) -> tuple[str, str]:
     """`picture_gan.compose`: the picture on white (N, 3, S, S), and alpha (N, 1, S, S), in levels of 255."""
-    alpha = with_whole_regions(graph, config, decided(graph, graph.channels(rgba, 3, 4)), regions)
+    alpha = decided(graph, graph.channels(rgba, 3, 4))
+    alpha = with_whole_regions(graph, config, alpha, regions)
     colour = with_chroma_of(graph, config, layout, graph.channels(rgba, 0, 3))
     colour = without_glints(graph, config, layout, colour)
     below_white = graph.add("Mul", graph.add("Sub", colour, 1.0), 127.5)

@@ -39,7 +39,11 @@ from pix2pix.model.onnx_layers import Graph
 
 def regions_of(graph: Graph, ink: str) -> str:
     """`layouts.regions_of`, of ink (M, 1, 64, 64): (M, 64 * 64)."""
-    free = graph.add("Sub", 1.0, above(graph, ink, LINE_STOPS))
+    return connected(graph, graph.add("Sub", 1.0, above(graph, ink, LINE_STOPS)))
+
+
+def connected(graph: Graph, free: str) -> str:
+    """`layouts.connected`: (M, 64 * 64)."""
     numbers = np.arange(1, LAYOUT_PX**2 + 1, dtype=np.float32).reshape(1, 1, LAYOUT_PX, LAYOUT_PX)
     region = graph.add("Flatten", graph.add("Mul", graph.constant(numbers), free))
     line = graph.add("Mul", graph.channels(region, 0, 1), 0.0)
@@ -56,6 +60,26 @@ def regions_of(graph: Graph, ink: str) -> str:
         follows = graph.add("GatherElements", follows, index, axis=1)
     region = graph.channels(follows, 1, LAYOUT_PX**2 + 1)
     return graph.add("Cast", region, to=TensorProto.INT64)
+
+
+def with_gaps_closed(graph: Graph, regions: str) -> str:
+    """`layouts.with_gaps_closed`: (M, 64 * 64)."""
+    free = inside(graph, regions)
+    square = {"kernel_shape": [3, 3], "pads": [1] * 4}
+    far = graph.add("Neg", graph.add("MaxPool", graph.add("Neg", free), **square))
+    apart = graph.add("Cast", connected(graph, far), to=TensorProto.FLOAT)
+    apart = graph.add("Reshape", apart, graph.ints(0, 1, LAYOUT_PX, LAYOUT_PX))
+    grown = graph.add("Flatten", graph.add("Mul", graph.add("MaxPool", apart, **square), free))
+    is_open = graph.add("Flatten", summed(graph, at_border(graph, free), 1, regions))
+    is_divided = graph.add("Greater", graph.add("Mul", is_open, grown), 0.0)
+    return graph.add("Where", is_divided, graph.add("Cast", grown, to=TensorProto.INT64), regions)
+
+
+def at_border(graph: Graph, free: str) -> str:
+    """`layouts.at_border`: (M, 1, 64, 64)."""
+    border = np.ones((LAYOUT_PX, LAYOUT_PX), np.float32)
+    border[1:-1, 1:-1] = 0
+    return graph.add("Mul", free, graph.constant(border))
 
 
 def filled(graph: Graph, coloured: str, regions: str) -> str:

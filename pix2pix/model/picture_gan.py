@@ -21,13 +21,14 @@ from pix2pix.model.constants import (
     GLINT_KEPT,
     GLINT_MARGIN,
     LAYOUT_PX,
+    LITTLE_PRODUCT,
     NEARBY,
     RIM_GAIN,
     SLOPE,
     WHOLE_FROM,
 )
 from pix2pix.model.layers import STATISTICS, Doubling, InstanceNorm, per_answer, statistics
-from pix2pix.model.layouts import inside, summed
+from pix2pix.model.layouts import at_border, inside, summed
 from pix2pix.model.lighting import luma_of
 
 
@@ -125,20 +126,21 @@ class Joint(nn.Module):
 
 
 def with_whole_regions(alpha: Tensor, regions: Tensor) -> Tensor:
-    """Makes alpha (N, 1, S, S) 1 in closed regions that are mostly product, and 0 in those mostly of ground.
+    """Makes alpha (N, 1, S, S) 1 in regions that are mostly product, and 0 in those mostly of ground.
 
-    Regions are (N, 64 * 64). Without it, parts have holes and openings have haze. A region is closed if it
-    does not reach the border. Pixels beside lines keep their alpha, as lines do not follow their pixels.
+    Regions are (N, 64 * 64). Without it, parts have holes, and there is haze in openings and below heels.
+    Regions that reach the border are never made product, and made ground only if they hold little of the
+    whole product: an outline may have a large gap. Pixels beside lines keep their alpha, as lines do not
+    follow their pixels.
     """
     free = inside(regions)
     away = -F.max_pool2d(-free, 3, 1, 1)
-    border = F.pad(torch.zeros_like(free[..., 1:-1, 1:-1]), [1, 1, 1, 1], value=1.0)
-    small = F.adaptive_avg_pool2d(alpha, LAYOUT_PX)
-    sums = summed(torch.cat([small * away, away, border * free], 1), regions)
+    small = F.adaptive_avg_pool2d(alpha, LAYOUT_PX) * away
+    sums = summed(torch.cat([small, away, at_border(free)], 1), regions)
     product, count, reach = sums[:, :1], sums[:, 1:2], sums[:, 2:]
-    closed = away * (reach == 0)
-    is_product = closed * (product > WHOLE_FROM * count)
-    is_ground = closed * (product < (1 - WHOLE_FROM) * count)
+    closed, little = reach == 0, product < LITTLE_PRODUCT * small.sum((2, 3), keepdim=True)
+    is_product = away * (closed & (product > WHOLE_FROM * count))
+    is_ground = away * ((closed | little) & (product < (1 - WHOLE_FROM) * count))
     is_product, is_decided = (resized(x, alpha.shape[-1]) for x in (is_product, is_product + is_ground))
     return alpha * (1 - is_decided) + is_product
 
@@ -189,7 +191,7 @@ def compose(rgba: Tensor, layout: Tensor, regions: Tensor) -> tuple[Tensor, Tens
     """Returns the picture on white (N, 3, S, S), and its alpha (N, 1, S, S) in 0..1.
 
     RGBA (N, 4, S, S) is that of `PictureGenerator` for the layout (N, 4, 64, 64); regions (N, 64 * 64) are
-    those of the sketch.
+    those of the sketch, without gaps.
     """
     alpha = with_whole_regions(decided(rgba[:, 3:]), regions)
     colour = without_glints(layout, with_chroma_of(layout, rgba[:, :3]))
