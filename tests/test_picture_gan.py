@@ -17,6 +17,7 @@ from pix2pix.model.picture_gan import (
     decided,
     resized,
     with_chroma_of,
+    with_smooth_outline,
     with_whole_regions,
     without_glints,
 )
@@ -206,11 +207,33 @@ def test_colours_next_to_the_product_of_a_layout_keep_their_chroma() -> None:
 
 def test_compose_shows_white_where_alpha_is_0_and_the_colour_where_it_is_1() -> None:
     rgba = torch.full((1, 4, 64, 64), 0.2)
-    rgba[0, 3, :, :3] = torch.tensor([-100.0, 100.0, 0.0])
+    rgba[0, 3] = torch.tensor([-100.0, 100.0, 0.0, 0.0]).repeat_interleave(16)
     lines = torch.zeros(1, LAYOUT_PX**2, dtype=torch.long)
     photo, alpha = compose(rgba, torch.zeros(1, 4, LAYOUT_PX, LAYOUT_PX), lines)
-    assert alpha[0, 0, 0, :3].tolist() == pytest.approx([0, 1, 0.5])
-    assert photo[0, 0, 0, :3].tolist() == pytest.approx([1, 0.2, 0.6])
+    assert alpha[0, 0, 32, [8, 24, 48]].tolist() == pytest.approx([0, 1, 0.5])
+    assert photo[0, 0, 32, [8, 24, 48]].tolist() == pytest.approx([1, 0.2, 0.6])
+
+
+def test_outlines_are_smooth_and_keep_their_place() -> None:
+    """A slanted outline in whole pixels becomes what it is on a finer grid, with as steep a rim."""
+    y, x = torch.meshgrid(torch.arange(1024) / 4, torch.arange(1024) / 4, indexing="ij")
+    fine = (y > 80 + 0.3 * x).float()[None, None]
+    stairs = (nn.functional.avg_pool2d(fine, 4) > 0.5).float()
+    smooth = with_smooth_outline(stairs)
+    wanted = nn.functional.avg_pool2d(fine, 4)
+    inner = slice(20, 236)
+    assert (smooth - wanted)[..., inner].abs().mean() < 0.7 * (stairs - wanted)[..., inner].abs().mean()
+    assert ((smooth > 0) & (smooth < 1)).float().sum(-2)[..., inner].max() <= 3
+
+
+def test_a_whisker_at_the_outline_goes_and_a_handle_stays() -> None:
+    alpha = torch.zeros(1, 1, 256, 256)
+    alpha[..., 100:, :] = 1
+    alpha[..., 90:100, 60:62] = 1  # a stroke that crosses the outline
+    alpha[..., 40:100, 150:155] = 1
+    smooth = with_smooth_outline(alpha)
+    assert smooth[..., 90:98, 58:64].max() < 0.5
+    assert smooth[..., 50:98, 152].min() > 0.9
 
 
 def test_alpha_is_soft_at_the_rim_and_clear_elsewhere() -> None:

@@ -9,6 +9,8 @@ once a sketch.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import onnx
 from onnx import TensorProto
@@ -27,6 +29,8 @@ from pix2pix.model.constants import (
     LITTLE_PRODUCT,
     LUMA,
     NEARBY,
+    OUTLINE_BLUR,
+    OUTLINE_GAIN,
     PRODUCT_FROM,
     RIM_GAIN,
     SPREAD_PX,
@@ -221,6 +225,19 @@ def with_whole_regions(graph: Graph, config: ModelConfig, alpha: str, regions: s
     return graph.add("Add", kept, graph.channels(decided, 0, 1))
 
 
+def with_smooth_outline(graph: Graph, config: ModelConfig, alpha: str) -> str:
+    """`picture_gan.with_smooth_outline`: (N, 1, S, S)."""
+    deviation = OUTLINE_BLUR * config.size_px
+    reach = math.ceil(3 * deviation)
+    kernel = np.exp(-0.5 * np.square(np.arange(-reach, reach + 1, dtype=np.float32) / deviation))
+    kernel /= kernel.sum()
+    x = graph.add("Pad", alpha, graph.ints(0, 0, reach, reach, 0, 0, reach, reach), mode="edge")
+    x = graph.add("Conv", x, graph.constant(kernel[None, None, :, None]))
+    x = graph.add("Conv", x, graph.constant(kernel[None, None, None]))
+    steep = graph.add("Mul", graph.add("Sub", x, 0.5), OUTLINE_GAIN)
+    return graph.add("Clip", graph.add("Add", steep, 0.5), 0.0, 1.0)
+
+
 def with_chroma_of(graph: Graph, config: ModelConfig, layout: str, colour: str) -> str:
     """`picture_gan.with_chroma_of`: (N, 3, S, S)."""
     given, own = chroma_of(graph, graph.channels(layout, 0, 3)), chroma_of(graph, colour)
@@ -350,7 +367,7 @@ def read_strokes(graph: Graph, strokes: str) -> str:
 def compose(graph: Graph, config: ModelConfig, rgba: str, layout: str, regions: str) -> tuple[str, str]:
     """`picture_gan.compose`: the picture on white (N, 3, S, S), and alpha (N, 1, S, S), in levels of 255."""
     alpha = decided(graph, graph.channels(rgba, 3, 4))
-    alpha = with_whole_regions(graph, config, alpha, regions)
+    alpha = with_smooth_outline(graph, config, with_whole_regions(graph, config, alpha, regions))
     colour = with_chroma_of(graph, config, layout, graph.channels(rgba, 0, 3))
     colour = without_glints(graph, config, layout, colour)
     below_white = graph.add("Mul", graph.add("Sub", colour, 1.0), 127.5)

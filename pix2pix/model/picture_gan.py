@@ -7,6 +7,7 @@ features (FiLM, Perez et al. 2018). So answers to one sketch share the first hal
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import torch
@@ -23,6 +24,8 @@ from pix2pix.model.constants import (
     LAYOUT_PX,
     LITTLE_PRODUCT,
     NEARBY,
+    OUTLINE_BLUR,
+    OUTLINE_GAIN,
     RIM_GAIN,
     SLOPE,
     WHOLE_FROM,
@@ -145,6 +148,27 @@ def with_whole_regions(alpha: Tensor, regions: Tensor) -> Tensor:
     return alpha * (1 - is_decided) + is_product
 
 
+def with_smooth_outline(alpha: Tensor) -> Tensor:
+    """Blurs alpha (N, 1, S, S), and makes it as steep again as before.
+
+    Without it, outlines have steps, whiskers where strokes of the sketch cross them, and haze. Alpha of what
+    is narrower than the blur fades.
+    """
+    kernel = blur_kernel(alpha.shape[-1], alpha)
+    reach = len(kernel) // 2
+    padded = F.pad(alpha, [reach] * 4, mode="replicate")
+    blurred = F.conv2d(F.conv2d(padded, kernel[None, None, :, None]), kernel[None, None, None])
+    return ((blurred - 0.5) * OUTLINE_GAIN + 0.5).clamp(0, 1)
+
+
+def blur_kernel(side: int, like: Tensor) -> Tensor:
+    """Returns a normal kernel (K,) whose deviation is a share of the side of a picture."""
+    deviation = OUTLINE_BLUR * side
+    reach = math.ceil(3 * deviation)
+    kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=like.device) / deviation).square())
+    return (kernel / kernel.sum()).to(like.dtype)
+
+
 def with_chroma_of(layout: Tensor, colour: Tensor) -> Tensor:
     """Limits the chroma of colours (N, 3, S, S) to a little more than that of a layout (N, 4, 64, 64) nearby.
 
@@ -193,7 +217,7 @@ def compose(rgba: Tensor, layout: Tensor, regions: Tensor) -> tuple[Tensor, Tens
     RGBA (N, 4, S, S) is that of `PictureGenerator` for the layout (N, 4, 64, 64); regions (N, 64 * 64) are
     those of the sketch, without gaps.
     """
-    alpha = with_whole_regions(decided(rgba[:, 3:]), regions)
+    alpha = with_smooth_outline(with_whole_regions(decided(rgba[:, 3:]), regions))
     colour = without_glints(layout, with_chroma_of(layout, rgba[:, :3]))
     return on_white(colour, alpha), alpha
 
