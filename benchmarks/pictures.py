@@ -123,7 +123,9 @@ def _canvas(
 
 def _wait(page: Page) -> None:
     expect(page.locator("#status")).to_have_attribute("data-state", "ready", timeout=30_000)
-    page.wait_for_timeout(1000)  # the small pictures and sliders follow
+    expect(page.locator("#sharp")).to_be_visible(
+        timeout=30_000
+    )  # the small pictures and sliders came before it
 
 
 if __name__ == "__main__":

@@ -171,6 +171,18 @@ def test_a_call_of_a_client_that_has_disconnected_is_not_run(held: Held) -> None
     assert held.batcher.run(lambda: "next") == "next" and ran == []
 
 
+def test_photos_do_not_wait_for_work_beside_the_device_which_has_one_place() -> None:
+    model, batcher = Recorder(), Batcher(deadline_s=0.2)
+    with batcher.aside(Client()):
+        assert len(batcher.translate(translate_job(model)).photos) == 1
+        with pytest.raises(DeadlineExceeded), batcher.aside(Client()):
+            pytest.fail("there are two places")
+    with pytest.raises(Abandoned), batcher.aside(Client(gone=lambda: True)):
+        pytest.fail("the client has disconnected")
+    with batcher.aside(Client()):
+        pass
+
+
 def test_the_calls_of_an_older_request_come_first(held: Held) -> None:
     """Regression: requests for several large photos took turns, and all of them were late."""
     ran: list[int] = []

@@ -8,6 +8,7 @@ import numpy as np
 from canvas import (
     DIRECTIONS,
     OUTLINE,
+    SCRIBBLE,
     SOLE,
     alike,
     answers,
@@ -63,6 +64,25 @@ def spread_seeds(page, seed):
 def expect_seeds(page, seeds):
     for place, seed in zip(page.locator(".answer input").all(), seeds, strict=True):
         expect(place).to_have_accessible_name(f"Answer {seeds.index(seed) + 1}: seed {seed}")
+
+
+def test_once_the_drawing_rests_a_sharp_copy_covers_the_photo(page):
+    """The copy goes as soon as the drawing changes."""
+    draw(page, OUTLINE)
+    small = photo(page)
+    copy = page.locator("#sharp")
+    expect(copy).to_be_visible()
+    large = pixels(copy)
+    assert large.shape == (512, 512, 3)
+    halved = large.reshape(256, 2, 256, 2, 3).mean((1, 3))
+    assert np.abs(halved - small).mean() < 10, "it is the same photo"
+    start, *rest = path_on_canvas(page, SCRIBBLE)
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move(*rest[0])
+    expect(copy).to_be_hidden()
+    page.mouse.up()
+    expect(copy).to_be_visible()
 
 
 def test_the_first_answers_of_each_model_differ_clearly(open_page):

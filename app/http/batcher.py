@@ -118,7 +118,7 @@ class Batcher:
     ) -> None:
         """The thread starts with the first job."""
         self.max_admitted, self.deadline_s = max_admitted, deadline_s
-        self._pixels = Budget(max_pixels)
+        self._pixels, self._aside = Budget(max_pixels), threading.Lock()
         self._metrics = metrics
         self._changed = threading.Condition()
         self._waiting: deque[TranslateJob | _CallJob] = deque()
@@ -161,6 +161,20 @@ class Batcher:
             yield
         finally:
             self._pixels.release(pixels)
+
+    @contextmanager
+    def aside(self, client: Client) -> Iterator[None]:
+        """Waits for the one place beside the device's thread, and holds it in the block. Raises as `check`.
+
+        It is for slow work on the CPU, which photos that follow a pen must not wait for.
+        """
+        if not self._aside.acquire(timeout=max(0.0, self._left_s(client))):
+            raise self._late()
+        try:
+            self.check(client)
+            yield
+        finally:
+            self._aside.release()
 
     def check(self, client: Client) -> None:
         """Raises DeadlineExceeded after the deadline, Abandoned if the client has disconnected."""

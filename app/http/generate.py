@@ -6,7 +6,7 @@ import base64
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -75,7 +75,7 @@ def generate(
     With `size_px`, that is the length of their longer side, and a network enlarges them. `noun` names the
     photos in error messages. Raises ImageError for an invalid sketch and for hints that do not fit it,
     ImageTooLarge if the photos together have more pixels than one picture may have, and as `Batcher.admit`,
-    `Batcher.translate` and `Batcher.run`.
+    `Batcher.translate` and `Batcher.aside`.
     """
     timings_ms: dict[str, float] = {}
     client = current_client()
@@ -89,7 +89,8 @@ def generate(
     def place(photo: np.ndarray) -> np.ndarray:
         if size_px is None:
             return restore_photo(photo, placement)
-        return batcher.run(lambda: photo_of_size(photo, placement, size_px), client)  # one at a time
+        batcher.check(client)
+        return photo_of_size(photo, placement, size_px)
 
     with batcher.admit(len(z)):
         with timed(timings_ms, "decode"):
@@ -105,7 +106,8 @@ def generate(
         timings_ms["queue"] = in_ms(generated.queue_s)
         timings_ms["inference"] = in_ms(generated.inference_s)
         page = placement.scaled(size_px)
-        with timed(timings_ms, "encode"), batcher.room(page.height * page.width, client):
+        enlarging = nullcontext() if size_px is None else batcher.aside(client)
+        with timed(timings_ms, "encode"), batcher.room(page.height * page.width, client), enlarging:
             files = [{"png": encode_png(place(photo))} for photo in generated.photos]
             if generated.overlays is not None:
                 for one, overlay in zip(files, generated.overlays, strict=True):

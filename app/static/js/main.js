@@ -10,6 +10,7 @@ import { Pictures } from "./answers/pictures.js";
 import { Realism } from "./answers/realism.js";
 import { Result } from "./answers/result.js";
 import { LOOKS, makeSheet } from "./answers/sheet.js";
+import { Sharp } from "./answers/sharp.js";
 import { Shelf } from "./answers/shelf.js";
 import { Transparent } from "./answers/transparent.js";
 import { Client, MAX_SEED, ModelNotFound } from "./client.js";
@@ -29,6 +30,7 @@ import { clamp } from "./clamp.js";
 
 const MAX_REROLLED_SEED = 1_000_000; // short enough to type
 const LOOK_PX = 128; // of the small copy of a photo whose look is used
+const [SHARP_PX, LARGE_PX] = [512, 1024]; // of the photo as it is shown and as it is saved large
 
 const client = new Client({ api: new URL("../../api/v1", import.meta.url).pathname });
 const translator = new Translator(client, $("on-device"), {
@@ -82,6 +84,7 @@ const morph = new Morph($("morph"), {
 });
 const pictures = new Pictures(answers, morph);
 const result = new Result(answers, pictures, (i) => changeAnswers(() => answers.choose(i)));
+const sharp = new Sharp($("sharp"), ({ latent }) => translator.enlarge({ ...sketchRequest(), latent }, SHARP_PX));
 const directions = new Directions($("directions"), $("direction"), (direction, amount) =>
   changeAnswers(() => answers.move(direction, amount)),
 );
@@ -196,6 +199,7 @@ function showUndo() {
 function show() {
   if (answersModel === "") return; // no answers yet
   result.show();
+  sharp.show(isUpToDate() && !translator.isHere ? pictures.large : null);
   realism.show(pictures.large);
   const chosen = answers.all[answers.chosen];
   directions.show(chosen.moves, chosen.z !== null && !pictures.isEmpty);
@@ -210,12 +214,17 @@ function show() {
     const wanted = paper.hasOnlyColours ? "Now draw the lines with the brush" : "Waiting for your first stroke";
     showStatus("empty", progress || wanted);
   } else if (live.isWaiting) showStatus("waiting", "Waiting for the server");
-  else if (unspread || picturesToRequest().length > 0 || (morph.position > 0 && !morph.picture)) {
-    showStatus("working", progress || "Making the photo");
-  } else {
+  else if (!isUpToDate()) showStatus("working", progress || "Making the photo");
+  else {
     const notice = paper.drawing.items.find(({ kind }) => kind === "picture")?.notice;
     showStatus("ready", progress || notice || "Photo is up to date");
   }
+}
+
+/** Whether all pictures show the current drawing. */
+function isUpToDate() {
+  const morphs = morph.position > 0 && !morph.picture;
+  return hasInk && !live.isWaiting && !unspread && !morphs && picturesToRequest().length === 0;
 }
 
 /** The latent of the large picture. */
@@ -312,7 +321,7 @@ async function saveLarge() {
   if (!request || !made) return;
   showStatus("working", "Making the large photo");
   try {
-    const url = await translator.enlarge({ ...request, latent: made.latent });
+    const url = await translator.enlarge({ ...request, latent: made.latent }, LARGE_PX);
     result.save({ ...made, url });
     clearRequestAlert();
   } catch (problem) {

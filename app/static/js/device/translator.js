@@ -12,8 +12,6 @@ import { isPressed, press } from "../toggle.js";
  * @typedef {import("../client.js").SketchRequest & {square: Square}} FramedRequest  `square` is what the sketch shows
  */
 
-const LARGE_PX = 1024;
-
 export class Translator {
   /** What is being downloaded, for the status line; "" if nothing is. */
   progress = "";
@@ -92,13 +90,14 @@ export class Translator {
   /**
    * Makes a photo larger than the paper, on the server.
    * @param {FramedRequest & {latent: import("../client.js").Latent}} request
-   * @returns {Promise<string>} a PNG of LARGE_PX x LARGE_PX pixels as a data: URL
+   * @param {number} size  of the photo's side, in pixels
+   * @returns {Promise<string>} a PNG as a data: URL
    */
-  async enlarge({ square, latent, ...request }) {
-    const apart = { realism: false, stream: null, size: LARGE_PX }; // the pen's next request must not replace it
+  async enlarge({ square, latent, ...request }, size) {
+    const apart = { realism: false, stream: null, size }; // the pen's next request must not replace it
     const { pictures } = await this.client.translate({ ...request, ...apart, latents: [latent] });
     const background = request.transparent ? "transparent" : "white";
-    return putBack(pictures[0].url, { ...square, size: LARGE_PX }, background, LARGE_PX);
+    return putBack(pictures[0].url, { ...square, size }, background, size);
   }
 
   /** Whether this device makes the photos. */
