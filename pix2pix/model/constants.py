@@ -31,6 +31,7 @@ CHROMA_MARGIN = 0.06  # of `picture_gan.with_chroma_of`, in [-1, 1]
 GLINT_MARGIN, GLINT_KEPT = 0.3, 0.2
 ALPHA_GAIN, RIM_GAIN = 4.0, 1.5  # of alpha's logit: decides what is product; at the rim, keeps it soft
 OUTLINE_BLUR, OUTLINE_GAIN = 1 / 160, 3.0  # of alpha: deviation of the blur, as a share of the side; contrast
+OPENING_REACH = 3  # how far from the inside of an opening handles are not blurred, in pixels of a layout
 SPREAD_PX, SPREAD_STEPS = 32, 8  # colour strokes spread at this side, by a pixel a step
 KNOWN_FROM = 0.05  # a pixel there has a known colour above this share of colour strokes
 INK_STOPS = 0.06  # and is a line, which they do not cross, above this share of ink

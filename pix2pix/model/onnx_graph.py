@@ -29,6 +29,7 @@ from pix2pix.model.constants import (
     LITTLE_PRODUCT,
     LUMA,
     NEARBY,
+    OPENING_REACH,
     OUTLINE_BLUR,
     OUTLINE_GAIN,
     PRODUCT_FROM,
@@ -205,8 +206,8 @@ def join(graph: Graph, x: str, skip: str, layout: str, sketch_of: str, name: str
     return graph.add("Add", graph.add("Add", graph.doubled(x, name), beside), of_layout)
 
 
-def with_whole_regions(graph: Graph, config: ModelConfig, alpha: str, regions: str) -> str:
-    """`picture_gan.with_whole_regions`: (N, 1, S, S)."""
+def with_whole_regions(graph: Graph, config: ModelConfig, alpha: str, regions: str) -> tuple[str, str]:
+    """`picture_gan.with_whole_regions`: (N, 1, S, S) each."""
     free = inside(graph, regions)
     away = graph.add("Neg", graph.add("MaxPool", graph.add("Neg", free), kernel_shape=[3, 3], pads=[1] * 4))
     small = graph.add("Mul", graph.pooled(alpha, config.size_px // LAYOUT_PX), away)
@@ -219,13 +220,16 @@ def with_whole_regions(graph: Graph, config: ModelConfig, alpha: str, regions: s
     is_ground = above(graph, graph.add("Mul", count, 1 - WHOLE_FROM), product)
     is_ground = graph.add("Mul", graph.add("Max", closed, little), is_ground)
     is_product, is_ground = (graph.add("Mul", away, x) for x in (is_product, is_ground))
-    decided = graph.add("Concat", is_product, graph.add("Add", is_product, is_ground), axis=1)
-    decided = at_side(graph, decided, config.size_px)
-    kept = graph.add("Mul", alpha, graph.add("Sub", 1.0, graph.channels(decided, 1, 2)))
-    return graph.add("Add", kept, graph.channels(decided, 0, 1))
+    window = {"kernel_shape": [2 * OPENING_REACH + 1] * 2, "pads": [OPENING_REACH] * 4}
+    openings = graph.add("MaxPool", graph.add("Mul", is_ground, closed), **window)
+    three = graph.add("Concat", is_product, graph.add("Add", is_product, is_ground), openings, axis=1)
+    three = at_side(graph, three, config.size_px)
+    is_product, is_decided, openings = (graph.channels(three, i, i + 1) for i in range(3))
+    kept = graph.add("Mul", alpha, graph.add("Sub", 1.0, is_decided))
+    return graph.add("Add", kept, is_product), openings
 
 
-def with_smooth_outline(graph: Graph, config: ModelConfig, alpha: str) -> str:
+def with_smooth_outline(graph: Graph, config: ModelConfig, alpha: str, openings: str) -> str:
     """`picture_gan.with_smooth_outline`: (N, 1, S, S)."""
     deviation = OUTLINE_BLUR * config.size_px
     reach = math.ceil(3 * deviation)
@@ -235,7 +239,8 @@ def with_smooth_outline(graph: Graph, config: ModelConfig, alpha: str) -> str:
     x = graph.add("Conv", x, graph.constant(kernel[None, None, :, None]))
     x = graph.add("Conv", x, graph.constant(kernel[None, None, None]))
     steep = graph.add("Mul", graph.add("Sub", x, 0.5), OUTLINE_GAIN)
-    return graph.add("Clip", graph.add("Add", steep, 0.5), 0.0, 1.0)
+    smooth = graph.add("Clip", graph.add("Add", steep, 0.5), 0.0, 1.0)
+    return graph.add("Max", smooth, graph.add("Mul", alpha, openings))
 
 
 def with_chroma_of(graph: Graph, config: ModelConfig, layout: str, colour: str) -> str:
@@ -367,7 +372,7 @@ def read_strokes(graph: Graph, strokes: str) -> str:
 def compose(graph: Graph, config: ModelConfig, rgba: str, layout: str, regions: str) -> tuple[str, str]:
     """`picture_gan.compose`: the picture on white (N, 3, S, S), and alpha (N, 1, S, S), in levels of 255."""
     alpha = decided(graph, graph.channels(rgba, 3, 4))
-    alpha = with_smooth_outline(graph, config, with_whole_regions(graph, config, alpha, regions))
+    alpha = with_smooth_outline(graph, config, *with_whole_regions(graph, config, alpha, regions))
     colour = with_chroma_of(graph, config, layout, graph.channels(rgba, 0, 3))
     colour = without_glints(graph, config, layout, colour)
     below_white = graph.add("Mul", graph.add("Sub", colour, 1.0), 127.5)

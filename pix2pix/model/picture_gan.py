@@ -24,6 +24,7 @@ from pix2pix.model.constants import (
     LAYOUT_PX,
     LITTLE_PRODUCT,
     NEARBY,
+    OPENING_REACH,
     OUTLINE_BLUR,
     OUTLINE_GAIN,
     RIM_GAIN,
@@ -128,13 +129,13 @@ class Joint(nn.Module):
         return joined
 
 
-def with_whole_regions(alpha: Tensor, regions: Tensor) -> Tensor:
+def with_whole_regions(alpha: Tensor, regions: Tensor) -> tuple[Tensor, Tensor]:
     """Makes alpha (N, 1, S, S) 1 in regions that are mostly product, and 0 in those mostly of ground.
 
-    Regions are (N, 64 * 64). Without it, parts have holes, and there is haze in openings and below heels.
-    Regions that reach the border are never made product, and made ground only if they hold little of the
-    whole product: an outline may have a large gap. Pixels beside lines keep their alpha, as lines do not
-    follow their pixels.
+    Also returns 1 in and around openings, else 0: (N, 1, S, S). Regions are (N, 64 * 64). Without it, parts
+    have holes, and there is haze in openings and below heels. Regions that reach the border are never made
+    product, and made ground only if they hold little of the whole product: an outline may have a large gap.
+    Pixels beside lines keep their alpha, as lines do not follow their pixels.
     """
     free = inside(regions)
     away = -F.max_pool2d(-free, 3, 1, 1)
@@ -144,21 +145,24 @@ def with_whole_regions(alpha: Tensor, regions: Tensor) -> Tensor:
     closed, little = reach == 0, product < LITTLE_PRODUCT * small.sum((2, 3), keepdim=True)
     is_product = away * (closed & (product > WHOLE_FROM * count))
     is_ground = away * ((closed | little) & (product < (1 - WHOLE_FROM) * count))
-    is_product, is_decided = (resized(x, alpha.shape[-1]) for x in (is_product, is_product + is_ground))
-    return alpha * (1 - is_decided) + is_product
+    openings = F.max_pool2d(is_ground * closed, 2 * OPENING_REACH + 1, 1, OPENING_REACH)
+    at_64px = is_product, is_product + is_ground, openings
+    is_product, is_decided, openings = (resized(x, alpha.shape[-1]) for x in at_64px)
+    return alpha * (1 - is_decided) + is_product, openings
 
 
-def with_smooth_outline(alpha: Tensor) -> Tensor:
+def with_smooth_outline(alpha: Tensor, openings: Tensor) -> Tensor:
     """Blurs alpha (N, 1, S, S), and makes it as steep again as before.
 
-    Without it, outlines have steps, whiskers where strokes of the sketch cross them, and haze. Alpha of what
-    is narrower than the blur fades.
+    Without it, outlines have steps, whiskers where strokes of the sketch cross them, and haze. What is
+    narrower than the blur goes; but around openings (N, 1, S, S), which handles enclose, alpha gets no less.
     """
     kernel = blur_kernel(alpha.shape[-1], alpha)
     reach = len(kernel) // 2
     padded = F.pad(alpha, [reach] * 4, mode="replicate")
     blurred = F.conv2d(F.conv2d(padded, kernel[None, None, :, None]), kernel[None, None, None])
-    return ((blurred - 0.5) * OUTLINE_GAIN + 0.5).clamp(0, 1)
+    smooth = ((blurred - 0.5) * OUTLINE_GAIN + 0.5).clamp(0, 1)
+    return torch.maximum(smooth, alpha * openings)
 
 
 def blur_kernel(side: int, like: Tensor) -> Tensor:
@@ -217,7 +221,7 @@ def compose(rgba: Tensor, layout: Tensor, regions: Tensor) -> tuple[Tensor, Tens
     RGBA (N, 4, S, S) is that of `PictureGenerator` for the layout (N, 4, 64, 64); regions (N, 64 * 64) are
     those of the sketch, without gaps.
     """
-    alpha = with_smooth_outline(with_whole_regions(decided(rgba[:, 3:]), regions))
+    alpha = with_smooth_outline(*with_whole_regions(decided(rgba[:, 3:]), regions))
     colour = without_glints(layout, with_chroma_of(layout, rgba[:, :3]))
     return on_white(colour, alpha), alpha
 
