@@ -26,11 +26,11 @@ WHOLE_FROM = 0.7  # a region is made product above this share of product, ground
 LITTLE_PRODUCT = 0.12  # most of the whole product in a region that reaches the border and is made ground
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue (Rec. ITU-R BT.601)
 NEARBY = 2  # how far from its place a colour of the layout limits answers, in pixels of a layout
-CHROMA_MARGIN = 0.06  # of `picture_gan.with_chroma_of`, in [-1, 1]
-# Of `picture_gan.without_glints`: a difference of luma in [-1, 1]; the share that stays of what is lighter
+CHROMA_MARGIN = 0.06  # of `composition.with_chroma_of`, in [-1, 1]
+# Of `composition.without_glints`: a difference of luma in [-1, 1]; the share that stays of what is lighter
 GLINT_MARGIN, GLINT_KEPT = 0.3, 0.2
 ALPHA_GAIN, RIM_GAIN = 4.0, 1.5  # of alpha's logit: decides what is product; at the rim, keeps it soft
-OUTLINE_BLUR, OUTLINE_GAIN = 1 / 160, 3.0  # of alpha: deviation of the blur, as a share of the side; contrast
+OUTLINE_BLUR, OUTLINE_GAIN = 1 / 160, 2.5  # of alpha: deviation of the blur, as a share of the side; contrast
 OPENING_REACH = 3  # how far from the inside of an opening handles are not blurred, in pixels of a layout
 SPREAD_PX, SPREAD_STEPS = 32, 8  # colour strokes spread at this side, by a pixel a step
 KNOWN_FROM = 0.05  # a pixel there has a known colour above this share of colour strokes

@@ -170,3 +170,10 @@ def statistics(coloured: Tensor) -> Tensor:
 def per_answer(x: Tensor, sketch_of: Tensor | None) -> Tensor:
     """Features of sketches (M, ...) -> those of each answer's sketch (N, ...), by its index (N,)."""
     return x if sketch_of is None else x[sketch_of]
+
+
+def resized(x: Tensor, side: int) -> Tensor:
+    """A layout or picture (N, C, H, H) -> (N, C, side, side): averaged, as it is, or bilinearly enlarged."""
+    if side < x.shape[-1]:
+        return F.adaptive_avg_pool2d(x, side)
+    return x if side == x.shape[-1] else F.interpolate(x, size=side, mode="bilinear")

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pix2pix.model.composition import compose
 from pix2pix.model.config import DiscriminatorConfig, ModelConfig
 from pix2pix.model.constants import CELLS, LAYOUT_PX
 from pix2pix.model.layers import per_answer
@@ -28,7 +29,7 @@ from pix2pix.model.layouts import (
 from pix2pix.model.lighting import lit_as_answer
 from pix2pix.model.paper import PaperGenerator
 from pix2pix.model.patch_discriminator import PatchDiscriminator
-from pix2pix.model.picture_gan import PictureGenerator, compose
+from pix2pix.model.picture_gan import PictureGenerator
 
 
 class TwoStage(nn.Module):

@@ -258,3 +258,10 @@ def ones_like(graph: Graph, x: str) -> str:
 def above(graph: Graph, x: str, limit: str | float = 0.0) -> str:
     """1 where x is above the limit, else 0."""
     return graph.add("Cast", graph.add("Greater", x, limit), to=TensorProto.FLOAT)
+
+
+def at_side(graph: Graph, layout: str, side: int) -> str:
+    """`layers.resized`, of a layout."""
+    if side < LAYOUT_PX:
+        return graph.pooled(layout, LAYOUT_PX // side)
+    return layout if side == LAYOUT_PX else graph.resized(layout, side // LAYOUT_PX)

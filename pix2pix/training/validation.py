@@ -19,9 +19,9 @@ from pix2pix.images.matte import estimate_foreground
 from pix2pix.inference.engines.on_torch import TorchEngine
 from pix2pix.inference.translator import Translator
 from pix2pix.model.bundle import Header
+from pix2pix.model.composition import on_white
 from pix2pix.model.networks import Model
 from pix2pix.model.patch_discriminator import PatchDiscriminator
-from pix2pix.model.picture_gan import on_white
 from pix2pix.pairs import Pair, evenly, load_mask, load_pair, load_tensors, to_tensors
 from pix2pix.training.config import TrainConfig
 from pix2pix.training.report.samples import generate

@@ -18,10 +18,12 @@ from torch import Tensor, nn
 
 from pix2pix.errors import UsageError
 from pix2pix.evaluate.perceptual import PerceptualDistance
+from pix2pix.model.composition import decided, on_white
 from pix2pix.model.constants import CELL_PX, CELLS, LAYOUT_PX
+from pix2pix.model.layers import resized
 from pix2pix.model.layouts import coloured_by, enlarged, layout_of, redrawn_layout, regions_of, spread_out
 from pix2pix.model.lighting import light_of, lit, shades_of
-from pix2pix.model.picture_gan import PictureGenerator, decided, on_white, resized
+from pix2pix.model.picture_gan import PictureGenerator
 from pix2pix.training.config import TrainConfig
 from pix2pix.training.data.batch import Pictures
 from pix2pix.training.steps import losses
