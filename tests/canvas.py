@@ -195,10 +195,15 @@ def png(image):
 
 def translated(page, act):
     """What the page asked for and what it was told, after `act`, once the photo is up to date."""
-    with page.expect_response("**/api/v1/translate") as answered:
+    with page.expect_response(lambda response: follows_pen(response.request)) as answered:
         act()
     photo(page)
     return answered.value.request.post_data_json, answered.value.json()
+
+
+def follows_pen(request):
+    """Whether a request asks for photos, and not for the sharp copy of one."""
+    return request.url.endswith("/translate") and "size" not in request.post_data_json
 
 
 def latents_asked(page, act):

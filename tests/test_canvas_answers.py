@@ -14,6 +14,7 @@ from canvas import (
     answers,
     draw,
     drop,
+    follows_pen,
     latents_asked,
     path_on_canvas,
     photo,
@@ -113,9 +114,9 @@ def hold_seeds(page):
 def test_the_first_photo_does_not_wait_for_the_seeds_of_the_others(page):
     held = hold_seeds(page)
     under_way: list[str] = []
-    page.on("request", lambda request: "/translate" in request.url and under_way.append(request.url))
-    page.on("requestfinished", lambda request: "/translate" in request.url and under_way.pop())
-    with page.expect_request("**/api/v1/translate") as asked:
+    page.on("request", lambda request: follows_pen(request) and under_way.append(request.url))
+    page.on("requestfinished", lambda request: follows_pen(request) and under_way.pop())
+    with page.expect_request(follows_pen) as asked:
         draw(page, OUTLINE)
     assert asked.value.post_data_json["latents"] == [{"seed": 0}]
     expect(page.locator("#picture")).to_be_visible()
@@ -127,7 +128,7 @@ def test_the_first_photo_does_not_wait_for_the_seeds_of_the_others(page):
         quiet = 0 if under_way else quiet + 1
 
     def is_rest(request):
-        return "/translate" in request.url and request.post_data_json["latents"] != first
+        return follows_pen(request) and request.post_data_json["latents"] != first
 
     with page.expect_request(is_rest) as rest:
         held.continue_()

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from canvas import draw, photo, translated
+from canvas import draw, follows_pen, photo, translated
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -47,8 +47,8 @@ def decoded(url, mode):
 def asked(page, act):
     """Sketch (256, 256) and hints (256, 256, 4), None without, of the photo that is shown after `act`."""
     sent = []
-    page.on("request", lambda request: sent.append(request) if request.url.endswith("/translate") else None)
-    with page.expect_request("**/api/v1/translate"):
+    page.on("request", lambda request: sent.append(request) if follows_pen(request) else None)
+    with page.expect_request(follows_pen):
         act()
     photo(page)
     body = sent[-1].post_data_json
@@ -138,7 +138,7 @@ def test_a_reload_brings_colours_back(boxed):
     choose(boxed, "Dark blue")
     _, hints = asked(boxed, lambda: draw(boxed, [(0.3, 0.5), (0.7, 0.5)]))
     boxed.reload()
-    body = boxed.wait_for_event("request", lambda request: request.url.endswith("/translate")).post_data_json
+    body = boxed.wait_for_event("request", follows_pen).post_data_json
     assert np.array_equal(decoded(body["hints"], "RGBA"), hints)
     boxed.keyboard.press("c")
     draw(boxed, [(0.5, 0.3), (0.5, 0.4)])

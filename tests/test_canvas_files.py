@@ -12,6 +12,7 @@ from canvas import (
     alike,
     draw,
     drop,
+    follows_pen,
     latents_asked,
     paste,
     photo,
@@ -156,14 +157,14 @@ def test_a_sheet_shows_the_drawing_and_its_colours_in_twelve_looks(page):
     set_seed(page, 7)
     chosen = photo(page)
     asked = []
-    page.on("request", lambda request: asked.append(request) if "/translate" in request.url else None)
+    page.on("request", lambda request: asked.append(request) if follows_pen(request) else None)
     page.locator("#more").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Save a sheet of twelve looks").click()
     assert download.value.suggested_filename == "shipped-sheet.png"
     sheet = np.asarray(Image.open(download.value.path()).convert("RGB"), dtype=float)
     assert sheet.shape == (3 * 280, 4 * 256, 3)
-    questions = [request.post_data_json for request in asked if "size" not in request.post_data_json]
+    questions = [request.post_data_json for request in asked]
     seeds = [latent["seed"] for question in questions for latent in question["latents"]]
     assert len(questions) == 2 and len(set(seeds)) == 12 and seeds[0] == 7
     assert all(question["hints"] for question in questions)

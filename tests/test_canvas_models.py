@@ -15,6 +15,7 @@ from canvas import (
     answers,
     draw,
     drop,
+    follows_pen,
     latents_asked,
     photo,
     pixels,
@@ -60,7 +61,7 @@ def test_where_a_model_is_gone_another_goes_on_and_it_is_asked_for_no_more(brows
 def test_another_models_photo_does_not_pass_for_one_of_the_model_that_is_picked(play):
     held = []
     play.route("**/api/v1/translate", lambda route: held.append(route))
-    with play.expect_request("**/api/v1/translate"):
+    with play.expect_request(follows_pen):
         play.locator("#model").select_option("literal")
     for id in ("#picture", "#invitation"):
         expect(play.locator(id)).to_be_hidden()

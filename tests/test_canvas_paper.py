@@ -15,6 +15,7 @@ from canvas import (
     alike,
     answers,
     draw,
+    follows_pen,
     path_on_canvas,
     photo,
     pixels,
@@ -33,8 +34,8 @@ ASSETS_LIMIT_BYTES = 76_000
 def sketched(page, act):
     """The sketch (256, 256) that the model got for the photo that is shown after `act`."""
     sent = []
-    page.on("request", lambda request: sent.append(request) if request.url.endswith("/translate") else None)
-    with page.expect_request("**/api/v1/translate"):
+    page.on("request", lambda request: sent.append(request) if follows_pen(request) else None)
+    with page.expect_request(follows_pen):
         act()
     photo(page)
     return decoded(sent[-1].post_data_json["sketch"])
