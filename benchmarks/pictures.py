@@ -123,9 +123,7 @@ def _canvas(
 
 def _wait(page: Page) -> None:
     expect(page.locator("#status")).to_have_attribute("data-state", "ready", timeout=30_000)
-    expect(page.locator("#sharp")).to_be_visible(
-        timeout=30_000
-    )  # the small pictures and sliders came before it
+    expect(page.locator("#sharp")).to_be_visible(timeout=30_000)  # it comes last
 
 
 if __name__ == "__main__":

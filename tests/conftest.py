@@ -149,9 +149,8 @@ def make_model(config: ModelConfig, discriminator: DiscriminatorConfig | None = 
                 parameter.mul_(2)  # colours of a layout in about -1 to 1
             elif name == "picture.head.weight":
                 parameter.mul_(10)
-                parameter[3].mul_(4)  # alpha varies by more than its blur removes
             elif name == "picture.head.skip.bias":
-                parameter[3] = 1  # mostly opaque
+                parameter[3] = 0.1  # alpha varies, also blurred
     return model
 
 
